@@ -1,0 +1,49 @@
+"""Langevin optimizers for Keras 3.
+
+`model.compile(optimizer=LAdam(1e-3, sigma=1e-3, layers=0.3))`: each optimizer takes its Keras parent's step and adds
+noise σ√γ·N(0, P) with the parent's own preconditioner P, on all layers or on the first ones (Layer Langevin).
+
+Importing the package registers the optimizers with Keras, so that saved models load. The command `keras-langevin` alone
+leaves that to the sub-command: it has to choose the backend first, and some of its work needs no Keras.
+"""
+
+import sys
+from pathlib import Path
+
+from keras_langevin.version import __version__
+
+__all__ = [
+    "LSGD",
+    "LAdadelta",
+    "LAdagrad",
+    "LAdam",
+    "LAdamW",
+    "LRMSprop",
+    "Langevin",
+    "LogSchedule",
+    "__version__",
+    "describe",
+    "optimizers",
+    "posterior_sigma",
+]
+
+
+def _is_the_command() -> bool:
+    started_by_module = ("-m", "keras_langevin") in zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
+    return started_by_module or Path(sys.argv[0] if sys.argv else "").stem == "keras-langevin"
+
+
+if not _is_the_command():
+    from keras_langevin import optimizers
+    from keras_langevin.optimizers import (
+        LSGD,
+        LAdadelta,
+        LAdagrad,
+        LAdam,
+        LAdamW,
+        Langevin,
+        LogSchedule,
+        LRMSprop,
+        describe,
+        posterior_sigma,
+    )

@@ -1,0 +1,176 @@
+"""What a comparison is: a frozen configuration that is checked before any work starts."""
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+# (learning rate, sigma) of each parent and its Langevin optimizer where none is given, and the name it is shown by.
+_DEFAULT_RATES = {
+    "sgd": (0.01, 1e-3),
+    "adam": (1e-3, 1e-3),
+    "adamw": (1e-3, 1e-3),
+    "rmsprop": (1e-3, 1e-3),
+    "adadelta": (0.1, 5e-2),
+    "adagrad": (0.01, 1e-3),
+}
+_SHOWN = {
+    "sgd": "SGD",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "rmsprop": "RMSprop",
+    "adadelta": "Adadelta",
+    "adagrad": "Adagrad",
+}
+# (batch size, epochs) where none is given.
+_DEFAULT_LENGTHS = {"digits": (32, 60)}
+_DEFAULT_LENGTH = (512, 12)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One optimizer of a comparison, written `name` or `name@layers`.
+
+    Attributes:
+        spec: str, as written: `"adam"`, `"ladam"`, `"ladam@0.3"` (the first 30% of the layers), `"ladam@3"` (the first
+            three), `"ladam@dense_1"` (a name or regular expression).
+    """
+
+    spec: str
+
+    @property
+    def optimizer(self) -> str:
+        """The optimizer's name, in lower case and without a hyphen."""
+        return self.spec.partition("@")[0].lower().replace("-", "")
+
+    @property
+    def is_langevin(self) -> bool:
+        return self.optimizer not in _SHOWN
+
+    @property
+    def parent(self) -> str:
+        """The name of the optimizer without noise."""
+        return self.optimizer[1:] if self.is_langevin else self.optimizer
+
+    @property
+    def layers(self) -> None | float | int | str:
+        """The `layers` argument."""
+        text = self.spec.partition("@")[2]
+        if not text:
+            return None
+        if re.fullmatch(r"\d+", text):
+            return int(text)
+        if re.fullmatch(r"\d*\.\d+(e-?\d+)?", text):
+            return float(text)
+        return text
+
+    @property
+    def label(self) -> str:
+        """The name that tables and pictures show, e.g. `30%-Layer L-Adam`."""
+        shown = _SHOWN.get(self.parent, self.parent)
+        if not self.is_langevin:
+            return shown
+        layers = self.layers
+        if layers is None:
+            return f"L-{shown}"
+        if isinstance(layers, float):
+            return f"{layers:.3g}-Layer L-{shown}" if layers < 0.01 else f"{layers:.0%}-Layer L-{shown}"
+        return f"L-{shown} on {layers if isinstance(layers, str) else f'the first {layers}'}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Optimizers side by side: equal initial weights and batches for each seed.
+
+    Both the learning rate is divided by ten and sigma set to zero when two thirds of the epochs are done.
+
+    Args:
+        model: str, a name that `models.build` takes. Defaults to `"dense-30"`.
+        dataset: str, a name that `datasets.load` takes. Defaults to `"digits"`.
+        optimizers: tuple of str, see `Arm`. Defaults to Adam, L-Adam and 30%-Layer L-Adam.
+        epochs: int >= 1, or `None` for 60 on digits and 12 elsewhere.
+        batch_size: int >= 1, or `None` for 32 on digits and 512 elsewhere.
+        learning_rate: float > 0, or `None` for each optimizer's own: 1e-3 for Adam, AdamW and RMSprop, 0.1 for
+            Adadelta, 0.01 for SGD and Adagrad.
+        sigma: float >= 0, or `None` for 0.05 with Adadelta and 1e-3 elsewhere.
+        seeds: int >= 1: seeds 0, 1, ..., seeds − 1. Defaults to `3`.
+        validation_fraction: float in (0, 1), the share of the training examples. Defaults to `0.1`.
+        backend: str, the Keras backend that trains, or `None` where it does not matter yet.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+
+    >>> comparison = Comparison(optimizers=("adam", "ladam@0.3"), dataset="mnist")
+    >>> [arm.label for arm in comparison.arms], comparison.batch_size
+    (['Adam', '30%-Layer L-Adam'], 512)
+    """
+
+    model: str = "dense-30"
+    dataset: str = "digits"
+    optimizers: tuple[str, ...] = ("adam", "ladam", "ladam@0.3")
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    sigma: float | None = None
+    seeds: int = 3
+    validation_fraction: float = 0.1
+    backend: str | None = None
+
+    def __post_init__(self):
+        batch_size, epochs = _DEFAULT_LENGTHS.get(self.dataset, _DEFAULT_LENGTH)
+        object.__setattr__(self, "batch_size", batch_size if self.batch_size is None else self.batch_size)
+        object.__setattr__(self, "epochs", epochs if self.epochs is None else self.epochs)
+        object.__setattr__(self, "optimizers", tuple(self.optimizers))
+        for name in ("epochs", "batch_size", "seeds"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"`{name}` must be an int >= 1. Received: {name}={value!r}")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"`learning_rate` must be a finite float > 0. Received: {self.learning_rate}")
+        if self.sigma is not None and not 0 <= self.sigma < math.inf:
+            raise ValueError(f"`sigma` must be a finite float >= 0. Received: sigma={self.sigma}")
+        if not 0 < self.validation_fraction < 1:
+            raise ValueError(f"`validation_fraction` must be in (0, 1). Received: {self.validation_fraction}")
+        if not self.optimizers:
+            raise ValueError("`optimizers` must name at least one optimizer, e.g. adam ladam. Received none.")
+        labels = [arm.label for arm in self.arms]
+        repeated = sorted({label for label in labels if labels.count(label) > 1})
+        if repeated:
+            raise ValueError(f"`optimizers` must differ from one another. Received twice: {', '.join(repeated)}")
+        for arm in self.arms:
+            if arm.layers is not None and not arm.is_langevin:
+                raise ValueError(
+                    f"Layers can be given for a Langevin optimizer only. Received: {arm.spec!r}. "
+                    f"Try: 'l{arm.spec}' or '{arm.optimizer}'"
+                )
+
+    @cached_property
+    def arms(self) -> tuple[Arm, ...]:
+        return tuple(Arm(spec) for spec in self.optimizers)
+
+    def arguments(self, arm: Arm) -> dict[str, float | int | str | None]:
+        """The arguments of an arm's optimizer."""
+        learning_rate, sigma = _DEFAULT_RATES.get(arm.parent, (1e-3, 1e-3))
+        arguments = {"learning_rate": learning_rate if self.learning_rate is None else float(self.learning_rate)}
+        if arm.is_langevin:
+            arguments |= {"sigma": sigma if self.sigma is None else float(self.sigma), "layers": arm.layers}
+        return arguments
+
+    @property
+    def drop_epoch(self) -> int:
+        """The epoch, counted from 0, from which on the learning rate is a tenth and sigma is zero."""
+        return math.ceil(2 * self.epochs / 3)
+
+    def as_dict(self) -> dict:
+        """The fields, for JSON; with what each optimizer is called with."""
+        return asdict(self) | {"arguments": {arm.spec: self.arguments(arm) for arm in self.arms}}
+
+    @property
+    def folder_name(self) -> str:
+        """A name that equal configurations share and others do not."""
+        digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
+        return f"{self.model}-{self.dataset}-{digest[:8]}"

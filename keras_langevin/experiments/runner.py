@@ -1,0 +1,254 @@
+"""Trains the runs of a comparison."""
+
+import math
+import platform
+import random
+import subprocess
+import time
+import traceback
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_langevin import datasets, models, optimizers
+from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.store import CURVES, Store
+from keras_langevin.optimizers.describe import describe
+from keras_langevin.optimizers.langevin import Langevin
+
+_EVALUATION_BATCH = 2000
+_LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+def prepare(comparison: Comparison, data_dir: str | None = None) -> datasets.Data:
+    """Loads the data and tries everything that the comparison names, before anything is trained.
+
+    Raises:
+        ValueError: an unknown name, layers that the model does not have, too large a batch, no data.
+    """
+    for arm in comparison.arms:
+        optimizers.get(arm.optimizer, **comparison.arguments(arm))
+    fraction = comparison.validation_fraction
+    models.build(comparison.model, input_shape=(8, 8, 1), num_classes=10)  # a wrong name, before data is downloaded
+    data = datasets.load(comparison.dataset, validation_fraction=fraction, data_dir=data_dir)
+    if comparison.batch_size > len(data.train.x):
+        raise ValueError(
+            f"`batch_size` must be at most {len(data.train.x)}, the number of training examples. "
+            f"Received: batch_size={comparison.batch_size}"
+        )
+    model = models.build(comparison.model, data.input_shape, data.num_classes)
+    for arm in comparison.arms:
+        describe(model, optimizers.get(arm.optimizer, **comparison.arguments(arm)))
+    return data
+
+
+def run(
+    comparison: Comparison,
+    data: datasets.Data,
+    store: Store,
+    *,
+    on_start: Callable[[Arm, int], None] = lambda arm, seed: None,
+    on_epoch: Callable[[Arm, int, int, dict], None] = lambda arm, seed, epoch, logs: None,
+    on_end: Callable[[Arm, dict], None] = lambda arm, record: None,
+):
+    """Trains every run that `store` does not hold yet, and writes each record as its run ends.
+
+    An exception in a run is recorded and does not end the others. The compiled step of an optimizer is reused over
+    the seeds.
+
+    Args:
+        comparison: the configuration.
+        data: what `prepare` returned.
+        store: where the records are and go.
+        on_start: called with the arm and the seed as a run begins.
+        on_epoch: called with the arm, the seed, the number of epochs done and Keras's logs.
+        on_end: called with the arm and the record as a run ends.
+    """
+    for arm in comparison.arms:
+        trainer = None
+        for seed in range(comparison.seeds):
+            if store.finished(arm, seed):
+                continue
+            on_start(arm, seed)
+            try:
+                trainer = trainer or Trainer(comparison, data, arm)
+                record = trainer.train(seed, lambda epoch, logs, seed=seed: on_epoch(arm, seed, epoch, logs))
+            except Exception as error:
+                trainer = None  # its state is unknown
+                record = _head(arm, seed, data) | {
+                    "status": "failed",
+                    "error": f"{type(error).__name__}: {error}".splitlines()[0],
+                    "traceback": traceback.format_exc(),
+                }
+            store.write(arm, seed, record)
+            on_end(arm, record)
+
+
+class Trainer:
+    """One optimizer's model, compiled once and trained once a seed.
+
+    Args:
+        comparison: the configuration.
+        data: the dataset.
+        arm: the optimizer.
+    """
+
+    def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm):
+        self.comparison, self.data, self.arm = comparison, data, arm
+        self.arguments = comparison.arguments(arm)
+        self.model = models.build(comparison.model, data.input_shape, data.num_classes)
+        self.optimizer = optimizers.get(arm.optimizer, **self.arguments)
+        on_torch = keras.backend.backend() == "torch"
+        self.model.compile(
+            optimizer=self.optimizer,
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            # PyTorch: Keras takes one step an execution, and torch.compile wants a C++ compiler on the user's machine.
+            jit_compile=not on_torch,
+            steps_per_execution=1 if on_torch else len(data.train.x) // comparison.batch_size,
+        )
+        self.optimizer.build(self.model.trainable_variables)
+        self.initial_state = [ops.convert_to_numpy(variable) for variable in self.optimizer.variables]
+
+    def train(self, seed: int, on_epoch: Callable[[int, dict], None] = lambda epoch, logs: None) -> dict:
+        """Trains from this seed's initial weights, on this seed's batches, and returns the record of the run.
+
+        Args:
+            seed: int, determines initial weights, batches and noise.
+            on_epoch: called with the number of epochs done and Keras's logs.
+        """
+        comparison, data = self.comparison, self.data
+        self._reset(seed)
+        started = time.perf_counter()
+        recipe = Recipe(comparison.drop_epoch, on_epoch)
+        history = self.model.fit(
+            Batches(data.train, comparison.batch_size, seed),
+            epochs=comparison.epochs,
+            validation_data=data.validation,
+            validation_batch_size=_EVALUATION_BATCH,
+            callbacks=[recipe],
+            verbose=0,
+        ).history
+        seconds = time.perf_counter() - started
+        # the epoch in which a run diverges has no numbers that JSON could hold
+        epochs = len(history["loss"]) - recipe.diverged
+        curves = {name: _floats(history[log][:epochs]) for name, log in zip(CURVES, _LOG_NAMES, strict=True)}
+        test_loss, test_accuracy = self.model.evaluate(*data.test, batch_size=_EVALUATION_BATCH, verbose=0)
+        return _head(self.arm, seed, data) | {
+            "status": "diverged" if recipe.diverged else "finished",
+            "test_accuracy": float(test_accuracy),
+            "test_loss": float(test_loss) if math.isfinite(test_loss) else None,
+            **{name: values[-1] if values else None for name, values in curves.items()},
+            "seconds": seconds,
+            "curves": curves,
+            "arguments": self.arguments,
+            "noisy_layers": list(self.optimizer.noisy_layers) if isinstance(self.optimizer, Langevin) else [],
+            "provenance": _provenance(),
+        }
+
+    def _reset(self, seed: int):
+        self.model.set_weights(self._initial_weights(seed))
+        for variable, value in zip(self.optimizer.variables, self.initial_state, strict=True):
+            variable.assign(value)
+        if isinstance(self.optimizer, Langevin):
+            self.optimizer.seed = seed
+
+    def _initial_weights(self, seed: int) -> list[np.ndarray]:
+        # Keras's initializers and layers draw their seeds from Python's generator. (`keras.utils.set_random_seed` would
+        # also set NumPy's and import TensorFlow on every backend.)
+        state = random.getstate()
+        random.seed(seed)
+        try:
+            return models.build(self.comparison.model, self.data.input_shape, self.data.num_classes).get_weights()
+        finally:
+            random.setstate(state)
+
+
+class Batches(keras.utils.PyDataset):
+    """Shuffled batches of equal size, whose order is a function of the seed and the epoch.
+
+    Args:
+        split: examples and labels.
+        batch_size: int; what is left over after the last whole batch comes in another epoch.
+        seed: int.
+    """
+
+    def __init__(self, split: datasets.Split, batch_size: int, seed: int):
+        super().__init__()
+        self.split, self.batch_size, self.seed = split, batch_size, seed
+        self.epoch = 0
+        self._shuffle()
+
+    def __len__(self) -> int:
+        return len(self.split.x) // self.batch_size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        return self.split.x[chosen], self.split.y[chosen]
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self):
+        self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.split.x))
+
+
+class Recipe(keras.callbacks.Callback):
+    """The learning rate to a tenth and sigma to zero at `drop_epoch`; the end where the loss is not finite."""
+
+    def __init__(self, drop_epoch: int, on_epoch: Callable[[int, dict], None]):
+        super().__init__()
+        self.drop_epoch, self.on_epoch = drop_epoch, on_epoch
+        self.diverged = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.drop_epoch:
+            optimizer = self.model.optimizer
+            optimizer.learning_rate = float(ops.convert_to_numpy(optimizer.learning_rate)) / 10
+            if isinstance(optimizer, Langevin):
+                optimizer.sigma = 0.0
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            self.diverged = self.model.stop_training = True
+        self.on_epoch(epoch + 1, logs)
+
+
+def _head(arm: Arm, seed: int, data: datasets.Data) -> dict:
+    return {"optimizer": arm.spec, "label": arm.label, "seed": seed, "num_classes": data.num_classes}
+
+
+def _floats(values) -> list[float | None]:
+    return [float(value) if math.isfinite(value) else None for value in values]
+
+
+def _provenance() -> dict[str, str]:
+    names = ("keras-langevin", "keras", "numpy", keras.backend.backend())
+    return {
+        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "backend": keras.backend.backend(),
+        "device": ", ".join(_devices()),
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in names},
+        "commit": _commit(),
+    }
+
+
+def _devices() -> list[str]:
+    return keras.distribution.list_devices() or [platform.machine()]
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the package runs from; `None` where it was installed from a release."""
+    folder = Path(__file__).parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,104 @@
+"""Results on disk: one record a run, each replaced atomically, so that nothing finished is ever lost."""
+
+import csv
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from keras_langevin.experiments.config import Arm, Comparison
+
+CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+
+
+class Store:
+    """A folder with `config.json`, `runs/*.json` (one record a run), `curves.csv` and pictures.
+
+    Args:
+        folder: str or path. It is made where it does not exist.
+        comparison: the configuration; written to `config.json`.
+
+    Raises:
+        ValueError: the folder holds results of another configuration, or it holds a file that is no record.
+        OSError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: str | Path, comparison: Comparison):
+        self.folder = Path(folder)
+        self.comparison = comparison
+        (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+        path = self.folder / "config.json"
+        # by way of JSON, so that tuples compare equal to the lists that were read
+        wanted = json.loads(json.dumps(comparison.as_dict()))
+        if path.exists():
+            found = _read_json(path)
+            if found != wanted:
+                differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+                raise ValueError(
+                    f"{self.folder} holds results of another configuration (it differs in {', '.join(differ)}). "
+                    "Choose another --out, or move that folder away."
+                )
+        else:
+            with replaced(path) as file:
+                json.dump(wanted, file, indent=2)
+        self.records()  # a corrupt record is an error now, not after training
+
+    def path(self, arm: Arm, seed: int) -> Path:
+        name = re.sub(r"[^\w.@-]", "_", arm.spec.lower())
+        return self.folder / "runs" / f"{name}-seed-{seed}.json"
+
+    def finished(self, arm: Arm, seed: int) -> bool:
+        """Whether that run is on record. A failed one is not finished: it is tried again."""
+        path = self.path(arm, seed)
+        return path.exists() and _read_json(path)["status"] != "failed"
+
+    def write(self, arm: Arm, seed: int, record: dict):
+        """Writes the record of one run, and the CSV of all curves anew."""
+        with replaced(self.path(arm, seed)) as file:
+            json.dump(record, file, indent=1)
+        self.write_curves()
+
+    def records(self) -> list[dict]:
+        """All records, in the order of the configuration: by optimizer, then by seed."""
+        paths = (self.path(arm, seed) for arm in self.comparison.arms for seed in range(self.comparison.seeds))
+        return [_read_json(path) for path in paths if path.exists()]
+
+    def write_curves(self):
+        """`curves.csv`: a line for each optimizer, seed and epoch."""
+        with replaced(self.folder / "curves.csv") as file:
+            writer = csv.writer(file)
+            writer.writerow(["optimizer", "seed", "epoch", *CURVES])
+            for record in self.records():
+                curves = record.get("curves", {})
+                epochs = zip(*(curves.get(name, []) for name in CURVES), strict=True)
+                for epoch, values in enumerate(epochs, start=1):
+                    writer.writerow([record["optimizer"], record["seed"], epoch, *values])
+
+
+@contextmanager
+def replaced(path: Path, mode: str = "w") -> Iterator:
+    """A file that takes the place of `path` when it is complete, and never before."""
+    encoding = None if "b" in mode else "utf-8"
+    newline = None if "b" in mode else ""
+    with tempfile.NamedTemporaryFile(
+        mode, dir=path.parent, prefix=f".{path.name}.", delete=False, encoding=encoding, newline=newline
+    ) as file:
+        try:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable as JSON ({error}). Remove it to repeat that run.") from error

@@ -1,0 +1,26 @@
+"""Langevin optimizers, their parents, and a registry of both."""
+
+from keras_langevin.optimizers.adadelta import LAdadelta
+from keras_langevin.optimizers.adagrad import LAdagrad
+from keras_langevin.optimizers.adam import LAdam, LAdamW
+from keras_langevin.optimizers.describe import describe
+from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.registry import REGISTRY, get
+from keras_langevin.optimizers.rmsprop import LRMSprop
+from keras_langevin.optimizers.schedules import LogSchedule, posterior_sigma
+from keras_langevin.optimizers.sgd import LSGD
+
+__all__ = [
+    "LSGD",
+    "REGISTRY",
+    "LAdadelta",
+    "LAdagrad",
+    "LAdam",
+    "LAdamW",
+    "LRMSprop",
+    "Langevin",
+    "LogSchedule",
+    "describe",
+    "get",
+    "posterior_sigma",
+]

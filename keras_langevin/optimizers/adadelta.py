@@ -1,0 +1,45 @@
+"""L-Adadelta."""
+
+import keras
+from keras import ops
+
+from keras_langevin.optimizers.langevin import Langevin, fused
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class LAdadelta(Langevin, fused(keras.optimizers.Adadelta)):
+    """Adadelta with Langevin noise.
+
+        θ_t = [Adadelta's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(u_{t−1} + ε) / √(v_t + ε),   Z_t ~ N(0, I)
+
+    v is the running mean of the squared gradients, u that of the squares of the parent's own steps: the noise does not
+    enter u, or P would feed on itself.
+
+    Args:
+        learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`; the paper's setting is
+            `0.1` with `sigma=0.05`.
+        rho: float, decay rate of the averages. Defaults to `0.95`.
+        epsilon: ε, float. Defaults to `1e-6` (Keras's Adadelta: `1e-7`).
+        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
+        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
+        seed: int, or `None` to draw one. Defaults to `None`.
+        **kwargs: every other argument of `keras.optimizers.Adadelta`.
+
+    Raises:
+        ValueError: see `keras_langevin.Langevin`.
+
+    Example:
+
+    >>> from keras_langevin import LAdadelta
+    >>> print(f"{float(LAdadelta(0.1, sigma=0.05).sigma):.2f}")
+    0.05
+
+    References:
+        M. D. Zeiler, ADADELTA, arXiv:1212.5701. P. Bras, arXiv:2212.14718.
+    """
+
+    def before_step(self, variable):
+        return ops.sqrt(self.slot(self._accumulated_delta_vars, variable) + self.epsilon)
+
+    def preconditioner(self, variable, before):
+        return before * ops.rsqrt(self.slot(self._accumulated_grads, variable) + self.epsilon)

@@ -1,0 +1,40 @@
+"""L-Adagrad."""
+
+import keras
+from keras import ops
+
+from keras_langevin.optimizers.langevin import Langevin, fused
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class LAdagrad(Langevin, fused(keras.optimizers.Adagrad)):
+    """Adagrad with Langevin noise.
+
+        θ_t = [Adagrad's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(a_t + ε),   Z_t ~ N(0, I)
+
+    a is the sum of the squared gradients, so that the noise fades as training goes on.
+
+    Args:
+        learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
+        initial_accumulator_value: float, a_0. Defaults to `0.1`.
+        epsilon: ε, float. Defaults to `1e-6` (Keras's Adagrad: `1e-7`).
+        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
+        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
+        seed: int, or `None` to draw one. Defaults to `None`.
+        **kwargs: every other argument of `keras.optimizers.Adagrad`.
+
+    Raises:
+        ValueError: see `keras_langevin.Langevin`.
+
+    Example:
+
+    >>> from keras_langevin import LAdagrad
+    >>> LAdagrad(0.01, sigma=1e-3, layers=0.5, seed=1).seed
+    1
+
+    References:
+        J. Duchi, E. Hazan and Y. Singer, Adaptive subgradient methods, JMLR 2011. P. Bras, arXiv:2212.14718.
+    """
+
+    def preconditioner(self, variable, before):
+        return ops.rsqrt(self.slot(self._accumulators, variable) + self.epsilon)

@@ -1,0 +1,88 @@
+"""L-Adam."""
+
+import keras
+from keras import ops
+
+from keras_langevin.optimizers.langevin import Langevin, fused
+
+
+class AdamPreconditioner(Langevin):
+    """P of Adam and of its relatives that keep its slots."""
+
+    def preconditioner(self, variable, before):
+        velocity = self.slot(self._velocity_hats if self.amsgrad else self._velocities, variable)
+        bias_correction = ops.sqrt(1 - ops.power(self.beta_2, self.update_count(variable)))
+        return bias_correction / (ops.sqrt(velocity) + self.epsilon)
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class LAdam(AdamPreconditioner, fused(keras.optimizers.Adam)):
+    """Adam with Langevin noise.
+
+        θ_t = [Adam's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(1 − β₂ᵗ) / (√v_t + ε),   Z_t ~ N(0, I)
+
+    Adam's step is −γ_t · P_t ⊙ m̂_t with m̂_t = m_t / (1 − β₁ᵗ): the correction of the first moment belongs to the
+    direction, not to P. With `amsgrad`, v_t is the running maximum. Where a gradient is zero for long (a dead unit, a
+    blank pixel) √P_t = 1/√ε, so that the noise there is σ√(γ/ε).
+
+    Args:
+        learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
+        beta_1: float, decay rate of the first moment. Defaults to `0.9`.
+        beta_2: float, decay rate of the second moment. Defaults to `0.999`.
+        epsilon: ε, float. Defaults to `1e-6` (Keras's Adam: `1e-7`).
+        amsgrad: bool. Defaults to `False`.
+        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
+        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
+        seed: int, or `None` to draw one. Defaults to `None`.
+        **kwargs: every other argument of `keras.optimizers.Adam`.
+
+    Raises:
+        ValueError: see `keras_langevin.Langevin`.
+
+    Example:
+
+    >>> import keras
+    >>> from keras_langevin import LAdam
+    >>> model = keras.Sequential([keras.Input((4,))] + [keras.layers.Dense(8, name=f"dense_{i}") for i in range(10)])
+    >>> model.compile(optimizer=LAdam(1e-3, sigma=1e-3, layers=0.3), loss="mse")
+    >>> model.optimizer.build(model.trainable_variables)
+    >>> model.optimizer.noisy_layers
+    ('dense_0', 'dense_1', 'dense_2')
+
+    References:
+        D. P. Kingma and J. Ba, Adam, ICLR 2015. P. Bras, arXiv:2212.14718, algorithm 1.
+    """
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class LAdamW(AdamPreconditioner, fused(keras.optimizers.AdamW)):
+    """AdamW with Langevin noise.
+
+        θ_t = [AdamW's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(1 − β₂ᵗ) / (√v_t + ε),   Z_t ~ N(0, I)
+
+    The decoupled weight decay θ ← θ − γ_t · λ · θ comes first and is not part of P_t.
+
+    Args:
+        learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
+        weight_decay: λ, float. Defaults to `0.004`.
+        beta_1: float, decay rate of the first moment. Defaults to `0.9`.
+        beta_2: float, decay rate of the second moment. Defaults to `0.999`.
+        epsilon: ε, float. Defaults to `1e-6` (Keras's AdamW: `1e-7`).
+        amsgrad: bool. Defaults to `False`.
+        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
+        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
+        seed: int, or `None` to draw one. Defaults to `None`.
+        **kwargs: every other argument of `keras.optimizers.AdamW`.
+
+    Raises:
+        ValueError: see `keras_langevin.Langevin`.
+
+    Example:
+
+    >>> from keras_langevin import LAdamW
+    >>> LAdamW(1e-3, weight_decay=0.01, sigma=1e-4, layers=2).layers
+    2
+
+    References:
+        I. Loshchilov and F. Hutter, Decoupled weight decay regularization, ICLR 2019. P. Bras, arXiv:2212.14718.
+    """

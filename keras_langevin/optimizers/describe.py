@@ -1,0 +1,97 @@
+"""What `layers` chose, as a table."""
+
+import math
+from dataclasses import dataclass
+
+import keras
+
+from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.selection import group_by_layer
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer with trainable weights.
+
+    Attributes:
+        path: str, the layer's path.
+        parameters: int, the number of its trainable parameters.
+        noisy: bool, whether it gets noise.
+        share: float in [0, 1], its share of all trainable parameters.
+    """
+
+    path: str
+    parameters: int
+    noisy: bool
+    share: float
+
+
+class Description(tuple):
+    """A tuple of `LayerRow` that prints as a table."""
+
+    def __repr__(self) -> str:
+        width = max([5, *(len(row.path) for row in self)])
+        lines = [f"{'layer':<{width}}  {'parameters':>12}  {'noisy':<5}  {'share':>6}"]
+        for row in self:
+            noisy = "yes" if row.noisy else "no"
+            lines.append(f"{row.path:<{width}}  {row.parameters:>12,}  {noisy:<5}  {row.share:>6.1%}")
+        noisy_rows = [row for row in self if row.noisy]
+        lines.append(
+            f"{len(noisy_rows)} of {len(self)} layers are noisy, "
+            f"{sum(row.share for row in noisy_rows):.1%} of {sum(row.parameters for row in self):,} parameters"
+        )
+        return "\n".join(lines)
+
+    __str__ = __repr__
+
+
+def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None) -> Description:
+    """Lists a model's layers with trainable weights and says which of them get noise.
+
+    Args:
+        model: a built model (its weights exist).
+        optimizer: a Langevin optimizer, built or not; `None` for the one that the model was compiled with. It may be
+            wrapped in a `LossScaleOptimizer`. An optimizer without noise has no noisy layer.
+
+    Returns:
+        A tuple of `LayerRow` (path, parameters, noisy, share), in the model's order, that prints as a table.
+
+    Raises:
+        ValueError: the model has no weights yet, or no optimizer is given and the model is not compiled.
+
+    Example:
+
+    >>> import keras
+    >>> from keras_langevin import LAdam, describe
+    >>> layers = [keras.layers.Dense(8, name="first"), keras.layers.Dense(2, name="last")]
+    >>> model = keras.Sequential([keras.Input((4,))] + layers)
+    >>> model.compile(optimizer=LAdam(1e-3, sigma=1e-3, layers=0.3), loss="mse")
+    >>> describe(model)
+    layer    parameters  noisy   share
+    first            40  yes     69.0%
+    last             18  no      31.0%
+    1 of 2 layers are noisy, 69.0% of 58 parameters
+    """
+    optimizer = optimizer or getattr(model, "optimizer", None)
+    if optimizer is None:
+        raise ValueError(
+            "`describe` needs the optimizer that trains the model. Received a model that is not compiled. "
+            "Compile it, or pass `describe(model, optimizer)`."
+        )
+    variables = model.trainable_variables
+    if not variables:
+        raise ValueError(
+            "`describe` needs a model with trainable weights. Received a model that has none: "
+            "build it first (`model.build(input_shape)`, or call it on a batch)."
+        )
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    groups = group_by_layer(variables)
+    noisy = set()
+    if isinstance(optimizer, Langevin):
+        noisy = {group.indices for group in optimizer.selection.choose(groups, variables)}
+    sizes = [sum(math.prod(variables[i].shape) for i in group.indices) for group in groups]
+    total = sum(sizes)
+    return Description(
+        LayerRow(group.path, size, group.indices in noisy, size / max(total, 1))
+        for group, size in zip(groups, sizes, strict=True)
+    )

@@ -1,0 +1,285 @@
+"""The machinery that every Langevin optimizer shares."""
+
+import inspect
+import math
+import numbers
+import random
+from typing import Any
+
+import keras
+from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_langevin.optimizers import noise
+from keras_langevin.optimizers.selection import LayerSelection, group_by_layer
+
+_LANGEVIN_ARGUMENTS = ("sigma", "layers", "seed")
+
+
+class Langevin:
+    """Adds Langevin noise to a Keras optimizer: a mixin, to be named before the optimizer.
+
+        θ_t = [the parent's own step] + 1{i ∈ J} · σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
+
+    with learning rate γ, noise level σ, the parent's diagonal preconditioner P (the factor by which the parent
+    multiplies its direction: step = −γ_t · P_t ⊙ direction) and the set J of noisy variables. A subclass defines
+    `preconditioner`, and nothing else. Z is a pure function of (seed, update, variable, element), so that equal seeds
+    give equal weights, also after a restart and on every replica.
+
+    Args:
+        *args: The parent's arguments.
+        sigma: The noise level σ: float >= 0, a `keras.optimizers.schedules.LearningRateSchedule`, or a callable
+            without arguments. Like `learning_rate` it can be read and set as `optimizer.sigma`, and a schedule sees
+            the learning-rate schedule's step counter. Defaults to `1e-3`.
+        layers: Which layers are noisy (Layer Langevin): `None` (all), a float in [0, 1] (that fraction of the layers
+            with trainable weights, counted from the input, rounded to nearest, at least one when > 0), an int (the
+            first k), a name, a regular expression, a `keras.Layer`, a list of names, expressions, indices and layers,
+            or a callable `f(layer_path) -> bool`. Defaults to `None`.
+        seed: int in [0, 2⁶⁴), or `None` to draw one from Python's `random` (which
+            `keras.utils.set_random_seed` sets). Defaults to `None`.
+        **kwargs: The parent's arguments. Where the parent has an `epsilon`, it defaults to `1e-6` and not to Keras's
+            `1e-7`: where a gradient is zero for long, ε alone bounds the noise.
+
+    Raises:
+        ValueError: `sigma`, `layers` or `seed` is out of its range. What only the model can tell (a name that matches
+            no layer, more layers than there are) is raised when the optimizer is built, before any step.
+
+    Example:
+
+    >>> import keras, keras_langevin
+    >>> @keras.saving.register_keras_serializable(package="my_package")
+    ... class LNadam(keras_langevin.Langevin, keras.optimizers.Nadam):
+    ...     def preconditioner(self, variable, before):
+    ...         velocity = self.slot(self._velocities, variable)
+    ...         return 1 / (velocity**0.5 + self.epsilon)
+    >>> LNadam(1e-3, sigma=1e-4, seed=0).epsilon
+    1e-06
+
+    References:
+        P. Bras, Langevin algorithms for very deep neural networks with application to image classification,
+        arXiv:2212.14718, equation (3) and algorithm 1.
+    """
+
+    default_epsilon = 1e-6
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = _signature(cls)
+
+    def __init__(self, *args, sigma=1e-3, layers=None, seed: int | None = None, **kwargs):
+        _check_sigma(sigma)
+        selection = LayerSelection(layers)
+        seed = random.getrandbits(63) if seed is None else _checked_seed(seed)
+        parent_arguments = _parent_parameters(type(self))
+        if "epsilon" in parent_arguments and list(parent_arguments).index("epsilon") >= len(args):
+            kwargs.setdefault("epsilon", self.default_epsilon)
+
+        super().__init__(*args, **kwargs)
+        self.selection = selection
+        self._noisy_layers = None
+        self._seed = self._setting_variable("seed", noise.split_seed(seed), "int32")
+        self._sigma = sigma if callable(sigma) else self._setting_variable("sigma", sigma, keras.config.floatx())
+
+    # --- what a subclass defines ------------------------------------------------------------------------------------
+
+    def preconditioner(self, variable, before):
+        """P_t, read from the parent's slots after its step.
+
+        Args:
+            variable: the variable to be updated; `self.slot(slots, variable)` reads one of its slots.
+            before: what `before_step` returned.
+
+        Returns:
+            Tensor of the variable's shape, or a number.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `preconditioner(self, variable, before)`, which returns the factor by "
+            "which its parent multiplies the gradient direction."
+        )
+
+    def before_step(self, variable):
+        """What `preconditioner` needs from before the parent's step. Defaults to nothing."""
+        return None
+
+    # --- helpers for subclasses -------------------------------------------------------------------------------------
+
+    def slot(self, slots, variable):
+        """The slot of `variable` as a tensor, in the precision of the noise: float64 for a float64 variable, else
+        float32."""
+        return ops.cast(slots[self._get_variable_index(variable)], _noise_dtype(variable))
+
+    def update_count(self, variable):
+        """t = 1, 2, ..., the number of the update under way, in the precision of the noise."""
+        return ops.cast(self.iterations + 1, _noise_dtype(variable))
+
+    # --- what users read and set ------------------------------------------------------------------------------------
+
+    @property
+    def sigma(self):
+        """The noise level σ, as `learning_rate`: a variable, or the schedule's present value."""
+        if isinstance(self._sigma, LearningRateSchedule):
+            return self._sigma(self._iterations)
+        if isinstance(self._sigma, keras.Variable):
+            return self._sigma
+        return self._sigma()
+
+    @sigma.setter
+    def sigma(self, sigma):
+        if not (ops.is_tensor(sigma) or isinstance(sigma, keras.Variable)):
+            _check_sigma(sigma)
+        previous = self._sigma
+        if callable(sigma):
+            self._sigma = sigma
+            if isinstance(previous, keras.Variable):
+                self._untrack_variable(previous)
+        elif isinstance(previous, keras.Variable):
+            previous.assign(sigma)
+        else:
+            raise TypeError(
+                "This optimizer was created with a schedule or a callable as its `sigma`, hence its noise level is "
+                f"not settable to a number. Received: sigma={sigma!r}. Create the optimizer with a float `sigma`."
+            )
+
+    @property
+    def seed(self) -> int:
+        """The seed of the noise. Setting it takes effect at the next step, without a new trace."""
+        return noise.join_seed(ops.convert_to_numpy(self._seed))
+
+    @seed.setter
+    def seed(self, seed: int):
+        self._seed.assign(noise.split_seed(_checked_seed(seed)))
+
+    @property
+    def layers(self):
+        """The `layers` argument."""
+        return self.selection.layers
+
+    @property
+    def noisy_layers(self) -> tuple[str, ...]:
+        """Paths of the layers that get noise, in the model's order. There once the optimizer is built."""
+        if self._noisy_layers is None:
+            raise ValueError(
+                "`noisy_layers` is known once the optimizer is built. Call `model.fit`, or "
+                "`optimizer.build(model.trainable_variables)`, or see `keras_langevin.describe(model)`."
+            )
+        return self._noisy_layers
+
+    # --- the optimizer's life, in order -----------------------------------------------------------------------------
+
+    def build(self, variables):
+        if self.built:
+            return
+        groups = group_by_layer(variables)
+        chosen = self.selection.choose(groups, variables)
+        super().build(variables)
+        self._noisy_layers = tuple(group.path for group in chosen)
+        self._noisy_indices = frozenset(index for group in chosen for index in group.indices)
+
+    def update_step(self, gradient, variable, learning_rate):
+        if not self._is_noisy(variable):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        before = self.before_step(variable)
+        super().update_step(gradient, variable, learning_rate)
+        self._add_noise(variable, before, learning_rate)
+
+    def _parallel_update_step(self, grads, variables, learning_rate):
+        # Where Keras has a fused parent (PyTorch), it calls this for all variables at once instead of `update_step`.
+        noisy = [variable for variable in variables if self._is_noisy(variable)]
+        before = [self.before_step(variable) for variable in noisy]
+        super()._parallel_update_step(grads, variables, learning_rate)
+        for variable, before_step in zip(noisy, before, strict=True):
+            self._add_noise(variable, before_step, learning_rate)
+
+    def _is_noisy(self, variable) -> bool:
+        return self._get_variable_index(variable) in self._noisy_indices
+
+    def _add_noise(self, variable, before, learning_rate):
+        dtype = _noise_dtype(variable)
+        z = noise.standard_normal(
+            ops.convert_to_tensor(self._seed),
+            self.iterations,
+            self._get_variable_index(variable),
+            tuple(variable.shape),
+        )
+        scale = ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype))
+        root = ops.sqrt(ops.cast(self.preconditioner(variable, before), dtype))
+        self.assign_add(variable, ops.cast(scale * root * ops.cast(z, dtype), variable.dtype))
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        sigma = self._sigma
+        if isinstance(sigma, keras.Variable):
+            sigma = float(ops.convert_to_numpy(sigma))
+        else:
+            sigma = keras.saving.serialize_keras_object(sigma)
+        config.update({"sigma": sigma, "layers": self.selection.get_config(), "seed": self.seed})
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        if isinstance(config.get("sigma"), dict):
+            config["sigma"] = keras.saving.deserialize_keras_object(config["sigma"], custom_objects=custom_objects)
+        if "layers" in config:
+            config["layers"] = LayerSelection.from_config(config["layers"], custom_objects).layers
+        return super().from_config(config, custom_objects=custom_objects)
+
+    def _setting_variable(self, name, value, dtype):
+        # As Keras makes `iteration` and `learning_rate`: tracked, before the optimizer is built.
+        with keras.name_scope(self.name, caller=self):
+            variable = keras.Variable(
+                value, dtype=dtype, trainable=False, name=name, aggregation="only_first_replica"
+            )
+        self._track_variable(variable)
+        return variable
+
+
+def fused(parent: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
+    """The class that Keras makes an instance of when `parent` is called: on PyTorch a subclass that updates all
+    variables at once, elsewhere `parent`. (A subclass of `parent` alone would lose that.)"""
+    return type(parent.__new__(parent))
+
+
+def _noise_dtype(variable) -> str:
+    return "float64" if keras.backend.standardize_dtype(variable.dtype) == "float64" else "float32"
+
+
+def _check_sigma(sigma):
+    if callable(sigma):
+        return
+    if not isinstance(sigma, numbers.Real) or isinstance(sigma, bool) or not 0 <= sigma < math.inf:
+        raise ValueError(
+            "`sigma`, the noise level, must be a finite float >= 0, a `LearningRateSchedule`, or a callable without "
+            f"arguments. Received: sigma={sigma!r}"
+        )
+
+
+def _checked_seed(seed) -> int:
+    if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or not 0 <= seed < 2**64:
+        raise ValueError(f"`seed` must be an int in [0, 2**64), or None. Received: seed={seed!r}")
+    return int(seed)
+
+
+def _parent_parameters(cls) -> dict[str, inspect.Parameter]:
+    """The arguments of the optimizer that `cls` adds noise to."""
+    following = cls.__mro__[cls.__mro__.index(Langevin) + 1 :]
+    parent = next(base for base in following if "__init__" in vars(base))
+    return _parameters(parent.__init__)
+
+
+def _parameters(method) -> dict[str, inspect.Parameter]:
+    return {name: p for name, p in inspect.signature(method).parameters.items() if name != "self"}
+
+
+def _signature(cls) -> inspect.Signature:
+    """The parent's arguments and the Langevin ones, so that `help` and editors show them all."""
+    if "__init__" in vars(cls):
+        return inspect.Signature(_parameters(cls.__init__).values())
+    parameters = _parent_parameters(cls)
+    if "epsilon" in parameters:
+        parameters["epsilon"] = parameters["epsilon"].replace(default=cls.default_epsilon)
+    own = _parameters(Langevin.__init__)
+    variadic = [p for p in parameters.values() if p.kind is p.VAR_KEYWORD]
+    ordinary = [p for p in parameters.values() if p.kind is not p.VAR_KEYWORD]
+    return inspect.Signature(ordinary + [own[name] for name in _LANGEVIN_ARGUMENTS] + variadic)

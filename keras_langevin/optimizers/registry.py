@@ -1,0 +1,68 @@
+"""Optimizers by name. (`keras.optimizers.get` does not find add-ons.)"""
+
+import keras
+
+from keras_langevin.names import unknown
+from keras_langevin.optimizers.adadelta import LAdadelta
+from keras_langevin.optimizers.adagrad import LAdagrad
+from keras_langevin.optimizers.adam import LAdam, LAdamW
+from keras_langevin.optimizers.rmsprop import LRMSprop
+from keras_langevin.optimizers.sgd import LSGD
+
+# Each Langevin optimizer beside the parent that it is compared with.
+PARENTS = {
+    LSGD: keras.optimizers.SGD,
+    LAdam: keras.optimizers.Adam,
+    LAdamW: keras.optimizers.AdamW,
+    LRMSprop: keras.optimizers.RMSprop,
+    LAdadelta: keras.optimizers.Adadelta,
+    LAdagrad: keras.optimizers.Adagrad,
+}
+
+REGISTRY = {cls.__name__.lower(): cls for pair in PARENTS.items() for cls in pair}
+
+
+def get(identifier, **arguments) -> keras.optimizers.Optimizer:
+    """An optimizer by name, from its configuration, or as it is.
+
+    Args:
+        identifier: str, a name in any case, with or without a hyphen (`"ladam"`, `"L-Adam"`, `"Adam"`); or a
+            dictionary as `keras.optimizers.serialize` makes it; or an optimizer, which is returned.
+        **arguments: arguments of the optimizer, with a name only.
+
+    Raises:
+        ValueError: an unknown name; the message has a suggestion.
+
+    Example:
+
+    >>> import keras_langevin
+    >>> type(keras_langevin.optimizers.get("ladam", learning_rate=1e-3, sigma=1e-3, layers=0.3)).__name__
+    'LAdam'
+    """
+    if isinstance(identifier, str):
+        return lookup(identifier)(**arguments)
+    if arguments:
+        raise ValueError(
+            "Arguments can be given with an optimizer's name only. "
+            f"Received: identifier={identifier!r} and arguments {sorted(arguments)}"
+        )
+    if isinstance(identifier, keras.optimizers.Optimizer):
+        return identifier
+    if isinstance(identifier, dict):
+        return keras.optimizers.deserialize(dict(identifier))
+    raise ValueError(
+        "`identifier` must be an optimizer's name, its configuration, or an optimizer. "
+        f"Received: identifier={identifier!r} of type {type(identifier).__name__}"
+    )
+
+
+def lookup(name: str) -> type[keras.optimizers.Optimizer]:
+    """The class of that name.
+
+    Raises:
+        ValueError: an unknown name; the message has a suggestion.
+    """
+    key = name.lower().replace("-", "")
+    if key not in REGISTRY:
+        raise unknown("optimizer", name, REGISTRY)
+    return REGISTRY[key]

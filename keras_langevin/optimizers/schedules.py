@@ -1,0 +1,77 @@
+"""Schedules and values for sigma. Every Keras learning-rate schedule serves as well."""
+
+import math
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A noise level that falls as the root of a logarithm: σ_t = σ₀ / √log(e + t · decay).
+
+    It is the reference implementation's schedule for σ, where `decay = 1/1960`: 1960 = 20 epochs of 98 batches.
+
+    Args:
+        initial_value: σ₀, float >= 0.
+        decay: float >= 0, per step. Defaults to `1.0`.
+        name: str or None.
+
+    Raises:
+        ValueError: an argument is negative or not finite.
+
+    Example:
+
+    >>> from keras_langevin import LAdam, LogSchedule
+    >>> optimizer = LAdam(1e-3, sigma=LogSchedule(1e-3, decay=1 / 1960))
+    >>> print(f"{float(optimizer.sigma):.4f}")
+    0.0010
+
+    References:
+        P. Bras, arXiv:2212.14718, section 4; the decay is that of simulated annealing by Langevin dynamics.
+    """
+
+    def __init__(self, initial_value: float, decay: float = 1.0, name: str | None = "LogSchedule"):
+        super().__init__()
+        for argument, value in (("initial_value", initial_value), ("decay", decay)):
+            if not 0 <= value < math.inf:
+                raise ValueError(f"`{argument}` must be a finite number >= 0. Received: {argument}={value}")
+        self.initial_value = initial_value
+        self.decay = decay
+        self.name = name
+
+    def __call__(self, step):
+        step = ops.cast(step, keras.config.floatx())
+        return self.initial_value / ops.sqrt(ops.log(math.e + step * self.decay))
+
+    def get_config(self):
+        return {"initial_value": self.initial_value, "decay": self.decay, "name": self.name}
+
+
+def posterior_sigma(data_size: int, temperature: float = 1.0) -> float:
+    """The noise level that samples a posterior: σ = √(2T/N).
+
+    With V the mean loss (negative log-likelihood) over N examples plus the prior's −log p/N, a Langevin optimizer's
+    invariant law for small learning rates is ∝ exp(−2V/σ²) = exp(−N·V/T), the posterior at temperature T.
+
+    Args:
+        data_size: N, int >= 1, the number of training examples (not of batches).
+        temperature: T, float > 0; 1 is the Bayesian posterior. Defaults to `1.0`.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+
+    >>> from keras_langevin import posterior_sigma
+    >>> posterior_sigma(20_000)
+    0.01
+
+    References:
+        M. Welling and Y. W. Teh, ICML 2011.
+    """
+    if not 1 <= data_size < math.inf:
+        raise ValueError(f"`data_size`, the number of examples, must be >= 1. Received: data_size={data_size}")
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"`temperature` must be finite and > 0. Received: temperature={temperature}")
+    return math.sqrt(2 * temperature / data_size)

@@ -1,0 +1,41 @@
+"""L-SGD: stochastic gradient Langevin dynamics."""
+
+import keras
+
+from keras_langevin.optimizers.langevin import Langevin, fused
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class LSGD(Langevin, fused(keras.optimizers.SGD)):
+    """SGD with Langevin noise (SGLD).
+
+        θ_t = [SGD's step] + σ_t · √γ_t · Z_t,   P_t = 1,   Z_t ~ N(0, I)
+
+    With `momentum` the noise is added to the weights, not to the momentum buffer.
+
+    Args:
+        learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
+        momentum: float in [0, 1]. Defaults to `0.0`.
+        nesterov: bool. Defaults to `False`.
+        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
+        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
+        seed: int, or `None` to draw one. Defaults to `None`.
+        **kwargs: every other argument of `keras.optimizers.SGD`.
+
+    Raises:
+        ValueError: see `keras_langevin.Langevin`.
+
+    Example:
+
+    >>> from keras_langevin import LSGD, posterior_sigma
+    >>> optimizer = LSGD(0.01, sigma=posterior_sigma(data_size=50_000), seed=0)
+    >>> print(f"{float(optimizer.sigma):.5f}")
+    0.00632
+
+    References:
+        M. Welling and Y. W. Teh, Bayesian learning via stochastic gradient Langevin dynamics, ICML 2011, equation (4).
+        P. Bras, arXiv:2212.14718.
+    """
+
+    def preconditioner(self, variable, before):
+        return 1.0
