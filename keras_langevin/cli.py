@@ -27,16 +27,23 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         int, the exit status: 0, or 1 where a run failed, 2 where the input was wrong, 130 where it was interrupted.
     """
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         return options.run(options)
     except UsageError as error:
         print(f"keras-langevin: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """As argparse's, but a wrong option is answered with one line."""
+
+    def error(self, message):
+        raise UsageError(f"{message}. See: {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="keras-langevin", description="Langevin optimizers for Keras 3.")
+    parser = _Parser(prog="keras-langevin", description="Langevin optimizers for Keras 3.")
     parser.add_argument("--version", action="version", version=f"keras-langevin {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_compare(commands)
@@ -53,7 +60,7 @@ def _add_compare(commands):
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     compare.add_argument("--model", default=defaults.model, help="family and depth")
-    compare.add_argument("--dataset", default=defaults.dataset, help="digits (embedded), or mnist, cifar10, ... by tfds")
+    compare.add_argument("--dataset", default=defaults.dataset, help="digits (embedded); mnist, cifar10, ... by tfds")
     compare.add_argument(
         "--optimizers",
         nargs="+",
@@ -84,7 +91,7 @@ def _compare(options) -> int:
         comparison = Comparison(**settings, backend=backend)
         data = runner.prepare(comparison, options.data_dir)
         store = Store(options.out or Path(DEFAULT_FOLDER) / comparison.folder_name, comparison)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         raise UsageError(error) from error
 
     from keras_langevin.experiments.progress import RunsProgress
@@ -107,7 +114,8 @@ def _compare(options) -> int:
                 on_end=progress.end,
             )
     except KeyboardInterrupt:
-        console.print(f"Interrupted. Finished runs are in {store.folder}; the same command goes on from there.")
+        message = f"Interrupted. Finished runs are in {store.folder}; the same command goes on from there."
+        console.print(message, soft_wrap=True, highlight=False)
         return 130
     return _show(comparison, store, console)
 

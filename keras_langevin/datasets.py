@@ -1,7 +1,9 @@
 """Image-classification data as arrays: train, validation and test."""
 
+import logging
 import os
 import socket
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -91,9 +93,7 @@ def load(name: str, *, validation_fraction: float = 0.1, seed: int = 0, data_dir
 def _split(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     from sklearn.model_selection import train_test_split
 
-    x, x_held, y, y_held = train_test_split(
-        split.x, split.y, test_size=fraction, random_state=seed, stratify=split.y
-    )
+    x, x_held, y, y_held = train_test_split(split.x, split.y, test_size=fraction, random_state=seed, stratify=split.y)
     return Split(x, y), Split(x_held, y_held)
 
 
@@ -110,8 +110,10 @@ def _from_tfds(name: str, data_dir: str | None) -> tuple[Split, Split, tuple[str
     import tensorflow_datasets as tfds
 
     data_dir = data_dir or os.environ.get("TFDS_DATA_DIR") or None
-    builder = tfds.builder(name, data_dir=data_dir)
-    if not builder.is_prepared():
+    with _without_absl_warnings():  # about a folder that is not there: the error below says it better
+        builder = tfds.builder(name, data_dir=data_dir)
+        prepared = builder.is_prepared()
+    if not prepared:
         try:
             _check_network(builder)
             builder.download_and_prepare()
@@ -119,6 +121,17 @@ def _from_tfds(name: str, data_dir: str | None) -> tuple[Split, Split, tuple[str
             raise DatasetNotFoundError(_not_found(name, builder, error)) from error
     train, test = (_read(builder, split) for split in ("train", "test"))
     return train, test, tuple(builder.info.features["label"].names)
+
+
+@contextmanager
+def _without_absl_warnings():
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _check_network(builder):

@@ -55,7 +55,7 @@ class Arm:
         return self.optimizer[1:] if self.is_langevin else self.optimizer
 
     @property
-    def layers(self) -> None | float | int | str:
+    def layers(self) -> float | int | str | None:
         """The `layers` argument."""
         text = self.spec.partition("@")[2]
         if not text:
@@ -142,6 +142,8 @@ class Comparison:
         if repeated:
             raise ValueError(f"`optimizers` must differ from one another. Received twice: {', '.join(repeated)}")
         for arm in self.arms:
+            if "@" in arm.spec and arm.layers is None:
+                raise ValueError(f"Layers must follow the @, as in 'ladam@0.3'. Received: {arm.spec!r}")
             if arm.layers is not None and not arm.is_langevin:
                 raise ValueError(
                     f"Layers can be given for a Langevin optimizer only. Received: {arm.spec!r}. "

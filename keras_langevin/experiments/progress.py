@@ -18,10 +18,7 @@ class RunsProgress:
 
     def __init__(self, comparison: Comparison, store: Store, console: Console):
         pending = [
-            (arm, seed)
-            for arm in comparison.arms
-            for seed in range(comparison.seeds)
-            if not store.finished(arm, seed)
+            (arm, seed) for arm in comparison.arms for seed in range(comparison.seeds) if not store.finished(arm, seed)
         ]
         done = len(comparison.arms) * comparison.seeds - len(pending)
         if done:

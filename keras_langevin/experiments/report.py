@@ -56,7 +56,8 @@ def _about_runs(arm: Arm, runs: list[dict]) -> list[str]:
                 f"(test accuracy below {threshold:.0f}%, twice chance)."
             )
         else:
-            sentences.append(f"{arm.label} trained in {'each' if len(ended) > 1 else 'one'} of {_count(len(ended), 'seed')}.")
+            which = f"each of {len(ended)} seeds" if len(ended) > 1 else "the one seed"
+            sentences.append(f"{arm.label} trained in {which}.")
     for run in runs:
         if run["status"] == "diverged":
             epoch = len(run["curves"]["train_loss"]) + 1

@@ -7,6 +7,7 @@ import subprocess
 import time
 import traceback
 from collections.abc import Callable
+from functools import lru_cache, partial
 from importlib import metadata
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def run(
             on_start(arm, seed)
             try:
                 trainer = trainer or Trainer(comparison, data, arm)
-                record = trainer.train(seed, lambda epoch, logs, seed=seed: on_epoch(arm, seed, epoch, logs))
+                record = trainer.train(seed, partial(on_epoch, arm, seed))
             except Exception as error:
                 trainer = None  # its state is unknown
                 record = _head(arm, seed, data) | {
@@ -125,9 +126,12 @@ class Trainer:
         self._reset(seed)
         started = time.perf_counter()
         recipe = Recipe(comparison.drop_epoch, on_epoch)
+        batches = Batches(data.train, comparison.batch_size, comparison.epochs, seed)
         history = self.model.fit(
-            Batches(data.train, comparison.batch_size, seed),
+            batches,
             epochs=comparison.epochs,
+            steps_per_epoch=batches.steps_per_epoch,
+            shuffle=False,
             validation_data=data.validation,
             validation_batch_size=_EVALUATION_BATCH,
             callbacks=[recipe],
@@ -169,33 +173,31 @@ class Trainer:
 
 
 class Batches(keras.utils.PyDataset):
-    """Shuffled batches of equal size, whose order is a function of the seed and the epoch.
+    """All batches of a run, one epoch after another: a pure function of the seed, the epoch and the step.
+
+    There is no state here, because Keras calls `on_epoch_end` also where it resets an iterator. To be used with
+    `fit(..., steps_per_epoch=batches.steps_per_epoch, shuffle=False)`: Keras would shuffle the batches once more.
 
     Args:
         split: examples and labels.
-        batch_size: int; what is left over after the last whole batch comes in another epoch.
+        batch_size: int; what is left over after an epoch's last whole batch comes in another epoch.
+        epochs: int.
         seed: int.
     """
 
-    def __init__(self, split: datasets.Split, batch_size: int, seed: int):
+    def __init__(self, split: datasets.Split, batch_size: int, epochs: int, seed: int):
         super().__init__()
-        self.split, self.batch_size, self.seed = split, batch_size, seed
-        self.epoch = 0
-        self._shuffle()
+        self.split, self.batch_size, self.epochs = split, batch_size, epochs
+        self.steps_per_epoch = len(split.x) // batch_size
+        self.order = lru_cache(maxsize=2)(lambda epoch: np.random.default_rng((seed, epoch)).permutation(len(split.x)))
 
     def __len__(self) -> int:
-        return len(self.split.x) // self.batch_size
+        return self.epochs * self.steps_per_epoch
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        epoch, step = divmod(index, self.steps_per_epoch)
+        chosen = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         return self.split.x[chosen], self.split.y[chosen]
-
-    def on_epoch_end(self):
-        self.epoch += 1
-        self._shuffle()
-
-    def _shuffle(self):
-        self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.split.x))
 
 
 class Recipe(keras.callbacks.Callback):
@@ -232,15 +234,19 @@ def _provenance() -> dict[str, str]:
     return {
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "backend": keras.backend.backend(),
-        "device": ", ".join(_devices()),
+        "device": _device(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in names},
         "commit": _commit(),
     }
 
 
-def _devices() -> list[str]:
-    return keras.distribution.list_devices() or [platform.machine()]
+def _device() -> str:
+    try:
+        devices = keras.distribution.list_devices()
+    except AttributeError:  # Keras has no distribution on PyTorch
+        devices = []
+    return ", ".join([*devices, platform.processor() or platform.machine()])
 
 
 def _commit() -> str | None:

@@ -32,8 +32,8 @@ def mean_and_std(values) -> tuple[float, float]:
 
     Example:
 
-    >>> mean_and_std([0.5, 0.7])
-    (0.6, 0.1414213562373095)
+    >>> mean_and_std([1.0, 2.0, 3.0])
+    (2.0, 1.0)
     """
     values = np.asarray(values, float)
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")

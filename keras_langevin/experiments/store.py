@@ -22,14 +22,13 @@ class Store:
         comparison: the configuration; written to `config.json`.
 
     Raises:
-        ValueError: the folder holds results of another configuration, or it holds a file that is no record.
-        OSError: the folder cannot be written.
+        ValueError: the folder cannot be written, holds results of another configuration, or holds a file that is no
+            record.
     """
 
     def __init__(self, folder: str | Path, comparison: Comparison):
         self.folder = Path(folder)
         self.comparison = comparison
-        (self.folder / "runs").mkdir(parents=True, exist_ok=True)
         path = self.folder / "config.json"
         # by way of JSON, so that tuples compare equal to the lists that were read
         wanted = json.loads(json.dumps(comparison.as_dict()))
@@ -42,8 +41,15 @@ class Store:
                     "Choose another --out, or move that folder away."
                 )
         else:
-            with replaced(path) as file:
-                json.dump(wanted, file, indent=2)
+            try:
+                (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+                with replaced(path) as file:
+                    json.dump(wanted, file, indent=2)
+            except OSError as error:
+                raise ValueError(
+                    f"The folder for the results cannot be written. Received: {self.folder} ({error.strerror}). "
+                    "Choose another --out."
+                ) from error
         self.records()  # a corrupt record is an error now, not after training
 
     def path(self, arm: Arm, seed: int) -> Path:

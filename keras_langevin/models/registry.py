@@ -30,7 +30,7 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) 
     if not depth.isdecimal() and depth in FAMILIES:
         raise ValueError(f"A model is named by its family and its depth. Received: {name!r}. Try: '{name}-30'")
     if family not in FAMILIES:
-        raise unknown("model", name, [f"{known}-DEPTH" for known in FAMILIES])
+        raise unknown("model", name, [f"{known}-{depth if depth.isdecimal() else 'DEPTH'}" for known in FAMILIES])
     if not depth.isdecimal() or int(depth) < 1:
         raise ValueError(f"A model's depth must be an int >= 1, as in '{family}-30'. Received: {name!r}")
     return FAMILIES[family](int(depth), input_shape, num_classes, **options)

@@ -43,11 +43,12 @@ class LAdam(AdamPreconditioner, fused(keras.optimizers.Adam)):
 
     >>> import keras
     >>> from keras_langevin import LAdam
-    >>> model = keras.Sequential([keras.Input((4,))] + [keras.layers.Dense(8, name=f"dense_{i}") for i in range(10)])
+    >>> layers = [keras.layers.Dense(8, name=f"dense_{i}") for i in range(10)]
+    >>> model = keras.Sequential([keras.Input((4,)), *layers], name="net")
     >>> model.compile(optimizer=LAdam(1e-3, sigma=1e-3, layers=0.3), loss="mse")
     >>> model.optimizer.build(model.trainable_variables)
     >>> model.optimizer.noisy_layers
-    ('dense_0', 'dense_1', 'dense_2')
+    ('net/dense_0', 'net/dense_1', 'net/dense_2')
 
     References:
         D. P. Kingma and J. Ba, Adam, ICLR 2015. P. Bras, arXiv:2212.14718, algorithm 1.

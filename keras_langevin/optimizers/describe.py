@@ -64,12 +64,12 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
     >>> import keras
     >>> from keras_langevin import LAdam, describe
     >>> layers = [keras.layers.Dense(8, name="first"), keras.layers.Dense(2, name="last")]
-    >>> model = keras.Sequential([keras.Input((4,))] + layers)
+    >>> model = keras.Sequential([keras.Input((4,)), *layers], name="net")
     >>> model.compile(optimizer=LAdam(1e-3, sigma=1e-3, layers=0.3), loss="mse")
     >>> describe(model)
-    layer    parameters  noisy   share
-    first            40  yes     69.0%
-    last             18  no      31.0%
+    layer        parameters  noisy   share
+    net/first            40  yes     69.0%
+    net/last             18  no      31.0%
     1 of 2 layers are noisy, 69.0% of 58 parameters
     """
     optimizer = optimizer or getattr(model, "optimizer", None)

@@ -228,9 +228,7 @@ class Langevin:
     def _setting_variable(self, name, value, dtype):
         # As Keras makes `iteration` and `learning_rate`: tracked, before the optimizer is built.
         with keras.name_scope(self.name, caller=self):
-            variable = keras.Variable(
-                value, dtype=dtype, trainable=False, name=name, aggregation="only_first_replica"
-            )
+            variable = keras.Variable(value, dtype=dtype, trainable=False, name=name, aggregation="only_first_replica")
         self._track_variable(variable)
         return variable
 

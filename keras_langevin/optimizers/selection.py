@@ -41,7 +41,7 @@ def group_by_layer(variables) -> list[LayerGroup]:
         path = variable_path(variable)
         layer_path = path.rpartition("/")[0] or path
         if groups and groups[-1].path == layer_path and path not in seen:
-            groups[-1] = LayerGroup(layer_path, groups[-1].indices + (index,))
+            groups[-1] = LayerGroup(layer_path, (*groups[-1].indices, index))
             seen.add(path)
         else:
             groups.append(LayerGroup(layer_path, (index,)))

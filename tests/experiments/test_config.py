@@ -1,0 +1,75 @@
+import dataclasses
+
+import pytest
+
+from keras_langevin.experiments.config import Arm, Comparison
+
+
+@pytest.mark.parametrize(
+    ("spec", "optimizer", "layers", "label"),
+    [
+        ("adam", "adam", None, "Adam"),
+        ("LAdam", "ladam", None, "L-Adam"),
+        ("L-Adam", "ladam", None, "L-Adam"),
+        ("ladam@0.3", "ladam", 0.3, "30%-Layer L-Adam"),
+        ("ladam@.5", "ladam", 0.5, "50%-Layer L-Adam"),
+        ("ladam@1.0", "ladam", 1.0, "100%-Layer L-Adam"),
+        ("lsgd@3", "lsgd", 3, "L-SGD on the first 3"),
+        ("lrmsprop@dense_[12]", "lrmsprop", "dense_[12]", "L-RMSprop on dense_[12]"),
+    ],
+)
+def test_an_arm_is_a_name_and_layers(spec, optimizer, layers, label):
+    arm = Arm(spec)
+    assert (arm.optimizer, arm.layers, arm.label) == (optimizer, layers, label)
+    assert type(arm.layers) is type(layers)
+
+
+def test_defaults_are_the_main_job():
+    comparison = Comparison()
+    assert (comparison.model, comparison.dataset) == ("dense-30", "digits")
+    assert (comparison.batch_size, comparison.epochs, comparison.drop_epoch) == (32, 60, 40)
+    assert [comparison.arguments(arm) for arm in comparison.arms] == [
+        {"learning_rate": 1e-3},
+        {"learning_rate": 1e-3, "sigma": 1e-3, "layers": None},
+        {"learning_rate": 1e-3, "sigma": 1e-3, "layers": 0.3},
+    ]
+
+
+def test_given_rates_are_for_all_optimizers():
+    comparison = Comparison(optimizers=("adadelta", "ladadelta"), learning_rate=0.5, sigma=0.25)
+    assert comparison.arguments(comparison.arms[0]) == {"learning_rate": 0.5}
+    assert comparison.arguments(comparison.arms[1]) == {"learning_rate": 0.5, "sigma": 0.25, "layers": None}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"epochs": 1.5},
+        {"batch_size": -1},
+        {"seeds": 0},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"sigma": -1.0},
+        {"sigma": float("inf")},
+        {"validation_fraction": 1.0},
+        {"optimizers": ()},
+        {"optimizers": ("adam", "Adam")},
+        {"optimizers": ("adam@0.3",)},
+        {"optimizers": ("ladam@",)},
+    ],
+)
+def test_what_is_out_of_range_is_an_error(wrong):
+    with pytest.raises(ValueError, match="Received"):
+        Comparison(**wrong)
+
+
+def test_equal_configurations_share_a_folder_and_others_do_not():
+    assert Comparison().folder_name == Comparison(epochs=60, batch_size=32).folder_name
+    names = {Comparison(**one).folder_name for one in ({}, {"seeds": 4}, {"sigma": 0.1}, {"backend": "jax"})}
+    assert len(names) == 4
+
+
+def test_a_comparison_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Comparison().seeds = 5

@@ -1,0 +1,175 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_langevin import datasets
+from keras_langevin.experiments import runner
+from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.store import Store
+
+SMALL = Comparison(model="dense-2", optimizers=("adam", "ladam", "ladam@0.3"), epochs=3, batch_size=256, seeds=2)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return runner.prepare(SMALL)
+
+
+@pytest.fixture(scope="module")
+def records(data, tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("results"), SMALL)
+    runner.run(SMALL, data, store)
+    return store.records()
+
+
+def test_every_run_is_on_record(records):
+    assert [(run["optimizer"], run["seed"], run["status"]) for run in records] == [
+        (arm.spec, seed, "finished") for arm in SMALL.arms for seed in range(2)
+    ]
+    for run in records:
+        assert {len(curve) for curve in run["curves"].values()} == {3}
+        assert 0 <= run["test_accuracy"] <= 1
+        assert run["provenance"]["backend"] == keras.backend.backend()
+    assert records[0]["noisy_layers"] == []
+    assert records[2]["noisy_layers"] == ["dense_1", "dense_2", "logits"]
+    assert records[4]["noisy_layers"] == ["dense_1"]
+
+
+def test_optimizers_and_seeds_give_different_runs(records):
+    losses = [run["train_loss"] for run in records]
+    assert len(set(losses)) == len(losses)
+
+
+def test_the_same_seed_gives_the_same_run_wherever_it_is_trained(records, data):
+    """Seed 1 trained first, in a new trainer, equals seed 1 trained after seed 0: nothing of a run stays behind."""
+    trainer = runner.Trainer(SMALL, data, SMALL.arms[1])
+    assert trainer.train(1)["curves"] == records[3]["curves"]
+
+
+def test_initial_weights_and_batches_are_the_same_for_all_optimizers(data):
+    trainers = [runner.Trainer(SMALL, data, arm) for arm in SMALL.arms]
+    for trainer in trainers:
+        trainer._reset(0)
+    first, *others = [trainer.model.get_weights() for trainer in trainers]
+    for weights in others:
+        for a, b in zip(first, weights, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_batches_are_a_function_of_seed_epoch_and_step(data):
+    batches = runner.Batches(data.train, 256, epochs=2, seed=0)
+    assert len(batches) == 2 * 5
+    later_first = [batches[i][1] for i in (9, 0, 5)]
+    again = runner.Batches(data.train, 256, epochs=2, seed=0)
+    for labels, index in zip(later_first, (9, 0, 5), strict=True):
+        np.testing.assert_array_equal(labels, again[index][1])
+    assert not np.array_equal(batches[0][1], batches[5][1])
+    assert not np.array_equal(batches[0][1], runner.Batches(data.train, 256, 2, seed=1)[0][1])
+
+
+def test_an_epoch_holds_no_example_twice(data):
+    batches = runner.Batches(data.train, 256, epochs=2, seed=0)
+    images = np.concatenate([batches[i][0] for i in range(5)]).reshape(5 * 256, -1)
+    assert len(np.unique(images, axis=0)) == 5 * 256
+
+
+def test_the_step_is_traced_once_for_all_seeds(data, monkeypatch):
+    """On JAX and TensorFlow Python runs `train_step` only to trace it."""
+    trainer = runner.Trainer(SMALL, data, SMALL.arms[1])
+    calls = []
+    monkeypatch.setattr(trainer.model, "train_step", _counted(trainer.model.train_step, calls))
+    trainer.train(0)
+    after_first = len(calls)
+    trainer.train(1)
+    steps = 3 * 5 if keras.backend.backend() == "torch" else 0  # no trace there: each step is Python
+    assert len(calls) - after_first == steps
+
+
+def _counted(function, calls):
+    def wrapper(*arguments):
+        calls.append(1)
+        return function(*arguments)
+
+    return wrapper
+
+
+def test_the_learning_rate_and_sigma_fall_in_the_last_third(data):
+    trainer = runner.Trainer(SMALL, data, SMALL.arms[1])
+    seen = []
+
+    def look(epoch, logs):
+        optimizer = trainer.optimizer
+        seen.append((float(optimizer.learning_rate.numpy()), float(optimizer.sigma.numpy())))
+
+    trainer.train(0, look)
+    np.testing.assert_allclose(seen, [(1e-3, 1e-3), (1e-3, 1e-3), (1e-4, 0)], rtol=1e-6)
+
+
+def test_finished_runs_are_not_trained_again(data, tmp_path, records):
+    store = Store(tmp_path, SMALL)
+    for arm in SMALL.arms:
+        store.write(arm, 0, next(r for r in records if (r["optimizer"], r["seed"]) == (arm.spec, 0)))
+    started = []
+    runner.run(SMALL, data, store, on_start=lambda arm, seed: started.append((arm.spec, seed)))
+    assert started == [(arm.spec, 1) for arm in SMALL.arms]
+    assert [run["curves"] for run in store.records()] == [run["curves"] for run in records]
+
+
+def test_a_failed_run_is_recorded_and_the_others_finish(data, tmp_path, monkeypatch):
+    comparison = Comparison(model="dense-1", optimizers=("adam", "lsgd"), epochs=1, batch_size=256, seeds=2)
+    train = runner.Trainer.train
+
+    def sometimes(self, seed, *arguments):
+        if self.arm.spec == "adam" and seed == 0:
+            raise MemoryError("no room")
+        return train(self, seed, *arguments)
+
+    monkeypatch.setattr(runner.Trainer, "train", sometimes)
+    store = Store(tmp_path, comparison)
+    runner.run(comparison, data, store)
+    assert [run["status"] for run in store.records()] == ["failed", "finished", "finished", "finished"]
+    assert store.records()[0]["error"] == "MemoryError: no room"
+
+
+def test_a_diverging_run_is_recorded_as_such(data, tmp_path):
+    comparison = Comparison(model="dense-2", optimizers=("sgd",), learning_rate=1e30, epochs=3, batch_size=256, seeds=1)
+    store = Store(tmp_path, comparison)
+    runner.run(comparison, data, store)
+    (run,) = store.records()
+    assert run["status"] == "diverged"
+    assert len(run["curves"]["train_loss"]) < 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"model": "dens-2"}, "Did you mean 'dense-2'"),
+        ({"dataset": "digit"}, "Did you mean 'digits'"),
+        ({"optimizers": ("ladm",)}, "Did you mean 'ladam'"),
+        ({"optimizers": ("ladam@9",)}, "at most 3"),
+        ({"optimizers": ("ladam@nosuch",)}, "The layers are: dense_1, dense_2, logits"),
+        ({"batch_size": 2000}, "at most 1293"),
+    ],
+)
+def test_bad_input_is_an_error_before_anything_is_trained(wrong, message):
+    with pytest.raises(ValueError, match=r"Received|Unknown") as error:
+        runner.prepare(Comparison(**({"model": "dense-2"} | wrong)))
+    assert message in str(error.value)
+
+
+def test_no_split_leaks_into_another(data):
+    """The runner trains on train, watches validation, and sees the test split in `evaluate` alone."""
+    assert isinstance(data, datasets.Data)
+    trainer = runner.Trainer(SMALL, data, SMALL.arms[0])
+    seen = {}
+    fit, evaluate = trainer.model.fit, trainer.model.evaluate
+    trainer.model.fit = lambda x, **options: (
+        seen.update(train=x, validation=options["validation_data"]) or fit(x, **options)
+    )
+    trainer.model.evaluate = lambda *arguments, **options: (
+        seen.setdefault("test", []).append(arguments or options["x"]) or evaluate(*arguments, **options)
+    )
+    trainer.train(0)
+    assert seen["train"].split is data.train
+    assert seen["validation"] is data.validation
+    assert seen["test"][-1][0] is data.test.x

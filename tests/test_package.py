@@ -1,0 +1,133 @@
+"""The package as a whole: what importing it costs and needs, and which way its imports run."""
+
+import ast
+import doctest
+import importlib
+import os
+import pkgutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+import keras_langevin
+
+PACKAGE = Path(keras_langevin.__file__).parent
+MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], "keras_langevin."))
+WITHOUT_KERAS = ("config", "store", "statistics", "plots", "report", "progress")
+
+
+def run_python(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_public_names_are_there():
+    for name in keras_langevin.__all__:
+        assert hasattr(keras_langevin, name), name
+
+
+def test_import_needs_keras_and_numpy_alone():
+    """With every other dependency hidden, the import works and a weight moves."""
+    code = """
+import sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {"sklearn", "scipy", "rich", "matplotlib", "tensorflow_datasets"}:
+            raise ModuleNotFoundError(name)
+import keras
+sys.meta_path.insert(0, Hidden())
+import keras_langevin
+variable = keras.Variable([1.0], name="w")
+keras_langevin.LAdam(1e-3, sigma=1e-3).apply([keras.ops.ones(1)], [variable])
+assert float(variable[0]) != 1.0
+"""
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="TensorFlow is the backend")
+def test_import_leaves_tensorflow_alone_on_another_backend():
+    result = run_python("import keras_langevin, sys; sys.exit('tensorflow' in sys.modules)")
+    assert result.returncode == 0, result.stderr
+
+
+def test_import_adds_little_to_keras():
+    """Under 0.3 s of processor time beyond `import keras`: the median of three fresh processes."""
+    code = "import time, keras; t = time.process_time(); import keras_langevin; print(time.process_time() - t)"
+    seconds = [float(run_python(code).stdout) for _ in range(3)]
+    assert statistics.median(seconds) < 0.3
+
+
+def test_command_imports_no_keras_before_it_must():
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "keras_langevin", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "keras_langevin.cli" in result.stderr
+    assert "| keras\n" not in result.stderr
+
+
+@pytest.mark.parametrize("name", WITHOUT_KERAS)
+def test_results_are_read_without_keras(name):
+    """As the command does it: these modules load where `keras` cannot be imported."""
+    code = f"""
+import sys
+sys.modules["keras"] = None
+sys.argv = ["keras-langevin"]
+import keras_langevin.experiments.{name}
+"""
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+
+
+def imported_modules(name):
+    """The project's modules that the module `name` imports, anywhere in its code."""
+    spec = importlib.util.find_spec(name)
+    tree = ast.parse(Path(spec.origin).read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("keras_langevin"):
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in MODULES else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("keras_langevin"))
+
+
+def test_imports_run_one_way():
+    """No module imports itself through others, packages' own `__init__` aside."""
+    graph = {name: {target for target in imported_modules(name) if target in MODULES} for name in MODULES}
+    done = set()
+
+    def visit(name, trail):
+        assert name not in trail, " -> ".join([*trail, name])
+        if name not in done:
+            for target in graph[name]:
+                visit(target, [*trail, name])
+            done.add(name)
+
+    for name in MODULES:
+        visit(name, [])
+
+
+def test_optimizers_models_and_datasets_do_not_import_one_another():
+    rooms = ("optimizers", "models", "datasets")
+    for name in MODULES:
+        room = name.split(".")[1]
+        for target in imported_modules(name):
+            other = target.split(".")[1]
+            if room in rooms:
+                assert other in (room, "names"), f"{name} imports {target}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith("__main__")])
+def test_docstring_examples(name):
+    module = importlib.import_module(name)
+    results = doctest.testmod(module)
+    assert results.failed == 0
