@@ -11,7 +11,7 @@ from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_langevin.optimizers import noise
-from keras_langevin.optimizers.selection import LayerSelection, group_by_layer
+from keras_langevin.optimizers.selection import LayerSelection, choice, group_by_layer
 
 _LANGEVIN_ARGUMENTS = ("sigma", "layers", "seed")
 
@@ -68,7 +68,7 @@ class Langevin:
 
     def __init__(self, *args, sigma=1e-3, layers=None, seed: int | None = None, **kwargs):
         _check_sigma(sigma)
-        selection = LayerSelection(layers)
+        selection = layers if isinstance(layers, LayerSelection) else LayerSelection(layers)
         seed = random.getrandbits(63) if seed is None else _checked_seed(seed)
         parent_arguments = _parent_parameters(type(self))
         if "epsilon" in parent_arguments and list(parent_arguments).index("epsilon") >= len(args):
@@ -77,6 +77,7 @@ class Langevin:
         super().__init__(*args, **kwargs)
         self.selection = selection
         self._noisy_layers = None
+        self._choice = None
         self._seed = self._setting_variable("seed", noise.split_seed(seed), "int32")
         self._sigma = sigma if callable(sigma) else self._setting_variable("sigma", sigma, keras.config.floatx())
 
@@ -173,6 +174,7 @@ class Langevin:
         chosen = self.selection.choose(groups, variables)
         super().build(variables)
         self._noisy_layers = tuple(group.path for group in chosen)
+        self._choice = choice(groups, chosen)
         self._noisy_indices = frozenset(index for group in chosen for index in group.indices)
 
     def update_step(self, gradient, variable, learning_rate):
@@ -213,7 +215,7 @@ class Langevin:
             sigma = float(ops.convert_to_numpy(sigma))
         else:
             sigma = keras.saving.serialize_keras_object(sigma)
-        config.update({"sigma": sigma, "layers": self.selection.get_config(), "seed": self.seed})
+        config.update({"sigma": sigma, "layers": self.selection.get_config(self._choice), "seed": self.seed})
         return config
 
     @classmethod
@@ -222,7 +224,7 @@ class Langevin:
         if isinstance(config.get("sigma"), dict):
             config["sigma"] = keras.saving.deserialize_keras_object(config["sigma"], custom_objects=custom_objects)
         if "layers" in config:
-            config["layers"] = LayerSelection.from_config(config["layers"], custom_objects).layers
+            config["layers"] = LayerSelection.from_config(config["layers"], custom_objects)
         return super().from_config(config, custom_objects=custom_objects)
 
     def _setting_variable(self, name, value, dtype):

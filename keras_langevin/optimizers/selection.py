@@ -49,6 +49,31 @@ def group_by_layer(variables) -> list[LayerGroup]:
     return groups
 
 
+class Choice(NamedTuple):
+    """What a selection chose in a model, kept with the optimizer's configuration.
+
+    Keras does not keep paths: in a loaded model, layers lose the name of the `Sequential` model that they were in. A
+    name that matched before a save might match nothing after it, and a callable might choose otherwise.
+
+    Attributes:
+        names: the last part of each layer's path, by which the model is known again.
+        chosen: the places of the noisy ones.
+    """
+
+    names: tuple[str, ...]
+    chosen: tuple[int, ...]
+
+
+def choice(groups: list[LayerGroup], chosen: list[LayerGroup]) -> Choice:
+    """The record of what was chosen of `groups`."""
+    indices = {group.indices for group in chosen}
+    return Choice(_names(groups), tuple(i for i, group in enumerate(groups) if group.indices in indices))
+
+
+def _names(groups) -> tuple[str, ...]:
+    return tuple(group.path.rpartition("/")[2] for group in groups)
+
+
 def variable_path(variable) -> str:
     """`variable.path`, or the name where the variable is not a Keras one."""
     return getattr(variable, "path", None) or str(variable.name).partition(":")[0]
@@ -61,13 +86,15 @@ class LayerSelection:
         layers: None, float, int, str, `keras.Layer`, list of int, str or `keras.Layer`, or callable. A string is tried
             first as a path (it chooses that layer and all inside it), then as one or more whole parts of a path (so a
             name is found at any depth), then as a regular expression that must match a whole path or a whole name.
+        known: what it chose in the model that it was saved with, and chooses there again. Defaults to `None`.
 
     Raises:
         ValueError: `layers` is none of these or out of range.
     """
 
-    def __init__(self, layers: LayersArgument = None):
+    def __init__(self, layers: LayersArgument = None, known: Choice | None = None):
         self.layers = _checked(layers)
+        self.known = known
 
     def choose(self, groups: list[LayerGroup], variables) -> list[LayerGroup]:
         """The chosen ones of `groups`, in order.
@@ -79,6 +106,8 @@ class LayerSelection:
         Raises:
             ValueError: an entry that matches no layer, or an index or count beyond the last layer.
         """
+        if self.known is not None and self.known.names == _names(groups):
+            return [groups[i] for i in self.known.chosen]
         count = len(groups)
         layers = self.layers
         if layers is None:
@@ -100,34 +129,40 @@ class LayerSelection:
             chosen = {i for i, group in enumerate(groups) if layers(group.path)}
         return [groups[i] for i in sorted(chosen)]
 
-    def get_config(self):
+    def get_config(self, made: Choice | None = None):
         """`layers` in a form that `json` takes; a Layer object as the paths of the layers in it that own weights.
+
+        Args:
+            made: what was chosen, if that is known yet; it is kept where `layers` goes by path.
 
         Raises:
             ValueError: `layers` is a callable that is not registered with Keras.
         """
         layers = self.layers
         if isinstance(layers, keras.layers.Layer):
-            return _stored(layers)
-        if isinstance(layers, list):
-            return [stored for entry in layers for stored in _stored(entry)]
-        if callable(layers):
-            name = keras.saving.get_registered_name(layers)
-            if keras.saving.get_registered_object(name) is not layers:
-                raise ValueError(
-                    "To be saved, a callable `layers` must be registered with Keras. "
-                    f"Received: layers={layers!r}, which is not. Decorate it with "
-                    "`@keras.saving.register_keras_serializable()`, or pass names, a fraction or a count instead."
-                )
-            return keras.saving.serialize_keras_object(layers)
-        return layers
+            plain = _stored(layers)
+        elif isinstance(layers, list):
+            plain = [stored for entry in layers for stored in _stored(entry)]
+        elif callable(layers):
+            plain = _serialized(layers)
+        else:
+            plain = layers
+        entries = layers if isinstance(layers, list) else [layers]
+        goes_by_place = all(entry is None or isinstance(entry, (int, float)) for entry in entries)
+        if made is None or goes_by_place:
+            return plain
+        return {"layers": plain, "names": list(made.names), "chosen": list(made.chosen)}
 
     @classmethod
     def from_config(cls, config, custom_objects=None) -> "LayerSelection":
         """The inverse of `get_config`."""
+        known = None
+        if isinstance(config, dict) and "chosen" in config:
+            known = Choice(tuple(config["names"]), tuple(config["chosen"]))
+            config = config["layers"]
         if isinstance(config, dict):
             config = keras.saving.deserialize_keras_object(config, custom_objects=custom_objects)
-        return cls(config)
+        return cls(config, known)
 
 
 def _checked(layers):
@@ -216,6 +251,16 @@ def _stored(entry) -> list:
         return [entry]
     paths = [group.path for group in group_by_layer(entry.trainable_variables)]
     return list(dict.fromkeys(paths)) or [entry.path or entry.name]
+
+
+def _serialized(function):
+    if keras.saving.get_registered_object(keras.saving.get_registered_name(function)) is not function:
+        raise ValueError(
+            f"To be saved, a callable `layers` must be registered with Keras. Received: layers={function!r}, which is "
+            "not. Decorate it with `@keras.saving.register_keras_serializable()`, or pass names, a fraction or a count "
+            "instead."
+        )
+    return keras.saving.serialize_keras_object(function)
 
 
 def _listing(groups) -> str:

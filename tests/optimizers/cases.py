@@ -1,0 +1,292 @@
+"""The table of optimizers that the contract runs over, and the helpers that drive them.
+
+A row says what differs between optimizers: the class, its parent, and P in NumPy, written from the formula and not from
+the code. Everything else is a property over the rows.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_langevin.optimizers import LSGD, LAdadelta, LAdagrad, LAdam, LAdamW, LRMSprop, noise
+
+BACKEND = keras.backend.backend()
+
+# --- P in NumPy: from the gradients g_1, g_2, ... (float64 arrays) to P_1, P_2, ... -----------------------------------
+
+
+def sgd(gradients, **_) -> Iterator[np.ndarray]:
+    for gradient in gradients:
+        yield np.ones_like(gradient)
+
+
+def adam(gradients, beta_2=0.999, epsilon=1e-6, amsgrad=False, **_) -> Iterator[np.ndarray]:
+    velocity = highest = np.zeros_like(gradients[0])
+    for t, gradient in enumerate(gradients, start=1):
+        velocity = beta_2 * velocity + (1 - beta_2) * gradient**2
+        highest = np.maximum(highest, velocity)
+        yield np.sqrt(1 - beta_2**t) / (np.sqrt(highest if amsgrad else velocity) + epsilon)
+
+
+def rmsprop(gradients, rho=0.9, epsilon=1e-6, centered=False, **_) -> Iterator[np.ndarray]:
+    velocity = average = np.zeros_like(gradients[0])
+    for gradient in gradients:
+        velocity = rho * velocity + (1 - rho) * gradient**2
+        average = rho * average + (1 - rho) * gradient
+        yield 1 / np.sqrt(velocity - (average**2 if centered else 0) + epsilon)
+
+
+def adadelta(gradients, rho=0.95, epsilon=1e-6, **_) -> Iterator[np.ndarray]:
+    accumulated_gradient = accumulated_step = np.zeros_like(gradients[0])
+    for gradient in gradients:
+        accumulated_gradient = rho * accumulated_gradient + (1 - rho) * gradient**2
+        factor = np.sqrt(accumulated_step + epsilon) / np.sqrt(accumulated_gradient + epsilon)
+        yield factor
+        accumulated_step = rho * accumulated_step + (1 - rho) * (factor * gradient) ** 2
+
+
+def adagrad(gradients, initial_accumulator_value=0.1, epsilon=1e-6, **_) -> Iterator[np.ndarray]:
+    accumulated = np.full_like(gradients[0], initial_accumulator_value)
+    for gradient in gradients:
+        accumulated = accumulated + gradient**2
+        yield 1 / np.sqrt(accumulated + epsilon)
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """One Langevin optimizer.
+
+    Attributes:
+        langevin: its class.
+        parent: the Keras optimizer whose step it takes.
+        reference: P in NumPy, see above; takes the options too.
+        parent_arguments: what the parent must be given to equal the Langevin class's defaults.
+        options: name -> arguments that only this family takes.
+        learning_rate: float with which it trains a small model.
+    """
+
+    langevin: type[keras.optimizers.Optimizer]
+    parent: type[keras.optimizers.Optimizer]
+    reference: Callable[..., Iterator[np.ndarray]]
+    parent_arguments: dict = field(default_factory=lambda: {"epsilon": 1e-6})
+    options: dict[str, dict] = field(default_factory=dict)
+    learning_rate: float = 0.01
+
+    def make(self, **arguments) -> keras.optimizers.Optimizer:
+        return self.langevin(**{"learning_rate": self.learning_rate} | arguments)
+
+    def make_parent(self, **arguments) -> keras.optimizers.Optimizer:
+        return self.parent(**{"learning_rate": self.learning_rate} | self.parent_arguments | arguments)
+
+    def preconditioners(self, gradients, **options) -> list[np.ndarray]:
+        """P_1, ..., P_T for one variable; list of arrays of its shape.
+
+        Args:
+            gradients: its gradients g_1, ..., g_T, list of arrays.
+        """
+        return list(self.reference([np.asarray(gradient, "float64") for gradient in gradients], **options))
+
+
+# A short memory, so that in the contract's falling gradients the maximum is not the latest velocity.
+AMSGRAD = {"amsgrad": {"amsgrad": True, "beta_2": 0.5}}
+
+CASES = [
+    Case(
+        LSGD,
+        keras.optimizers.SGD,
+        sgd,
+        parent_arguments={},
+        options={"momentum": {"momentum": 0.9}, "nesterov": {"momentum": 0.9, "nesterov": True}},
+    ),
+    Case(LAdam, keras.optimizers.Adam, adam, options=AMSGRAD),
+    Case(LAdamW, keras.optimizers.AdamW, adam, options=AMSGRAD),
+    Case(
+        LRMSprop,
+        keras.optimizers.RMSprop,
+        rmsprop,
+        options={"momentum": {"momentum": 0.9}, "centered": {"centered": True}},
+    ),
+    Case(LAdadelta, keras.optimizers.Adadelta, adadelta, learning_rate=1.0),
+    Case(LAdagrad, keras.optimizers.Adagrad, adagrad),
+]
+
+
+def case_name(case: Case) -> str:
+    return case.langevin.__name__
+
+
+# Options that every Keras optimizer takes.
+COMMON_OPTIONS = {
+    "default": {},
+    "weight_decay": {"weight_decay": 0.1},
+    "clipnorm": {"clipnorm": 0.5},
+    "global_clipnorm": {"global_clipnorm": 0.5},
+    "clipvalue": {"clipvalue": 0.3},
+    "use_ema": {"use_ema": True, "ema_momentum": 0.9},
+    "ema_overwrite_frequency": {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 3},
+    "gradient_accumulation_steps": {"gradient_accumulation_steps": 4},
+    "schedule": {"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.05, 10, 0.5)},
+}
+
+
+# --- variables and gradients ------------------------------------------------------------------------------------------
+
+
+def make_variables(*shapes: tuple[int, ...], dtype="float32", seed: int | None = 0) -> list[keras.Variable]:
+    """One variable for each shape, each in a layer of its own: `layer_0/kernel`, `layer_1/kernel`, ...
+
+    Args:
+        seed: of the values; `None` for zeros.
+    """
+    generator = np.random.default_rng(seed)
+    variables = []
+    for index, shape in enumerate(shapes):
+        value = generator.normal(size=shape) if seed is not None else np.zeros(shape)
+        with keras.name_scope(f"layer_{index}"):
+            variables.append(keras.Variable(value.astype(dtype), dtype=dtype, name="kernel"))
+    return variables
+
+
+def make_gradients(variables, steps: int, seed: int = 1, decay: float = 1.0, dtype="float32") -> list[list[np.ndarray]]:
+    """`steps` lists of one gradient for each variable, normal numbers times decay**step."""
+    generator = np.random.default_rng(seed)
+    return [
+        [(decay**step * generator.normal(size=variable.shape)).astype(dtype) for variable in variables]
+        for step in range(steps)
+    ]
+
+
+def zero_gradients(variables, steps: int, dtype="float32") -> list[list[np.ndarray]]:
+    return [[np.zeros(variable.shape, dtype) for variable in variables]] * steps
+
+
+def values(variables) -> list[np.ndarray]:
+    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+
+
+# --- one update, as each backend compiles it --------------------------------------------------------------------------
+
+
+def _eager(optimizer, variables):
+    return lambda gradients: optimizer.apply(gradients, variables)
+
+
+def _tensorflow(optimizer, variables, jit_compile):
+    import tensorflow as tf
+
+    return tf.function(lambda gradients: optimizer.apply(gradients, variables), jit_compile=jit_compile)
+
+
+def _jax_eager(optimizer, variables):
+    import jax
+
+    def step(gradients):
+        with jax.disable_jit():  # else Keras's `cond` under gradient accumulation compiles at each step
+            optimizer.apply(gradients, variables)
+
+    return step
+
+
+def _jax_xla(optimizer, variables):
+    import jax
+
+    compiled = jax.jit(optimizer.stateless_apply)
+
+    def step(gradients):
+        state = [variable.value for variable in optimizer.variables]
+        weights, state = compiled(state, gradients, [variable.value for variable in variables])
+        for variable, value in zip(variables + optimizer.variables, weights + state, strict=True):
+            variable.assign(value)
+
+    return step
+
+
+# How an update can run: by name, the fastest to start first. Under XLA a step's operations are fused and reordered.
+MODES = {
+    "tensorflow": {
+        "graph": lambda *arguments: _tensorflow(*arguments, jit_compile=False),
+        "xla": lambda *arguments: _tensorflow(*arguments, jit_compile=True),
+    },
+    "jax": {"eager": _jax_eager, "xla": _jax_xla},
+    "torch": {"eager": _eager},
+}[BACKEND]
+FIRST_MODE = next(iter(MODES))
+
+
+def make_step(optimizer, variables, mode: str = FIRST_MODE):
+    """A function of the gradients (list of NumPy arrays, or what `sparse` makes) that makes one update."""
+    optimizer.build(variables)
+    step = MODES[mode](optimizer, variables)
+    return lambda gradients: step([ops.convert_to_tensor(g) if isinstance(g, np.ndarray) else g for g in gradients])
+
+
+def train(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[np.ndarray]:
+    """The variables' values after an update with each of `gradients`."""
+    step = make_step(optimizer, variables, mode)
+    for gradient in gradients:
+        step(gradient)
+    return values(variables)
+
+
+def increments(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[list[np.ndarray]]:
+    """What each update adds to the variables, exactly: they are set to zero before it."""
+    step = make_step(optimizer, variables, mode)
+    added = []
+    for gradient in gradients:
+        for variable in variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
+        step(gradient)
+        added.append(values(variables))
+    return added
+
+
+def normal(seed: int, update: int, variable_index: int, shape: tuple[int, ...]) -> np.ndarray:
+    """The library's Z as a NumPy array; `update` counts from 0."""
+    words = ops.convert_to_tensor(noise.split_seed(seed))
+    return ops.convert_to_numpy(noise.standard_normal(words, update, variable_index, tuple(shape)))
+
+
+def sparse(gradient: np.ndarray):
+    """A gradient with zero rows as the backend's `Embedding` makes it: `tf.IndexedSlices` on TensorFlow, else dense."""
+    return _SPARSE[BACKEND](gradient)
+
+
+def _indexed_slices(gradient):
+    import tensorflow as tf
+
+    rows = np.flatnonzero(gradient.any(axis=1))
+    return tf.IndexedSlices(tf.constant(gradient[rows]), tf.constant(rows), tf.constant(gradient.shape))
+
+
+_SPARSE = {"tensorflow": _indexed_slices, "jax": ops.convert_to_tensor, "torch": ops.convert_to_tensor}
+
+
+def double_precision():
+    """A context in which float64 variables are float64: JAX needs to be told."""
+    return _DOUBLE_PRECISION[BACKEND]()
+
+
+def _jax_x64():
+    import jax
+
+    return jax.enable_x64(True)
+
+
+_DOUBLE_PRECISION = {
+    "tensorflow": contextlib.nullcontext,
+    "jax": _jax_x64,
+    "torch": contextlib.nullcontext,
+}
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def is_second(layer_path: str) -> bool:
+    """A callable for `layers` that can be saved."""
+    return layer_path.endswith("second")

@@ -1,0 +1,198 @@
+"""The constructor: the parent's arguments, three more, and what it refuses; and the mixin on a user's own optimizer."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_langevin
+from keras_langevin import LSGD, LAdam, Langevin
+from tests.optimizers.cases import CASES, case_name, make_gradients, make_variables, normal, train
+
+every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+
+
+@every_case
+def test_takes_every_argument_of_the_parent(case):
+    """Each of the parent's arguments, given its default, is accepted, and the signature shows it."""
+    parent = inspect.signature(case.parent.__init__).parameters
+    arguments = {
+        name: parameter.default
+        for name, parameter in parent.items()
+        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    optimizer = case.langevin(**arguments)
+    shown = inspect.signature(case.langevin).parameters
+    assert [name for name in shown if name in arguments] == list(arguments)
+    assert list(shown)[len(arguments) :] == ["sigma", "layers", "seed", *(["kwargs"] if "kwargs" in parent else [])]
+    for name in arguments:
+        assert shown[name].default == (1e-6 if name == "epsilon" else arguments[name])
+    if "epsilon" in arguments:
+        assert optimizer.epsilon == arguments["epsilon"]  # given, so not ours
+
+
+@every_case
+def test_learning_rate_comes_first(case):
+    assert float(case.langevin(0.125).learning_rate) == 0.125
+    assert float(case.langevin(0.125, sigma=0.5).sigma) == 0.5
+
+
+@every_case
+def test_epsilon_defaults_to_a_millionth(case):
+    if not hasattr(case.parent(), "epsilon"):
+        assert case.parent is keras.optimizers.SGD
+        return
+    assert case.langevin().epsilon == 1e-6
+    assert case.langevin(epsilon=1e-3).epsilon == 1e-3
+
+
+def test_epsilon_may_be_given_by_place():
+    assert LAdam(1e-3, 0.9, 0.99, 1e-4).epsilon == 1e-4
+
+
+@every_case
+def test_is_an_instance_of_its_parent(case):
+    assert isinstance(case.make(), case.parent)
+    assert isinstance(case.make(), Langevin)
+
+
+@every_case
+def test_an_unknown_argument_is_refused(case):
+    with pytest.raises((TypeError, ValueError), match="sigmma"):
+        case.make(sigmma=1.0)
+
+
+@pytest.mark.parametrize("sigma", [-1e-3, float("nan"), float("inf"), "0.1", None, True, [0.1]])
+def test_wrong_sigma_is_refused(sigma):
+    with pytest.raises(ValueError, match=r"`sigma`.*finite float >= 0.*Received: sigma="):
+        LSGD(sigma=sigma)
+    optimizer = LSGD(sigma=0.5)
+    with pytest.raises(ValueError, match=r"`sigma`.*finite float >= 0.*Received: sigma="):
+        optimizer.sigma = sigma
+    assert float(optimizer.sigma) == 0.5
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 0.5, "1", True])
+def test_wrong_seed_is_refused(seed):
+    with pytest.raises(ValueError, match=r"`seed` must be an int in \[0, 2\*\*64\), or None\. Received: seed="):
+        LSGD(seed=seed)
+    optimizer = LSGD(seed=3)
+    with pytest.raises(ValueError, match="`seed` must be an int"):
+        optimizer.seed = seed
+    assert optimizer.seed == 3
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32, 2**63 + 5, 2**64 - 1, np.int64(7)])
+def test_seed_is_kept(seed):
+    optimizer = LSGD(seed=seed)
+    assert optimizer.seed == seed
+    optimizer.seed = 11
+    optimizer.seed = seed
+    assert optimizer.seed == seed
+
+
+def test_sigma_is_set_as_the_learning_rate_is():
+    """A number by a number, a variable or a tensor; by a schedule too, but no schedule by a number."""
+    optimizer = LSGD(sigma=0.5)
+    for value in (0.25, np.float32(0.125), keras.Variable(2.0), ops.convert_to_tensor(3.0)):
+        optimizer.sigma = value
+        assert float(optimizer.sigma) == float(value)
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.75, 1, 0.5)
+    optimizer.sigma = schedule
+    assert float(optimizer.sigma) == 0.75
+    assert "sigma" not in {variable.name for variable in optimizer.variables}
+    with pytest.raises(TypeError, match="created with a schedule or a callable as its `sigma`"):
+        optimizer.sigma = 0.1
+
+
+def test_sigma_schedule_set_later_makes_the_noise():
+    """It replaces a number in an optimizer that is at work."""
+    variables = make_variables((3, 4), seed=None)
+    optimizer = LSGD(1.0, sigma=0.5, seed=1)
+    zeros = [[np.zeros((3, 4), "float32")]]
+    (first,) = train(optimizer, variables, zeros)
+    optimizer.sigma = keras.optimizers.schedules.PiecewiseConstantDecay([10], [2.0, 0.0])
+    optimizer.apply([ops.zeros((3, 4))], variables)
+    second = ops.convert_to_numpy(variables[0]) - first
+    np.testing.assert_allclose(second, 2.0 * normal(1, 1, 0, (3, 4)), rtol=1e-4, atol=1e-5)
+
+
+# --- the mixin on another optimizer -----------------------------------------------------------------------------------
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Scaled(keras.optimizers.Optimizer):
+    """A user's optimizer: θ ← θ − γ · factor · g."""
+
+    def __init__(self, learning_rate=0.1, factor=2.0, **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        self.factor = factor
+
+    def update_step(self, gradient, variable, learning_rate):
+        self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * self.factor * gradient)
+
+    def get_config(self):
+        return super().get_config() | {"factor": self.factor}
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class LScaled(Langevin, Scaled):
+    """Scaled with noise: P = factor."""
+
+    def preconditioner(self, variable, before):
+        return self.factor
+
+
+def test_the_mixin_adds_noise_to_a_users_optimizer():
+    optimizer = LScaled(0.04, factor=4.0, sigma=0.5, seed=1, layers=["layer_0"], weight_decay=0.0)
+    variables = make_variables((3, 4), (4,), seed=None)
+    gradients = make_gradients(variables, 1)
+    noisy, quiet = train(optimizer, variables, gradients)
+    step = -0.16 * gradients[0][0]
+    np.testing.assert_allclose(noisy, step + 0.5 * 0.2 * 2.0 * normal(1, 0, 0, (3, 4)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(quiet, -0.16 * gradients[0][1], rtol=1e-6)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert type(again) is LScaled
+    assert (again.factor, float(again.sigma), again.layers, again.seed) == (4.0, 0.5, ["layer_0"], 1)
+
+
+def test_the_example_of_the_docstring_equals_its_formula():
+    """L-Nadam of README: P = 1 / (√(v / (1 − β₂ᵗ)) + ε)."""
+
+    class LNadam(Langevin, keras.optimizers.Nadam):
+        def preconditioner(self, variable, before):
+            velocity = self.slot(self._velocities, variable)
+            bias_correction = 1 - self.beta_2 ** self.update_count(variable)
+            return 1 / ((velocity / bias_correction) ** 0.5 + self.epsilon)
+
+    assert LNadam().epsilon == 1e-6
+    variables = make_variables((3, 4), seed=None)
+    (gradient,) = make_gradients(variables, 1)[0]
+    weights = {}
+    for sigma in (0.0, 0.5):
+        optimizer = LNadam(0.01, sigma=sigma, seed=1)
+        variables[0].assign(np.zeros((3, 4)))
+        (weights[sigma],) = train(optimizer, variables, [[gradient]])
+    expected = 0.5 * 0.1 / np.sqrt(np.abs(gradient) + 1e-6) * normal(1, 0, 0, (3, 4))
+    np.testing.assert_allclose(weights[0.5] - weights[0.0], expected, rtol=1e-3, atol=1e-6)
+
+
+def test_a_mixin_without_a_preconditioner_says_what_to_define():
+    class Nothing(Langevin, keras.optimizers.SGD):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Nothing must define `preconditioner\(self, variable, before\)`"):
+        Nothing().apply([ops.ones(1)], make_variables((1,)))
+
+
+@pytest.mark.parametrize("name", [name for name in keras_langevin.__all__ if not name.startswith("_")])
+def test_every_public_name_has_a_docstring_with_an_example(name):
+    public = getattr(keras_langevin, name)
+    if inspect.ismodule(public):
+        return
+    docstring = inspect.getdoc(public)
+    assert "Example:" in docstring and ">>>" in docstring
+    for section in ("Args:", "Raises:"):
+        assert section in docstring

@@ -1,0 +1,245 @@
+"""What every Langevin optimizer owes its user, one update at a time: the parent's step, plus noise σ√γ√P·Z on the
+layers in J, once an update. `test_fit.py` has what only a compiled `fit` can show."""
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.optimizers.cases import (
+    CASES,
+    COMMON_OPTIONS,
+    MODES,
+    case_name,
+    increments,
+    make_gradients,
+    make_variables,
+    normal,
+    sparse,
+    train,
+    values,
+    zero_gradients,
+)
+
+every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+
+# Each optimizer with each option that changes the parent's step, and with each that changes P.
+EVERY_OPTION = [
+    pytest.param(case, arguments, id=f"{case_name(case)}-{name}")
+    for case in CASES
+    for name, arguments in (COMMON_OPTIONS | case.options).items()
+]
+EVERY_PRECONDITIONER = [
+    pytest.param(case, arguments, id=f"{case_name(case)}-{name}")
+    for case in CASES
+    for name, arguments in ({"default": {}} | case.options).items()
+]
+
+STEPS = 20
+SEED = 2**40 + 3
+SIGMA = 0.5
+
+
+def trained(optimizer, mode):
+    """The weights after `STEPS` updates with the same gradients, and after the end of training (which ends an EMA)."""
+    variables = make_variables((3, 4), (4,))
+    weights = train(optimizer, variables, make_gradients(variables, STEPS, decay=0.9), mode)
+    optimizer.finalize_variable_values(variables)
+    return weights + values(variables)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("case", "arguments"), EVERY_OPTION)
+def test_without_noise_it_is_the_parent(case, arguments, mode):
+    """`layers=0` equals the parent bit for bit, compiled or not; so does σ = 0 where no compiler fuses the step.
+
+    Under XLA the step and the noise (zero) are one kernel, in which the parent's sums may be rounded otherwise: by one
+    unit in the last place a step, as the gradients are given, so by no more than `STEPS` units in all.
+    """
+    parent = trained(case.make_parent(**arguments), mode)
+    no_layer = trained(case.make(**arguments, layers=0), mode)
+    no_sigma = trained(case.make(**arguments, sigma=0.0), mode)
+    units = {"xla": STEPS}.get(mode, 0)
+    for theirs, unnoisy, silent in zip(parent, no_layer, no_sigma, strict=True):
+        np.testing.assert_array_equal(unnoisy, theirs)
+        np.testing.assert_allclose(silent, theirs, rtol=0, atol=units * np.spacing(np.abs(theirs).max()))
+
+
+@pytest.mark.parametrize(("case", "arguments"), EVERY_PRECONDITIONER)
+def test_noise_of_each_update_is_the_formula(case, arguments):
+    """θ_noisy − θ_parent = σ√γ√P_t·Z_t at each of several updates, with P from NumPy.
+
+    The gradients fall over time and by columns, from 1 to 0, where ε alone bounds P. Tolerance: `1 − β₂ᵗ` at t = 1
+    loses 3 of float32's 7 digits.
+    """
+    variables = make_variables((6, 4), (4,), seed=None)
+    gradients = [
+        [gradient * np.array([1, 1e-2, 1e-4, 0], "float32") for gradient in update]
+        for update in make_gradients(variables, steps=6, decay=0.5)
+    ]
+    rate = 0.02
+    noisy = increments(case.make(learning_rate=rate, sigma=SIGMA, seed=SEED, **arguments), variables, gradients)
+    parent = increments(case.make_parent(learning_rate=rate, **arguments), variables, gradients)
+    for index, variable in enumerate(variables):
+        preconditioners = case.preconditioners([update[index] for update in gradients], **arguments)
+        for update, preconditioner in enumerate(preconditioners):
+            scale = SIGMA * np.sqrt(rate) * np.sqrt(preconditioner)
+            expected = scale * normal(SEED, update, index, variable.shape)
+            step = parent[update][index]
+            error = np.abs(noisy[update][index] - step - expected)
+            assert np.all(error <= 1e-4 * np.abs(expected) + 1e-6 * np.abs(step)), f"update {update}"
+
+
+@pytest.mark.parametrize(("case", "arguments"), EVERY_PRECONDITIONER)
+def test_noise_has_covariance_sigma_squared_gamma_p(case, arguments):
+    """After several updates with known gradients, Σ(noise² / σ²γP) over n elements is χ²(n), whatever the gradient's
+    size, and neighbours are uncorrelated. Each of the checks fails by chance for one seed in 10⁶; the seed is fixed."""
+    rows, scales = 5000, np.array([1, 1e-2, 1e-4, 0], "float32")
+    variables = make_variables((rows, scales.size), seed=None)
+    gradients = [[scales * gradient for gradient in update] for update in make_gradients(variables, 4, decay=0.5)]
+    rate = 0.02
+    noisy = increments(case.make(learning_rate=rate, sigma=SIGMA, seed=1, **arguments), variables, gradients)
+    parent = increments(case.make_parent(learning_rate=rate, **arguments), variables, gradients)
+    preconditioner = case.preconditioners([gradient for (gradient,) in gradients], **arguments)[-1]
+    z = (noisy[-1][0] - parent[-1][0]) / np.sqrt(SIGMA**2 * rate * preconditioner)
+    low, high = stats.chi2.ppf([0.5e-6, 1 - 0.5e-6], df=rows)
+    for column in z.T:
+        assert low < np.sum(column**2) < high
+    limit = stats.norm.ppf(1 - 0.5e-6) / np.sqrt(rows)
+    correlations = np.corrcoef(z.T) - np.eye(scales.size)
+    assert np.abs(correlations).max() < limit
+
+
+@every_case
+def test_noise_is_not_clipped_nor_decayed(case):
+    """Clipping and weight decay act on the parent's step alone: with a zero gradient they change nothing."""
+    variables = make_variables((6, 4), seed=None)
+    gradients = zero_gradients(variables, steps=1)
+    expected = increments(case.make(sigma=9.0, seed=SEED, weight_decay=0.0), variables, gradients)[0][0]
+    assert np.abs(expected).max() > 0.1
+    for options in ({"clipvalue": 1e-6}, {"clipnorm": 1e-6}, {"global_clipnorm": 1e-6}, {"weight_decay": 0.5}):
+        (added,) = increments(case.make(sigma=9.0, seed=SEED, **{"weight_decay": 0.0} | options), variables, gradients)
+        np.testing.assert_array_equal(added[0], expected)
+
+
+@every_case
+def test_constraint_holds_after_the_noise(case):
+    variables = make_variables((6, 4))
+    variables[0].constraint = keras.constraints.NonNeg()
+    (weights,) = train(case.make(sigma=9.0, seed=SEED), variables, make_gradients(variables, steps=2))
+    assert weights.min() == 0
+    assert weights.max() > 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+@every_case
+def test_noise_stays_in_its_layers(case, mode):
+    """After one step, layers outside J equal the run without noise bit for bit; the layer in J does not."""
+    weights = {}
+    for sigma in (0.0, SIGMA):
+        variables = make_variables((3, 4), (4, 2), (2,))
+        optimizer = case.make(sigma=sigma, seed=SEED, layers=[1])
+        weights[sigma] = train(optimizer, variables, make_gradients(variables, steps=1), mode)
+        assert optimizer.noisy_layers == ("layer_1",)
+    for outside in (0, 2):
+        np.testing.assert_array_equal(weights[SIGMA][outside], weights[0.0][outside])
+    assert np.all(weights[SIGMA][1] != weights[0.0][1])
+
+
+@every_case
+def test_layers_do_not_change_the_noise_of_others(case):
+    """A variable's noise is its own: the same whether other layers are noisy or not."""
+    all_noisy, last_noisy = (
+        train(case.make(sigma=SIGMA, seed=SEED, layers=layers), variables, make_gradients(variables, steps=2))
+        for layers, variables in ((None, make_variables((3, 4), (4, 2))), ([-1], make_variables((3, 4), (4, 2))))
+    )
+    np.testing.assert_array_equal(last_noisy[1], all_noisy[1])
+    assert np.all(last_noisy[0] != all_noisy[0])
+
+
+@every_case
+def test_one_draw_for_each_accumulated_update(case):
+    """With four accumulation steps the weights change at each fourth step only, by the noise of update 0, 1, ..."""
+    accumulation, updates, rate = 4, 3, 0.02
+    variables = make_variables((6, 4), (4,), seed=None)
+    arguments = {"learning_rate": rate, "sigma": SIGMA, "seed": SEED, "gradient_accumulation_steps": accumulation}
+    added = increments(case.make(**arguments), variables, zero_gradients(variables, accumulation * updates))
+    for index, variable in enumerate(variables):
+        preconditioners = case.preconditioners([np.zeros(variable.shape)] * updates)
+        for step, weights in enumerate(added):
+            update, remainder = divmod(step, accumulation)
+            is_update = remainder == accumulation - 1
+            noise = SIGMA * np.sqrt(rate * preconditioners[update]) * normal(SEED, update, index, variable.shape)
+            np.testing.assert_allclose(weights[index], is_update * noise, rtol=1e-4)
+
+
+@pytest.mark.parametrize("accumulation", [None, 2])
+@every_case
+def test_sigma_schedule_sees_the_counter_of_the_learning_rate_schedule(case, accumulation):
+    """Both schedules count steps and not updates, also under accumulation."""
+
+    def value(start, step):
+        return start * 0.5 ** (step / 3)
+
+    updates, stride = 3, accumulation or 1
+    variables = make_variables((6, 4), seed=None)
+    optimizer = case.make(
+        learning_rate=keras.optimizers.schedules.ExponentialDecay(0.02, 3, 0.5),
+        sigma=keras.optimizers.schedules.ExponentialDecay(SIGMA, 3, 0.5),
+        seed=SEED,
+        gradient_accumulation_steps=accumulation,
+    )
+    added = increments(optimizer, variables, zero_gradients(variables, updates * stride))[stride - 1 :: stride]
+    preconditioners = case.preconditioners([np.zeros(variables[0].shape)] * updates)
+    for update, ((weights,), preconditioner) in enumerate(zip(added, preconditioners, strict=True)):
+        step = update * stride + stride - 1
+        scale = value(SIGMA, step) * np.sqrt(value(0.02, step) * preconditioner)
+        np.testing.assert_allclose(weights, scale * normal(SEED, update, 0, weights.shape), rtol=1e-4)
+    np.testing.assert_allclose(float(optimizer.sigma), value(SIGMA, updates * stride), rtol=1e-6)
+
+
+@every_case
+def test_sigma_and_learning_rate_may_be_callables(case):
+    variables = make_variables((6, 4), seed=None)
+    gradients = zero_gradients(variables, steps=2)
+    called = increments(case.make(learning_rate=lambda: 0.02, sigma=lambda: 0.25, seed=SEED), variables, gradients)
+    numbers = increments(case.make(learning_rate=0.02, sigma=0.25, seed=SEED), variables, gradients)
+    np.testing.assert_allclose(called, numbers, rtol=1e-6)
+
+
+@every_case
+def test_sparse_gradient(case):
+    """A sparse gradient (TensorFlow's `IndexedSlices`) makes the step and the noise of the equal dense one, and rows
+    that it leaves out get noise too."""
+    weights = {}
+    for kind in (np.asarray, sparse):
+        variables = make_variables((8, 3))
+        gradients = make_gradients(variables, steps=3)
+        for update, (gradient,) in enumerate(gradients):
+            gradient[[0, 2 + update, 5]] = 0
+        before = values(variables)
+        gradients = [[kind(gradient)] for (gradient,) in gradients]
+        (weights[kind],) = train(case.make(sigma=SIGMA, seed=SEED), variables, gradients)
+        assert np.all(weights[kind][0] != before[0][0])
+    np.testing.assert_allclose(weights[sparse], weights[np.asarray], rtol=1e-5, atol=1e-6)
+
+
+@every_case
+def test_embedding_trains(case):
+    """After one step from zero, rows of an `Embedding` that no example names hold the noise of a zero gradient."""
+    embedding = keras.layers.Embedding(10, 4, embeddings_initializer="zeros", name="embedding")
+    model = keras.Sequential(
+        [keras.Input((3,), dtype="int32"), embedding, keras.layers.Flatten(), keras.layers.Dense(1, name="out")],
+        name="words",
+    )
+    optimizer = case.make(learning_rate=0.02, sigma=SIGMA, seed=SEED)
+    model.compile(optimizer=optimizer, loss="mse", jit_compile=False)
+    history = model.fit(np.array([[1, 2, 2], [5, 1, 9]]), np.ones((2, 1)), epochs=1, verbose=0)
+    assert np.isfinite(history.history["loss"][-1])
+    (preconditioner,) = case.preconditioners([np.zeros((10, 4))])
+    noise = SIGMA * np.sqrt(0.02 * preconditioner) * normal(SEED, 0, 0, (10, 4))
+    added = values([embedding.embeddings])[0]
+    named = [1, 2, 5, 9]
+    unnamed = [0, 3, 4, 6, 7, 8]
+    np.testing.assert_allclose(added[unnamed], noise[unnamed], rtol=1e-4)
+    assert np.all(np.abs(added[named] - noise[named]) > 1e-3 * np.abs(noise[named]))

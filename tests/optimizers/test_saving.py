@@ -1,0 +1,226 @@
+"""What survives a save: configuration, state, and the noise to come."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_langevin import LSGD, LAdam, LogSchedule, describe
+from tests.optimizers.cases import (
+    BACKEND,
+    CASES,
+    case_name,
+    is_second,
+    make_gradients,
+    make_step,
+    make_variables,
+    train,
+    values,
+)
+
+every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+
+SCHEDULES = {
+    "LogSchedule": LogSchedule(0.5, decay=0.1),
+    "ExponentialDecay": keras.optimizers.schedules.ExponentialDecay(0.5, 3, 0.9),
+    "PiecewiseConstantDecay": keras.optimizers.schedules.PiecewiseConstantDecay([2, 4], [0.5, 0.1, 0.0]),
+}
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def is_inner(layer_path: str) -> bool:
+    return layer_path.startswith("inner/")
+
+
+PATHS = ["inner", "outer/b", ["inner/a"], "inner/.*", is_inner]
+LAYERS = [None, 0.5, 1, 0, "second", "sec.*", ["first", -1], [], is_second]
+
+
+def make_model(optimizer=None):
+    layers = [
+        keras.layers.Dense(units, kernel_initializer=keras.initializers.GlorotUniform(seed=units), name=name)
+        for name, units in (("first", 4), ("second", 3))
+    ]
+    model = keras.Sequential([keras.Input((4,)), *layers], name="net")
+    if optimizer is not None:
+        model.compile(optimizer=optimizer, loss="mse")
+    return model
+
+
+def make_nested_model(optimizer):
+    """A loaded model has `a` where this one has `inner/a`: Keras does not keep a Sequential model's name in paths."""
+    inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="a")], name="inner")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name="b"), inner], name="outer")
+    model.compile(optimizer=optimizer, loss="mse")
+    return model
+
+
+def take_steps(model, steps, seed=0):
+    """As many updates, without a trace: the gradients are numbers."""
+    gradients = make_gradients(model.trainable_variables, steps, seed=seed)
+    for gradient in gradients:
+        model.optimizer.apply([ops.convert_to_tensor(g) for g in gradient], model.trainable_variables)
+
+
+@every_case
+def test_config_is_json_and_makes_an_equal_optimizer(case):
+    optimizer = case.make(sigma=0.25, layers=["first", -1], seed=2**63, clipnorm=2.0, name="mine")
+    config = json.loads(json.dumps(optimizer.get_config()))
+    again = case.langevin.from_config(config)
+    assert again.get_config() == optimizer.get_config()
+    assert (float(again.sigma), again.layers, again.seed) == (0.25, ["first", -1], 2**63)
+    assert (again.clipnorm, again.name) == (2.0, "mine")
+    assert float(again.learning_rate) == pytest.approx(case.learning_rate)
+
+
+@every_case
+def test_config_has_the_present_values(case):
+    optimizer = case.make(sigma=0.25, seed=1)
+    optimizer.sigma, optimizer.seed = 0.5, 2
+    config = optimizer.get_config()
+    assert (config["sigma"], config["seed"]) == (0.5, 2)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_schedule_survives_the_config(name):
+    optimizer = LAdam(sigma=SCHEDULES[name])
+    serialized = json.loads(json.dumps(keras.optimizers.serialize(optimizer)))
+    again = keras.optimizers.deserialize(serialized)
+    assert type(again._sigma) is type(SCHEDULES[name])
+    assert again._sigma.get_config() == SCHEDULES[name].get_config()
+
+
+@pytest.mark.parametrize("layers", LAYERS, ids=str)
+def test_layers_survive_the_config(layers):
+    serialized = json.loads(json.dumps(keras.optimizers.serialize(LSGD(layers=layers))))
+    again = keras.optimizers.deserialize(serialized)
+    assert again.layers == layers
+    assert type(again.layers) is type(layers)
+
+
+def test_layer_objects_are_stored_as_their_paths():
+    model = make_model()
+    for layers in (model.layers[1], [model.layers[1], 0]):
+        optimizer = LSGD(layers=layers)
+        optimizer.build(model.trainable_variables)
+        again = LSGD.from_config(json.loads(json.dumps(optimizer.get_config())))
+        assert "net/second" in again.layers
+        again.build(make_model().trainable_variables)
+        assert again.noisy_layers == optimizer.noisy_layers
+
+
+def test_an_unregistered_callable_cannot_be_stored():
+    with pytest.raises(ValueError, match=r"must be registered with Keras.*register_keras_serializable"):
+        LSGD(layers=lambda path: True).get_config()
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def a_fifth():
+    return 0.2
+
+
+def test_a_registered_callable_sigma_survives_the_config():
+    serialized = json.loads(json.dumps(keras.optimizers.serialize(LSGD(sigma=a_fifth))))
+    assert keras.optimizers.deserialize(serialized)._sigma is a_fifth
+
+
+RELOAD = """
+import json, sys
+import keras, numpy as np
+import keras_langevin
+from tests.optimizers.cases import is_second
+from tests.optimizers.test_saving import take_steps
+
+answers = {}
+for path in sys.argv[2:]:
+    model = keras.saving.load_model(path)
+    optimizer = model.optimizer
+    config = optimizer.get_config()
+    answers[path] = {key: config[key] for key in ("sigma", "layers", "seed")}
+    answers[path]["class"] = type(optimizer).__name__
+    answers[path]["noisy"] = [row.noisy for row in keras_langevin.describe(model)]
+    answers[path]["iterations"] = int(optimizer.iterations)
+    take_steps(model, 2, seed=1)
+    np.savez(path + ".npz", *model.get_weights())
+with open(sys.argv[1], "w") as file:
+    json.dump(answers, file)
+"""
+
+
+def test_keras_file_in_a_fresh_process(tmp_path):
+    """A `.keras` file keeps class, sigma (schedules too), layers and seed; and training goes on from it with the
+    weights that it would have had without the stop, bit for bit."""
+    optimizers = {case_name(case): case.make(sigma=0.5, layers=0.5, seed=2**40) for case in CASES}
+    optimizers |= {f"sigma-{name}": LAdam(0.1, sigma=schedule, seed=1) for name, schedule in SCHEDULES.items()}
+    optimizers |= {f"layers-{i}": LSGD(sigma=0.5, layers=layers, seed=i) for i, layers in enumerate(LAYERS)}
+    models = {name: make_model(optimizer) for name, optimizer in optimizers.items()}
+    models |= {f"path-{i}": make_nested_model(LSGD(sigma=0.5, layers=layers)) for i, layers in enumerate(PATHS)}
+    for name, model in list(models.items()):
+        take_steps(model, 2)
+        model.save(tmp_path / f"{name}.keras")
+        models[str(tmp_path / f"{name}.keras")] = models.pop(name)
+    answer = tmp_path / "answers.json"
+    environment = os.environ | {"KERAS_BACKEND": BACKEND, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    result = subprocess.run(
+        [sys.executable, "-c", RELOAD, str(answer), *models], capture_output=True, text=True, env=environment
+    )
+    assert result.returncode == 0, result.stderr
+    answers = json.loads(answer.read_text())
+    for path, model in models.items():
+        config = json.loads(json.dumps(model.optimizer.get_config()))
+        expected = {key: config[key] for key in ("sigma", "layers", "seed")}
+        expected["class"] = type(model.optimizer).__name__
+        expected["noisy"] = [row.noisy for row in describe(model)]
+        assert answers[path] == expected | {"iterations": 2}
+        take_steps(model, 2, seed=1)
+        with np.load(path + ".npz") as loaded:
+            for ours, theirs in zip(model.get_weights(), loaded.values(), strict=True):
+                np.testing.assert_array_equal(theirs, ours)
+
+
+@every_case
+def test_ten_steps_are_five_and_a_save_and_five(case, tmp_path):
+    """Bit for bit, in compiled fits."""
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(80, 4)).astype("float32"), generator.normal(size=(80, 3)).astype("float32")
+
+    def fit(model, start, stop):
+        model.fit(x[8 * start : 8 * stop], y[8 * start : 8 * stop], batch_size=8, shuffle=False, verbose=0)
+
+    whole = make_model(case.make(sigma=0.1, layers=["second"], seed=3))
+    fit(whole, 0, 10)
+    half = make_model(case.make(sigma=0.1, layers=["second"], seed=3))
+    fit(half, 0, 5)
+    half.save(tmp_path / "half.keras")
+    resumed = keras.saving.load_model(tmp_path / "half.keras")
+    fit(resumed, 5, 10)
+    for ours, theirs in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@every_case
+def test_state_of_an_optimizer_is_all_in_its_variables(case):
+    """A new optimizer of another seed and sigma, given the old one's variables, makes the same updates."""
+    variables = make_variables((4, 3), (3,))
+    gradients = make_gradients(variables, 6)
+    old = case.make(sigma=0.5, seed=1)
+    step = make_step(old, variables)
+    for gradient in gradients[:3]:
+        step(gradient)
+    middle = values(variables)
+    new_variables = make_variables((4, 3), (3,))
+    for variable, value in zip(new_variables, middle, strict=True):
+        variable.assign(value)
+    new = case.make(sigma=0.1, seed=9)
+    new.build(new_variables)
+    for variable, value in zip(new.variables, values(old.variables), strict=True):
+        variable.assign(value)
+    for gradient in gradients[3:]:
+        step(gradient)
+    for ours, theirs in zip(train(new, new_variables, gradients[3:]), values(variables), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
