@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_langevin.models.arguments import check_at_least, check_shape, maker
+
 
 def dense(
     depth: int,
@@ -11,6 +13,7 @@ def dense(
     width: int = 64,
     activation="relu",
     kernel_initializer="glorot_uniform",
+    kernel_regularizer=None,
 ) -> keras.Model:
     """A multilayer perceptron with `depth` hidden layers of equal width.
 
@@ -21,6 +24,7 @@ def dense(
         width: int >= 1, units in each hidden layer. Defaults to `64`.
         activation: the hidden layers' activation. Defaults to `"relu"`.
         kernel_initializer: initializer of all kernels. Defaults to Keras's own, `"glorot_uniform"`, as in the paper.
+        kernel_regularizer: regularizer of all kernels. Defaults to `None`.
 
     Returns:
         A Functional model named `dense-{depth}` with layers `dense_1`, ..., `logits`: logits out, of shape
@@ -38,15 +42,15 @@ def dense(
     References:
         P. Bras, arXiv:2212.14718, figure 1.
     """
-    for argument, value, least in (("depth", depth, 1), ("width", width, 1), ("num_classes", num_classes, 2)):
-        if value < least:
-            raise ValueError(f"`{argument}` must be an int >= {least}. Received: {argument}={value}")
+    check_at_least(1, depth=depth, width=width)
+    check_at_least(2, num_classes=num_classes)
+    check_shape(input_shape)
+    fully_connected = maker(
+        keras.layers.Dense, kernel_initializer=kernel_initializer, kernel_regularizer=kernel_regularizer
+    )
     inputs = keras.Input(input_shape, name="input")
     hidden = keras.layers.Flatten(name="flatten")(inputs)
     for index in range(1, depth + 1):
-        layer = keras.layers.Dense(
-            width, activation=activation, kernel_initializer=kernel_initializer, name=f"dense_{index}"
-        )
-        hidden = layer(hidden)
-    logits = keras.layers.Dense(num_classes, kernel_initializer=kernel_initializer, name="logits")(hidden)
+        hidden = fully_connected(width, activation=activation, name=f"dense_{index}")(hidden)
+    logits = fully_connected(num_classes, name="logits")(hidden)
     return keras.Model(inputs, logits, name=f"dense-{depth}")

@@ -1,24 +1,45 @@
 """Models by name."""
 
+import re
+from functools import partial
+
 import keras
 
+from keras_langevin.models.conv_dense import conv_dense
 from keras_langevin.models.dense import dense
+from keras_langevin.models.densenet import densenet
+from keras_langevin.models.densenet121 import densenet121
+from keras_langevin.models.highway import highway
+from keras_langevin.models.resnet import resnet
 from keras_langevin.names import unknown
 
-FAMILIES = {"dense": dense}
+FAMILIES = {
+    "dense": dense,
+    "conv-dense": conv_dense,
+    "highway": highway,
+    "resnet": resnet,
+    "plain": partial(resnet, residual=False),
+    "densenet": densenet,
+}
+
+# Nets of one depth, which are no member of the family that their name begins with.
+SINGLES = {"densenet-121": densenet121}
+
+_USUAL_DEPTH = {"dense": 30, "conv-dense": 20, "highway": 80, "resnet": 20, "plain": 20, "densenet": 40}
 
 
 def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) -> keras.Model:
     """Builds a model from a name such as `"dense-30"`: a family and a depth.
 
     Args:
-        name: str, `"{family}-{depth}"` with a family of `FAMILIES`.
+        name: str, `"{family}-{depth}"` with a family of `FAMILIES`, or a name of `SINGLES`.
         input_shape: tuple of ints, the shape of one example.
         num_classes: int, the number of logits.
         **options: further arguments of the family's function.
 
     Raises:
-        ValueError: no such family (the message has a suggestion), or the depth is no int >= 1.
+        ValueError: no such family (the message has a suggestion), the family has no such depth, or the model takes no
+            examples of this shape.
 
     Example:
 
@@ -26,11 +47,36 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) 
     >>> models.build("dense-30", input_shape=(28, 28, 1), num_classes=10).name
     'dense-30'
     """
+    if name in SINGLES:
+        return SINGLES[name](input_shape, num_classes, **options)
+    family, depth = parse(name)
+    return FAMILIES[family](depth, input_shape, num_classes, **options)
+
+
+def parse(name: str) -> tuple[str, int]:
+    """Splits a name into its family and its depth.
+
+    Args:
+        name: str, `"{family}-{depth}"`.
+
+    Raises:
+        ValueError: no such family, or the depth is no int >= 1.
+
+    Example:
+
+    >>> parse("conv-dense-20")
+    ('conv-dense', 20)
+    """
+    if name in FAMILIES:
+        raise ValueError(
+            f"A model is named by its family and its depth. Received: {name!r}. Try: '{name}-{_USUAL_DEPTH[name]}'"
+        )
     family, _, depth = name.rpartition("-")
-    if not depth.isdecimal() and depth in FAMILIES:
-        raise ValueError(f"A model is named by its family and its depth. Received: {name!r}. Try: '{name}-30'")
     if family not in FAMILIES:
-        raise unknown("model", name, [f"{known}-{depth if depth.isdecimal() else 'DEPTH'}" for known in FAMILIES])
+        digits = re.search(r"\d*$", name).group() or "DEPTH"
+        raise unknown("model", name, dict.fromkeys([*(f"{known}-{digits}" for known in FAMILIES), *SINGLES]))
     if not depth.isdecimal() or int(depth) < 1:
-        raise ValueError(f"A model's depth must be an int >= 1, as in '{family}-30'. Received: {name!r}")
-    return FAMILIES[family](int(depth), input_shape, num_classes, **options)
+        raise ValueError(
+            f"A model's depth must be an int >= 1, as in '{family}-{_USUAL_DEPTH[family]}'. Received: {name!r}"
+        )
+    return family, int(depth)

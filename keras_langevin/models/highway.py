@@ -1,0 +1,145 @@
+"""Highway nets: gates that let an input through deep nets."""
+
+import keras
+
+from keras_langevin.models.arguments import check_at_least, check_shape, maker
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class Highway(keras.layers.Layer):
+    """A dense layer beside its own input, weighed by a gate.
+
+    `y = T(x) · D(x) + (1 − T(x)) · x` with `D(x) = activation(x · transform/kernel + transform/bias)` and
+    `T(x) = sigmoid(x · gate/kernel + gate/bias)`.
+
+    A Langevin optimizer finds both kernels under the layer's name, and each under its own (`highway_3`,
+    `highway_3/gate`, or `gate` for all gates).
+
+    Args:
+        units: int >= 1, the size of the input's last axis and of the output's.
+        activation: D's activation. Defaults to `"relu"`.
+        gate_bias: float, the gate's bias at the start; below 0 the layer begins by letting its input through. Defaults
+            to `-3.0`.
+        kernel_initializer: initializer of both kernels. Defaults to `"glorot_uniform"`.
+        kernel_regularizer: regularizer of both kernels. Defaults to `None`.
+        **kwargs: what every layer takes (`name`, `dtype`, `trainable`).
+
+    Raises:
+        ValueError: `units` is no int >= 1, or the input has another width.
+
+    Example:
+
+    >>> import keras
+    >>> from keras_langevin.models import Highway
+    >>> layer = Highway(4, name="highway_1")
+    >>> layer(keras.ops.ones((2, 5, 4))).shape == (2, 5, 4)
+    True
+    >>> [variable.path for variable in layer.trainable_variables if "kernel" in variable.path]
+    ['highway_1/transform/kernel', 'highway_1/gate/kernel']
+
+    References:
+        Srivastava, Greff and Schmidhuber, *Highway Networks*, arXiv:1505.00387, equation 3.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation="relu",
+        gate_bias: float = -3.0,
+        kernel_initializer="glorot_uniform",
+        kernel_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        check_at_least(1, units=units)
+        self.units = units
+        self.gate_bias = float(gate_bias)
+        self.supports_masking = True
+        fully_connected = maker(
+            keras.layers.Dense,
+            kernel_initializer=kernel_initializer,
+            kernel_regularizer=kernel_regularizer,
+            dtype=self.dtype_policy,
+        )
+        self.transform = fully_connected(units, activation=activation, name="transform")
+        bias = keras.initializers.Constant(self.gate_bias)
+        self.gate = fully_connected(units, activation="sigmoid", bias_initializer=bias, name="gate")
+
+    def build(self, input_shape):
+        if input_shape[-1] != self.units:
+            raise ValueError(
+                f"The input of a highway layer must be as wide as the layer: its last axis must be {self.units}. "
+                f"Received: input_shape={tuple(input_shape)}. Put a `Dense({self.units})` before it."
+            )
+        self.transform.build(input_shape)
+        self.gate.build(input_shape)
+
+    def call(self, inputs):
+        gate = self.gate(inputs)
+        return gate * self.transform(inputs) + (1 - gate) * inputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {
+            "units": self.units,
+            "activation": keras.activations.serialize(self.transform.activation),
+            "gate_bias": self.gate_bias,
+            "kernel_initializer": keras.initializers.serialize(self.transform.kernel_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.transform.kernel_regularizer),
+        }
+
+
+def highway(
+    depth: int,
+    input_shape: tuple[int, ...],
+    num_classes: int,
+    *,
+    width: int = 64,
+    gate_bias: float = -3.0,
+    activation="relu",
+    kernel_initializer="glorot_uniform",
+    kernel_regularizer=None,
+) -> keras.Model:
+    """A dense layer and then `depth` highway layers of the same width.
+
+    Args:
+        depth: int >= 1, the number of highway layers.
+        input_shape: tuple of ints, the shape of one example; it is flattened.
+        num_classes: int >= 2, the number of logits.
+        width: int >= 1, units in each layer. Defaults to `64`.
+        gate_bias: float, the gates' bias at the start. Defaults to `-3.0`, as in the paper's code.
+        activation: the hidden layers' activation. Defaults to `"relu"`.
+        kernel_initializer: initializer of all kernels. Defaults to Keras's own, `"glorot_uniform"`, as in the paper.
+        kernel_regularizer: regularizer of all kernels. Defaults to `None`.
+
+    Returns:
+        A Functional model named `highway-{depth}` with layers `dense`, `highway_1`, ..., `logits`: logits out, of shape
+        `(batch, num_classes)`.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+
+    >>> from keras_langevin import models
+    >>> models.highway(10, input_shape=(28, 28), num_classes=10).count_params()
+    134090
+
+    References:
+        P. Bras, arXiv:2212.14718, figure 2.
+    """
+    check_at_least(1, depth=depth, width=width)
+    check_at_least(2, num_classes=num_classes)
+    check_shape(input_shape)
+    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
+    fully_connected = maker(keras.layers.Dense, **shared)
+    gated = maker(Highway, activation=activation, gate_bias=gate_bias, **shared)
+    inputs = keras.Input(input_shape, name="input")
+    hidden = keras.layers.Flatten(name="flatten")(inputs)
+    hidden = fully_connected(width, activation=activation, name="dense")(hidden)
+    for index in range(1, depth + 1):
+        hidden = gated(width, name=f"highway_{index}")(hidden)
+    logits = fully_connected(num_classes, name="logits")(hidden)
+    return keras.Model(inputs, logits, name=f"highway-{depth}")

@@ -1,0 +1,108 @@
+"""Residual nets for small images, and the same nets without their shortcuts."""
+
+from collections.abc import Sequence
+
+import keras
+
+from keras_langevin.models.arguments import check_at_least, check_image_shape, maker, stages
+from keras_langevin.models.shortcut import PaddedShortcut
+
+
+def resnet(
+    depth: int | None,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    block_layers: Sequence[int] | None = None,
+    filters: int = 16,
+    residual: bool = True,
+    shortcut: str = "identity",
+    activation="relu",
+    kernel_initializer="he_normal",
+    kernel_regularizer=None,
+) -> keras.Model:
+    """A CIFAR ResNet: stages of residual blocks, each stage at half the resolution and with twice the channels.
+
+    A block is `y = activation(x + F(x))`, F being convolution, normalization, activation, convolution, normalization;
+    `depth = 2 · Σ block_layers + 2`, all the 3 × 3 convolutions and the logits.
+
+    Args:
+        depth: int, 6n + 2 for three stages of n blocks (20, 32, 44, 56, 110), or `None` where `block_layers` says it.
+        input_shape: tuple `(height, width, channels)`, height and width at least `2 ** (stages - 1)`.
+        num_classes: int >= 2, the number of logits.
+        block_layers: sequence of ints >= 1, the number of blocks in each stage, as the paper's code counts them.
+            Defaults to `None`: three equal stages.
+        filters: int >= 1, the channels of the first stage. Defaults to `16`.
+        residual: bool, whether there are shortcuts. `False` gives He et al.'s plain net, called VGG in the paper; by
+            name it is `"plain-20"`. Defaults to `True`.
+        shortcut: str, what takes an input past a block that changes its shape: `"identity"` (every other pixel,
+            channels of zeros, no parameters; option A) or `"projection"` (a normalized 1 × 1 convolution; option B).
+            Defaults to `"identity"`, as in He et al.'s results on CIFAR.
+        activation: of all hidden layers. Defaults to `"relu"`.
+        kernel_initializer: initializer of all kernels. Defaults to `"he_normal"`.
+        kernel_regularizer: regularizer of all kernels. Defaults to `None`.
+
+    Returns:
+        A Functional model named `resnet-{depth}` or `plain-{depth}` with layers `stem_conv`, `stem_norm`, ...,
+        `stage1_block1_conv1`, ..., `logits`: logits out, of shape `(batch, num_classes)`.
+
+    Raises:
+        ValueError: an argument is out of its range, no such depth, or the images have another shape or are too small.
+
+    Example:
+
+    The nets of the paper's code: (6, 6, 6) with 8 filters, and (5, 5, 5) with 16, which is He et al.'s ResNet-32.
+
+    >>> from keras_langevin import models
+    >>> models.resnet(None, (32, 32, 3), 10, block_layers=(6, 6, 6), filters=8).name
+    'resnet-38'
+    >>> models.resnet(None, (32, 32, 3), 10, block_layers=(5, 5, 5)).name
+    'resnet-32'
+
+    References:
+        He, Zhang, Ren and Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016, section 4.2 and table 6.
+    """
+    family = "resnet" if residual else "plain"
+    depth, block_layers = stages(family, depth, block_layers, weighted=2, others=lambda stages: 2)
+    check_at_least(1, filters=filters)
+    check_at_least(2, num_classes=num_classes)
+    name = f"{family}-{depth}"
+    check_image_shape(input_shape, name, least=2 ** (len(block_layers) - 1))
+    if shortcut not in ("identity", "projection"):
+        raise ValueError(f"`shortcut` must be 'identity' or 'projection'. Received: shortcut={shortcut!r}")
+    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
+    convolution = maker(keras.layers.Conv2D, padding="same", use_bias=False, **shared)
+
+    def activated(hidden, name):
+        return keras.layers.Activation(activation, name=name)(hidden)
+
+    def normalized(hidden, name):
+        return keras.layers.BatchNormalization(name=name)(hidden)
+
+    def past(hidden, channels, strides, name):
+        if strides == 1:
+            return hidden
+        if shortcut == "identity":
+            return PaddedShortcut(channels, strides, name=f"{name}_shortcut")(hidden)
+        projected = convolution(channels, 1, strides=strides, name=f"{name}_shortcut_conv")(hidden)
+        return normalized(projected, f"{name}_shortcut_norm")
+
+    def block(inputs, channels, strides, name):
+        hidden = convolution(channels, 3, strides=strides, name=f"{name}_conv1")(inputs)
+        hidden = activated(normalized(hidden, f"{name}_norm1"), f"{name}_act1")
+        hidden = convolution(channels, 3, name=f"{name}_conv2")(hidden)
+        hidden = normalized(hidden, f"{name}_norm2")
+        if residual:
+            hidden = keras.layers.Add(name=f"{name}_add")([hidden, past(inputs, channels, strides, name)])
+        return activated(hidden, f"{name}_act2")
+
+    inputs = keras.Input(input_shape, name="input")
+    hidden = convolution(filters, 3, name="stem_conv")(inputs)
+    hidden = activated(normalized(hidden, "stem_norm"), "stem_act")
+    for stage, num_blocks in enumerate(block_layers, start=1):
+        for index in range(1, num_blocks + 1):
+            strides = 2 if stage > 1 and index == 1 else 1
+            hidden = block(hidden, filters * 2 ** (stage - 1), strides, f"stage{stage}_block{index}")
+    hidden = keras.layers.GlobalAveragePooling2D(name="pool")(hidden)
+    logits = maker(keras.layers.Dense, **shared)(num_classes, name="logits")(hidden)
+    return keras.Model(inputs, logits, name=name)

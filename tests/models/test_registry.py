@@ -1,0 +1,73 @@
+import keras
+import pytest
+
+from keras_langevin import models
+from keras_langevin.models.registry import _USUAL_DEPTH
+
+
+def test_build_takes_family_depth_and_options():
+    model = models.build("dense-2", (4,), 3, width=7)
+    assert model.get_layer("dense_2").units == 7
+
+
+@pytest.mark.parametrize("family", models.FAMILIES)
+def test_every_family_has_a_depth_that_it_can_be_tried_with(family):
+    name = f"{family}-{_USUAL_DEPTH[family]}"
+    with pytest.raises(ValueError, match=f"Try: '{name}'"):
+        models.build(family, (8, 8, 1), 3)
+    assert models.build(name, (8, 8, 1), 3, kernel_initializer="zeros").name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("dens-30", "Did you mean 'dense-30'"),
+        ("dense", "Try: 'dense-30'"),
+        ("dense-0", "int >= 1"),
+        ("dense-x", "int >= 1"),
+        ("transformer-3", "There are: dense-3"),
+        ("conv-dense", "Try: 'conv-dense-20'"),
+        ("conv_dense-20", "Did you mean 'conv-dense-20'"),
+        ("ResNet-20", "Did you mean 'resnet-20'"),
+        ("resnet20", "Did you mean 'resnet-20'"),
+        ("vgg", "There are: dense-DEPTH"),
+        ("resnet-21", "The nearest is 20"),
+        ("densenet-41", "The nearest is 40"),
+        ("densenet-x", "int >= 1, as in 'densenet-40'"),
+    ],
+)
+def test_a_wrong_name_says_what_there_is(name, message):
+    with pytest.raises(ValueError, match=r"Received|Unknown model") as error:
+        models.build(name, (8, 8, 1), 3)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "input_shape", "least"),
+    [
+        ("conv-dense-2", (64,), 4),
+        ("conv-dense-2", (3, 8, 1), 4),
+        ("resnet-8", (64,), 4),
+        ("resnet-8", (8, 8), 4),
+        ("plain-8", (3, 3, 1), 4),
+        ("densenet-7", (None, None, 3), 4),
+        ("densenet-7", (8, 3, 3), 4),
+        ("densenet-121", (28, 28, 1), 32),
+        ("densenet-121", (784,), 32),
+    ],
+)
+def test_a_shape_that_an_image_model_cannot_take_is_an_error(name, input_shape, least):
+    with pytest.raises(ValueError) as error:
+        models.build(name, input_shape, 10)
+    message = str(error.value)
+    assert f"`input_shape` of {name} must be (height, width, channels), height and width at least {least}" in message
+    assert f"Received: input_shape={input_shape}" in message
+
+
+def test_channels_first_is_an_error():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match=r"channels last. Received: .*'channels_first'. Call"):
+            models.build("resnet-8", (8, 8, 8), 10)
+    finally:
+        keras.config.set_image_data_format("channels_last")
