@@ -27,6 +27,8 @@ _SHOWN = {
 # (batch size, epochs) where none is given.
 _DEFAULT_LENGTHS = {"digits": (32, 60)}
 _DEFAULT_LENGTH = (512, 12)
+# Datasets that are augmented where nothing else is said.
+_AUGMENTED = ("cifar10", "cifar100")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,12 @@ class Comparison:
         sigma: float >= 0, or `None` for 0.05 with Adadelta and 1e-3 elsewhere.
         seeds: int >= 1: seeds 0, 1, ..., seeds − 1. Defaults to `3`.
         validation_fraction: float in (0, 1), the share of the training examples. Defaults to `0.1`.
+        limit: int >= 2, so many training examples, validation among them, or `None` for all. Defaults to `None`.
+        augment: str, `"none"`; `"crop-flip"`: pad by 2 pixels, random crop, random flip, as in the paper; with
+            another padding `"crop-flip-4"`; or `None` for crop-flip on CIFAR-10 and CIFAR-100 and none elsewhere.
+        standardize: bool, whether each channel is brought to mean 0 and variance 1 by the statistics of the training
+            split, in place of pixels in [0, 1] alone. Defaults to `False`.
+        dataset_note: str, how the data differ from the official release (`Data.note`). Defaults to empty.
         backend: str, the Keras backend that trains, or `None` where it does not matter yet.
 
     Raises:
@@ -118,6 +126,10 @@ class Comparison:
     sigma: float | None = None
     seeds: int = 3
     validation_fraction: float = 0.1
+    limit: int | None = None
+    augment: str | None = None
+    standardize: bool = False
+    dataset_note: str = ""
     backend: str | None = None
 
     def __post_init__(self):
@@ -125,6 +137,8 @@ class Comparison:
         object.__setattr__(self, "batch_size", batch_size if self.batch_size is None else self.batch_size)
         object.__setattr__(self, "epochs", epochs if self.epochs is None else self.epochs)
         object.__setattr__(self, "optimizers", tuple(self.optimizers))
+        if self.augment is None:
+            object.__setattr__(self, "augment", "crop-flip" if self.dataset in _AUGMENTED else "none")
         for name in ("epochs", "batch_size", "seeds"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
@@ -135,6 +149,13 @@ class Comparison:
             raise ValueError(f"`sigma` must be a finite float >= 0. Received: sigma={self.sigma}")
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"`validation_fraction` must be in (0, 1). Received: {self.validation_fraction}")
+        if self.limit is not None and (not isinstance(self.limit, int) or self.limit < 2):
+            raise ValueError(f"`limit` must be an int >= 2, or None for all. Received: limit={self.limit!r}")
+        if not re.fullmatch(r"none|crop-flip(-\d+)?", self.augment):
+            raise ValueError(
+                "`augment` must be none, crop-flip (2 pixels), or crop-flip-PIXELS such as crop-flip-4. "
+                f"Received: {self.augment!r}"
+            )
         if not self.optimizers:
             raise ValueError("`optimizers` must name at least one optimizer, e.g. adam ladam. Received none.")
         labels = [arm.label for arm in self.arms]
@@ -153,6 +174,18 @@ class Comparison:
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
         return tuple(Arm(spec) for spec in self.optimizers)
+
+    @property
+    def padding(self) -> int | None:
+        """The pixels of the random crop, or `None` without augmentation."""
+        if self.augment == "none":
+            return None
+        return int(self.augment.removeprefix("crop-flip").removeprefix("-") or 2)
+
+    @property
+    def dataset_label(self) -> str:
+        """The name that tables and pictures show, e.g. `cifar10 (JPEG copy)`."""
+        return f"{self.dataset} ({self.dataset_note})" if self.dataset_note else self.dataset
 
     def arguments(self, arm: Arm) -> dict[str, float | int | str | None]:
         """The arguments of an arm's optimizer."""
@@ -175,4 +208,5 @@ class Comparison:
     def folder_name(self) -> str:
         """A name that equal configurations share and others do not."""
         digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
-        return f"{self.model}-{self.dataset}-{digest[:8]}"
+        dataset = re.sub(r"[^\w.-]", "_", self.dataset)  # a configuration follows a slash
+        return f"{self.model}-{dataset}-{digest[:8]}"

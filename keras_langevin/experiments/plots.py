@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.store import replaced
+from keras_langevin.files import replaced
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
@@ -39,11 +39,7 @@ def comparison_figure(comparison: Comparison, records: list[dict], path: Path):
         records: list of records as `Store.records` gives them; runs that failed or diverged are left out and named.
         path: where the PNG goes.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(10, 4.2)
     loss, accuracy = figure.subplots(1, 2)
     seeds, left_out = set(), 0
     for arm, colour in zip(comparison.arms, _cycle(COLOURS), strict=False):
@@ -68,7 +64,50 @@ def comparison_figure(comparison: Comparison, records: list[dict], path: Path):
     note = f"line: mean of {len(seeds)} seeds; band: their range; dotted: learning rate / 10 and σ = 0 from there"
     if left_out:
         note += f"; {left_out} failed or diverged runs not drawn"
-    figure.suptitle(f"{comparison.model} on {comparison.dataset}\n{note}", fontsize=9.5)
+    figure.suptitle(f"{comparison.model} on {comparison.dataset_label}\n{note}", fontsize=9.5)
+    _save(figure, path)
+
+
+def samples_figure(images, labels, class_names, *, title: str, path: Path):
+    """Writes a PNG: samples of up to 100 classes, the first ones of each class, under their class's name.
+
+    Args:
+        images: uint8 array of shape `(num_examples, height, width, channels)`, or floats in [0, 1].
+        labels: int array of shape `(num_examples,)`, class numbers.
+        class_names: sequence of str.
+        title: str.
+        path: where the PNG goes.
+    """
+    classes = [number for number in range(len(class_names)) if np.any(labels == number)][:100]
+    columns = min(10, len(classes))
+    rounds = max(1, 60 // len(classes))  # how often each class is shown
+    chosen = [np.flatnonzero(labels == number)[:rounds] for number in classes]
+    # round by round, each in lines of `columns`
+    order = [indices[turn] for turn in range(rounds) for indices in chosen if turn < len(indices)]
+    rows = -(-len(order) // columns)
+    figure = _figure(1.05 * columns, 1.2 * rows + 0.6)
+    white = 1 if np.issubdtype(images.dtype, np.floating) else 255
+    for position, ax in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
+        ax.set_axis_off()
+        if position < len(order):
+            image = images[order[position]]
+            grey = {"cmap": "gray", "vmin": 0, "vmax": white} if image.shape[-1] == 1 else {}
+            ax.imshow(image[..., 0] if grey else image, interpolation="nearest", **grey)
+            ax.set_title(class_names[labels[order[position]]], fontsize=8, pad=2)
+    figure.suptitle(title, fontsize=9.5)
+    _save(figure, path)
+
+
+def _figure(width: float, height: float):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure, path: Path):
     with replaced(Path(path), "wb") as file:
         figure.savefig(file, format="png", dpi=130)
 

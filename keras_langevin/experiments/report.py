@@ -8,7 +8,7 @@ from keras_langevin.experiments.statistics import mean_and_std, paired_differenc
 
 def table(comparison: Comparison, records: list[dict]) -> Table:
     """Test accuracy (mean ± standard deviation over seeds, and every seed's value), train loss and seconds."""
-    grid = Table(title=f"{comparison.model} on {comparison.dataset}, {comparison.epochs} epochs")
+    grid = Table(title=f"{comparison.model} on {comparison.dataset_label}, {comparison.epochs} epochs")
     grid.add_column("optimizer", no_wrap=True)
     grid.add_column("test %", justify="right", no_wrap=True)
     grid.add_column("each seed %", justify="right")

@@ -16,26 +16,44 @@ import numpy as np
 from keras import ops
 
 from keras_langevin import datasets, models, optimizers
+from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.store import CURVES, Store
 from keras_langevin.optimizers.describe import describe
 from keras_langevin.optimizers.langevin import Langevin
 
-_EVALUATION_BATCH = 2000
+_EVALUATION_BATCH = 500
 _LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
-def prepare(comparison: Comparison, data_dir: str | None = None) -> datasets.Data:
+def prepare(
+    comparison: Comparison, *, data_dir: str | Path | None = None, data_file: str | Path | None = None
+) -> datasets.Data:
     """Loads the data and tries everything that the comparison names, before anything is trained.
 
+    Args:
+        comparison: the configuration.
+        data_dir, data_file: as in `datasets.load`. Default to `None`.
+
+    Returns:
+        The data, with uint8 pixels. Where they have a note, the comparison must have it, too, before it is run:
+        `dataclasses.replace(comparison, dataset_note=data.note)`.
+
     Raises:
-        ValueError: an unknown name, layers that the model does not have, too large a batch, no data.
+        ValueError: an unknown name, layers that the model does not have, examples of a shape that it does not take,
+            too large a batch, no data.
     """
     for arm in comparison.arms:
         optimizers.get(arm.optimizer, **comparison.arguments(arm))
-    fraction = comparison.validation_fraction
-    models.build(comparison.model, input_shape=(8, 8, 1), num_classes=10)  # a wrong name, before data is downloaded
-    data = datasets.load(comparison.dataset, validation_fraction=fraction, data_dir=data_dir)
+    models.build(comparison.model, input_shape=(32, 32, 3), num_classes=10)  # a wrong name, before data is downloaded
+    data = datasets.load(
+        comparison.dataset,
+        validation_fraction=comparison.validation_fraction,
+        data_dir=data_dir,
+        data_file=data_file,
+        limit=comparison.limit,
+        dtype="uint8",  # a quarter of the memory, and of what is sent to the accelerator
+    )
     if comparison.batch_size > len(data.train.x):
         raise ValueError(
             f"`batch_size` must be at most {len(data.train.x)}, the number of training examples. "
@@ -68,7 +86,15 @@ def run(
         on_start: called with the arm and the seed as a run begins.
         on_epoch: called with the arm, the seed, the number of epochs done and Keras's logs.
         on_end: called with the arm and the record as a run ends.
+
+    Raises:
+        ValueError: the data have a note that the comparison does not have.
     """
+    if data.note != comparison.dataset_note:
+        raise ValueError(
+            f"A comparison must say how its data differ from the official release: dataset_note={data.note!r}. "
+            f"Received: {comparison.dataset_note!r}. Use dataclasses.replace(comparison, dataset_note=data.note)."
+        )
     for arm in comparison.arms:
         trainer = None
         for seed in range(comparison.seeds):
@@ -101,7 +127,10 @@ class Trainer:
     def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm):
         self.comparison, self.data, self.arm = comparison, data, arm
         self.arguments = comparison.arguments(arm)
-        self.model = models.build(comparison.model, data.input_shape, data.num_classes)
+        self.standardization = standardization(data.train.x, data.max_pixel) if comparison.standardize else None
+        self.model = self._build(seed=0)
+        # weights, and the states of random layers; before `compile` adds its own
+        self.variables = list(self.model.variables)
         self.optimizer = optimizers.get(arm.optimizer, **self.arguments)
         on_torch = keras.backend.backend() == "torch"
         self.model.compile(
@@ -119,7 +148,7 @@ class Trainer:
         """Trains from this seed's initial weights, on this seed's batches, and returns the record of the run.
 
         Args:
-            seed: int, determines initial weights, batches and noise.
+            seed: int, determines initial weights, batches, augmentation and noise.
             on_epoch: called with the number of epochs done and Keras's logs.
         """
         comparison, data = self.comparison, self.data
@@ -151,25 +180,35 @@ class Trainer:
             "curves": curves,
             "arguments": self.arguments,
             "noisy_layers": list(self.optimizer.noisy_layers) if isinstance(self.optimizer, Langevin) else [],
-            "provenance": _provenance(),
+            "provenance": _provenance() | {"data": data.source},
         }
 
     def _reset(self, seed: int):
-        self.model.set_weights(self._initial_weights(seed))
+        fresh = self._build(seed)
+        for variable, other in zip(self.variables, fresh.variables, strict=True):
+            variable.assign(other)
         for variable, value in zip(self.optimizer.variables, self.initial_state, strict=True):
             variable.assign(value)
         if isinstance(self.optimizer, Langevin):
             self.optimizer.seed = seed
 
-    def _initial_weights(self, seed: int) -> list[np.ndarray]:
+    def _build(self, seed: int) -> keras.Model:
+        """The model as this seed begins it, with preprocessing in front."""
+        comparison, data = self.comparison, self.data
+        layers = [keras.layers.Rescaling(1 / data.max_pixel)]
+        if comparison.padding is not None:
+            layers.append(RandomCropFlip(comparison.padding, seed=seed))
+        if self.standardization is not None:
+            layers.append(self.standardization)
         # Keras's initializers and layers draw their seeds from Python's generator. (`keras.utils.set_random_seed` would
         # also set NumPy's and import TensorFlow on every backend.)
         state = random.getstate()
         random.seed(seed)
         try:
-            return models.build(self.comparison.model, self.data.input_shape, self.data.num_classes).get_weights()
+            model = models.build(comparison.model, data.input_shape, data.num_classes)
         finally:
             random.setstate(state)
+        return preprocessed(model, layers)
 
 
 class Batches(keras.utils.PyDataset):

@@ -2,14 +2,11 @@
 
 import csv
 import json
-import os
 import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.files import replaced
 
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
@@ -82,25 +79,6 @@ class Store:
                 epochs = zip(*(curves.get(name, []) for name in CURVES), strict=True)
                 for epoch, values in enumerate(epochs, start=1):
                     writer.writerow([record["optimizer"], record["seed"], epoch, *values])
-
-
-@contextmanager
-def replaced(path: Path, mode: str = "w") -> Iterator:
-    """A file that takes the place of `path` when it is complete, and never before."""
-    encoding = None if "b" in mode else "utf-8"
-    newline = None if "b" in mode else ""
-    with tempfile.NamedTemporaryFile(
-        mode, dir=path.parent, prefix=f".{path.name}.", delete=False, encoding=encoding, newline=newline
-    ) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def _read_json(path: Path) -> dict:

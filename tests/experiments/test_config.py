@@ -53,6 +53,11 @@ def test_given_rates_are_for_all_optimizers():
         {"sigma": -1.0},
         {"sigma": float("inf")},
         {"validation_fraction": 1.0},
+        {"limit": 1},
+        {"limit": 10.5},
+        {"augment": "flip"},
+        {"augment": "crop-flip-"},
+        {"augment": "crop-flip-4.5"},
         {"optimizers": ()},
         {"optimizers": ("adam", "Adam")},
         {"optimizers": ("adam@0.3",)},
@@ -66,8 +71,34 @@ def test_what_is_out_of_range_is_an_error(wrong):
 
 def test_equal_configurations_share_a_folder_and_others_do_not():
     assert Comparison().folder_name == Comparison(epochs=60, batch_size=32).folder_name
-    names = {Comparison(**one).folder_name for one in ({}, {"seeds": 4}, {"sigma": 0.1}, {"backend": "jax"})}
-    assert len(names) == 4
+    others = ({}, {"seeds": 4}, {"sigma": 0.1}, {"backend": "jax"}, {"limit": 99}, {"augment": "crop-flip"})
+    assert len({Comparison(**one).folder_name for one in others}) == len(others)
+
+
+@pytest.mark.parametrize(
+    ("settings", "augment", "padding"),
+    [
+        ({}, "none", None),
+        ({"dataset": "mnist"}, "none", None),
+        ({"dataset": "cifar10"}, "crop-flip", 2),
+        ({"dataset": "cifar100"}, "crop-flip", 2),
+        ({"dataset": "cifar10", "augment": "none"}, "none", None),
+        ({"dataset": "mnist", "augment": "crop-flip-4"}, "crop-flip-4", 4),
+        ({"augment": "crop-flip-0"}, "crop-flip-0", 0),
+    ],
+)
+def test_colour_images_are_augmented_unless_told_otherwise(settings, augment, padding):
+    comparison = Comparison(**settings)
+    assert (comparison.augment, comparison.padding) == (augment, padding)
+
+
+def test_a_dataset_with_a_configuration_stays_one_folder():
+    assert Comparison(dataset="eurosat/rgb").folder_name.startswith("dense-30-eurosat_rgb-")
+
+
+def test_a_note_is_part_of_the_label():
+    assert Comparison(dataset="cifar10").dataset_label == "cifar10"
+    assert Comparison(dataset="cifar10", dataset_note="JPEG copy").dataset_label == "cifar10 (JPEG copy)"
 
 
 def test_a_comparison_is_frozen():

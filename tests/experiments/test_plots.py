@@ -1,7 +1,8 @@
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
-from keras_langevin.experiments.plots import comparison_figure, curves_with_band
+from keras_langevin.experiments.plots import comparison_figure, curves_with_band, samples_figure
 from tests.experiments.records import COMPARISON, failed, record, three_seeds
 
 
@@ -28,4 +29,16 @@ def test_the_picture_is_written(tmp_path):
 def test_nothing_finished_is_a_picture_all_the_same(tmp_path):
     path = tmp_path / "curves.png"
     comparison_figure(COMPARISON, [record("adam", 0, 0.1, status="diverged", epochs=0)], path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("num_classes", "channels", "dtype"), [(2, 1, "uint8"), (10, 3, "float32"), (150, 3, "uint8")])
+def test_samples_are_drawn_whatever_the_number_of_classes(num_classes, channels, dtype, tmp_path):
+    """Also where a class has fewer examples than the others, or none."""
+    labels = np.arange(2 * num_classes - 1) % num_classes
+    labels[labels == num_classes - 1] = 0
+    images = np.random.default_rng(0).random((len(labels), 4, 4, channels), dtype="float32")
+    images = (255 * images).astype("uint8") if dtype == "uint8" else images
+    path = tmp_path / "samples.png"
+    samples_figure(images, labels, [f"class {i}" for i in range(num_classes)], title="samples", path=path)
     assert path.read_bytes().startswith(b"\x89PNG")

@@ -1,3 +1,5 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -54,6 +56,63 @@ def test_initial_weights_and_batches_are_the_same_for_all_optimizers(data):
     for weights in others:
         for a, b in zip(first, weights, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+AUGMENTED = Comparison(
+    model="dense-1", optimizers=("adam", "ladam@1"), epochs=2, batch_size=256, seeds=2, augment="crop-flip-1",
+    standardize=True, limit=800,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def augmented():
+    return runner.prepare(AUGMENTED)
+
+
+def test_augmentation_is_a_function_of_the_seed(augmented):
+    """Trained first or second, by a trainer of its own or not, a seed gives the same run; another seed another."""
+    arm = AUGMENTED.arms[0]
+    trainer = runner.Trainer(AUGMENTED, augmented, arm)
+    first, second = (trainer.train(seed)["curves"] for seed in range(2))
+    assert first != second
+    assert runner.Trainer(AUGMENTED, augmented, arm).train(1)["curves"] == second
+
+
+def test_augmentation_is_the_same_for_all_optimizers(augmented):
+    """At a learning rate of nothing, all that differs between two epochs' losses is the augmentation."""
+    still = dataclasses.replace(AUGMENTED, optimizers=("sgd", "adam"), learning_rate=1e-30)
+    losses = [runner.Trainer(still, augmented, arm).train(0)["curves"]["train_loss"] for arm in still.arms]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+    assert losses[0][0] != losses[0][1]
+
+
+def test_preprocessing_leaves_layer_selection_alone(augmented):
+    assert runner.Trainer(AUGMENTED, augmented, AUGMENTED.arms[1]).optimizer.noisy_layers == ("dense_1",)
+
+
+def test_a_random_layer_of_the_model_begins_anew_with_each_seed(augmented, monkeypatch):
+    """Dropout's state is reset like the weights. (Without a seed of its own it has none on PyTorch.)"""
+
+    def with_dropout(name, input_shape, num_classes):
+        flat, dropout, logits = (
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.5, seed=1),
+            keras.layers.Dense(num_classes),
+        )
+        inputs = keras.Input(input_shape)
+        return keras.Model(inputs, logits(dropout(flat(inputs))))
+
+    monkeypatch.setattr(runner.models, "build", with_dropout)
+    trainer = runner.Trainer(AUGMENTED, augmented, AUGMENTED.arms[0])
+    trainer.train(0)
+    second = trainer.train(1)["curves"]
+    assert runner.Trainer(AUGMENTED, augmented, AUGMENTED.arms[0]).train(1)["curves"] == second
+
+
+def test_data_with_a_note_need_a_comparison_that_says_so(augmented, tmp_path):
+    copy = dataclasses.replace(augmented, note="JPEG copy")
+    with pytest.raises(ValueError, match="dataset_note='JPEG copy'"):
+        runner.run(AUGMENTED, copy, Store(tmp_path, AUGMENTED))
 
 
 def test_batches_are_a_function_of_seed_epoch_and_step(data):

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.store import Store, replaced
+from keras_langevin.experiments.store import Store
+from keras_langevin.files import replaced
 from tests.experiments.records import COMPARISON, failed, record
 
 ADAM, LADAM = COMPARISON.arms

@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,8 @@ import keras
 import pytest
 
 from keras_langevin import cli
-from tests.real_data import FOLDER, needs_mnist
+from keras_langevin.cli.backend import BACKENDS
+from tests.real_data import FOLDER, needs_cifar10, needs_mnist
 
 QUICK = ["compare", "--model", "dense-2", "--epochs", "2", "--batch-size", "256", "--seeds", "2"]
 
@@ -58,6 +60,12 @@ def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
         (["--sigma", "-1"], "`sigma` must be a finite float >= 0"),
         (["--epochs", "0"], "`epochs` must be an int >= 1"),
         (["--epochs", "many"], "invalid int value"),
+        (["--limit", "1"], "`limit` must be an int >= 2"),
+        (["--limit", "5000"], "`limit` must be at most 1437"),
+        (["--limit", "100"], "`batch_size` must be at most 90"),
+        (["--augment", "flip"], "Received: 'flip'"),
+        (["--data-file", "nowhere.npz", "--dataset", "mnist"], "There is no data file nowhere.npz"),
+        (["--data-file", "nowhere.npz", "--data-dir", "."], "not both"),
         (["--backend", "tpu"], "invalid choice"),
         (["--out", "/proc/nowhere"], "Choose another --out"),
         (["--nonsense"], "unrecognized arguments"),
@@ -74,19 +82,61 @@ def test_bad_input_is_one_line_and_exit_status_2(arguments, message, tmp_path, m
 
 
 def test_a_dataset_that_is_not_there_says_what_to_set(tmp_path, monkeypatch, capsys):
-    from keras_langevin import datasets
+    from keras_langevin.datasets import prepared
 
     def no_network(*arguments):
         raise OSError("Name or service not known")
 
-    monkeypatch.setattr(datasets.socket, "getaddrinfo", no_network)
-    monkeypatch.setattr(datasets, "getproxies", dict)
+    monkeypatch.setattr(prepared.socket, "getaddrinfo", no_network)
+    monkeypatch.setattr(prepared, "getproxies", dict)
     assert cli.main([*QUICK, "--dataset", "mnist", "--data-dir", str(tmp_path)]) == 2
     assert "set TFDS_DATA_DIR" in capsys.readouterr().err
 
 
+def test_a_shape_that_the_model_does_not_take_is_an_error_before_training(tmp_path, monkeypatch, capsys):
+    from keras_langevin import models
+
+    def build(name, input_shape, num_classes):
+        if input_shape == (8, 8, 1):
+            raise ValueError("Images must be at least 16 × 16.\nReceived: (8, 8, 1)")
+        return original(name, input_shape, num_classes)
+
+    original = models.build
+    monkeypatch.setattr(models, "build", build)
+    assert cli.main([*QUICK, "--out", str(tmp_path / "results")]) == 2
+    assert capsys.readouterr().err == ("keras-langevin: error: Images must be at least 16 × 16. Received: (8, 8, 1)\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_limit_augmentation_and_standardization_are_part_of_the_configuration(tmp_path, capsys):
+    arguments = ["compare", "--model", "dense-1", "--optimizers", "adam", "--epochs", "1", "--seeds", "1"]
+    options = ["--limit", "200", "--augment", "crop-flip-1", "--standardize"]
+    assert cli.main([*arguments, *options, "--out", str(tmp_path)]) == 0
+    assert "200 training examples, augmentation crop-flip-1, channels standardized" in capsys.readouterr().out
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["limit"], config["augment"], config["standardize"]) == (200, "crop-flip-1", True)
+    assert cli.main([*arguments, *options, "--limit", "300", "--out", str(tmp_path)]) == 2
+    assert "differs in limit" in capsys.readouterr().err
+
+
+def test_a_data_file_takes_the_place_of_tensorflow_datasets(tmp_path, monkeypatch, capsys):
+    from keras_langevin import datasets
+    from tests.datasets.tiny import features, prepare
+
+    prepare("colours", tmp_path, features())
+    datasets.export("colours", tmp_path / "colours.npz", data_dir=tmp_path)
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    arguments = ["compare", "--model", "dense-1", "--dataset", "colours", "--optimizers", "ladam", "--epochs", "1"]
+    file = ["--data-file", str(tmp_path / "colours.npz"), "--batch-size", "20", "--seeds", "1"]
+    assert cli.main([*arguments, *file, "--out", str(tmp_path / "results")]) == 0
+    (record,) = [json.loads(path.read_text()) for path in (tmp_path / "results" / "runs").iterdir()]
+    assert record["provenance"]["data"] == str(tmp_path / "colours.npz")
+    assert cli.main([*arguments, "--batch-size", "20", "--seeds", "1"]) == 2
+    assert "keras-langevin data export colours --out FILE" in capsys.readouterr().err
+
+
 def test_another_backend_than_the_running_one_is_refused(capsys):
-    other = next(name for name in cli.BACKENDS if name != keras.backend.backend())
+    other = next(name for name in BACKENDS if name != keras.backend.backend())
     assert cli.main([*QUICK, "--backend", other]) == 2
     assert f"KERAS_BACKEND={other}" in capsys.readouterr().err
 
@@ -117,3 +167,14 @@ def test_mnist_through_the_same_command(tmp_path, capsys):
     arguments = ["compare", "--model", "dense-1", "--dataset", "mnist", "--optimizers", "ladam", "--epochs", "1"]
     assert cli.main([*arguments, "--seeds", "1", "--data-dir", str(FOLDER), "--out", str(tmp_path)]) == 0
     assert "dense-1 on mnist" in capsys.readouterr().out
+
+
+@needs_cifar10
+def test_cifar10_stored_as_jpeg_says_so_everywhere(tmp_path, capsys):
+    arguments = ["compare", "--model", "dense-1", "--dataset", "cifar10", "--optimizers", "ladam", "--epochs", "1"]
+    arguments += ["--limit", "2000", "--seeds", "1", "--data-dir", str(FOLDER), "--out", str(tmp_path)]
+    assert cli.main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert "dense-1 on cifar10 (JPEG copy): " in shown and "dense-1 on cifar10 (JPEG copy), 1 epochs" in shown
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert (config["dataset_note"], config["augment"]) == ("JPEG copy", "crop-flip")

@@ -1,0 +1,31 @@
+"""The Keras backend of a command."""
+
+import os
+import sys
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def start_keras(backend: str | None) -> str:
+    """Imports Keras on that backend, or on Keras's own choice for `None`, and says which it is.
+
+    Raises:
+        ValueError: the backend cannot be imported, or Keras runs on another one already.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if backend is not None and "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = backend
+    try:
+        import keras
+    except ImportError as error:
+        extra = backend or os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise ValueError(
+            f"The {extra} backend cannot be imported ({error}). Install it, or choose another with --backend."
+        ) from error
+    running = keras.backend.backend()
+    if backend not in (None, running):
+        raise ValueError(
+            f"Keras is running on the {running} backend already, and cannot change to {backend} in the same process. "
+            f"Set KERAS_BACKEND={backend} before Keras is imported."
+        )
+    return running

@@ -1,0 +1,145 @@
+"""Preprocessing as Keras layers: part of the model, so that it runs on the accelerator, on every backend."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def crop_flip(images, rows, columns, flips, padding: int):
+    """Pads images with zeros, crops them back to their size, and mirrors some.
+
+    Args:
+        images: tensor of shape `(batch, height, width, channels)`.
+        rows, columns: int tensors of shape `(batch,)`, in [0, 2·padding]: where each crop begins in the padded image.
+        flips: bool tensor of shape `(batch,)`, which images are mirrored left to right after the crop.
+        padding: int >= 0, pixels on each side.
+
+    Returns:
+        Tensor of the shape of `images`.
+
+    Example:
+
+    >>> image = np.arange(4.0).reshape(1, 2, 2, 1)
+    >>> moved = crop_flip(image, rows=np.array([1]), columns=np.array([0]), flips=np.array([False]), padding=1)
+    >>> ops.convert_to_numpy(moved)[0, :, :, 0].tolist()
+    [[0.0, 0.0], [0.0, 2.0]]
+    """
+    _, height, width, channels = images.shape
+    size = ops.shape(images)[0]
+    padded = ops.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    across = ops.arange(width, dtype="int32")
+    across = ops.where(ops.expand_dims(flips, 1), width - 1 - across, across)
+    row = ops.expand_dims(ops.cast(rows, "int32"), 1) + ops.arange(height, dtype="int32")
+    column = ops.expand_dims(ops.cast(columns, "int32"), 1) + across
+    # one gather of pixels: measured 2 to 15 times quicker than a select for each shift
+    first = ops.arange(size, dtype="int32") * (height + 2 * padding)
+    line = (ops.expand_dims(first, 1) + row) * (width + 2 * padding)
+    pixel = ops.expand_dims(line, 2) + ops.expand_dims(column, 1)
+    return ops.take(ops.reshape(padded, (-1, channels)), pixel, axis=0)
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class RandomCropFlip(keras.layers.Layer):
+    """Augmentation of small images: pad with zeros, crop at random, mirror left to right with probability 1/2.
+
+    Each image has its own crop and flip, drawn anew at each call in training. In inference the images pass unchanged.
+
+    Args:
+        padding: int >= 0, pixels on each side. Defaults to `2`, as in the paper's code; `4` is usual elsewhere.
+        flip: bool, whether images are mirrored. Defaults to `True`.
+        seed: int, determines the draws, or `None` to draw it. Defaults to `None`.
+        **kwargs: as `keras.layers.Layer` takes them.
+
+    Raises:
+        ValueError: an argument is out of its range, or the input is not a batch of images.
+
+    Example:
+
+    >>> layer = RandomCropFlip(padding=4, seed=0)
+    >>> images = np.ones((8, 32, 32, 3), "float32")
+    >>> layer(images, training=True).shape == images.shape
+    True
+
+    References:
+        P. Bras, arXiv:2212.14718 (padding 2); K. He et al., arXiv:1512.03385, section 4.2 (padding 4).
+    """
+
+    def __init__(self, padding: int = 2, flip: bool = True, seed: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(padding, int) or padding < 0:
+            raise ValueError(f"`padding` must be an int >= 0. Received: padding={padding!r}")
+        self.padding, self.flip, self.seed = padding, flip, seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        if len(input_shape) != 4 or None in input_shape[1:]:
+            raise ValueError(
+                "The input must be of shape `(batch, height, width, channels)`, with the last three known. "
+                f"Received: {tuple(input_shape)}"
+            )
+
+    def call(self, images, training=False):
+        if not training:
+            return images
+        return crop_flip(images, *self.draw(ops.shape(images)[0]), self.padding)
+
+    def draw(self, size: int):
+        """The next draws: rows, columns and flips, each of shape `(size,)`, as `crop_flip` takes them."""
+        rows, columns = (
+            keras.random.randint((size,), 0, 2 * self.padding + 1, dtype="int32", seed=self.seed_generator)
+            for _ in range(2)
+        )
+        flips = keras.random.uniform((size,), seed=self.seed_generator) < (0.5 if self.flip else 0)
+        return rows, columns, flips
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return super().get_config() | {"padding": self.padding, "flip": self.flip, "seed": self.seed}
+
+
+def standardization(images: np.ndarray, max_pixel: float = 1.0) -> keras.layers.Normalization:
+    """A layer that subtracts the mean of each channel and divides by its standard deviation.
+
+    Args:
+        images: array of shape `(num_examples, height, width, channels)`: the training split, and nothing else.
+        max_pixel: float, what the images are divided by before they reach the layer. Defaults to `1`.
+
+    Example:
+
+    >>> layer = standardization(np.array([0.0, 2.0]).reshape(2, 1, 1, 1))
+    >>> ops.convert_to_numpy(layer(np.full((1, 1, 1, 1), 3.0))).item()
+    2.0
+    """
+    axes = tuple(range(images.ndim - 1))
+    mean = images.mean(axes, dtype="float64")
+    # in slices, because the squares of all pixels at once would take eight times the memory of the images
+    square = sum(np.square(part, dtype="float64").sum(axes) for part in np.array_split(images, 1 + len(images) // 1000))
+    variance = square / (images.size // images.shape[-1]) - mean**2
+    mean, variance = mean / max_pixel, variance / max_pixel**2
+    return keras.layers.Normalization(axis=-1, mean=mean.tolist(), variance=variance.tolist())
+
+
+def preprocessed(model: keras.Model, layers: list[keras.layers.Layer]) -> keras.Model:
+    """A model that passes its input through layers before it reaches `model`.
+
+    `model` stays as it is, with its weights, its layers' names and their order: what `layers=` of an optimizer selects
+    is the same in both.
+
+    Args:
+        model: a Functional model.
+        layers: list of layers without trainable weights.
+
+    Example:
+
+    >>> from keras_langevin import models
+    >>> model = models.build("dense-3", (32, 32, 3), 10)
+    >>> whole = preprocessed(model, [keras.layers.Rescaling(1 / 255), RandomCropFlip()])
+    >>> [variable.path for variable in whole.trainable_variables] == [v.path for v in model.trainable_variables]
+    True
+    """
+    inputs = outputs = keras.Input(model.input_shape[1:], name="pixels")
+    for layer in [*layers, model]:
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs, name=f"preprocessed_{model.name}")

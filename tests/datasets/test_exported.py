@@ -1,0 +1,129 @@
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_langevin import datasets
+from tests.datasets.tiny import features, prepare
+
+
+@pytest.fixture(scope="module", params=["png", "jpeg"])
+def exported(request, tmp_path_factory):
+    """A set prepared in either encoding, and the file that it was exported to."""
+    folder = tmp_path_factory.mktemp(request.param)
+    prepare("colours", folder, features(encoding_format=request.param))
+    written = datasets.export("colours", folder / "colours.npz", data_dir=folder)
+    return folder, written.file
+
+
+def test_the_file_holds_the_same_examples(exported):
+    """To the last bit, also from JPEG, and split alike."""
+    folder, file = exported
+    prepared = datasets.load("colours", data_dir=folder, seed=3, limit=40)
+    from_file = datasets.load("colours", data_file=file, seed=3, limit=40)
+    assert repr(from_file) == repr(prepared)
+    assert from_file.source == str(file)
+    for name in ("train", "validation", "test"):
+        for one, other in zip(getattr(prepared, name), getattr(from_file, name), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_images_stay_encoded(exported):
+    _, file = exported
+    with np.load(file, allow_pickle=False) as arrays:
+        first = arrays["train_bytes"][: arrays["train_offsets"][1]].tobytes()
+    assert first.startswith((b"\x89PNG", b"\xff\xd8\xff"))
+
+
+def test_it_is_read_without_tensorflow(exported):
+    _, file = exported
+    code = f"""
+import sys
+for name in ("tensorflow", "tensorflow_datasets", "keras", "sklearn"):
+    sys.modules[name] = None
+sys.argv = ["keras-langevin"]
+from keras_langevin import datasets
+print(datasets.load("colours", data_file={str(file)!r}))
+try:
+    datasets.load("mnist")
+except datasets.DatasetNotFoundError as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    data, error = result.stdout.splitlines()
+    assert data.startswith("Data(colours: 45 train, 5 validation, 50 test; 8×8×3 float32; 10 classes")
+    assert "`keras-langevin data export mnist --out FILE`" in error and "--data-file" in error
+
+
+def test_a_damaged_file_is_named(exported, tmp_path):
+    """Any byte: in the images, in the headers, in the archive's own tables. None is read as if it were whole."""
+    content = exported[1].read_bytes()
+    path = tmp_path / "colours.npz"
+    undamaged = datasets.load("colours", data_file=exported[1])
+    for position in random.Random(0).sample(range(len(content)), 100):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 0x55]) + content[position + 1 :])
+        try:
+            data = datasets.load("colours", data_file=path)
+        except datasets.CorruptDatasetError as error:
+            assert str(path) in str(error) and "keras-langevin data export colours" in str(error)
+        else:  # a byte that zip files do not use, such as a time of day
+            np.testing.assert_array_equal(data.train.x, undamaged.train.x)
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04"])
+def test_a_file_of_another_kind_is_named(content, tmp_path):
+    path = tmp_path / "colours.npz"
+    path.write_bytes(content)
+    with pytest.raises(datasets.CorruptDatasetError, match="is no whole data file"):
+        datasets.load("colours", data_file=path)
+
+
+def test_a_truncated_file_is_named(exported, tmp_path):
+    path = tmp_path / "colours.npz"
+    content = exported[1].read_bytes()
+    for share in (0.1, 0.5, 0.99):
+        path.write_bytes(content[: int(share * len(content))])
+        with pytest.raises(datasets.CorruptDatasetError, match="is no whole data file"):
+            datasets.load("colours", data_file=path)
+
+
+def test_arrays_that_do_not_match_the_checksum_are_refused(exported, tmp_path):
+    """As someone would edit a file."""
+    with np.load(exported[1], allow_pickle=False) as opened:
+        arrays = dict(opened.items())
+    path = tmp_path / "colours.npz"
+    for name, changed, message in (
+        ("train_labels", arrays["train_labels"][::-1], "SHA-256 checksum does not match"),
+        ("format", np.array(99), "format 99"),
+        ("name", np.array({}, dtype=object), "pickle"),
+    ):
+        np.savez(path, **(arrays | {name: changed}))
+        with pytest.raises(datasets.CorruptDatasetError, match=message):
+            datasets.load("colours", data_file=path)
+
+
+def test_a_file_that_is_not_there_or_of_another_set_is_an_error(exported, tmp_path):
+    with pytest.raises(datasets.DatasetNotFoundError, match="There is no data file"):
+        datasets.load("colours", data_file=tmp_path / "colours.npz")
+    with pytest.raises(ValueError, match="with 'colours' in place of 'mnist'"):
+        datasets.load("mnist", data_file=exported[1])
+
+
+def test_what_cannot_be_written_is_an_error_before_anything_is_read(tmp_path):
+    with pytest.raises(ValueError, match=f"Make {tmp_path / 'no'} first"):
+        datasets.export("nothing", tmp_path / "no" / "file.npz")
+    with pytest.raises(ValueError, match="Received a folder"):
+        datasets.export("nothing", tmp_path)
+    with pytest.raises(ValueError, match="embedded in scikit-learn"):
+        datasets.export("digits", tmp_path / "digits.npz")
+
+
+def test_what_cannot_be_exported_leaves_an_older_file_alone(exported, tmp_path):
+    path = tmp_path / "colours.npz"
+    path.write_bytes(b"older")
+    with pytest.raises(ValueError, match="Unknown dataset"):
+        datasets.export("no such set", path, data_dir=exported[0])
+    assert path.read_bytes() == b"older" and list(tmp_path.iterdir()) == [path]
