@@ -3,8 +3,9 @@
 `model.compile(optimizer=LAdam(1e-3, sigma=1e-3, layers=0.3))`: each optimizer takes its Keras parent's step and adds
 noise σ√γ·N(0, P) with the parent's own preconditioner P, on all layers or on the first ones (Layer Langevin).
 
-Importing the package registers the optimizers with Keras, so that saved models load. The command `keras-langevin` alone
-leaves that to the sub-command: it has to choose the backend first, and some of its work needs no Keras.
+Importing the package registers its optimizers and layers with Keras, so that saved models load. The command
+`keras-langevin` alone leaves that to the sub-command: it has to choose the backend first, and some of its work needs no
+Keras.
 """
 
 import sys
@@ -23,6 +24,7 @@ __all__ = [
     "LogSchedule",
     "__version__",
     "describe",
+    "models",
     "optimizers",
     "posterior_sigma",
 ]
@@ -34,7 +36,7 @@ def _is_the_command() -> bool:
 
 
 if not _is_the_command():
-    from keras_langevin import optimizers
+    from keras_langevin import models, optimizers
     from keras_langevin.optimizers import (
         LSGD,
         LAdadelta,

@@ -38,8 +38,10 @@ class LAdadelta(Langevin, fused(keras.optimizers.Adadelta)):
         M. D. Zeiler, ADADELTA, arXiv:1212.5701. P. Bras, arXiv:2212.14718.
     """
 
+    elementwise_preconditioner = True
+
     def before_step(self, variable):
         return ops.sqrt(self.slot(self._accumulated_delta_vars, variable) + self.epsilon)
 
     def preconditioner(self, variable, before):
-        return before * ops.rsqrt(self.slot(self._accumulated_grads, variable) + self.epsilon)
+        return before / ops.sqrt(self.slot(self._accumulated_grads, variable) + self.epsilon)

@@ -36,5 +36,7 @@ class LAdagrad(Langevin, fused(keras.optimizers.Adagrad)):
         J. Duchi, E. Hazan and Y. Singer, Adaptive subgradient methods, JMLR 2011. P. Bras, arXiv:2212.14718.
     """
 
+    elementwise_preconditioner = True
+
     def preconditioner(self, variable, before):
-        return ops.rsqrt(self.slot(self._accumulators, variable) + self.epsilon)
+        return 1 / ops.sqrt(self.slot(self._accumulators, variable) + self.epsilon)

@@ -9,6 +9,8 @@ from keras_langevin.optimizers.langevin import Langevin, fused
 class AdamPreconditioner(Langevin):
     """P of Adam and of its relatives that keep its slots."""
 
+    elementwise_preconditioner = True
+
     def preconditioner(self, variable, before):
         velocity = self.slot(self._velocity_hats if self.amsgrad else self._velocities, variable)
         bias_correction = ops.sqrt(1 - ops.power(self.beta_2, self.update_count(variable)))

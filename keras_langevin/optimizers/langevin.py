@@ -14,6 +14,9 @@ from keras_langevin.optimizers import noise
 from keras_langevin.optimizers.selection import LayerSelection, choice, group_by_layer
 
 _LANGEVIN_ARGUMENTS = ("sigma", "layers", "seed")
+# Variables of at most so many elements are drawn together: a draw for each costs more to compile and to launch than to
+# compute. See benchmarks/step_overhead.py.
+_POOL_LIMIT = 1 << 16
 
 
 class Langevin:
@@ -61,6 +64,9 @@ class Langevin:
     """
 
     default_epsilon = 1e-6
+    # Whether an element of P depends on the same element of the slots alone. Then P is computed for all small variables
+    # at once, and `preconditioner` and `before_step` are given a pool of them, of which `slot` is flat.
+    elementwise_preconditioner = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -87,7 +93,8 @@ class Langevin:
         """P_t, read from the parent's slots after its step.
 
         Args:
-            variable: the variable to be updated; `self.slot(slots, variable)` reads one of its slots.
+            variable: the variable to be updated, or a pool of variables where the class says that its preconditioner is
+                elementwise; `self.slot(slots, variable)` reads one of its slots.
             before: what `before_step` returned.
 
         Returns:
@@ -107,7 +114,14 @@ class Langevin:
     def slot(self, slots, variable):
         """The slot of `variable` as a tensor, in the precision of the noise: float64 for a float64 variable, else
         float32."""
-        return ops.cast(slots[self._get_variable_index(variable)], _noise_dtype(variable))
+        if isinstance(variable, _Pool):
+            slot = noise.concatenate([self._native_slot(slots, member) for member in variable.members])
+        else:
+            slot = self._native_slot(slots, variable)
+        return ops.cast(slot, _noise_dtype(variable))
+
+    def _native_slot(self, slots, variable):
+        return ops.convert_to_tensor(slots[self._get_variable_index(variable)])
 
     def update_count(self, variable):
         """t = 1, 2, ..., the number of the update under way, in the precision of the noise."""
@@ -176,37 +190,69 @@ class Langevin:
         self._noisy_layers = tuple(group.path for group in chosen)
         self._choice = choice(groups, chosen)
         self._noisy_indices = frozenset(index for group in chosen for index in group.indices)
+        self._places = noise.places_of([tuple(variable.shape) for variable in variables])
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        if noise.is_distributed(self):
+            super()._backend_update_step(grads, trainable_variables, learning_rate)  # the noise comes in `update_step`
+            return
+        pools = self._pools([variable for variable in trainable_variables if self._is_noisy(variable)])
+        before = [self._before_steps(pool) for pool in pools]
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
+        for pool, before_steps in zip(pools, before, strict=True):
+            self._add_noise(pool, before_steps, learning_rate)
 
     def update_step(self, gradient, variable, learning_rate):
-        if not self._is_noisy(variable):
+        if not (noise.is_distributed(self) and self._is_noisy(variable)):
             super().update_step(gradient, variable, learning_rate)
             return
-        before = self.before_step(variable)
+        pool = _Pool([variable])
+        before = self._before_steps(pool)
         super().update_step(gradient, variable, learning_rate)
-        self._add_noise(variable, before, learning_rate)
-
-    def _parallel_update_step(self, grads, variables, learning_rate):
-        # Where Keras has a fused parent (PyTorch), it calls this for all variables at once instead of `update_step`.
-        noisy = [variable for variable in variables if self._is_noisy(variable)]
-        before = [self.before_step(variable) for variable in noisy]
-        super()._parallel_update_step(grads, variables, learning_rate)
-        for variable, before_step in zip(noisy, before, strict=True):
-            self._add_noise(variable, before_step, learning_rate)
+        self._add_noise(pool, before, learning_rate)
 
     def _is_noisy(self, variable) -> bool:
         return self._get_variable_index(variable) in self._noisy_indices
 
-    def _add_noise(self, variable, before, learning_rate):
-        dtype = _noise_dtype(variable)
-        z = noise.standard_normal(
+    def _pools(self, variables) -> "list[_Pool]":
+        """The variables whose noise is drawn at once: small ones of the same precision, and each large one alone."""
+        pools = []
+        for dtype in dict.fromkeys(_noise_dtype(variable) for variable in variables):
+            members = [variable for variable in variables if _noise_dtype(variable) == dtype]
+            places = [self._places[self._get_variable_index(variable)] for variable in members]
+            pools += [_Pool([members[i] for i in indices]) for indices in noise.pooled(places, _POOL_LIMIT)]
+        return pools
+
+    def _parts(self, pool: "_Pool") -> list:
+        """What P is computed for at once: the pool, where its one member or the class allows it; else each member."""
+        if len(pool.members) == 1:
+            return pool.members
+        return [pool] if self.elementwise_preconditioner else pool.members
+
+    def _before_steps(self, pool: "_Pool") -> list:
+        return [self.before_step(part) for part in self._parts(pool)]
+
+    def _add_noise(self, pool: "_Pool", before: list, learning_rate):
+        dtype, members = _noise_dtype(pool), pool.members
+        places = tuple(self._places[self._get_variable_index(variable)] for variable in members)
+
+        def preconditioner():
+            parts = zip(self._parts(pool), before, strict=True)
+            factors = [ops.cast(self.preconditioner(part, before_step), dtype) for part, before_step in parts]
+            if len(factors) == 1:
+                return factors[0]
+            factors = zip(factors, places, strict=True)
+            return noise.concatenate([ops.broadcast_to(factor, place.shape) for factor, place in factors])
+
+        noise.add_noise(
+            self,
+            members,
+            noise.Draw(places, flat=len(members) > 1),
             ops.convert_to_tensor(self._seed),
-            self.iterations,
-            self._get_variable_index(variable),
-            tuple(variable.shape),
+            ops.convert_to_tensor(self.iterations),
+            ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype)),
+            preconditioner,
         )
-        scale = ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype))
-        root = ops.sqrt(ops.cast(self.preconditioner(variable, before), dtype))
-        self.assign_add(variable, ops.cast(scale * root * ops.cast(z, dtype), variable.dtype))
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -233,6 +279,18 @@ class Langevin:
             variable = keras.Variable(value, dtype=dtype, trainable=False, name=name, aggregation="only_first_replica")
         self._track_variable(variable)
         return variable
+
+
+class _Pool:
+    """Variables whose noise is drawn at once.
+
+    Args:
+        members: list of variables of the same precision.
+    """
+
+    def __init__(self, members):
+        self.members = members
+        self.dtype = members[0].dtype
 
 
 def fused(parent: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:

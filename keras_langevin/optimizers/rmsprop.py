@@ -40,8 +40,10 @@ class LRMSprop(Langevin, fused(keras.optimizers.RMSprop)):
         networks, AAAI 2016. P. Bras, arXiv:2212.14718.
     """
 
+    elementwise_preconditioner = True
+
     def preconditioner(self, variable, before):
         variance = self.slot(self._velocities, variable)
         if self.centered:
             variance = variance - ops.square(self.slot(self._average_gradients, variable))
-        return ops.rsqrt(variance + self.epsilon)
+        return 1 / ops.sqrt(variance + self.epsilon)

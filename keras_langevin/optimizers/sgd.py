@@ -37,5 +37,7 @@ class LSGD(Langevin, fused(keras.optimizers.SGD)):
         P. Bras, arXiv:2212.14718.
     """
 
+    elementwise_preconditioner = True
+
     def preconditioner(self, variable, before):
         return 1.0

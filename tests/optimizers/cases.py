@@ -174,36 +174,47 @@ def values(variables) -> list[np.ndarray]:
 # --- one update, as each backend compiles it --------------------------------------------------------------------------
 
 
-def _eager(optimizer, variables):
-    return lambda gradients: optimizer.apply(gradients, variables)
-
-
-def _tensorflow(optimizer, variables, jit_compile):
-    import tensorflow as tf
-
-    return tf.function(lambda gradients: optimizer.apply(gradients, variables), jit_compile=jit_compile)
-
-
-def _jax_eager(optimizer, variables):
-    import jax
-
+def _eager(pairs):
     def step(gradients):
-        with jax.disable_jit():  # else Keras's `cond` under gradient accumulation compiles at each step
+        for optimizer, variables in pairs:
             optimizer.apply(gradients, variables)
 
     return step
 
 
-def _jax_xla(optimizer, variables):
+def _tensorflow(pairs, jit_compile):
+    import tensorflow as tf
+
+    return tf.function(_eager(pairs), jit_compile=jit_compile)
+
+
+def _jax_eager(pairs):
     import jax
 
-    compiled = jax.jit(optimizer.stateless_apply)
+    eager = _eager(pairs)
 
     def step(gradients):
-        state = [variable.value for variable in optimizer.variables]
-        weights, state = compiled(state, gradients, [variable.value for variable in variables])
-        for variable, value in zip(variables + optimizer.variables, weights + state, strict=True):
-            variable.assign(value)
+        with jax.disable_jit():  # else Keras's `cond` under gradient accumulation compiles at each step
+            eager(gradients)
+
+    return step
+
+
+def _jax_xla(pairs):
+    import jax
+
+    @jax.jit
+    def compiled(states, gradients):
+        return [
+            optimizer.stateless_apply(state, gradients, weights)
+            for (optimizer, _), (weights, state) in zip(pairs, states, strict=True)
+        ]
+
+    def step(gradients):
+        states = [([v.value for v in variables], [v.value for v in opt.variables]) for opt, variables in pairs]
+        for (optimizer, variables), (weights, state) in zip(pairs, compiled(states, gradients), strict=True):
+            for variable, value in zip(variables + optimizer.variables, weights + state, strict=True):
+                variable.assign(value)
 
     return step
 
@@ -211,8 +222,8 @@ def _jax_xla(optimizer, variables):
 # How an update can run: by name, the fastest to start first. Under XLA a step's operations are fused and reordered.
 MODES = {
     "tensorflow": {
-        "graph": lambda *arguments: _tensorflow(*arguments, jit_compile=False),
-        "xla": lambda *arguments: _tensorflow(*arguments, jit_compile=True),
+        "graph": lambda pairs: _tensorflow(pairs, jit_compile=False),
+        "xla": lambda pairs: _tensorflow(pairs, jit_compile=True),
     },
     "jax": {"eager": _jax_eager, "xla": _jax_xla},
     "torch": {"eager": _eager},
@@ -220,11 +231,24 @@ MODES = {
 FIRST_MODE = next(iter(MODES))
 
 
-def make_step(optimizer, variables, mode: str = FIRST_MODE):
-    """A function of the gradients (list of NumPy arrays, or what `sparse` makes) that makes one update."""
-    optimizer.build(variables)
-    step = MODES[mode](optimizer, variables)
+def make_common_step(pairs, mode: str = FIRST_MODE):
+    """A function of the gradients (list of NumPy arrays, or what `sparse` makes) that makes one update of each pair.
+
+    Compiled in one piece, which is much quicker than a piece for each.
+
+    Args:
+        pairs: list of (optimizer, list of variables), which all take the same gradients.
+        mode: one of `MODES`.
+    """
+    for optimizer, variables in pairs:
+        optimizer.build(variables)
+    step = MODES[mode](pairs)
     return lambda gradients: step([ops.convert_to_tensor(g) if isinstance(g, np.ndarray) else g for g in gradients])
+
+
+def make_step(optimizer, variables, mode: str = FIRST_MODE):
+    """As `make_common_step`, for one optimizer."""
+    return make_common_step([(optimizer, variables)], mode)
 
 
 def train(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[np.ndarray]:
@@ -247,10 +271,16 @@ def increments(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[
     return added
 
 
-def normal(seed: int, update: int, variable_index: int, shape: tuple[int, ...]) -> np.ndarray:
-    """The library's Z as a NumPy array; `update` counts from 0."""
+def normals(seed: int, update: int, shapes) -> list[np.ndarray]:
+    """The library's Z for each variable of an optimizer, as NumPy arrays; `update` counts from 0."""
     words = ops.convert_to_tensor(noise.split_seed(seed))
-    return ops.convert_to_numpy(noise.standard_normal(words, update, variable_index, tuple(shape)))
+    draws = [noise.Draw((place,), flat=False) for place in noise.places_of([tuple(shape) for shape in shapes])]
+    return [ops.convert_to_numpy(noise.standard_normal(words, update, draw)) for draw in draws]
+
+
+def normal(seed: int, update: int, shape: tuple[int, ...]) -> np.ndarray:
+    """As `normals`, of the first variable."""
+    return normals(seed, update, [shape])[0]
 
 
 def sparse(gradient: np.ndarray):
@@ -290,3 +320,8 @@ _DOUBLE_PRECISION = {
 def is_second(layer_path: str) -> bool:
     """A callable for `layers` that can be saved."""
     return layer_path.endswith("second")
+
+
+def argument_name(argument) -> str:
+    """The name of a parameter in a test's name: the same in every process, also for a function."""
+    return getattr(argument, "__name__", None) or str(argument)

@@ -116,7 +116,7 @@ def test_sigma_schedule_set_later_makes_the_noise():
     optimizer.sigma = keras.optimizers.schedules.PiecewiseConstantDecay([10], [2.0, 0.0])
     optimizer.apply([ops.zeros((3, 4))], variables)
     second = ops.convert_to_numpy(variables[0]) - first
-    np.testing.assert_allclose(second, 2.0 * normal(1, 1, 0, (3, 4)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(second, 2.0 * normal(1, 1, (3, 4)), rtol=1e-4, atol=1e-5)
 
 
 # --- the mixin on another optimizer -----------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_the_mixin_adds_noise_to_a_users_optimizer():
     gradients = make_gradients(variables, 1)
     noisy, quiet = train(optimizer, variables, gradients)
     step = -0.16 * gradients[0][0]
-    np.testing.assert_allclose(noisy, step + 0.5 * 0.2 * 2.0 * normal(1, 0, 0, (3, 4)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(noisy, step + 0.5 * 0.2 * 2.0 * normal(1, 0, (3, 4)), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(quiet, -0.16 * gradients[0][1], rtol=1e-6)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert type(again) is LScaled
@@ -175,7 +175,7 @@ def test_the_example_of_the_docstring_equals_its_formula():
         optimizer = LNadam(0.01, sigma=sigma, seed=1)
         variables[0].assign(np.zeros((3, 4)))
         (weights[sigma],) = train(optimizer, variables, [[gradient]])
-    expected = 0.5 * 0.1 / np.sqrt(np.abs(gradient) + 1e-6) * normal(1, 0, 0, (3, 4))
+    expected = 0.5 * 0.1 / np.sqrt(np.abs(gradient) + 1e-6) * normal(1, 0, (3, 4))
     np.testing.assert_allclose(weights[0.5] - weights[0.0], expected, rtol=1e-3, atol=1e-6)
 
 

@@ -12,9 +12,11 @@ from tests.optimizers.cases import (
     MODES,
     case_name,
     increments,
+    make_common_step,
     make_gradients,
     make_variables,
     normal,
+    normals,
     sparse,
     train,
     values,
@@ -23,12 +25,7 @@ from tests.optimizers.cases import (
 
 every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
 
-# Each optimizer with each option that changes the parent's step, and with each that changes P.
-EVERY_OPTION = [
-    pytest.param(case, arguments, id=f"{case_name(case)}-{name}")
-    for case in CASES
-    for name, arguments in (COMMON_OPTIONS | case.options).items()
-]
+# Each optimizer with each option that changes P.
 EVERY_PRECONDITIONER = [
     pytest.param(case, arguments, id=f"{case_name(case)}-{name}")
     for case in CASES
@@ -40,29 +37,33 @@ SEED = 2**40 + 3
 SIGMA = 0.5
 
 
-def trained(optimizer, mode):
-    """The weights after `STEPS` updates with the same gradients, and after the end of training (which ends an EMA)."""
-    variables = make_variables((3, 4), (4,))
-    weights = train(optimizer, variables, make_gradients(variables, STEPS, decay=0.9), mode)
-    optimizer.finalize_variable_values(variables)
-    return weights + values(variables)
-
-
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("case", "arguments"), EVERY_OPTION)
-def test_without_noise_it_is_the_parent(case, arguments, mode):
-    """`layers=0` equals the parent bit for bit, compiled or not; so does σ = 0 where no compiler fuses the step.
+@every_case
+def test_without_noise_it_is_the_parent(case, mode):
+    """With every option that changes the parent's step, compiled or not: `layers=0` equals the parent bit for bit, and
+    so does σ = 0 where no compiler fuses the step; also the weights after the end of training, which ends an EMA.
 
     Under XLA the step and the noise (zero) are one kernel, in which the parent's sums may be rounded otherwise: by one
     unit in the last place a step, as the gradients are given, so by no more than `STEPS` units in all.
     """
-    parent = trained(case.make_parent(**arguments), mode)
-    no_layer = trained(case.make(**arguments, layers=0), mode)
-    no_sigma = trained(case.make(**arguments, sigma=0.0), mode)
+    rows = {}
+    for name, arguments in (COMMON_OPTIONS | case.options).items():
+        trio = case.make_parent(**arguments), case.make(**arguments, layers=0), case.make(**arguments, sigma=0.0)
+        rows[name] = [(optimizer, make_variables((3, 4), (4,))) for optimizer in trio]
+    step = make_common_step([pair for row in rows.values() for pair in row], mode)
+    for gradient in make_gradients(make_variables((3, 4), (4,)), STEPS, decay=0.9):
+        step(gradient)
     units = {"xla": STEPS}.get(mode, 0)
-    for theirs, unnoisy, silent in zip(parent, no_layer, no_sigma, strict=True):
-        np.testing.assert_array_equal(unnoisy, theirs)
-        np.testing.assert_allclose(silent, theirs, rtol=0, atol=units * np.spacing(np.abs(theirs).max()))
+    for name, row in rows.items():
+        weights = []
+        for optimizer, variables in row:
+            trained = values(variables)
+            optimizer.finalize_variable_values(variables)
+            weights.append(trained + values(variables))
+        for theirs, unnoisy, silent in zip(*weights, strict=True):
+            np.testing.assert_array_equal(unnoisy, theirs, err_msg=name)
+            atol = units * np.spacing(np.abs(theirs).max())
+            np.testing.assert_allclose(silent, theirs, rtol=0, atol=atol, err_msg=name)
 
 
 @pytest.mark.parametrize(("case", "arguments"), EVERY_PRECONDITIONER)
@@ -80,11 +81,11 @@ def test_noise_of_each_update_is_the_formula(case, arguments):
     rate = 0.02
     noisy = increments(case.make(learning_rate=rate, sigma=SIGMA, seed=SEED, **arguments), variables, gradients)
     parent = increments(case.make_parent(learning_rate=rate, **arguments), variables, gradients)
-    for index, variable in enumerate(variables):
+    for index in range(len(variables)):
         preconditioners = case.preconditioners([update[index] for update in gradients], **arguments)
         for update, preconditioner in enumerate(preconditioners):
             scale = SIGMA * np.sqrt(rate) * np.sqrt(preconditioner)
-            expected = scale * normal(SEED, update, index, variable.shape)
+            expected = scale * normals(SEED, update, [v.shape for v in variables])[index]
             step = parent[update][index]
             error = np.abs(noisy[update][index] - step - expected)
             assert np.all(error <= 1e-4 * np.abs(expected) + 1e-6 * np.abs(step)), f"update {update}"
@@ -148,12 +149,15 @@ def test_noise_stays_in_its_layers(case, mode):
 
 @every_case
 def test_layers_do_not_change_the_noise_of_others(case):
-    """A variable's noise is its own: the same whether other layers are noisy or not."""
+    """A variable's noise is its own: the same whether other layers are noisy or not. The integers behind it are, bit for
+    bit (see `test_noise.py`); but alone it is computed by another XLA kernel than with others, so the weights may differ
+    by one unit in the last place an update."""
     all_noisy, last_noisy = (
         train(case.make(sigma=SIGMA, seed=SEED, layers=layers), variables, make_gradients(variables, steps=2))
         for layers, variables in ((None, make_variables((3, 4), (4, 2))), ([-1], make_variables((3, 4), (4, 2))))
     )
-    np.testing.assert_array_equal(last_noisy[1], all_noisy[1])
+    unit = np.spacing(np.abs(all_noisy[1]).max())
+    np.testing.assert_allclose(last_noisy[1], all_noisy[1], rtol=0, atol=2 * unit)
     assert np.all(last_noisy[0] != all_noisy[0])
 
 
@@ -169,7 +173,8 @@ def test_one_draw_for_each_accumulated_update(case):
         for step, weights in enumerate(added):
             update, remainder = divmod(step, accumulation)
             is_update = remainder == accumulation - 1
-            noise = SIGMA * np.sqrt(rate * preconditioners[update]) * normal(SEED, update, index, variable.shape)
+            z = normals(SEED, update, [v.shape for v in variables])[index]
+            noise = SIGMA * np.sqrt(rate * preconditioners[update]) * z
             np.testing.assert_allclose(weights[index], is_update * noise, rtol=1e-4)
 
 
@@ -194,7 +199,7 @@ def test_sigma_schedule_sees_the_counter_of_the_learning_rate_schedule(case, acc
     for update, ((weights,), preconditioner) in enumerate(zip(added, preconditioners, strict=True)):
         step = update * stride + stride - 1
         scale = value(SIGMA, step) * np.sqrt(value(0.02, step) * preconditioner)
-        np.testing.assert_allclose(weights, scale * normal(SEED, update, 0, weights.shape), rtol=1e-4)
+        np.testing.assert_allclose(weights, scale * normal(SEED, update, weights.shape), rtol=1e-4)
     np.testing.assert_allclose(float(optimizer.sigma), value(SIGMA, updates * stride), rtol=1e-6)
 
 
@@ -228,16 +233,15 @@ def test_sparse_gradient(case):
 def test_embedding_trains(case):
     """After one step from zero, rows of an `Embedding` that no example names hold the noise of a zero gradient."""
     embedding = keras.layers.Embedding(10, 4, embeddings_initializer="zeros", name="embedding")
-    model = keras.Sequential(
-        [keras.Input((3,), dtype="int32"), embedding, keras.layers.Flatten(), keras.layers.Dense(1, name="out")],
-        name="words",
-    )
+    # all weights 1, so that no gradient is small beside the noise
+    out = keras.layers.Dense(1, kernel_initializer="ones", name="out")
+    model = keras.Sequential([keras.Input((3,), dtype="int32"), embedding, keras.layers.Flatten(), out], name="words")
     optimizer = case.make(learning_rate=0.02, sigma=SIGMA, seed=SEED)
     model.compile(optimizer=optimizer, loss="mse", jit_compile=False)
     history = model.fit(np.array([[1, 2, 2], [5, 1, 9]]), np.ones((2, 1)), epochs=1, verbose=0)
     assert np.isfinite(history.history["loss"][-1])
     (preconditioner,) = case.preconditioners([np.zeros((10, 4))])
-    noise = SIGMA * np.sqrt(0.02 * preconditioner) * normal(SEED, 0, 0, (10, 4))
+    noise = SIGMA * np.sqrt(0.02 * preconditioner) * normal(SEED, 0, (10, 4))
     added = values([embedding.embeddings])[0]
     named = [1, 2, 5, 9]
     unnamed = [0, 3, 4, 6, 7, 8]

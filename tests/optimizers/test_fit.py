@@ -72,7 +72,7 @@ def expected_noise(case, updates, sigma=SIGMA, seed=SEED, shape=SHAPE):
     preconditioners = case.preconditioners([np.zeros(shape)] * updates)
     return np.array(
         [
-            sigma * np.sqrt(RATE * preconditioner) * normal(seed, update, 0, shape)
+            sigma * np.sqrt(RATE * preconditioner) * normal(seed, update, shape)
             for update, preconditioner in enumerate(preconditioners)
         ]
     )
@@ -274,7 +274,7 @@ def test_low_precision_variables_get_noise(case, dtype):
         optimizer.apply([ops.ones(shape, dtype)], [variable])
         added.append(ops.convert_to_numpy(ops.cast(variable, "float32")))
     (preconditioner,) = case.preconditioners([np.ones(shape)], **epsilon)
-    expected = SIGMA * np.sqrt(RATE * preconditioner) * normal(SEED, 0, 0, shape)
+    expected = SIGMA * np.sqrt(RATE * preconditioner) * normal(SEED, 0, shape)
     np.testing.assert_allclose(added[0] - added[1], expected, rtol=0.05, atol=0.02 * np.abs(expected).max())
 
 

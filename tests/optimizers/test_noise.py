@@ -1,4 +1,6 @@
-"""The noise: its integers against NumPy, its law, and its independence."""
+"""The noise: where each element is, its integers against NumPy, its law, and its independence."""
+
+import math
 
 import keras
 import numpy as np
@@ -7,14 +9,18 @@ from keras.ops import convert_to_numpy as as_numpy
 from scipy import special, stats
 
 from keras_langevin.optimizers import noise
+from keras_langevin.optimizers.noise import Draw, Place, places
 from tests.optimizers.cases import BACKEND
 
-# `reference_bits(7, 3, 2, 4)` as it was when the noise was defined.
-GOLDEN = [3396127769, 265782137, 633517026, 1134473877]
+# `reference_bits(7, 3, 0, [0, 1, 2, 3])` as it was when the noise was defined.
+GOLDEN = [2147961172, 3726462185, 3419577382, 758461713]
+
+
+# --- the slow obvious version: NumPy's own unsigned arithmetic --------------------------------------------------------
 
 
 def mix(x):
-    """One round of the hash in NumPy's own unsigned arithmetic."""
+    """One round of `lowbias32`."""
     x = np.asarray(x, "uint32").copy()
     x ^= x >> np.uint32(16)
     x *= np.uint32(0x7FEB352D)
@@ -24,42 +30,136 @@ def mix(x):
 
 
 @np.errstate(over="ignore")
-def reference_bits(seed, update, variable_index, count):
-    words = [seed % 2**32, seed // 2**32, update % 2**32, variable_index]
-    keys = []
-    for key in (0x9E3779B9, 0xBB67AE85):
-        for word in words:
-            key = mix([int(key) ^ word])[0]
-        keys.append(key)
-    element = np.arange(count, dtype="uint64").astype("uint32")
-    return mix(mix(element + keys[0]) ^ keys[1])
+def reference_bits(seed, update, block, elements):
+    """The words of `elements`, array of ints in [0, 2³²), of one block."""
+    first, second = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
+    for word in (seed % 2**32, seed // 2**32, update % 2**32, block % 2**32):
+        first, second = mix(first ^ np.uint32(word)), mix(second ^ np.uint32(word))
+    x = np.asarray(elements, "uint64").astype("uint32") + first
+    x ^= x >> np.uint32(16)
+    x *= np.uint32(0x7FEB352D)
+    x ^= x >> np.uint32(15)
+    return mix(x ^ second)
 
 
-def bits(seed, update, variable_index, shape):
-    key = noise.stream_key(keras.ops.convert_to_tensor(noise.split_seed(seed)), update, variable_index)
-    return as_numpy(noise.random_bits(key, shape)).view("uint32")
+# --- the library's --------------------------------------------------------------------------------------------------
 
 
-def normals(seed, update, variable_index, shape):
-    return as_numpy(noise.standard_normal(noise.split_seed(seed), update, variable_index, shape)).astype("float64")
+def bits(seed, update, draw):
+    words = noise.random_bits(keras.ops.convert_to_tensor(noise.split_seed(seed)), update, draw)
+    return as_numpy(words).view("uint32")
+
+
+def normals(seed, update, draw):
+    return as_numpy(noise.standard_normal(keras.ops.convert_to_tensor(noise.split_seed(seed)), update, draw)).astype(
+        "float64"
+    )
+
+
+def one(shape, block=0, offset=0):
+    """The draw of one variable."""
+    return Draw((Place(block, offset, tuple(shape)),), flat=False)
+
+
+# --- places -----------------------------------------------------------------------------------------------------------
+
+
+def test_variables_lie_one_after_another():
+    assert noise.places_of([(2, 3), (), (0, 4), (5,)]) == [(0, 0, (2, 3)), (0, 6, ()), (0, 7, (0, 4)), (0, 7, (5,))]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "expected"),
+    [
+        ([(2**32,), (1,)], [(0, 0), (1, 0)]),  # a whole block
+        ([(1,), (2**32,), (1,)], [(0, 0), (1, 0), (2, 0)]),  # what does not fit begins a block
+        ([(2**32 - 1,), (1,), (1,)], [(0, 0), (0, 2**32 - 1), (1, 0)]),
+        ([(5,), (3, 2, 2**31), (1,)], [(0, 0), (1, 0), (4, 0)]),  # a block for each of its 3 rows
+        ([(2**16, 2**16), (1,)], [(0, 0), (1, 0)]),
+        ([(2**16, 2**16 + 1), (1,)], [(0, 0), (2**16, 0)]),
+    ],
+)
+def test_blocks_hold_no_more_than_a_word_counts(shapes, expected):
+    assert [(place.block, place.offset) for place in noise.places_of(shapes)] == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "leading"),
+    [((2**32,), 0), ((2**16, 2**16), 0), ((2, 2**32), 1), ((2**16, 2**16 + 1), 1), ((5, 2**31, 2, 3), 2), ((), 0)],
+)
+def test_leading_axes_leave_no_more_than_a_word_counts(shape, leading):
+    assert Place(0, 0, shape).leading_axes == leading
+
+
+def test_neighbours_make_one_run():
+    a, b, c, d = noise.places_of([(2, 3), (4,), (), (5,)])
+    assert Draw((a, b, c, d), flat=True).runs == [(0, 0, 16)]
+    assert Draw((a, c, d), flat=True).runs == [(0, 0, 6), (0, 10, 6)]
+    assert Draw((a, Place(1, 6, (4,))), flat=True).runs == [(0, 0, 6), (1, 6, 4)]
+
+
+def test_small_variables_are_pooled_and_large_ones_are_not():
+    assert noise.pooled(noise.places_of([(2,), (9,), (3,), (0,), (8,)]), limit=8) == [(0, 2, 3, 4), (1,)]
+    assert noise.pooled(noise.places_of([(9,)]), limit=8) == [(0,)]
+
+
+# --- integers ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (5,), (3, 4), (2, 0, 3), (2, 3, 4), (1000,)])
-@pytest.mark.parametrize(("seed", "update", "index"), [(0, 0, 0), (1, 2, 3), (2**64 - 1, 2**31 - 1, 60)])
-def test_bits_equal_the_numpy_reference(shape, seed, update, index):
-    expected = reference_bits(seed, update, index, int(np.prod(shape))).reshape(shape)
-    np.testing.assert_array_equal(bits(seed, update, index, shape), expected)
+@pytest.mark.parametrize(
+    ("seed", "update", "block", "offset"),
+    [(0, 0, 0, 0), (1, 2, 3, 4), (2**64 - 1, 2**31 - 1, 2**31, 2**31 - 500), (5, 6, 0, 2**32 - 1000)],
+)
+def test_bits_equal_the_numpy_reference(shape, seed, update, block, offset):
+    """Also where an element's number passes the largest int32, and at the end of a block."""
+    elements = offset + np.arange(math.prod(shape))
+    expected = reference_bits(seed, update, block, elements).reshape(shape)
+    np.testing.assert_array_equal(bits(seed, update, one(shape, block, offset)), expected)
 
 
 def test_bits_are_the_same_on_every_backend():
     """Stored words: whichever backend runs this test, and whichever release, must give these."""
-    assert bits(7, 3, 2, (4,)).tolist() == GOLDEN
+    assert reference_bits(7, 3, 0, range(4)).tolist() == GOLDEN
+    assert bits(7, 3, one((4,))).tolist() == GOLDEN
+
+
+def test_a_pool_holds_the_words_of_its_variables():
+    """Neighbours or not, in one block or several, as if each were drawn alone."""
+    a, b, c = noise.places_of([(2, 3), (7,), (5, 1)])
+    far = Place(9, 2**32 - 4, (4,))
+    for chosen in ((a, b, c), (a, c), (b, far, c), (Place(0, 0, (0,)), b), ()):
+        alone = [bits(3, 1, Draw((place,), flat=False)).ravel() for place in chosen]
+        together = bits(3, 1, Draw(chosen, flat=True))
+        np.testing.assert_array_equal(together, np.concatenate([*alone, np.zeros(0, "uint32")]))
+
+
+def test_a_variable_larger_than_a_block_has_a_block_for_each_row(monkeypatch):
+    """With blocks of 8 elements: rows of a (5, 2, 3) shape are the streams of blocks 1, 2, ..., 5."""
+    monkeypatch.setattr(places, "BLOCK", 8)
+    (_, place) = noise.places_of([(7,), (5, 2, 3)])
+    assert (place.block, place.leading_axes) == (1, 1)
+    expected = [reference_bits(0, 0, block, np.arange(6)) for block in range(1, 6)]
+    np.testing.assert_array_equal(bits(0, 0, Draw((place,), flat=False)), np.reshape(expected, (5, 2, 3)))
 
 
 def test_an_update_number_may_be_of_any_integer_type():
-    expected = reference_bits(1, 5, 0, 3)
-    for update in (5, keras.ops.convert_to_tensor(5, "int32"), keras.Variable(5, dtype="int64", trainable=False).value):
-        np.testing.assert_array_equal(bits(1, update, 0, (3,)), expected)
+    expected = reference_bits(1, 5, 0, range(3))
+    integers = [5, keras.ops.convert_to_tensor(5, "int32")]
+    if BACKEND != "jax":  # which has no int64 by default
+        integers.append(keras.Variable(5, dtype="int64", trainable=False).value)
+    for update in integers:
+        np.testing.assert_array_equal(bits(1, update, one((3,))), expected)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63, 2**64 - 1])
+def test_a_seed_is_two_words(seed):
+    words = noise.split_seed(seed)
+    assert words.dtype == "int32" and words.shape == (2,)
+    assert noise.join_seed(words) == seed
+
+
+# --- the law ----------------------------------------------------------------------------------------------------------
 
 
 def compiled(function, jit_compile):
@@ -77,92 +177,80 @@ def compiled(function, jit_compile):
 
 @pytest.mark.parametrize("jit_compile", [False] if BACKEND == "torch" else [False, True])
 def test_normals_are_the_inverse_of_the_normal_law(jit_compile):
-    """Against float64, for words over the whole range and for the extreme ones."""
+    """Against float64, for words over the whole range and for the extreme ones: relative error below 2e-6."""
     words = np.random.default_rng(0).integers(-(2**31), 2**31, 200_000, "int64").astype("int32")
     ends = [2**31 - 1, -(2**31), 0, -1, 2**31 - 1 - 2**8, -(2**31) + 2**8]
     words = np.concatenate([words, np.array(ends, "int64").astype("int32")])
     uniform = ((words >> 8) + 0.5) / 2**23
-    z = as_numpy(compiled(noise.normal_from_bits, jit_compile)(keras.ops.convert_to_tensor(words)))
-    np.testing.assert_allclose(z, np.sqrt(2) * special.erfinv(uniform), rtol=1e-5)
+    of_backend = words if BACKEND == "torch" else words.view("uint32")
+    z = as_numpy(compiled(noise.normal_from_bits, jit_compile)(keras.ops.convert_to_tensor(of_backend)))
+    np.testing.assert_allclose(z, np.sqrt(2) * special.erfinv(uniform), rtol=2e-6)
     assert np.abs(z).max() == pytest.approx(5.42, abs=0.01)
 
 
-def test_a_million_normals_are_normal():
-    """Kolmogorov-Smirnov and the first four moments; false alarms below 1e-6 each."""
-    z = normals(0, 0, 0, (1000, 1000)).ravel()
+def test_ten_million_normals_are_normal():
+    """Kolmogorov-Smirnov, Anderson-Darling, the first six moments, and the tails beyond 4 and 5; false alarms below
+    1e-6 each."""
+    z = np.sort(normals(0, 0, one((10_000_000,))))
+    count = z.size
     assert stats.kstest(z, "norm").pvalue > 1e-6
-    errors = [z.mean(), (z**2).mean() - 1, (z**3).mean(), (z**4).mean() - 3]
-    deviations = np.sqrt(np.array([1, 2, 15, 96]) / z.size)
-    assert (np.abs(errors) < stats.norm.isf(5e-7) * deviations).all()
+    # A² = −n − Σ (2i − 1)/n · (ln Φ(zᵢ) + ln(1 − Φ(zₙ₊₁₋ᵢ))); beyond 14.4 for one sample in 10⁶ (Marsaglia 2004)
+    weights = (2 * np.arange(1, count + 1) - 1) / count
+    anderson = -count - np.sum(weights * (special.log_ndtr(z) + special.log_ndtr(-z[::-1])))
+    assert anderson < 14.4
+    moments = {1: 0, 2: 1, 3: 0, 4: 3, 5: 0, 6: 15}
+    variances = {1: 1, 2: 2, 3: 15, 4: 96, 5: 945, 6: 10170}
+    for order, moment in moments.items():
+        bound = stats.norm.isf(5e-7) * np.sqrt(variances[order] / count)
+        assert abs(np.mean(z**order) - moment) < bound, f"moment {order}"
+    for limit in (4.0, 5.0):
+        for tail in (np.sum(z > limit), np.sum(z < -limit)):
+            low, high = stats.binom.ppf([5e-7, 1 - 5e-7], count, stats.norm.sf(limit))
+            assert low <= tail <= high, f"tail beyond {limit}"
 
 
-BASE = (10, 20, 30)
+# --- independence -----------------------------------------------------------------------------------------------------
+
+COUNT = 200_000
 NEIGHBOURS = {
-    "update": (10, 21, 30),
-    "variable": (10, 20, 31),
-    "seed": (11, 20, 30),
-    "high seed": (10 + 2**32, 20, 30),
-    "update for variable": (10, 30, 20),
+    "update": (10, 21, one((COUNT,), 3, 30)),
+    "element": (10, 20, one((COUNT,), 3, 30 + COUNT)),
+    "block": (10, 20, one((COUNT,), 4, 30)),
+    "seed": (11, 20, one((COUNT,), 3, 30)),
+    "high seed": (10 + 2**32, 20, one((COUNT,), 3, 30)),
+    "update for block": (10, 3, one((COUNT,), 20, 30)),
 }
 
 
 @pytest.mark.parametrize("other", NEIGHBOURS.values(), ids=NEIGHBOURS.keys())
 def test_streams_are_uncorrelated(other):
     """The correlation with a neighbour's stream, at lags 0 to 3, within the bound of 1e-6 false alarms each."""
-    count = 200_000
-    a, b = normals(*BASE, (count,)), normals(*other, (count,))
+    a, b = normals(10, 20, one((COUNT,), 3, 30)), normals(*other)
     for lag in range(4):
-        r = np.corrcoef(a[: count - lag], b[lag:])[0, 1]
-        assert abs(r) < stats.norm.isf(5e-7) / np.sqrt(count - lag)
+        r = np.corrcoef(a[: COUNT - lag], b[lag:])[0, 1]
+        assert abs(r) < stats.norm.isf(5e-7) / np.sqrt(COUNT - lag)
 
 
 def test_neighbouring_elements_are_uncorrelated():
-    z = normals(*BASE, (500, 500))
+    z = normals(10, 20, one((500, 500)))
     for a, b in ((z[1:], z[:-1]), (z[:, 1:], z[:, :-1]), (z[1:, 1:], z[:-1, :-1])):
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < stats.norm.isf(5e-7) / np.sqrt(a.size)
 
 
 def test_an_element_is_independent_from_update_to_update():
-    z = np.array([normals(1, update, 0, (2,)) for update in range(500)])
+    z = np.array([normals(1, update, one((2,))) for update in range(500)])
     assert stats.kstest(z[:, 0], "norm").pvalue > 1e-6
     assert abs(np.corrcoef(z[1:, 0], z[:-1, 0])[0, 1]) < stats.norm.isf(5e-7) / np.sqrt(len(z) - 1)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63, 2**64 - 1])
-def test_a_seed_is_two_words(seed):
-    words = noise.split_seed(seed)
-    assert words.dtype == "int32" and words.shape == (2,)
-    assert noise.join_seed(words) == seed
+@pytest.mark.skipif(BACKEND != "jax", reason="transformations of JAX")
+def test_under_vmap_and_scan_the_noise_is_the_same():
+    import jax
 
-
-@pytest.mark.parametrize(
-    ("shape", "leading"),
-    [
-        ((2**32,), 0),
-        ((2**16, 2**16), 0),
-        ((2, 2**32), 1),
-        ((2**16, 2**16 + 1), 1),
-        ((3, 2, 2**31), 1),
-        ((5, 2**31, 2, 3), 2),
-    ],
-)
-def test_leading_axes_leave_no_more_than_a_word_counts(shape, leading):
-    assert noise._leading_axes(shape) == leading
-
-
-def test_the_index_of_an_element_wraps_as_a_word_does(monkeypatch):
-    """The first and last elements of a shape with 2³² elements: each axis is cut to coordinates 0, 1 and its last."""
-    shape = (2**16, 2**16)
-    monkeypatch.setattr(noise.ops, "arange", lambda size, dtype: np.array([0, 1, size - 1], dtype))
-    monkeypatch.setattr(noise.ops, "reshape", lambda line, shape: np.reshape(line, (-1, *shape[1:])))
-    index = as_numpy(noise._flat_index(shape)).astype("int64") % 2**32
-    coordinates = np.array([0, 1, 2**16 - 1], "int64")
-    np.testing.assert_array_equal(index, coordinates[:, None] * 2**16 + coordinates)
-    assert index.max() == 2**32 - 1
-
-
-def test_beyond_a_words_count_rows_differ(monkeypatch):
-    """With the limit lowered to 8 elements: rows of a (5, 2, 3) shape are 5 different streams."""
-    monkeypatch.setattr(noise, "_leading_axes", lambda shape: next(a for a in range(9) if np.prod(shape[a:]) <= 8))
-    rows = bits(0, 0, 0, (5, 2, 3)).reshape(5, 6)
-    assert len(np.unique(rows)) == 30
+    draw = one((3, 4))
+    seeds = np.stack([noise.split_seed(seed) for seed in (5, 2**40)])
+    together = jax.vmap(lambda seed: noise.standard_normal(seed, 2, draw))(seeds)
+    _, one_by_one = jax.lax.scan(lambda t, _: (t + 1, noise.standard_normal(seeds[0], t, draw)), 0, None, 3)
+    for seed, z in zip((5, 2**40), together, strict=True):
+        np.testing.assert_allclose(z, normals(seed, 2, draw), rtol=1e-6)
+    np.testing.assert_allclose(one_by_one[2], together[0], rtol=1e-6)

@@ -14,6 +14,7 @@ from keras_langevin import LSGD, LAdam, LogSchedule, describe
 from tests.optimizers.cases import (
     BACKEND,
     CASES,
+    argument_name,
     case_name,
     is_second,
     make_gradients,
@@ -95,7 +96,7 @@ def test_schedule_survives_the_config(name):
     assert again._sigma.get_config() == SCHEDULES[name].get_config()
 
 
-@pytest.mark.parametrize("layers", LAYERS, ids=str)
+@pytest.mark.parametrize("layers", LAYERS, ids=argument_name)
 def test_layers_survive_the_config(layers):
     serialized = json.loads(json.dumps(keras.optimizers.serialize(LSGD(layers=layers))))
     again = keras.optimizers.deserialize(serialized)

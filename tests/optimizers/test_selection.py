@@ -6,7 +6,7 @@ import pytest
 
 from keras_langevin import LSGD
 from keras_langevin.optimizers.selection import LayerSelection, group_by_layer
-from tests.optimizers.cases import make_gradients, train, values
+from tests.optimizers.cases import argument_name, make_gradients, train, values
 
 
 def dense(name, units=4, **arguments):
@@ -57,7 +57,7 @@ def numbered(*indices):
         (lambda path: path.endswith(("3", "7")), [3, 7]),
         (lambda path: False, []),
     ],
-    ids=str,
+    ids=argument_name,
 )
 def test_ten_layers(layers, expected):
     assert chosen(sequential(), layers) == numbered(*expected)
@@ -216,7 +216,7 @@ def test_noise_goes_where_the_paths_say():
         ([None], r"Received: None of type NoneType"),
         ([True], r"Received: True of type bool"),
     ],
-    ids=str,
+    ids=argument_name,
 )
 def test_wrong_layers_are_refused_by_the_constructor(layers, message):
     with pytest.raises(ValueError, match=message):
@@ -235,7 +235,7 @@ def test_wrong_layers_are_refused_by_the_constructor(layers, message):
         ([-4], r"in \[-3, 2\].*Received: -4\."),
         (keras.layers.Flatten(name="flat"), r"must own trainable weights .*flat"),
     ],
-    ids=str,
+    ids=argument_name,
 )
 def test_what_the_model_does_not_have_is_refused_before_any_step(layers, message):
     model = sequential(3)

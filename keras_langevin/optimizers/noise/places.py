@@ -1,0 +1,95 @@
+"""Where each element of each variable is in the noise's counter: shapes in, plain ints out.
+
+The counter has 64 bits: a block of 2³² elements, and an element in the block. Variables lie one after another in the
+optimizer's order, whether they are noisy or not, so that a variable's noise does not depend on which others are. One
+that does not fit into what is left of a block begins the next; one larger than a block takes a block for each index of
+its leading axes.
+"""
+
+import math
+from typing import NamedTuple
+
+BLOCK = 1 << 32
+
+
+class Place(NamedTuple):
+    """Where a variable's first element is.
+
+    Attributes:
+        block: int, the number of the block.
+        offset: int in [0, 2³²), the element in that block.
+        shape: tuple of ints, the variable's shape.
+    """
+
+    block: int
+    offset: int
+    shape: tuple[int, ...]
+
+    @property
+    def leading_axes(self) -> int:
+        """How many axes are counted in blocks, so that the rest has at most 2³² elements."""
+        return next(axis for axis in range(len(self.shape) + 1) if math.prod(self.shape[axis:]) <= BLOCK)
+
+
+class Draw(NamedTuple):
+    """What is drawn at once: one variable, or several in a row as a flat array.
+
+    Attributes:
+        places: tuple of `Place`.
+        flat: whether the result has shape `(total size,)`; else it has the shape of the one variable.
+    """
+
+    places: tuple[Place, ...]
+    flat: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (sum(math.prod(place.shape) for place in self.places),) if self.flat else self.places[0].shape
+
+    @property
+    def runs(self) -> list[tuple[int, int, int]]:
+        """(block, first element, length) of each run of elements that follow one another; of a flat draw."""
+        runs: list[tuple[int, int, int]] = []
+        for place in self.places:
+            size = math.prod(place.shape)
+            if runs and (place.block, place.offset) == (runs[-1][0], runs[-1][1] + runs[-1][2]):
+                runs[-1] = (*runs[-1][:2], runs[-1][2] + size)
+            elif size:
+                runs.append((place.block, place.offset, size))
+        return runs
+
+
+def places_of(shapes: list[tuple[int, ...]]) -> list[Place]:
+    """The place of each variable of an optimizer.
+
+    Example:
+
+    >>> [(place.block, place.offset) for place in places_of([(2, 3), (), (2**32,), (3, 2**31), (5,)])]
+    [(0, 0), (0, 6), (1, 0), (2, 0), (5, 0)]
+    """
+    places = []
+    counter = 0
+    for shape in shapes:
+        place = Place(*divmod(counter, BLOCK), tuple(shape))
+        rows = math.prod(shape[: place.leading_axes])
+        size = math.prod(shape[place.leading_axes :])
+        if place.leading_axes or place.offset + size > BLOCK:
+            counter = -(-counter // BLOCK) * BLOCK
+        places.append(Place(*divmod(counter, BLOCK), tuple(shape)))
+        counter += rows * BLOCK if place.leading_axes else size
+    return places
+
+
+def pooled(places: list[Place], limit: int) -> list[tuple[int, ...]]:
+    """Which variables to draw at once: all of at most `limit` elements together, the others one by one.
+
+    Args:
+        places: list of `Place`.
+        limit: int.
+
+    Returns:
+        List of tuples of indices of `places`.
+    """
+    sizes = [math.prod(place.shape) for place in places]
+    small = tuple(i for i, size in enumerate(sizes) if size <= limit)
+    return [small] * bool(small) + [(i,) for i, size in enumerate(sizes) if size > limit]
