@@ -22,6 +22,7 @@ __all__ = [
     "LRMSprop",
     "Langevin",
     "LogSchedule",
+    "RandomCropFlip",
     "__version__",
     "describe",
     "models",
@@ -37,6 +38,7 @@ def _is_the_command() -> bool:
 
 if not _is_the_command():
     from keras_langevin import models, optimizers
+    from keras_langevin.datasets.preprocessing import RandomCropFlip
     from keras_langevin.optimizers import (
         LSGD,
         LAdadelta,

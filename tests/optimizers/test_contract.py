@@ -149,9 +149,9 @@ def test_noise_stays_in_its_layers(case, mode):
 
 @every_case
 def test_layers_do_not_change_the_noise_of_others(case):
-    """A variable's noise is its own: the same whether other layers are noisy or not. The integers behind it are, bit for
-    bit (see `test_noise.py`); but alone it is computed by another XLA kernel than with others, so the weights may differ
-    by one unit in the last place an update."""
+    """A variable's noise is its own: the same whether other layers are noisy or not. The integers behind it are, bit
+    for bit (see `test_noise.py`); but alone it is computed by another XLA kernel than with others, so the weights may
+    differ by one unit in the last place an update."""
     all_noisy, last_noisy = (
         train(case.make(sigma=SIGMA, seed=SEED, layers=layers), variables, make_gradients(variables, steps=2))
         for layers, variables in ((None, make_variables((3, 4), (4, 2))), ([-1], make_variables((3, 4), (4, 2))))
