@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_langevin.cli import compare, data
+from keras_langevin.cli import bench, compare, data
 from keras_langevin.cli.parsing import Parser, UsageError
 from keras_langevin.version import __version__
 
@@ -35,4 +35,5 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     compare.add(commands)
     data.add(commands)
+    bench.add(commands)
     return parser

@@ -1,14 +1,11 @@
 """Trains the runs of a comparison."""
 
 import math
-import platform
 import random
-import subprocess
 import time
 import traceback
 from collections.abc import Callable
 from functools import lru_cache, partial
-from importlib import metadata
 from pathlib import Path
 
 import keras
@@ -18,6 +15,7 @@ from keras import ops
 from keras_langevin import datasets, models, optimizers
 from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.provenance import provenance
 from keras_langevin.experiments.store import CURVES, Store
 from keras_langevin.optimizers.describe import describe
 from keras_langevin.optimizers.langevin import Langevin
@@ -180,7 +178,7 @@ class Trainer:
             "curves": curves,
             "arguments": self.arguments,
             "noisy_layers": list(self.optimizer.noisy_layers) if isinstance(self.optimizer, Langevin) else [],
-            "provenance": _provenance() | {"data": data.source},
+            "provenance": provenance() | {"data": data.source},
         }
 
     def _reset(self, seed: int):
@@ -266,34 +264,3 @@ def _head(arm: Arm, seed: int, data: datasets.Data) -> dict:
 
 def _floats(values) -> list[float | None]:
     return [float(value) if math.isfinite(value) else None for value in values]
-
-
-def _provenance() -> dict[str, str]:
-    names = ("keras-langevin", "keras", "numpy", keras.backend.backend())
-    return {
-        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "backend": keras.backend.backend(),
-        "device": _device(),
-        "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in names},
-        "commit": _commit(),
-    }
-
-
-def _device() -> str:
-    try:
-        devices = keras.distribution.list_devices()
-    except AttributeError:  # Keras has no distribution on PyTorch
-        devices = []
-    return ", ".join([*devices, platform.processor() or platform.machine()])
-
-
-def _commit() -> str | None:
-    """The commit of the checkout that the package runs from; `None` where it was installed from a release."""
-    folder = Path(__file__).parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None

@@ -1,0 +1,75 @@
+"""`keras-langevin bench`: what the noise costs, beside the same optimizer without noise."""
+
+import argparse
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from keras_langevin.cli.backend import BACKENDS, start_keras
+from keras_langevin.cli.parsing import UsageError
+from keras_langevin.files import check_writable, replaced
+from keras_langevin.names import unknown
+
+
+def add(commands):
+    """Adds the sub-command."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure what the noise costs",
+        description="Trains nets with Adam and with L-Adam in turn, A B A B, and shows the ratio of their times, pair "
+        "by pair: median and quartiles. Ratios hold on a busy machine where times do not.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--cases", nargs="+", metavar="CASE", help="as the table names them; all unless given")
+    parser.add_argument("--rounds", type=int, default=20, help="pairs of turns for the step")
+    parser.add_argument("--steps", type=int, default=8, help="steps in a turn")
+    parser.add_argument("--starts", type=int, default=3, help="pairs of fresh processes for the first step; 0: none")
+    parser.add_argument("--out", help="a JSON file for the results")
+    parser.add_argument("--backend", choices=BACKENDS, help="KERAS_BACKEND, else Keras's own choice, unless given")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs the sub-command and returns its exit status."""
+    try:
+        for name, least in (("rounds", 1), ("steps", 1), ("starts", 0)):
+            if getattr(options, name) < least:
+                raise ValueError(f"--{name} must be an int >= {least}. Received: {getattr(options, name)}")
+        out = check_writable(options.out) if options.out else None
+        backend = start_keras(options.backend)
+        from keras_langevin.experiments import overhead
+        from keras_langevin.experiments.provenance import provenance
+
+        names = options.cases or list(overhead.CASES)
+        for name in names:
+            if name not in overhead.CASES:
+                raise unknown("case", name, overhead.CASES)
+    except ValueError as error:
+        raise UsageError(error) from error
+
+    console = Console()
+    results = {"provenance": provenance(), "cases": {}}
+    table = Table("case", "Adam, ms a step", "L-Adam", "ratio (quartiles)", "first step", "bytes beyond Adam's")
+    for name in names:
+        console.print(f"{name} on {backend} ...", highlight=False)
+        case = overhead.CASES[name]
+        step = overhead.summary(overhead.step_times(case, rounds=options.rounds, steps=options.steps))
+        result = {"step": step, "extra_bytes": overhead.extra_bytes(case)}
+        if options.starts:
+            result["first_step"] = overhead.summary(overhead.first_step_times(name, rounds=options.starts))
+        results["cases"][name] = result
+        if out:  # as they come, so that nothing measured is lost
+            with replaced(out) as file:
+                json.dump(results, file, indent=1)
+        first = f"{result['first_step']['ratio']:.2f}" if options.starts else "-"
+        table.add_row(
+            name,
+            f"{step['parent_ms']:.2f}",
+            f"{step['langevin_ms']:.2f}",
+            f"{step['ratio']:.3f} ({step['ratio_low']:.3f} to {step['ratio_high']:.3f})",
+            first,
+            str(result["extra_bytes"]),
+        )
+    console.print(table)
+    return 0
