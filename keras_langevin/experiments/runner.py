@@ -135,8 +135,8 @@ class Trainer:
             optimizer=self.optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
-            # PyTorch: Keras takes one step an execution, and torch.compile wants a C++ compiler on the user's machine.
-            jit_compile=not on_torch,
+            jit_compile=_jit_compile(self.model),
+            # PyTorch: Keras takes one step an execution
             steps_per_execution=1 if on_torch else len(data.train.x) // comparison.batch_size,
         )
         self.optimizer.build(self.model.trainable_variables)
@@ -256,6 +256,14 @@ class Recipe(keras.callbacks.Callback):
         if not math.isfinite(logs["loss"]):
             self.diverged = self.model.stop_training = True
         self.on_epoch(epoch + 1, logs)
+
+
+def _jit_compile(model: keras.Model) -> bool | str:
+    if keras.backend.backend() == "torch":
+        return False  # torch.compile wants a C++ compiler on the user's machine
+    # On a processor TensorFlow's own convolutions are quicker than XLA's; Keras's choice is to use them there.
+    has_convolutions = any(len(variable.shape) == 4 for variable in model.trainable_variables)
+    return "auto" if has_convolutions else True
 
 
 def _head(arm: Arm, seed: int, data: datasets.Data) -> dict:

@@ -12,8 +12,6 @@ import tensorflow as tf
 from keras_langevin.optimizers.noise import law
 from keras_langevin.optimizers.noise.places import Draw, Place
 
-_DEFAULT_STRATEGY = tf.distribute.get_strategy()
-
 _ops = SimpleNamespace(
     constant=lambda word: tf.constant(word, tf.uint32),
     xor=tf.bitwise.bitwise_xor,
@@ -145,4 +143,5 @@ def concatenate(tensors):
 def is_distributed(optimizer) -> bool:
     """Under a `tf.distribute` strategy variables have copies, which only the function that Keras gives to
     `strategy.extended.update` may change: `update_step`."""
-    return optimizer._distribution_strategy is not _DEFAULT_STRATEGY
+    # By name: TensorFlow has no public way to tell the strategy that stands for none.
+    return type(optimizer._distribution_strategy).__name__ != "_DefaultDistributionStrategy"
