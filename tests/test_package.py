@@ -132,7 +132,7 @@ def is_importable(name):
     return not name.endswith("__main__") and backend in ("", keras.backend.backend())
 
 
-@pytest.mark.parametrize("name", filter(is_importable, MODULES))
+@pytest.mark.parametrize("name", [name for name in MODULES if is_importable(name)])
 def test_docstring_examples(name):
     module = importlib.import_module(name)
     results = doctest.testmod(module)
