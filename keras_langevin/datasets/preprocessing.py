@@ -31,7 +31,7 @@ def crop_flip(images, rows, columns, flips, padding: int):
     across = ops.where(ops.expand_dims(flips, 1), width - 1 - across, across)
     row = ops.expand_dims(ops.cast(rows, "int32"), 1) + ops.arange(height, dtype="int32")
     column = ops.expand_dims(ops.cast(columns, "int32"), 1) + across
-    # one gather of pixels: measured 2 to 15 times quicker than a select for each shift
+    # one gather of pixels: measured about 2 to 3 times quicker than a select for each shift
     first = ops.arange(size, dtype="int32") * (height + 2 * padding)
     line = (ops.expand_dims(first, 1) + row) * (width + 2 * padding)
     pixel = ops.expand_dims(line, 2) + ops.expand_dims(column, 1)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -28,7 +29,7 @@ class Case:
         layers: the `layers` argument of L-Adam.
     """
 
-    build: object
+    build: Callable[[], keras.Model]
     input_shape: tuple[int, ...]
     batch_size: int
     layers: float | None = None

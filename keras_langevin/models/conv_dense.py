@@ -3,6 +3,7 @@
 import keras
 
 from keras_langevin.models.arguments import check_at_least, check_image_shape, maker
+from keras_langevin.models.dense import dense_layers
 
 
 def conv_dense(
@@ -57,14 +58,10 @@ def conv_dense(
     check_image_shape(input_shape, name, least=2**conv_depth)
     shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
     convolution = maker(keras.layers.Conv2D, padding="same", activation=activation, **shared)
-    fully_connected = maker(keras.layers.Dense, **shared)
     inputs = keras.Input(input_shape, name="input")
     hidden = inputs
     for index in range(1, conv_depth + 1):
         hidden = convolution(filters, kernel_size, name=f"conv_{index}")(hidden)
         hidden = keras.layers.MaxPooling2D(2, name=f"pool_{index}")(hidden)
-    hidden = keras.layers.Flatten(name="flatten")(hidden)
-    for index in range(1, depth + 1):
-        hidden = fully_connected(width, activation=activation, name=f"dense_{index}")(hidden)
-    logits = fully_connected(num_classes, name="logits")(hidden)
+    logits = dense_layers(hidden, depth, num_classes, width=width, activation=activation, **shared)
     return keras.Model(inputs, logits, name=name)

@@ -45,12 +45,25 @@ def dense(
     check_at_least(1, depth=depth, width=width)
     check_at_least(2, num_classes=num_classes)
     check_shape(input_shape)
-    fully_connected = maker(
-        keras.layers.Dense, kernel_initializer=kernel_initializer, kernel_regularizer=kernel_regularizer
-    )
+    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
     inputs = keras.Input(input_shape, name="input")
+    logits = dense_layers(inputs, depth, num_classes, width=width, activation=activation, **shared)
+    return keras.Model(inputs, logits, name=f"dense-{depth}")
+
+
+def dense_layers(inputs, depth: int, num_classes: int, *, width: int, activation, **shared):
+    """Flattens, and passes on through `depth` hidden layers to the logits.
+
+    Args:
+        inputs: Keras tensor.
+        depth, num_classes, width, activation: as `dense` takes them.
+        **shared: further arguments of all the layers, as `maker` takes them.
+
+    Returns:
+        Keras tensor of shape `(batch, num_classes)`.
+    """
+    fully_connected = maker(keras.layers.Dense, **shared)
     hidden = keras.layers.Flatten(name="flatten")(inputs)
     for index in range(1, depth + 1):
         hidden = fully_connected(width, activation=activation, name=f"dense_{index}")(hidden)
-    logits = fully_connected(num_classes, name="logits")(hidden)
-    return keras.Model(inputs, logits, name=f"dense-{depth}")
+    return fully_connected(num_classes, name="logits")(hidden)

@@ -15,7 +15,7 @@ from keras_langevin.optimizers.selection import LayerSelection, choice, group_by
 
 _LANGEVIN_ARGUMENTS = ("sigma", "layers", "seed")
 # Variables of at most so many elements are drawn together: a draw for each costs more to compile and to launch than to
-# compute. See benchmarks/step_overhead.py.
+# compute. A round number, not tuned.
 _POOL_LIMIT = 1 << 16
 
 

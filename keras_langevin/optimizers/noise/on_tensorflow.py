@@ -1,6 +1,6 @@
 """The noise on TensorFlow: one function that XLA compiles by itself, also where the step is not compiled by XLA.
 
-Outside XLA each of its forty operations would be a pass over memory of its own: 13 ns an element, against 3.
+Outside XLA each of its operations would be a pass over memory of its own.
 """
 
 import math

@@ -12,7 +12,7 @@ import torch
 from keras_langevin.optimizers.noise import law
 from keras_langevin.optimizers.noise.places import Draw
 
-_BLOCK = 1 << 17  # elements; the fastest of 2¹⁴, ..., 2²¹ with 2 MiB of cache
+_BLOCK = 1 << 17  # elements: half a MiB for each of the two buffers
 
 _ops = SimpleNamespace(
     constant=law.signed,
