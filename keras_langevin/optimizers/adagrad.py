@@ -21,6 +21,7 @@ class LAdagrad(Langevin, fused(keras.optimizers.Adagrad)):
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
         seed: int, or `None` to draw one. Defaults to `None`.
+        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
         **kwargs: every other argument of `keras.optimizers.Adagrad`.
 
     Raises:

@@ -36,6 +36,7 @@ class LAdam(AdamPreconditioner, fused(keras.optimizers.Adam)):
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
         seed: int, or `None` to draw one. Defaults to `None`.
+        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
         **kwargs: every other argument of `keras.optimizers.Adam`.
 
     Raises:
@@ -75,6 +76,7 @@ class LAdamW(AdamPreconditioner, fused(keras.optimizers.AdamW)):
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
         seed: int, or `None` to draw one. Defaults to `None`.
+        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
         **kwargs: every other argument of `keras.optimizers.AdamW`.
 
     Raises:

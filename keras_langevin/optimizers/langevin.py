@@ -10,10 +10,10 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_langevin.optimizers import noise
+from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.selection import LayerSelection, choice, group_by_layer
 
-_LANGEVIN_ARGUMENTS = ("sigma", "layers", "seed")
+_LANGEVIN_ARGUMENTS = ("sigma", "layers", "seed", "noise")
 # Variables of at most so many elements are drawn together: a draw for each costs more to compile and to launch than to
 # compute. A round number, not tuned.
 _POOL_LIMIT = 1 << 16
@@ -40,11 +40,14 @@ class Langevin:
             or a callable `f(layer_path) -> bool`. Defaults to `None`.
         seed: int in [0, 2⁶⁴), or `None` to draw one from Python's `random` (which
             `keras.utils.set_random_seed` sets). Defaults to `None`.
+        noise: The law of Z: `"normal"`, or `"rademacher"`, which is ±1 with equal weight and cheaper to draw. Its mean,
+            variance and third moment are those of a normal number, so that with small steps the law of θ has the same
+            weak order 1; the law of a single step is not normal. Defaults to `"normal"`.
         **kwargs: The parent's arguments. Where the parent has an `epsilon`, it defaults to `1e-6` and not to Keras's
             `1e-7`: where a gradient is zero for long, ε alone bounds the noise.
 
     Raises:
-        ValueError: `sigma`, `layers` or `seed` is out of its range. What only the model can tell (a name that matches
+        ValueError: `sigma`, `layers`, `seed` or `noise` is out of its range. What only the model can tell (a name that matches
             no layer, more layers than there are) is raised when the optimizer is built, before any step.
 
     Example:
@@ -60,7 +63,8 @@ class Langevin:
 
     References:
         P. Bras, Langevin algorithms for very deep neural networks with application to image classification,
-        arXiv:2212.14718, equation (3) and algorithm 1.
+        arXiv:2212.14718, equation (3) and algorithm 1. G. N. Milstein and M. V. Tretyakov, Stochastic Numerics for
+        Mathematical Physics, Springer 2004, section 2.1 (for ±1).
     """
 
     default_epsilon = 1e-6
@@ -72,8 +76,11 @@ class Langevin:
         super().__init_subclass__(**kwargs)
         cls.__signature__ = _signature(cls)
 
-    def __init__(self, *args, sigma=1e-3, layers=None, seed: int | None = None, **kwargs):
+    def __init__(self, *args, sigma=1e-3, layers=None, seed: int | None = None, noise: str = "normal", **kwargs):
         _check_sigma(sigma)
+        if noise not in noise_source.LAWS:
+            laws = " or ".join(map(repr, noise_source.LAWS))
+            raise ValueError(f"`noise`, the law of the noise, must be {laws}. Received: noise={noise!r}")
         selection = layers if isinstance(layers, LayerSelection) else LayerSelection(layers)
         seed = random.getrandbits(63) if seed is None else _checked_seed(seed)
         parent_arguments = _parent_parameters(type(self))
@@ -81,10 +88,11 @@ class Langevin:
             kwargs.setdefault("epsilon", self.default_epsilon)
 
         super().__init__(*args, **kwargs)
+        self.noise = noise
         self.selection = selection
         self._noisy_layers = None
         self._choice = None
-        self._seed = self._setting_variable("seed", noise.split_seed(seed), "int32")
+        self._seed = self._setting_variable("seed", noise_source.split_seed(seed), "int32")
         self._sigma = sigma if callable(sigma) else self._setting_variable("sigma", sigma, keras.config.floatx())
 
     # --- what a subclass defines ------------------------------------------------------------------------------------
@@ -115,13 +123,12 @@ class Langevin:
         """The slot of `variable` as a tensor, in the precision of the noise: float64 for a float64 variable, else
         float32."""
         if isinstance(variable, _Pool):
-            slot = noise.concatenate([self._native_slot(slots, member) for member in variable.members])
+            slot = noise_source.concatenate([ops.convert_to_tensor(slots[index]) for index in variable.indices])
+        elif isinstance(variable, _Piece):
+            slot = ops.reshape(ops.convert_to_tensor(slots[variable.index]), [-1])[variable.span]
         else:
-            slot = self._native_slot(slots, variable)
+            slot = ops.convert_to_tensor(slots[self._get_variable_index(variable)])
         return ops.cast(slot, _noise_dtype(variable))
-
-    def _native_slot(self, slots, variable):
-        return ops.convert_to_tensor(slots[self._get_variable_index(variable)])
 
     def update_count(self, variable):
         """t = 1, 2, ..., the number of the update under way, in the precision of the noise."""
@@ -158,11 +165,11 @@ class Langevin:
     @property
     def seed(self) -> int:
         """The seed of the noise. Setting it takes effect at the next step, without a new trace."""
-        return noise.join_seed(ops.convert_to_numpy(self._seed))
+        return noise_source.join_seed(ops.convert_to_numpy(self._seed))
 
     @seed.setter
     def seed(self, seed: int):
-        self._seed.assign(noise.split_seed(_checked_seed(seed)))
+        self._seed.assign(noise_source.split_seed(_checked_seed(seed)))
 
     @property
     def layers(self):
@@ -190,23 +197,25 @@ class Langevin:
         self._noisy_layers = tuple(group.path for group in chosen)
         self._choice = choice(groups, chosen)
         self._noisy_indices = frozenset(index for group in chosen for index in group.indices)
-        self._places = noise.places_of([tuple(variable.shape) for variable in variables])
+        self._places = noise_source.places_of([tuple(variable.shape) for variable in variables])
+        self._draws = {}
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        if noise.is_distributed(self):
+        if noise_source.is_distributed(self):
             super()._backend_update_step(grads, trainable_variables, learning_rate)  # the noise comes in `update_step`
             return
-        pools = self._pools([variable for variable in trainable_variables if self._is_noisy(variable)])
+        pools = self._pools(trainable_variables)
         before = [self._before_steps(pool) for pool in pools]
         super()._backend_update_step(grads, trainable_variables, learning_rate)
         for pool, before_steps in zip(pools, before, strict=True):
             self._add_noise(pool, before_steps, learning_rate)
 
     def update_step(self, gradient, variable, learning_rate):
-        if not (noise.is_distributed(self) and self._is_noisy(variable)):
+        if not (noise_source.is_distributed(self) and self._is_noisy(variable)):
             super().update_step(gradient, variable, learning_rate)
             return
-        pool = _Pool([variable])
+        index = self._get_variable_index(variable)
+        pool = _Pool([variable], (index,), noise_source.Draw((self._places[index],), False, self.noise))
         before = self._before_steps(pool)
         super().update_step(gradient, variable, learning_rate)
         self._add_noise(pool, before, learning_rate)
@@ -215,13 +224,25 @@ class Langevin:
         return self._get_variable_index(variable) in self._noisy_indices
 
     def _pools(self, variables) -> "list[_Pool]":
-        """The variables whose noise is drawn at once: small ones of the same precision, and each large one alone."""
-        pools = []
-        for dtype in dict.fromkeys(_noise_dtype(variable) for variable in variables):
-            members = [variable for variable in variables if _noise_dtype(variable) == dtype]
-            places = [self._places[self._get_variable_index(variable)] for variable in members]
-            pools += [_Pool([members[i] for i in indices]) for indices in noise.pooled(places, _POOL_LIMIT)]
-        return pools
+        """The noisy ones of `variables`, by what is drawn at once: small ones of the same precision, and each large one
+        alone."""
+        indices = tuple(map(self._get_variable_index, variables))
+        if indices not in self._draws:
+            self._draws[indices] = self._draws_of(variables, indices)
+        return [_Pool([variables[i] for i in positions], *rest) for positions, *rest in self._draws[indices]]
+
+    def _draws_of(self, variables, indices) -> list[tuple[tuple[int, ...], tuple[int, ...], noise_source.Draw]]:
+        """(positions in `variables`, indices in the optimizer, draw) of each pool."""
+        noisy = [position for position, index in enumerate(indices) if index in self._noisy_indices]
+        draws = []
+        for dtype in dict.fromkeys(_noise_dtype(variables[position]) for position in noisy):
+            positions = [position for position in noisy if _noise_dtype(variables[position]) == dtype]
+            places = [self._places[indices[position]] for position in positions]
+            for chosen in noise_source.pooled(places, _POOL_LIMIT):
+                draw = noise_source.Draw(tuple(places[i] for i in chosen), len(chosen) > 1, self.noise)
+                members = tuple(positions[i] for i in chosen)
+                draws.append((members, tuple(indices[position] for position in members), draw))
+        return draws
 
     def _parts(self, pool: "_Pool") -> list:
         """What P is computed for at once: the pool, where its one member or the class allows it; else each member."""
@@ -233,26 +254,41 @@ class Langevin:
         return [self.before_step(part) for part in self._parts(pool)]
 
     def _add_noise(self, pool: "_Pool", before: list, learning_rate):
-        dtype, members = _noise_dtype(pool), pool.members
-        places = tuple(self._places[self._get_variable_index(variable)] for variable in members)
+        dtype = _noise_dtype(pool)
+        noise_source.add_noise(
+            self,
+            pool.members,
+            pool.draw,
+            ops.convert_to_tensor(self._seed),
+            ops.convert_to_tensor(self.iterations),
+            ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype)),
+            self._preconditioner_of(pool, before, dtype),
+        )
 
-        def preconditioner():
+    def _preconditioner_of(self, pool: "_Pool", before: list, dtype: str):
+        """The function that gives P of a pool, or of a piece of its one variable, to the noise."""
+
+        def whole():
             parts = zip(self._parts(pool), before, strict=True)
             factors = [ops.cast(self.preconditioner(part, before_step), dtype) for part, before_step in parts]
             if len(factors) == 1:
                 return factors[0]
-            factors = zip(factors, places, strict=True)
-            return noise.concatenate([ops.broadcast_to(factor, place.shape) for factor, place in factors])
+            factors = zip(factors, pool.draw.places, strict=True)
+            return noise_source.concatenate([ops.broadcast_to(factor, place.shape) for factor, place in factors])
 
-        noise.add_noise(
-            self,
-            members,
-            noise.Draw(places, flat=len(members) > 1),
-            ops.convert_to_tensor(self._seed),
-            ops.convert_to_tensor(self.iterations),
-            ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype)),
-            preconditioner,
-        )
+        factor = None
+
+        def preconditioner(span: slice | None = None):
+            nonlocal factor
+            if span is None:
+                return whole()
+            if self.elementwise_preconditioner:
+                piece = _Piece(pool.members[0], pool.indices[0], span)
+                return ops.cast(self.preconditioner(piece, _piece_of(before[0], span)), dtype)
+            factor = whole() if factor is None else factor
+            return _piece_of(factor, span)
+
+        return preconditioner
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -261,7 +297,8 @@ class Langevin:
             sigma = float(ops.convert_to_numpy(sigma))
         else:
             sigma = keras.saving.serialize_keras_object(sigma)
-        config.update({"sigma": sigma, "layers": self.selection.get_config(self._choice), "seed": self.seed})
+        layers = self.selection.get_config(self._choice)
+        config.update({"sigma": sigma, "layers": layers, "seed": self.seed, "noise": self.noise})
         return config
 
     @classmethod
@@ -286,11 +323,37 @@ class _Pool:
 
     Args:
         members: list of variables of the same precision.
+        indices: tuple of ints, their numbers in the optimizer.
+        draw: `noise_source.Draw`.
     """
 
-    def __init__(self, members):
+    def __init__(self, members, indices, draw):
         self.members = members
+        self.indices = indices
+        self.draw = draw
         self.dtype = members[0].dtype
+
+
+class _Piece:
+    """Neighbouring elements of a variable, flat.
+
+    Args:
+        variable: the variable.
+        index: int, its number in the optimizer.
+        span: slice.
+    """
+
+    def __init__(self, variable, index: int, span: slice):
+        self.index = index
+        self.span = span
+        self.dtype = variable.dtype
+
+
+def _piece_of(values, span: slice):
+    """The same of each tensor in a structure, where it isn't a scalar."""
+    return keras.tree.map_structure(
+        lambda value: ops.reshape(value, [-1])[span] if ops.is_tensor(value) and value.shape else value, values
+    )
 
 
 def fused(parent: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:

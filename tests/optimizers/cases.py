@@ -275,7 +275,7 @@ def normals(seed: int, update: int, shapes) -> list[np.ndarray]:
     """The library's Z for each variable of an optimizer, as NumPy arrays; `update` counts from 0."""
     words = ops.convert_to_tensor(noise.split_seed(seed))
     draws = [noise.Draw((place,), flat=False) for place in noise.places_of([tuple(shape) for shape in shapes])]
-    return [ops.convert_to_numpy(noise.standard_normal(words, update, draw)) for draw in draws]
+    return [ops.convert_to_numpy(noise.sample(words, update, draw)) for draw in draws]
 
 
 def normal(seed: int, update: int, shape: tuple[int, ...]) -> np.ndarray:

@@ -26,7 +26,8 @@ def test_takes_every_argument_of_the_parent(case):
     optimizer = case.langevin(**arguments)
     shown = inspect.signature(case.langevin).parameters
     assert [name for name in shown if name in arguments] == list(arguments)
-    assert list(shown)[len(arguments) :] == ["sigma", "layers", "seed", *(["kwargs"] if "kwargs" in parent else [])]
+    own = ["sigma", "layers", "seed", "noise"]
+    assert list(shown)[len(arguments) :] == [*own, *(["kwargs"] if "kwargs" in parent else [])]
     for name in arguments:
         assert shown[name].default == (1e-6 if name == "epsilon" else arguments[name])
     if "epsilon" in arguments:
@@ -82,6 +83,12 @@ def test_wrong_seed_is_refused(seed):
     with pytest.raises(ValueError, match="`seed` must be an int"):
         optimizer.seed = seed
     assert optimizer.seed == 3
+
+
+@pytest.mark.parametrize("law", ["gaussian", "Normal", None, 1])
+def test_refuses_an_unknown_law(law):
+    with pytest.raises(ValueError, match=r"must be 'normal' or 'rademacher'\. Received: noise="):
+        LAdam(noise=law)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32, 2**63 + 5, 2**64 - 1, np.int64(7)])

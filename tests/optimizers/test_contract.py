@@ -66,14 +66,18 @@ def test_without_noise_it_is_the_parent(case, mode):
             np.testing.assert_allclose(silent, theirs, rtol=0, atol=atol, err_msg=name)
 
 
+SIZES = {"small": ((6, 4), (4,)), "large": ((70_000, 4), (4,))}  # drawn in a pool, and alone in pieces
+
+
+@pytest.mark.parametrize("shapes", SIZES.values(), ids=SIZES.keys())
 @pytest.mark.parametrize(("case", "arguments"), EVERY_PRECONDITIONER)
-def test_noise_of_each_update_is_the_formula(case, arguments):
+def test_noise_of_each_update_is_the_formula(case, arguments, shapes):
     """θ_noisy − θ_parent = σ√γ√P_t·Z_t at each of several updates, with P from NumPy.
 
     The gradients fall over time and by columns, from 1 to 0, where ε alone bounds P. Tolerance: `1 − β₂ᵗ` at t = 1
     loses 3 of float32's 7 digits.
     """
-    variables = make_variables((6, 4), (4,), seed=None)
+    variables = make_variables(*shapes, seed=None)
     gradients = [
         [gradient * np.array([1, 1e-2, 1e-4, 0], "float32") for gradient in update]
         for update in make_gradients(variables, steps=6, decay=0.5)
@@ -109,6 +113,20 @@ def test_noise_has_covariance_sigma_squared_gamma_p(case, arguments):
     limit = stats.norm.ppf(1 - 0.5e-6) / np.sqrt(rows)
     correlations = np.corrcoef(z.T) - np.eye(scales.size)
     assert np.abs(correlations).max() < limit
+
+
+@every_case
+def test_a_preconditioner_not_known_to_be_elementwise_gives_the_same_noise(case):
+    """P computed for each whole variable, not for a pool or a piece."""
+    whole = type(f"Whole{case.langevin.__name__}", (case.langevin,), {"elementwise_preconditioner": False})
+    assert case.langevin.elementwise_preconditioner
+    weights = []
+    for cls in (case.langevin, whole):
+        variables = make_variables((6, 4), (70_000, 4), (4,))
+        optimizer = cls(learning_rate=case.learning_rate, sigma=SIGMA, seed=SEED)
+        weights.append(train(optimizer, variables, make_gradients(variables, steps=2)))
+    for first, second in zip(*weights, strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
 
 
 @every_case

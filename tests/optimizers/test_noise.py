@@ -12,6 +12,7 @@ from keras_langevin.optimizers import noise
 from keras_langevin.optimizers.noise import Draw, Place, places
 from tests.optimizers.cases import BACKEND
 
+COUNT = 200_000
 # `reference_bits(7, 3, 0, [0, 1, 2, 3])` as it was when the noise was defined.
 GOLDEN = [2147961172, 3726462185, 3419577382, 758461713]
 
@@ -51,7 +52,7 @@ def bits(seed, update, draw):
 
 
 def normals(seed, update, draw):
-    return as_numpy(noise.standard_normal(keras.ops.convert_to_tensor(noise.split_seed(seed)), update, draw)).astype(
+    return as_numpy(noise.sample(keras.ops.convert_to_tensor(noise.split_seed(seed)), update, draw)).astype(
         "float64"
     )
 
@@ -209,9 +210,48 @@ def test_ten_million_normals_are_normal():
             assert low <= tail <= high, f"tail beyond {limit}"
 
 
+# --- ±1 ---------------------------------------------------------------------------------------------------------------
+
+
+def reference_signs(seed, update, block, elements):
+    elements = np.asarray(elements, "uint64")
+    words = reference_bits(seed, update, block, elements >> np.uint64(5))
+    return 1.0 - 2.0 * (words >> (elements & np.uint64(31)).astype("uint32") & 1)
+
+
+def signs(seed, update, draw):
+    words = keras.ops.convert_to_tensor(noise.split_seed(seed))
+    return as_numpy(noise.sample(words, update, draw._replace(law="rademacher")))
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (31,), (3, 4), (2, 3, 40)])
+@pytest.mark.parametrize("offset", [0, 5, 31, 32, 2**31 - 7, 2**32 - 240])
+def test_signs_equal_the_numpy_reference(shape, offset):
+    expected = reference_signs(2**40 + 1, 2, 3, offset + np.arange(math.prod(shape))).reshape(shape)
+    np.testing.assert_array_equal(signs(2**40 + 1, 2, one(shape, 3, offset)), expected)
+
+
+def test_a_pool_holds_the_signs_of_its_variables():
+    a, b, c = noise.places_of([(2, 3), (70,), (5, 1)])
+    for chosen in ((a, b, c), (a, c), (b, Place(9, 2**32 - 40, (40,)), c)):
+        alone = [signs(3, 1, Draw((place,), flat=False)).ravel() for place in chosen]
+        np.testing.assert_array_equal(signs(3, 1, Draw(chosen, flat=True)), np.concatenate(alone))
+
+
+def test_signs_are_even_and_uncorrelated():
+    """At the lags within a word and across words, and with the next update and seed; false alarms below 1e-6 each."""
+    z = signs(0, 0, one((COUNT,)))
+    assert set(np.unique(z)) == {-1.0, 1.0}
+    bound = stats.norm.isf(5e-7)
+    assert abs(z.sum()) < bound * np.sqrt(COUNT)
+    for lag in (*range(1, 34), 64, 1024):
+        assert abs(z[lag:] @ z[:-lag]) < bound * np.sqrt(COUNT - lag), f"lag {lag}"
+    for other in (signs(0, 1, one((COUNT,))), signs(1, 0, one((COUNT,)))):
+        assert abs(z @ other) < bound * np.sqrt(COUNT)
+
+
 # --- independence -----------------------------------------------------------------------------------------------------
 
-COUNT = 200_000
 NEIGHBOURS = {
     "update": (10, 21, one((COUNT,), 3, 30)),
     "element": (10, 20, one((COUNT,), 3, 30 + COUNT)),
@@ -249,8 +289,8 @@ def test_under_vmap_and_scan_the_noise_is_the_same():
 
     draw = one((3, 4))
     seeds = np.stack([noise.split_seed(seed) for seed in (5, 2**40)])
-    together = jax.vmap(lambda seed: noise.standard_normal(seed, 2, draw))(seeds)
-    _, one_by_one = jax.lax.scan(lambda t, _: (t + 1, noise.standard_normal(seeds[0], t, draw)), 0, None, 3)
+    together = jax.vmap(lambda seed: noise.sample(seed, 2, draw))(seeds)
+    _, one_by_one = jax.lax.scan(lambda t, _: (t + 1, noise.sample(seeds[0], t, draw)), 0, None, 3)
     for seed, z in zip((5, 2**40), together, strict=True):
         np.testing.assert_allclose(z, normals(seed, 2, draw), rtol=1e-6)
     np.testing.assert_allclose(one_by_one[2], together[0], rtol=1e-6)

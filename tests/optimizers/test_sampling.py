@@ -72,9 +72,11 @@ def test_the_bounds_catch_a_wrong_sigma():
             assert_samples_the_law(wrong / np.sqrt(2) * z, target)
 
 
-def test_langevin_sgd_samples_the_law():
+@pytest.mark.parametrize("noise", ["normal", "rademacher"])
+def test_langevin_sgd_samples_the_law(noise):
+    """With either law of the noise: a sum of many small ±1 is normal."""
     (theta,) = make_variables((CHAINS, 3), seed=None)
-    step = make_step(LSGD(SGD_RATE, sigma=SIGMA, seed=1), [theta], COMPILED)
+    step = make_step(LSGD(SGD_RATE, sigma=SIGMA, seed=1, noise=noise), [theta], COMPILED)
     burn_in = int(5 / (SGD_RATE * np.linalg.eigvalsh(PRECISION).min()))
     for _ in range(burn_in):
         step([values([theta])[0] @ PRECISION.astype("float32")])

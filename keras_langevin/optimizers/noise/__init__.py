@@ -14,9 +14,10 @@ import importlib
 import keras
 
 from keras_langevin.optimizers.noise.law import join_seed, split_seed
-from keras_langevin.optimizers.noise.places import Draw, Place, places_of, pooled
+from keras_langevin.optimizers.noise.places import LAWS, Draw, Place, places_of, pooled
 
 __all__ = [
+    "LAWS",
     "Draw",
     "Place",
     "add_noise",
@@ -27,8 +28,8 @@ __all__ = [
     "places_of",
     "pooled",
     "random_bits",
+    "sample",
     "split_seed",
-    "standard_normal",
 ]
 
 _backend = importlib.import_module(f"keras_langevin.optimizers.noise.on_{keras.backend.backend()}")
@@ -48,17 +49,18 @@ def random_bits(seed_words, update, draw: Draw):
     return _backend.random_bits(seed_words, update, draw)
 
 
-def standard_normal(seed_words, update, draw: Draw):
-    """Independent standard normal numbers, one for each element of a draw.
+def sample(seed_words, update, draw: Draw):
+    """Independent numbers of mean 0 and variance 1, one for each element of a draw.
 
-        z = √2 · erf⁻¹(u),   u = (w + ½) / 2²³,   w the upper 24 bits (signed) of `random_bits`
+        normal:      z = √2 · erf⁻¹(u),   u = (w + ½) / 2²³,   w the upper 24 bits (signed) of `random_bits`
+        rademacher:  z = ±1, by one bit of the word that 32 neighbours share
 
     so |z| is at most 5.42. The arguments are those of `random_bits`.
 
     Returns:
         float32 tensor of the draw's shape.
     """
-    return _backend.standard_normal(seed_words, update, draw)
+    return _backend.sample(seed_words, update, draw)
 
 
 def normal_from_bits(words):

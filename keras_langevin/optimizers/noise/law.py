@@ -67,6 +67,51 @@ def bits(element, first, second, ops):
     return mix(ops.xor(ops.xor(x, ops.shift(x, 15)), second), ops)
 
 
+def sign_bits(element, first, second, ops):
+    """A random bit of each element under a key: one of the 32 of its group of 32 neighbours."""
+    word = bits(ops.shift(element, 5), first, second, ops)
+    return ops.last_bit(ops.shift(word, ops.lowest_five(element)))
+
+
+def over_draw(function, seed_words, update, draw, ops):
+    """`function(element, first key word, second key word, ops)` of each element of a draw.
+
+    Args:
+        function: `bits` or `sign_bits`.
+        seed_words: pair of words.
+        update: word.
+        draw: `places.Draw`; blocks and offsets of a draw that is not flat may be words of the library.
+        ops: also `word` (of an int), `iota` (0, 1, ... as words), `reshape` and `concatenate`.
+    """
+
+    def key_of(block):
+        return key(seed_words, update, block, ops)
+
+    if draw.flat:
+        runs = draw.runs
+        keys = {block: key_of(ops.word(block)) for block, _, _ in runs}
+        parts = [function(ops.iota(length) + ops.word(first), *keys[block], ops) for block, first, length in runs]
+        return ops.concatenate(parts)
+    (place,) = draw.places
+    leading = place.leading_axes
+    element = _row_major(place.shape[leading:], ops) + ops.word(place.offset)
+    block = ops.word(place.block)
+    if leading:
+        rows = _row_major(place.shape[:leading], ops) + block
+        block = ops.reshape(rows, place.shape[:leading] + (1,) * (len(place.shape) - leading))
+    return function(element, *key_of(block), ops)
+
+
+def _row_major(shape: tuple[int, ...], ops):
+    """The row-major number of each element, as words that wrap around."""
+    # A sum over axes rather than a reshaped range: a sharded variable then needs no communication.
+    number = ops.word(0)
+    for axis, size in enumerate(shape):
+        stride = math.prod(shape[axis + 1 :]) % WORD
+        number = number + ops.reshape(ops.iota(size) * ops.word(stride), (size,) + (1,) * (len(shape) - axis - 1))
+    return number
+
+
 # ln(1 + r) = r · (l₀ + l₁ r + ...) for r in [√½ − 1, √2 − 1], to 2e-7.
 _LOGARITHM = (
     1.000003248565852,

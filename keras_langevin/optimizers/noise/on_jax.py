@@ -8,14 +8,20 @@ import numpy as np
 from jax import lax
 
 from keras_langevin.optimizers.noise import law
-from keras_langevin.optimizers.noise.places import Draw, Place
+from keras_langevin.optimizers.noise.places import Draw
 
 # The whole formula is one loop that XLA fuses: no library erf⁻¹, no buffer.
 _ops = SimpleNamespace(
     constant=np.uint32,
     xor=lambda a, b: a ^ b,
-    shift=lambda a, count: a >> np.uint32(count),
+    shift=lambda a, count: a >> (np.uint32(count) if isinstance(count, int) else count),
     multiply=lambda a, factor: a * np.uint32(factor),
+    last_bit=lambda a: a & np.uint32(1),
+    lowest_five=lambda a: a & np.uint32(31),
+    word=np.uint32,
+    iota=lambda length: lax.iota(jnp.uint32, length),
+    reshape=jnp.reshape,
+    concatenate=lambda parts: jnp.concatenate(parts) if parts else jnp.zeros((0,), jnp.uint32),
     absolute=jnp.abs,
     sqrt=jnp.sqrt,
     float_bits=lambda x: lax.bitcast_convert_type(x, jnp.int32),
@@ -25,39 +31,13 @@ _ops = SimpleNamespace(
 
 
 def random_bits(seed_words, update, draw: Draw):
+    return _over_draw(law.bits, seed_words, update, draw)
+
+
+def _over_draw(function, seed_words, update, draw: Draw):
     seed_words = lax.bitcast_convert_type(jnp.asarray(seed_words, jnp.int32), jnp.uint32)
     update = jnp.asarray(update).astype(jnp.uint32)
-
-    def key(block):
-        return law.key((seed_words[0], seed_words[1]), update, block, _ops)
-
-    if not draw.flat:
-        return _bits_of_variable(key, draw.places[0])
-    keys = {block: key(np.uint32(block)) for block, _, _ in draw.runs}
-    parts = [
-        law.bits(lax.iota(jnp.uint32, length) + np.uint32(start), *keys[block], _ops)
-        for block, start, length in draw.runs
-    ]
-    return jnp.concatenate(parts) if parts else jnp.zeros((0,), jnp.uint32)
-
-
-def _bits_of_variable(key, place: Place):
-    leading = place.leading_axes
-    element = _row_major(place.shape[leading:]) + np.uint32(place.offset)
-    if not leading:
-        return law.bits(element, *key(np.uint32(place.block)), _ops)
-    rows = _row_major(place.shape[:leading]) + np.uint32(place.block)
-    first, second = key(rows.reshape(rows.shape + (1,) * (len(place.shape) - leading)))
-    return law.bits(element, first, second, _ops)
-
-
-def _row_major(shape: tuple[int, ...]):
-    """The index of each element, built by broadcasting, so that a sharded axis stays sharded."""
-    index = jnp.zeros(shape, jnp.uint32)
-    for axis in range(len(shape)):
-        stride = math.prod(shape[axis + 1 :]) % law.WORD
-        index = index + lax.broadcasted_iota(jnp.uint32, shape, axis) * np.uint32(stride)
-    return index
+    return law.over_draw(function, (seed_words[0], seed_words[1]), update, draw, _ops)
 
 
 def normal_from_bits(words):
@@ -65,14 +45,16 @@ def normal_from_bits(words):
     return law.inverse_normal((signed.astype(jnp.float32) + 0.5) * np.float32(2**-23), _ops)
 
 
-def standard_normal(seed_words, update, draw: Draw):
+def sample(seed_words, update, draw: Draw):
+    if draw.law == "rademacher":
+        return 1 - 2 * _over_draw(law.sign_bits, seed_words, update, draw).astype(jnp.float32)
     return normal_from_bits(random_bits(seed_words, update, draw))
 
 
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
     def noise():
         root = jnp.sqrt(preconditioner())
-        return scale * root * standard_normal(seed_words, update, draw).astype(root.dtype)
+        return scale * root * sample(seed_words, update, draw).astype(root.dtype)
 
     pieces = _pieces(noise, draw, scale) if draw.flat else [noise()]
     for variable, piece in zip(variables, pieces, strict=True):

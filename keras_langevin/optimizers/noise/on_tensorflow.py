@@ -15,8 +15,14 @@ from keras_langevin.optimizers.noise.places import Draw, Place
 _ops = SimpleNamespace(
     constant=lambda word: tf.constant(word, tf.uint32),
     xor=tf.bitwise.bitwise_xor,
-    shift=lambda a, count: tf.bitwise.right_shift(a, tf.constant(count, tf.uint32)),
+    shift=lambda a, count: tf.bitwise.right_shift(a, tf.cast(count, tf.uint32)),
     multiply=lambda a, factor: a * tf.constant(factor, tf.uint32),
+    last_bit=lambda a: tf.bitwise.bitwise_and(a, tf.constant(1, tf.uint32)),
+    lowest_five=lambda a: tf.bitwise.bitwise_and(a, tf.constant(31, tf.uint32)),
+    word=lambda value: value if tf.is_tensor(value) else tf.constant(value, tf.uint32),
+    iota=lambda length: _iota(length),
+    reshape=tf.reshape,
+    concatenate=lambda parts: tf.concat(parts, 0) if parts else tf.zeros((0,), tf.uint32),
     absolute=tf.abs,
     sqrt=tf.sqrt,
     float_bits=lambda x: _Word(tf.bitcast(x, tf.int32)),
@@ -42,16 +48,15 @@ class _Word:
 
 
 def random_bits(seed_words, update, draw: Draw):
-    return _random_bits(draw)(tf.convert_to_tensor(seed_words), tf.cast(update, tf.int32))
+    return _call(_random_bits, seed_words, update, draw)
 
 
-def standard_normal(seed_words, update, draw: Draw):
-    return _standard_normal(draw)(tf.convert_to_tensor(seed_words), tf.cast(update, tf.int32))
+def sample(seed_words, update, draw: Draw):
+    return _call(_sample, seed_words, update, draw)
 
 
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
-    factor = tf.convert_to_tensor(preconditioner())
-    noise = _scaled_normal(draw)(tf.convert_to_tensor(seed_words), tf.cast(update, tf.int32), scale, factor)
+    noise = _call(_scaled_sample, seed_words, update, draw, scale, tf.convert_to_tensor(preconditioner()))
     if draw.flat:
         pieces = tf.split(noise, [math.prod(place.shape) for place in draw.places])
         pieces = [tf.reshape(piece, place.shape) for piece, place in zip(pieces, draw.places, strict=True)]
@@ -61,26 +66,33 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
         optimizer.assign_add(variable, piece)
 
 
-# One compiled function for each set of places: they are constants in it.
+def _call(compiled, seed_words, update, draw: Draw, *arguments):
+    """Calls the compiled function of a draw. Where a variable that is drawn alone lies in the counter is an argument of
+    it, so that variables of one shape share it; the places of a pool are constants in it."""
+    where = [0, 0]
+    if not draw.flat:
+        (place,) = draw.places
+        where = law.signed(place.block), law.signed(place.offset)
+        draw = draw._replace(places=(Place(0, 0, place.shape),))
+    words = tf.concat([tf.convert_to_tensor(seed_words), tf.cast(update, tf.int32)[None], where], 0)
+    return compiled(draw)(words, *arguments)
+
+
 @lru_cache(maxsize=1024)
 def _random_bits(draw: Draw):
-    return tf.function(lambda seed_words, update: _bits(seed_words, update, draw), jit_compile=True, autograph=False)
+    return tf.function(lambda words: _over_draw(law.bits, words, draw), jit_compile=True, autograph=False)
 
 
 @lru_cache(maxsize=1024)
-def _standard_normal(draw: Draw):
-    def function(seed_words, update):
-        return normal_from_bits(_bits(seed_words, update, draw))
-
-    return tf.function(function, jit_compile=True, autograph=False)
+def _sample(draw: Draw):
+    return tf.function(lambda words: _sample_of(words, draw), jit_compile=True, autograph=False)
 
 
 @lru_cache(maxsize=1024)
-def _scaled_normal(draw: Draw):
-    def function(seed_words, update, scale, preconditioner):
+def _scaled_sample(draw: Draw):
+    def function(words, scale, preconditioner):
         def noise():
-            z = normal_from_bits(_bits(seed_words, update, draw))
-            return scale * tf.sqrt(preconditioner) * tf.cast(z, preconditioner.dtype)
+            return scale * tf.sqrt(preconditioner) * tf.cast(_sample_of(words, draw), preconditioner.dtype)
 
         # A conditional, which XLA leaves alone: else, where the whole step is compiled, it would compute the noise of a
         # pool anew for each variable. σ = 0 skips the noise besides.
@@ -89,46 +101,23 @@ def _scaled_normal(draw: Draw):
     return tf.function(function, jit_compile=True, autograph=False)
 
 
-def _bits(seed_words, update, draw: Draw):
-    low, high = tf.unstack(tf.bitcast(seed_words, tf.uint32))
-    update = tf.bitcast(update, tf.uint32)
+def _sample_of(words, draw: Draw):
+    if draw.law == "rademacher":
+        return 1 - 2 * tf.cast(_over_draw(law.sign_bits, words, draw), tf.float32)
+    return normal_from_bits(_over_draw(law.bits, words, draw))
 
-    def key(block):
-        return law.key((low, high), update, block, _ops)
 
+def _over_draw(function, words, draw: Draw):
+    low, high, update, block, offset = tf.unstack(tf.bitcast(words, tf.uint32))
     if not draw.flat:
-        return _bits_of_variable(key, draw.places[0])
-    keys = {block: key(_word(block)) for block, _, _ in draw.runs}
-    parts = [law.bits(_iota(length) + _word(start), *keys[block], _ops) for block, start, length in draw.runs]
-    return tf.concat(parts, 0) if parts else tf.zeros((0,), tf.uint32)
-
-
-def _bits_of_variable(key, place: Place):
-    leading = place.leading_axes
-    element = _row_major(place.shape[leading:]) + _word(place.offset)
-    if not leading:
-        return law.bits(element, *key(_word(place.block)), _ops)
-    rows = _row_major(place.shape[:leading]) + _word(place.block)
-    first, second = key(tf.reshape(rows, place.shape[:leading] + (1,) * (len(place.shape) - leading)))
-    return law.bits(element, first, second, _ops)
-
-
-def _row_major(shape: tuple[int, ...]):
-    index = tf.zeros((), tf.uint32)
-    for axis, size in enumerate(shape):
-        stride = math.prod(shape[axis + 1 :]) % law.WORD
-        index = index + tf.reshape(_iota(size) * _word(stride), (size,) + (1,) * (len(shape) - axis - 1))
-    return index
+        draw = draw._replace(places=(Place(block, offset, draw.places[0].shape),))
+    return law.over_draw(function, (low, high), update, draw, _ops)
 
 
 def _iota(length: int):
     if length < 1 << 31:
         return tf.bitcast(tf.range(length), tf.uint32)
     return tf.cast(tf.range(length, dtype=tf.int64), tf.uint32)
-
-
-def _word(value: int):
-    return tf.constant(value, tf.uint32)
 
 
 def normal_from_bits(words):

@@ -12,7 +12,7 @@ import torch
 from keras_langevin.optimizers.noise import law
 from keras_langevin.optimizers.noise.places import Draw
 
-_BLOCK = 1 << 17  # elements: half a MiB for each of the two buffers
+_BLOCK = 1 << 18  # elements: half a MiB for each of the two buffers
 
 _ops = SimpleNamespace(
     constant=law.signed,
@@ -20,70 +20,137 @@ _ops = SimpleNamespace(
     # `>>` copies the sign, the mask removes the copies
     shift=lambda a, count: (a >> count) & ((1 << (32 - count)) - 1),
     multiply=lambda a, factor: a * law.signed(factor),
+    absolute=torch.abs,
+    sqrt=torch.sqrt,
+    float_bits=lambda x: x.view(torch.int32),
+    bits_float=lambda x: x.view(torch.float32),
+    to_float=lambda x: x.to(torch.float32),
 )
 
 
 def random_bits(seed_words, update, draw: Draw):
-    return torch.cat([*_blocks(seed_words, update, draw)] or [torch.zeros(0, dtype=torch.int32)]).reshape(draw.shape)
+    return _filled(_words, torch.int32, seed_words, update, draw)
 
 
-def standard_normal(seed_words, update, draw: Draw):
-    parts = [normal_from_bits(words) for words in _blocks(seed_words, update, draw)]
-    return torch.cat(parts or [torch.zeros(0)]).reshape(draw.shape)
+def sample(seed_words, update, draw: Draw):
+    return _filled(_SAMPLES[draw.law], torch.float32, seed_words, update, draw)
 
 
 @torch.no_grad()
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
-    factor = torch.as_tensor(preconditioner())
-    noise = standard_normal(seed_words, update, draw).to(factor.dtype).mul_(torch.sqrt(factor).mul_(scale))
-    if draw.flat:
-        pieces = torch.split(noise, [math.prod(place.shape) for place in draw.places])
+    spans = _spans(draw, _longest(scale.device))
+    if draw.flat or len(spans) == 1:
+        noise = sample(seed_words, update, draw).to(scale.dtype)
+        noise.mul_(torch.sqrt(torch.as_tensor(preconditioner())).mul_(scale))
+        pieces = torch.split(noise, [math.prod(place.shape) for place in draw.places]) if draw.flat else [noise]
         pieces = [piece.view(place.shape) for piece, place in zip(pieces, draw.places, strict=True)]
-    else:
-        pieces = [noise]
-    torch._foreach_add_([variable.value for variable in variables], pieces)
+        torch._foreach_add_([variable.value for variable in variables], pieces)
+        return
+    value = variables[0].value
+    flat = value.view(-1) if value.is_contiguous() else value.flatten()
+    for span, *run in _runs(seed_words, update, spans):
+        noise = _SAMPLES[draw.law](*run).to(scale.dtype)
+        flat[span].add_(noise.mul_(torch.sqrt(torch.as_tensor(preconditioner(span))).mul_(scale)))
+    if not value.is_contiguous():
+        value.copy_(flat.view(value.shape))
 
 
-def _blocks(seed_words, update, draw: Draw):
-    """The words of the draw, row-major, in blocks."""
+def _filled(words, dtype, seed_words, update, draw: Draw):
+    seed_words = torch.as_tensor(seed_words)
+    spans = _spans(draw, _longest(seed_words.device))
+    if len(spans) == 1:
+        ((_, *run),) = _runs(seed_words, update, spans)
+        return words(*run).view(draw.shape)
+    result = torch.empty(math.prod(draw.shape), dtype=dtype, device=seed_words.device)
+    for span, *run in _runs(seed_words, update, spans):
+        result[span] = words(*run)
+    return result.view(draw.shape)
+
+
+def _longest(device) -> int:
+    """Up to how many elements are drawn at once. A compiler, and a GPU, has no use for blocks."""
+    return _BLOCK if device.type == "cpu" and not torch.compiler.is_compiling() else law.WORD
+
+
+def _runs(seed_words, update, spans):
+    """Of each span: itself, its key's two words, its first element, its length."""
     seed_words = torch.as_tensor(seed_words)
     update = torch.as_tensor(update, device=seed_words.device).to(torch.int32)
     keys = {}
-    for block, start, length in _runs(draw):
+    for span, block, first in spans:
         if block not in keys:
             keys[block] = _key(seed_words, update, block)
-        yield from _run(*keys[block], start, length)
+        yield span, *keys[block], first, span.stop - span.start
 
 
 @lru_cache(maxsize=1024)
-def _runs(draw: Draw):
+def _spans(draw: Draw, longest: int) -> list[tuple[slice, int, int]]:
+    """The pieces of a draw, in row-major order: where it is in the draw, its block, its first element there."""
     if draw.flat or not draw.places[0].leading_axes:
-        return draw._replace(flat=True).runs
-    (place,) = draw.places
-    rows = math.prod(place.shape[: place.leading_axes])
-    size = math.prod(place.shape[place.leading_axes :])
-    return [(place.block + row, 0, size) for row in range(rows)]
+        runs = draw._replace(flat=True).runs
+    else:
+        (place,) = draw.places
+        rows = math.prod(place.shape[: place.leading_axes])
+        runs = [(place.block + row, 0, math.prod(place.shape[place.leading_axes :])) for row in range(rows)]
+    spans, total = [], 0
+    for block, first, length in runs:
+        for begin in range(0, length, longest):
+            size = min(longest, length - begin)
+            spans.append((slice(total, total + size), block, first + begin))
+            total += size
+    return spans
 
 
 def _key(seed_words, update, block: int):
     # both words of the key at once: half as many kernels to launch
-    state = torch.tensor([law.signed(start) for start in law.KEY_STARTS], dtype=torch.int32, device=seed_words.device)
+    state = _key_starts(seed_words.device)
     for word in (seed_words[0], seed_words[1], update, law.signed(block)):
         state = law.mix(state ^ word, _ops)
     return state[0], state[1]
 
 
-def _run(first, second, start: int, length: int):
-    step = _BLOCK if first.device.type == "cpu" else length
-    for begin in range(start, start + length, step):
-        size = min(step, start + length - begin)
-        x = torch.arange(size, dtype=torch.int32, device=first.device).add_(first + law.signed(begin % law.WORD))
-        shifted = torch.empty_like(x)
-        _xor_shift(x, 16, shifted).mul_(law.signed(law.FIRST))
-        _xor_shift(x, 15, shifted).bitwise_xor_(second)
-        _xor_shift(x, 16, shifted).mul_(law.signed(law.FIRST))
-        _xor_shift(x, 15, shifted).mul_(law.signed(law.SECOND))
-        yield _xor_shift(x, 16, shifted)
+@lru_cache(maxsize=16)
+def _key_starts(device):
+    return torch.tensor([law.signed(start) for start in law.KEY_STARTS], dtype=torch.int32, device=device)
+
+
+@lru_cache(maxsize=16)
+def _numbers(device):
+    return torch.arange(_BLOCK, dtype=torch.int32, device=device)
+
+
+def _words(first, second, begin: int, length: int):
+    if length > _BLOCK or torch.compiler.is_compiling():
+        numbers = torch.arange(length, dtype=torch.int32, device=first.device)
+    else:
+        numbers = _numbers(first.device)[:length]
+    x = numbers + (first + law.signed(begin % law.WORD))
+    shifted = torch.empty_like(x)
+    _xor_shift(x, 16, shifted).mul_(law.signed(law.FIRST))
+    _xor_shift(x, 15, shifted).bitwise_xor_(second)
+    _xor_shift(x, 16, shifted).mul_(law.signed(law.FIRST))
+    _xor_shift(x, 15, shifted).mul_(law.signed(law.SECOND))
+    return _xor_shift(x, 16, shifted)
+
+
+def _signs(first, second, begin: int, length: int):
+    """±1, of which a word gives 32."""
+    group = begin >> 5
+    words = _words(first, second, group, ((begin + length - 1) >> 5) - group + 1)
+    signs = (words[:, None] >> _bit_numbers(first.device)).bitwise_and_(1).to(torch.float32)
+    return signs.reshape(-1)[begin & 31 :][:length].mul_(-2.0).add_(1.0)
+
+
+@lru_cache(maxsize=16)
+def _bit_numbers(device):
+    return torch.arange(32, dtype=torch.int32, device=device)
+
+
+def _normals(first, second, begin: int, length: int):
+    return normal_from_bits(_words(first, second, begin, length))
+
+
+_SAMPLES = {"normal": _normals, "rademacher": _signs}
 
 
 def _xor_shift(x, count: int, shifted):
@@ -92,8 +159,11 @@ def _xor_shift(x, count: int, shifted):
 
 
 def normal_from_bits(words):
-    # PyTorch's own erf⁻¹ is quick and right to the end of the range
-    return torch.erfinv((words >> 8).to(torch.float32).add_(0.5).mul_(2.0**-23)).mul_(math.sqrt(2.0))
+    uniform = (words >> 8).to(torch.float32).add_(0.5).mul_(2.0**-23)
+    if torch.compiler.is_compiling():
+        return law.inverse_normal(uniform, _ops)
+    # one pass, not thirty; PyTorch's own erf⁻¹ is right to the end of the range
+    return torch.erfinv(uniform).mul_(math.sqrt(2.0))
 
 
 def concatenate(tensors):

@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 BLOCK = 1 << 32
+LAWS = ("normal", "rademacher")
 
 
 class Place(NamedTuple):
@@ -37,10 +38,12 @@ class Draw(NamedTuple):
     Attributes:
         places: tuple of `Place`.
         flat: whether the result has shape `(total size,)`; else it has the shape of the one variable.
+        law: `"normal"` or `"rademacher"`. Defaults to `"normal"`.
     """
 
     places: tuple[Place, ...]
     flat: bool
+    law: str = "normal"
 
     @property
     def shape(self) -> tuple[int, ...]:
