@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -50,26 +51,55 @@ def run(options: argparse.Namespace) -> int:
 
     console = Console()
     results = {"provenance": provenance(), "cases": {}}
-    table = Table("case", "Adam, ms a step", "L-Adam", "ratio (quartiles)", "first step", "bytes beyond Adam's")
+    if out and out.exists():
+        try:
+            results["cases"] = _finished(out, results["provenance"])
+        except ValueError as error:
+            raise UsageError(error) from error
     for name in names:
+        if name in results["cases"]:
+            continue
         console.print(f"{name} on {backend} ...", highlight=False)
-        case = overhead.CASES[name]
-        step = overhead.summary(overhead.step_times(case, rounds=options.rounds, steps=options.steps))
-        result = {"step": step, "extra_bytes": overhead.extra_bytes(case)}
-        if options.starts:
-            result["first_step"] = overhead.summary(overhead.first_step_times(name, rounds=options.starts))
-        results["cases"][name] = result
+        results["cases"][name] = overhead.measure(
+            name, rounds=options.rounds, steps=options.steps, starts=options.starts
+        )
         if out:  # as they come, so that nothing measured is lost
             with replaced(out) as file:
                 json.dump(results, file, indent=1)
-        first = f"{result['first_step']['ratio']:.2f}" if options.starts else "-"
+    console.print(_table(backend, results["cases"]))
+    return 0
+
+
+def _finished(out: Path, provenance: dict) -> dict:
+    """The cases that a file holds, so that an interrupted run goes on; they must be of this code and machine."""
+    with open(out, encoding="utf-8") as file:
+        results = json.load(file)
+    for key in ("backend", "commit", "device", "cores"):
+        if results["provenance"].get(key) != provenance[key]:
+            raise ValueError(
+                f"{out} holds results with {key} {results['provenance'].get(key)!r}, to which those of this run "
+                f"({provenance[key]!r}) cannot be added. Remove it, or name another file."
+            )
+    return results["cases"]
+
+
+def _table(backend: str, cases: dict) -> Table:
+    columns = ("case", "Adam, ms", "L-Adam, ms", "ratio (quartiles)", "target", "first step", "target", "bytes more")
+    table = Table(*columns, title=f"{backend}: a step with L-Adam beside Adam")
+    for name, result in cases.items():
+        step, first = result["step"], result.get("first_step")
         table.add_row(
             name,
             f"{step['parent_ms']:.2f}",
             f"{step['langevin_ms']:.2f}",
             f"{step['ratio']:.3f} ({step['ratio_low']:.3f} to {step['ratio_high']:.3f})",
-            first,
+            _shown(result["target"]),
+            f"{first['ratio']:.2f}" if first else "-",
+            _shown(first["target"] if first else None),
             str(result["extra_bytes"]),
         )
-    console.print(table)
-    return 0
+    return table
+
+
+def _shown(target: float | None) -> str:
+    return "-" if target is None else f"{target:.2f}"

@@ -1,4 +1,7 @@
-"""What the noise costs: a Langevin optimizer beside its parent, in one run, A B A B."""
+"""What the noise costs: a Langevin optimizer beside its parent, in one run, A B A B.
+
+A case trains a net with `fit`, or makes an optimizer's update alone. The targets are ratios to the parent.
+"""
 
 import json
 import math
@@ -13,26 +16,52 @@ import keras
 import numpy as np
 
 from keras_langevin import models
-from keras_langevin.optimizers.adam import LAdam
-
-ARMS = ("parent", "langevin")
+from keras_langevin.experiments.update_cost import ARMS, UpdateCase, make_optimizer
 
 
 @dataclass(frozen=True)
-class Case:
+class FitCase:
     """A net to train, and which of its layers are noisy.
 
     Attributes:
         build: function without arguments, returns a `keras.Model`.
         input_shape: tuple of ints.
         batch_size: int.
-        layers: the `layers` argument of L-Adam.
+        layers: the `layers` argument of L-Adam. Defaults to `None`.
+        most_steps: int, the most steps in a turn, for a net with slow ones. Defaults to 1000.
     """
 
     build: Callable[[], keras.Model]
     input_shape: tuple[int, ...]
     batch_size: int
     layers: float | None = None
+    most_steps: int = 1000
+
+    def prepare(self, arm: str, steps: int) -> tuple[Callable[[], float], keras.optimizers.Optimizer]:
+        """The net of one arm: a function that trains it and returns the seconds a step, and its optimizer."""
+        steps = min(steps, self.most_steps)
+        x, y = self.batches(steps)
+        model = self.compiled_model(arm)
+
+        def turn() -> float:
+            start = time.perf_counter()
+            model.fit(x, y, batch_size=self.batch_size, epochs=1, shuffle=False, verbose=0)
+            return (time.perf_counter() - start) / steps
+
+        return turn, model.optimizer
+
+    def compiled_model(self, arm: str) -> keras.Model:
+        """The net, compiled with Adam or with L-Adam of the same ε."""
+        model = self.build()
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer=make_optimizer(arm, layers=self.layers), loss=loss)
+        return model
+
+    def batches(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Made-up examples and labels for `steps` batches."""
+        generator = np.random.default_rng(0)
+        count = steps * self.batch_size
+        return generator.normal(size=(count, *self.input_shape)).astype("float32"), generator.integers(10, size=count)
 
 
 def _wide() -> keras.Model:
@@ -49,58 +78,67 @@ def _resnet() -> keras.Model:
 
 
 CASES = {
-    "dense 30×64": Case(_dense, (64,), 512),
-    "dense 30×64, 30% noisy": Case(_dense, (64,), 512, layers=0.3),
-    "dense 30×64, none noisy": Case(_dense, (64,), 512, layers=0.0),
-    "dense 4×1024": Case(_wide, (1024,), 512),
-    "dense 4×1024, 30% noisy": Case(_wide, (1024,), 512, layers=0.3),
-    "resnet-20": Case(_resnet, (32, 32, 3), 256),
+    "dense 30×64": FitCase(_dense, (64,), 512),
+    "dense 30×64, 30% noisy": FitCase(_dense, (64,), 512, layers=0.3),
+    "dense 30×64, none noisy": FitCase(_dense, (64,), 512, layers=0.0),
+    "dense 4×1024": FitCase(_wide, (1024,), 512),
+    "dense 4×1024, 30% noisy": FitCase(_wide, (1024,), 512, layers=0.3),
+    "resnet-20": FitCase(_resnet, (32, 32, 3), 256, most_steps=2),
+    "resnet-20, 30% noisy": FitCase(_resnet, (32, 32, 3), 256, layers=0.3, most_steps=2),
+    "update alone, 4 M": UpdateCase(((4_000_000,),)),
 }
+BACKENDS = ("jax", "tensorflow", "torch")
+# The most that the ratio may be, on each of `BACKENDS`; `None`: no target.
+TARGETS = {
+    "dense 30×64": (1.03, 1.10, 1.25),
+    "dense 30×64, 30% noisy": (1.05, 1.05, 1.10),
+    "dense 30×64, none noisy": (1.01, 1.01, 1.05),
+    "dense 4×1024": (1.12, 1.20, 1.20),
+    "dense 4×1024, 30% noisy": (1.05, 1.05, 1.10),
+    "resnet-20": (1.02, 1.02, 1.02),
+    "resnet-20, 30% noisy": (1.05, 1.05, 1.10),
+    "update alone, 4 M": (1.4, 2.5, None),
+}
+FIRST_STEP_TARGETS = {"dense 30×64": (1.5, 1.3, 1.2)}
 
 
-def compiled_model(case: Case, arm: str) -> keras.Model:
-    """The case's model, compiled with Adam or with L-Adam of the same ε."""
-    model = case.build()
-    parent = {"learning_rate": 1e-3, "epsilon": 1e-6}
-    model.compile(
-        optimizer=keras.optimizers.Adam(**parent)
-        if arm == "parent"
-        else LAdam(**parent, sigma=1e-3, layers=case.layers, seed=0),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    return model
+def target(targets: dict, name: str) -> float | None:
+    """The case's target on the backend in use."""
+    return dict(zip(BACKENDS, targets.get(name, (None,) * len(BACKENDS)), strict=True))[keras.backend.backend()]
 
 
-def batches(case: Case, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Made-up examples and labels for `steps` batches."""
-    generator = np.random.default_rng(0)
-    count = steps * case.batch_size
-    return generator.normal(size=(count, *case.input_shape)).astype("float32"), generator.integers(10, size=count)
-
-
-def step_times(case: Case, *, rounds: int, steps: int) -> dict[str, list[float]]:
-    """Seconds a step of `fit`, for each arm and round; the arms take turns.
+def measure(name: str, *, rounds: int, steps: int, starts: int) -> dict:
+    """Times a step, for each arm and round, the arms taking turns, and the bytes of L-Adam's variables beyond Adam's.
 
     Args:
-        case: the case.
+        name: a name of `CASES`.
         rounds: int, how often each arm has its turn.
         steps: int, steps in a turn.
+        starts: int, how often each arm makes its first step, each in a fresh process; 0: not at all.
+
+    Returns:
+        dict of `step`, see `summary`, its `target`, `extra_bytes`, and where a net is trained and `starts` is not 0
+        `first_step`, with a target of its own.
     """
-    x, y = batches(case, steps)
-    trained = {arm: compiled_model(case, arm) for arm in ARMS}
-
-    def turn(model):
-        start = time.perf_counter()
-        model.fit(x, y, batch_size=case.batch_size, epochs=1, shuffle=False, verbose=0)
-        return (time.perf_counter() - start) / steps
-
-    for model in trained.values():
-        turn(model)  # trace and compile
+    case = CASES[name]
+    turns, sizes = {}, {}
+    for arm in ARMS:
+        turns[arm], optimizer = case.prepare(arm, steps)
+        turns[arm]()  # trace and compile
+        sizes[arm] = sum(
+            math.prod(variable.shape) * np.dtype(keras.backend.standardize_dtype(variable.dtype)).itemsize
+            for variable in optimizer.variables
+        )
     times = {arm: [] for arm in ARMS}
     for _ in range(rounds):
-        for arm, model in trained.items():
-            times[arm].append(turn(model))
-    return times
+        for arm, turn in turns.items():
+            times[arm].append(turn())
+    result = {"step": summary(times), "target": target(TARGETS, name)}
+    result["extra_bytes"] = sizes["langevin"] - sizes["parent"]
+    if starts and isinstance(case, FitCase):
+        result["first_step"] = summary(first_step_times(name, rounds=starts))
+        result["first_step"]["target"] = target(FIRST_STEP_TARGETS, name)
+    return result
 
 
 def first_step_times(name: str, *, rounds: int) -> dict[str, list[float]]:
@@ -120,24 +158,11 @@ def first_step_times(name: str, *, rounds: int) -> dict[str, list[float]]:
 def first_step_time(name: str, arm: str) -> float:
     """As `first_step_times`, in this process."""
     case = CASES[name]
-    model = compiled_model(case, arm)
-    x, y = batches(case, 1)
+    model = case.compiled_model(arm)
+    x, y = case.batches(1)
     start = time.perf_counter()
     model.train_on_batch(x, y)
     return time.perf_counter() - start
-
-
-def extra_bytes(case: Case) -> int:
-    """Bytes of L-Adam's variables beyond Adam's."""
-    sizes = {}
-    for arm in ARMS:
-        model = compiled_model(case, arm)
-        model.optimizer.build(model.trainable_variables)
-        sizes[arm] = sum(
-            math.prod(variable.shape) * np.dtype(keras.backend.standardize_dtype(variable.dtype)).itemsize
-            for variable in model.optimizer.variables
-        )
-    return sizes["langevin"] - sizes["parent"]
 
 
 def summary(times: dict[str, list[float]]) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """What a result carries with it: versions, commit, device."""
 
+import os
 import platform
 import subprocess
 import time
@@ -16,6 +17,7 @@ def provenance() -> dict:
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "backend": keras.backend.backend(),
         "device": _device(),
+        "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in names},
         "commit": _commit(),

@@ -47,8 +47,8 @@ class Langevin:
             `1e-7`: where a gradient is zero for long, ε alone bounds the noise.
 
     Raises:
-        ValueError: `sigma`, `layers`, `seed` or `noise` is out of its range. What only the model can tell (a name that matches
-            no layer, more layers than there are) is raised when the optimizer is built, before any step.
+        ValueError: `sigma`, `layers`, `seed` or `noise` is out of its range. What only the model can tell (a name that
+            matches no layer, more layers than there are) is raised when the optimizer is built, before any step.
 
     Example:
 
@@ -245,10 +245,10 @@ class Langevin:
         return draws
 
     def _parts(self, pool: "_Pool") -> list:
-        """What P is computed for at once: the pool, where its one member or the class allows it; else each member."""
-        if len(pool.members) == 1:
-            return pool.members
-        return [pool] if self.elementwise_preconditioner else pool.members
+        """What P is computed for at once: the pool, where the class allows it and the backend gains by it; else each
+        member."""
+        together = self.elementwise_preconditioner and noise_source.POOLS_PRECONDITIONERS and len(pool.members) > 1
+        return [pool] if together else pool.members
 
     def _before_steps(self, pool: "_Pool") -> list:
         return [self.before_step(part) for part in self._parts(pool)]
@@ -262,33 +262,8 @@ class Langevin:
             ops.convert_to_tensor(self._seed),
             ops.convert_to_tensor(self.iterations),
             ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype)),
-            self._preconditioner_of(pool, before, dtype),
+            _Preconditioner(self, pool, self._parts(pool), before),
         )
-
-    def _preconditioner_of(self, pool: "_Pool", before: list, dtype: str):
-        """The function that gives P of a pool, or of a piece of its one variable, to the noise."""
-
-        def whole():
-            parts = zip(self._parts(pool), before, strict=True)
-            factors = [ops.cast(self.preconditioner(part, before_step), dtype) for part, before_step in parts]
-            if len(factors) == 1:
-                return factors[0]
-            factors = zip(factors, pool.draw.places, strict=True)
-            return noise_source.concatenate([ops.broadcast_to(factor, place.shape) for factor, place in factors])
-
-        factor = None
-
-        def preconditioner(span: slice | None = None):
-            nonlocal factor
-            if span is None:
-                return whole()
-            if self.elementwise_preconditioner:
-                piece = _Piece(pool.members[0], pool.indices[0], span)
-                return ops.cast(self.preconditioner(piece, _piece_of(before[0], span)), dtype)
-            factor = whole() if factor is None else factor
-            return _piece_of(factor, span)
-
-        return preconditioner
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -347,6 +322,47 @@ class _Piece:
         self.index = index
         self.span = span
         self.dtype = variable.dtype
+
+
+class _Preconditioner:
+    """P of what is drawn at once, in the forms that a backend may want it in.
+
+    Args:
+        optimizer: the optimizer.
+        pool: the pool.
+        parts: what P is computed for at once, see `Langevin._parts`.
+        before: list, what `before_step` returned for each part.
+    """
+
+    def __init__(self, optimizer, pool: _Pool, parts: list, before: list):
+        self._optimizer = optimizer
+        self._pool = pool
+        self._parts = parts
+        self._before = before
+        self._whole = None
+
+    def of_member(self, number: int):
+        """P of one variable of the pool; where the backend does not pool preconditioners."""
+        return self._of(self._parts[number], self._before[number])
+
+    def whole(self):
+        """P of the pool's draw, or a scalar."""
+        factors = [self._of(part, before) for part, before in zip(self._parts, self._before, strict=True)]
+        if len(factors) == 1:
+            return factors[0]
+        factors = zip(factors, self._pool.draw.places, strict=True)
+        return noise_source.concatenate([ops.broadcast_to(factor, place.shape) for factor, place in factors])
+
+    def piece(self, span: slice):
+        """P of neighbouring elements of the pool's one variable, flat, or a scalar."""
+        if self._optimizer.elementwise_preconditioner:
+            (variable,), (index,), (before,) = self._pool.members, self._pool.indices, self._before
+            return self._of(_Piece(variable, index, span), _piece_of(before, span))
+        self._whole = self.whole() if self._whole is None else self._whole
+        return _piece_of(self._whole, span)
+
+    def _of(self, part, before):
+        return ops.cast(self._optimizer.preconditioner(part, before), _noise_dtype(self._pool))
 
 
 def _piece_of(values, span: slice):

@@ -4,6 +4,8 @@ import keras
 import pytest
 
 from keras_langevin import cli
+from keras_langevin.experiments import overhead
+from keras_langevin.experiments.update_cost import UpdateCase
 
 QUICK = ["bench", "--cases", "dense 30×64", "--rounds", "1", "--steps", "1", "--starts", "0"]
 
@@ -16,8 +18,39 @@ def test_bench_measures_shows_and_writes(tmp_path, capsys):
     assert results["provenance"]["backend"] == keras.backend.backend()
     (case,) = results["cases"].values()
     assert case["step"]["ratio"] == pytest.approx(case["step"]["langevin_ms"] / case["step"]["parent_ms"])
+    assert case["target"] == overhead.target(overhead.TARGETS, "dense 30×64") > 1
     # a seed of two words and sigma, of four bytes each
     assert case["extra_bytes"] == 12
+
+
+def test_bench_measures_an_update_alone(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(overhead.CASES, "small", UpdateCase(((3, 4), (5,))))
+    out = tmp_path / "overhead.json"
+    assert cli.main(["bench", "--cases", "small", "--rounds", "2", "--steps", "2", "--out", str(out)]) == 0
+    case = json.loads(out.read_text("utf-8"))["cases"]["small"]
+    assert case["step"]["parent_ms"] > 0 and case["extra_bytes"] == 12 and case["target"] is None
+
+
+def test_bench_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
+    """Finished cases are kept, of the same code and machine only."""
+    for name in ("small", "smaller"):
+        monkeypatch.setitem(overhead.CASES, name, UpdateCase(((3,),)))
+    out = tmp_path / "overhead.json"
+    quick = ["bench", "--rounds", "1", "--steps", "1", "--out", str(out), "--cases"]
+    assert cli.main([*quick, "small"]) == 0
+    before = json.loads(out.read_text("utf-8"))
+    assert cli.main([*quick, "small", "smaller"]) == 0
+    after = json.loads(out.read_text("utf-8"))
+    assert list(after["cases"]) == ["small", "smaller"] and after["cases"]["small"] == before["cases"]["small"]
+    after["provenance"]["commit"] = "other"
+    out.write_text(json.dumps(after), "utf-8")
+    capsys.readouterr()
+    assert cli.main([*quick, "small"]) == 2
+    assert "holds results with commit 'other'" in capsys.readouterr().err
+
+
+def test_every_case_has_a_target():
+    assert set(overhead.TARGETS) == set(overhead.CASES)
 
 
 @pytest.mark.parametrize(

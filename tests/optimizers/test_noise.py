@@ -52,9 +52,7 @@ def bits(seed, update, draw):
 
 
 def normals(seed, update, draw):
-    return as_numpy(noise.sample(keras.ops.convert_to_tensor(noise.split_seed(seed)), update, draw)).astype(
-        "float64"
-    )
+    return as_numpy(noise.sample(keras.ops.convert_to_tensor(noise.split_seed(seed)), update, draw)).astype("float64")
 
 
 def one(shape, block=0, offset=0):
@@ -97,6 +95,14 @@ def test_neighbours_make_one_run():
     assert Draw((a, b, c, d), flat=True).runs == [(0, 0, 16)]
     assert Draw((a, c, d), flat=True).runs == [(0, 0, 6), (0, 10, 6)]
     assert Draw((a, Place(1, 6, (4,))), flat=True).runs == [(0, 0, 6), (1, 6, 4)]
+
+
+def test_runs_in_whole_rows():
+    a, b, c, d = noise.places_of([(2, 3), (4,), (0,), (5,)])
+    assert Draw((a, b, c, d), flat=True).padded(8) == ([(0, 0, (2, 8))], [0, 6, 0, 10])
+    assert Draw((a, c, d), flat=True).padded(4) == ([(0, 0, (2, 4)), (0, 10, (2, 4))], [0, 0, 8])
+    assert Draw((a, Place(1, 6, (4,))), flat=True).padded(4) == ([(0, 0, (2, 4)), (1, 6, (1, 4))], [0, 8])
+    assert Draw((c,), flat=True).padded(4) == ([], [0])
 
 
 def test_small_variables_are_pooled_and_large_ones_are_not():

@@ -18,6 +18,7 @@ from keras_langevin.optimizers.noise.places import LAWS, Draw, Place, places_of,
 
 __all__ = [
     "LAWS",
+    "POOLS_PRECONDITIONERS",
     "Draw",
     "Place",
     "add_noise",
@@ -32,6 +33,8 @@ __all__ = [
     "split_seed",
 ]
 
+# Whether P of a pool is computed for all its variables at once.
+POOLS_PRECONDITIONERS = keras.backend.backend() != "jax"
 _backend = importlib.import_module(f"keras_langevin.optimizers.noise.on_{keras.backend.backend()}")
 
 
@@ -76,8 +79,8 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
         variables: list of variables, those of the draw.
         draw, seed_words, update: see `random_bits`.
         scale: scalar tensor, σ√γ, float32 or float64.
-        preconditioner: function without arguments that returns P: tensor of the draw's shape or a scalar one, of the
-            dtype of `scale`.
+        preconditioner: P, of the dtype of `scale`: an object with `whole()`, `of_member(number)` and `piece(span)`, of
+            the whole draw, of one of its variables, and of a slice of its one variable.
     """
     _backend.add_noise(optimizer, variables, draw, seed_words, update, scale, preconditioner)
 

@@ -10,6 +10,10 @@ from jax import lax
 from keras_langevin.optimizers.noise import law
 from keras_langevin.optimizers.noise.places import Draw
 
+# A pool is drawn in whole rows: XLA's loop over a flat range counts in 64-bit vectors, and one whose length its threads
+# do not divide is not vectorized at all.
+_ROW = 2048
+
 # The whole formula is one loop that XLA fuses: no library erf⁻¹, no buffer.
 _ops = SimpleNamespace(
     constant=np.uint32,
@@ -52,32 +56,37 @@ def sample(seed_words, update, draw: Draw):
 
 
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
-    def noise():
-        root = jnp.sqrt(preconditioner())
-        return scale * root * sample(seed_words, update, draw).astype(root.dtype)
+    if draw.flat:
+        pieces = _pieces(seed_words, update, draw, scale)
+    else:
+        pieces = [sample(seed_words, update, draw).astype(scale.dtype)]
+    for number, (variable, piece) in enumerate(zip(variables, pieces, strict=True)):
+        noise = scale * jnp.sqrt(preconditioner.of_member(number)) * piece
+        optimizer.assign_add(variable, noise.astype(variable.dtype))
 
-    pieces = _pieces(noise, draw, scale) if draw.flat else [noise()]
-    for variable, piece in zip(variables, pieces, strict=True):
-        optimizer.assign_add(variable, piece.astype(variable.dtype))
 
+def _pieces(seed_words, update, draw: Draw, scale):
+    """Of a pool, each variable's numbers.
 
-def _pieces(noise, draw: Draw, scale):
-    """Of a pool, each variable's part.
-
-    XLA would compute the whole noise anew in the loop of each part, and compile each of these loops. What a conditional
-    returns it leaves alone (an optimization barrier it does not, on a CPU), and with starts that it does not know the
-    loops of variables of one shape are one. σ = 0 skips the noise besides.
+    XLA would compute the whole pool anew in the loop of each variable, and compile each of these loops. What a
+    conditional returns it leaves alone (an optimization barrier it does not, on a CPU), and with starts that it does
+    not know the loops of variables of one shape are one. σ = 0 skips the draw besides.
     """
-    sizes = [math.prod(place.shape) for place in draw.places]
-    starts = np.cumsum([0, *sizes[:-1]])
-    flat, *starts = lax.cond(
-        scale != 0,
-        lambda: (noise(), *(jnp.int32(start) for start in starts)),
-        lambda: (jnp.zeros(draw.shape, scale.dtype), *(jnp.int32(0) for _ in starts)),
-    )
+    places, starts = draw.padded(_ROW)
+
+    def drawn():
+        parts = [sample(seed_words, update, Draw((place,), False, draw.law)).reshape(-1) for place in places]
+        flat = jnp.concatenate(parts) if parts else jnp.zeros((0,), jnp.float32)
+        return flat.astype(scale.dtype), *(jnp.int32(start) for start in starts)
+
+    def skipped():
+        size = sum(math.prod(place.shape) for place in places)
+        return jnp.zeros((size,), scale.dtype), *(jnp.int32(0) for _ in starts)
+
+    flat, *starts = lax.cond(scale != 0, drawn, skipped)
     return [
-        lax.dynamic_slice(flat, (start,), (size,)).reshape(place.shape)
-        for start, size, place in zip(starts, sizes, draw.places, strict=True)
+        lax.dynamic_slice(flat, (start,), (math.prod(place.shape),)).reshape(place.shape)
+        for start, place in zip(starts, draw.places, strict=True)
     ]
 
 

@@ -56,7 +56,7 @@ def sample(seed_words, update, draw: Draw):
 
 
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
-    noise = _call(_scaled_sample, seed_words, update, draw, scale, tf.convert_to_tensor(preconditioner()))
+    noise = _call(_scaled_sample, seed_words, update, draw, scale, tf.convert_to_tensor(preconditioner.whole()))
     if draw.flat:
         pieces = tf.split(noise, [math.prod(place.shape) for place in draw.places])
         pieces = [tf.reshape(piece, place.shape) for piece, place in zip(pieces, draw.places, strict=True)]

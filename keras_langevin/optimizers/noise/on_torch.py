@@ -41,7 +41,7 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
     spans = _spans(draw, _longest(scale.device))
     if draw.flat or len(spans) == 1:
         noise = sample(seed_words, update, draw).to(scale.dtype)
-        noise.mul_(torch.sqrt(torch.as_tensor(preconditioner())).mul_(scale))
+        noise.mul_(torch.sqrt(torch.as_tensor(preconditioner.whole())).mul_(scale))
         pieces = torch.split(noise, [math.prod(place.shape) for place in draw.places]) if draw.flat else [noise]
         pieces = [piece.view(place.shape) for piece, place in zip(pieces, draw.places, strict=True)]
         torch._foreach_add_([variable.value for variable in variables], pieces)
@@ -50,7 +50,7 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
     flat = value.view(-1) if value.is_contiguous() else value.flatten()
     for span, *run in _runs(seed_words, update, spans):
         noise = _SAMPLES[draw.law](*run).to(scale.dtype)
-        flat[span].add_(noise.mul_(torch.sqrt(torch.as_tensor(preconditioner(span))).mul_(scale)))
+        flat[span].add_(noise.mul_(torch.sqrt(torch.as_tensor(preconditioner.piece(span))).mul_(scale)))
     if not value.is_contiguous():
         value.copy_(flat.view(value.shape))
 

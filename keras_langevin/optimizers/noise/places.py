@@ -61,6 +61,26 @@ class Draw(NamedTuple):
                 runs.append((place.block, place.offset, size))
         return runs
 
+    def padded(self, row: int) -> tuple[list[Place], list[int]]:
+        """The runs as two-dimensional places of whole rows, and where each variable begins if they lie flat one after
+        another; of a flat draw.
+
+        Args:
+            row: int, the length of a row.
+        """
+        places, starts = [], []
+        runs, total = iter(self.runs), 0
+        end = first = begin = 0  # of the run under way: its end and first element, and where it begins in the array
+        block = -1
+        for place in self.places:
+            if math.prod(place.shape) and not (block == place.block and first <= place.offset < end):
+                block, first, length = next(runs)
+                end, begin = first + length, total
+                places.append(Place(block, first, (-(-length // row), row)))
+                total += math.prod(places[-1].shape)
+            starts.append(begin + place.offset - first if math.prod(place.shape) else 0)
+        return places, starts
+
 
 def places_of(shapes: list[tuple[int, ...]]) -> list[Place]:
     """The place of each variable of an optimizer.

@@ -1,0 +1,104 @@
+"""What one update of an optimizer costs by itself, without a model."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_langevin.optimizers.adam import LAdam
+
+ARMS = ("parent", "langevin")
+
+
+def make_optimizer(arm: str, **langevin_arguments) -> keras.optimizers.Optimizer:
+    """Adam (`"parent"`), or L-Adam of the same ε."""
+    arguments = {"learning_rate": 1e-3, "epsilon": 1e-6}
+    if arm == "parent":
+        return keras.optimizers.Adam(**arguments)
+    return LAdam(**arguments, sigma=1e-3, seed=0, **langevin_arguments)
+
+
+@dataclass(frozen=True)
+class UpdateCase:
+    """Variables of the given shapes, each the kernel of a layer of its own.
+
+    Attributes:
+        shapes: tuple of shapes.
+    """
+
+    shapes: tuple[tuple[int, ...], ...]
+
+    def prepare(self, arm: str, steps: int) -> tuple[Callable[[], float], keras.optimizers.Optimizer]:
+        """One arm: a function that makes `steps` updates and returns the seconds an update, and its optimizer."""
+        optimizer = make_optimizer(arm)
+        update = make_update(optimizer, self.shapes)
+
+        def turn() -> float:
+            start = time.perf_counter()
+            for _ in range(steps):
+                update()
+            return (time.perf_counter() - start) / steps
+
+        return turn, optimizer
+
+
+def make_update(optimizer: keras.optimizers.Optimizer, shapes) -> Callable[[], None]:
+    """A function that makes one update, compiled where the backend compiles, and returns when it is done.
+
+    Args:
+        optimizer: not yet built.
+        shapes: shapes of the variables; values and gradients are made up.
+    """
+    generator = np.random.default_rng(0)
+    variables, gradients = [], []
+    for index, shape in enumerate(shapes):
+        with keras.name_scope(f"layer_{index}"):
+            variables.append(keras.Variable(generator.normal(size=shape).astype("float32"), name="kernel"))
+        gradients.append(ops.convert_to_tensor(generator.normal(size=shape).astype("float32")))
+    optimizer.build(variables)
+    return _MAKERS[keras.backend.backend()](optimizer, variables, gradients)
+
+
+def _on_jax(optimizer, variables, gradients):
+    import jax
+
+    step = jax.jit(
+        lambda values, state, gradients: optimizer.stateless_apply(state, gradients, values), donate_argnums=(0, 1)
+    )
+    # the values move into `state` alone: what is donated may not be read again
+    state = [[variable.value for variable in variables], [variable.value for variable in optimizer.variables]]
+
+    def update():
+        state[:] = step(*state, gradients)
+        jax.block_until_ready(state)
+
+    return update
+
+
+def _on_tensorflow(optimizer, variables, gradients):
+    import tensorflow as tf
+
+    step = tf.function(lambda gradients: optimizer.apply(gradients, variables), jit_compile=True)
+
+    def update():
+        step(gradients)
+        optimizer.iterations.numpy()  # which waits
+
+    return update
+
+
+def _on_torch(optimizer, variables, gradients):
+    import torch
+
+    def update():
+        optimizer.apply(gradients, variables)
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+
+    return update
+
+
+_MAKERS = {"jax": _on_jax, "tensorflow": _on_tensorflow, "torch": _on_torch}
