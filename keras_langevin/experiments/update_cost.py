@@ -27,14 +27,20 @@ class UpdateCase:
 
     Attributes:
         shapes: tuple of shapes.
+        layers: the `layers` argument of L-Adam. Defaults to `None`.
+        noise: the `noise` argument of L-Adam. Defaults to `"normal"`.
+        donate: bool, whether on JAX the old state's memory is given to the new one. Defaults to `True`.
     """
 
     shapes: tuple[tuple[int, ...], ...]
+    layers: float | None = None
+    noise: str = "normal"
+    donate: bool = True
 
     def prepare(self, arm: str, steps: int) -> tuple[Callable[[], float], keras.optimizers.Optimizer]:
         """One arm: a function that makes `steps` updates and returns the seconds an update, and its optimizer."""
-        optimizer = make_optimizer(arm)
-        update = make_update(optimizer, self.shapes)
+        optimizer = make_optimizer(arm, layers=self.layers, noise=self.noise)
+        update = make_update(optimizer, self.shapes, donate=self.donate)
 
         def turn() -> float:
             start = time.perf_counter()
@@ -45,12 +51,13 @@ class UpdateCase:
         return turn, optimizer
 
 
-def make_update(optimizer: keras.optimizers.Optimizer, shapes) -> Callable[[], None]:
+def make_update(optimizer: keras.optimizers.Optimizer, shapes, *, donate: bool = True) -> Callable[[], None]:
     """A function that makes one update, compiled where the backend compiles, and returns when it is done.
 
     Args:
         optimizer: not yet built.
         shapes: shapes of the variables; values and gradients are made up.
+        donate: see `UpdateCase`.
     """
     generator = np.random.default_rng(0)
     variables, gradients = [], []
@@ -59,15 +66,16 @@ def make_update(optimizer: keras.optimizers.Optimizer, shapes) -> Callable[[], N
             variables.append(keras.Variable(generator.normal(size=shape).astype("float32"), name="kernel"))
         gradients.append(ops.convert_to_tensor(generator.normal(size=shape).astype("float32")))
     optimizer.build(variables)
-    return _MAKERS[keras.backend.backend()](optimizer, variables, gradients)
+    return _MAKERS[keras.backend.backend()](optimizer, variables, gradients, donate)
 
 
-def _on_jax(optimizer, variables, gradients):
+def _on_jax(optimizer, variables, gradients, donate):
     import jax
 
-    step = jax.jit(
-        lambda values, state, gradients: optimizer.stateless_apply(state, gradients, values), donate_argnums=(0, 1)
-    )
+    def apply(values, state, gradients):
+        return optimizer.stateless_apply(state, gradients, values)
+
+    step = jax.jit(apply, donate_argnums=(0, 1) if donate else ())
     # the values move into `state` alone: what is donated may not be read again
     state = [[variable.value for variable in variables], [variable.value for variable in optimizer.variables]]
 
@@ -78,7 +86,7 @@ def _on_jax(optimizer, variables, gradients):
     return update
 
 
-def _on_tensorflow(optimizer, variables, gradients):
+def _on_tensorflow(optimizer, variables, gradients, donate):
     import tensorflow as tf
 
     step = tf.function(lambda gradients: optimizer.apply(gradients, variables), jit_compile=True)
@@ -90,7 +98,7 @@ def _on_tensorflow(optimizer, variables, gradients):
     return update
 
 
-def _on_torch(optimizer, variables, gradients):
+def _on_torch(optimizer, variables, gradients, donate):
     import torch
 
     def update():
