@@ -36,7 +36,7 @@ TESTS = [
 ]
 
 
-def p_values(arrangement: str, seed: int, number: int, n: int | None) -> list[list[str]]:
+def p_values(arrangement: str, seed: int, number: int, n: int | None, generator: str = "in use") -> list[list[str]]:
     """Runs one test: (test, ntuple, tsamples, psamples, p, assessment) of each of its p-values."""
     command = ["dieharder", "-d", str(number), *(["-n", str(n)] if n is not None else [])]
     if arrangement == "aes":
@@ -45,6 +45,7 @@ def p_values(arrangement: str, seed: int, number: int, n: int | None) -> list[li
         ).stdout
     else:
         words = [sys.executable, str(HERE / "noise_words.py"), arrangement, "--seed", str(seed)]
+        words += ["--generator", generator]
         with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as source:
             result = subprocess.run(
                 [*command, "-g", "200"], stdin=source.stdout, capture_output=True, text=True, check=True

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         from keras_langevin.experiments import overhead
         from keras_langevin.experiments.provenance import provenance
 
-        names = options.cases or list(overhead.CASES)
+        names = options.cases or overhead.names()
         for name in names:
             if name not in overhead.CASES:
                 raise unknown("case", name, overhead.CASES)

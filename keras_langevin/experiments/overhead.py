@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
@@ -27,15 +27,21 @@ class FitCase:
         build: function without arguments, returns a `keras.Model`.
         input_shape: tuple of ints.
         batch_size: int.
-        layers: the `layers` argument of L-Adam. Defaults to `None`.
+        langevin: further arguments of L-Adam. Defaults to none.
         most_steps: int, the most steps in a turn, for a net with slow ones. Defaults to 1000.
+        jit_compile: the `jit_compile` argument of `compile`. Defaults to `"auto"`.
+        only_on: the one backend on which it is measured. Defaults to `None`: all.
+        first_step: bool, whether the time to the end of the first step is measured too. Defaults to `False`.
     """
 
     build: Callable[[], keras.Model]
     input_shape: tuple[int, ...]
     batch_size: int
-    layers: float | None = None
+    langevin: dict = field(default_factory=dict)
     most_steps: int = 1000
+    jit_compile: bool | str = "auto"
+    only_on: str | None = None
+    first_step: bool = False
 
     def prepare(self, arm: str, steps: int) -> tuple[Callable[[], float], keras.optimizers.Optimizer]:
         """The net of one arm: a function that trains it and returns the seconds a step, and its optimizer."""
@@ -54,7 +60,7 @@ class FitCase:
         """The net, compiled with Adam or with L-Adam of the same ε."""
         model = self.build()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(optimizer=make_optimizer(arm, layers=self.layers), loss=loss)
+        model.compile(optimizer=make_optimizer(arm, **self.langevin), loss=loss, jit_compile=self.jit_compile)
         return model
 
     def batches(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -78,16 +84,18 @@ def _resnet() -> keras.Model:
 
 
 CASES = {
-    "dense 30×64": FitCase(_dense, (64,), 512),
-    "dense 30×64, 30% noisy": FitCase(_dense, (64,), 512, layers=0.3),
-    "dense 30×64, none noisy": FitCase(_dense, (64,), 512, layers=0.0),
-    "dense 4×1024": FitCase(_wide, (1024,), 512),
-    "dense 4×1024, 30% noisy": FitCase(_wide, (1024,), 512, layers=0.3),
+    "dense 30×64": FitCase(_dense, (64,), 512, first_step=True),
+    "dense 30×64, 30% noisy": FitCase(_dense, (64,), 512, langevin={"layers": 0.3}),
+    "dense 30×64, none noisy": FitCase(_dense, (64,), 512, langevin={"layers": 0.0}),
+    "dense 4×1024": FitCase(_wide, (1024,), 512, first_step=True),
+    "dense 4×1024, 30% noisy": FitCase(_wide, (1024,), 512, langevin={"layers": 0.3}),
+    "dense 4×1024, rademacher": FitCase(_wide, (1024,), 512, langevin={"noise": "rademacher"}),
+    "dense 4×1024, jit_compile": FitCase(_wide, (1024,), 512, jit_compile=True, only_on="torch"),
     "resnet-20": FitCase(_resnet, (32, 32, 3), 256, most_steps=2),
-    "resnet-20, 30% noisy": FitCase(_resnet, (32, 32, 3), 256, layers=0.3, most_steps=2),
+    "resnet-20, 30% noisy": FitCase(_resnet, (32, 32, 3), 256, langevin={"layers": 0.3}, most_steps=2),
     "update alone, 4 M": UpdateCase(((2000, 2000),)),
-    # On JAX `fit` gives the old state's memory to the new one; a loop of one's own may not. Elsewhere the same.
-    "update alone, 4 M, no donation": UpdateCase(((2000, 2000),), donate=False),
+    # On JAX `fit` gives the old state's memory to the new one; a loop of one's own may not.
+    "update alone, 4 M, no donation": UpdateCase(((2000, 2000),), donate=False, only_on="jax"),
 }
 BACKENDS = ("jax", "tensorflow", "torch")
 # The most that the ratio may be, on each of `BACKENDS`; `None`: no target.
@@ -97,12 +105,19 @@ TARGETS = {
     "dense 30×64, none noisy": (1.01, 1.01, 1.05),
     "dense 4×1024": (1.12, 1.20, 1.20),
     "dense 4×1024, 30% noisy": (1.05, 1.05, 1.10),
+    "dense 4×1024, rademacher": (1.12, 1.20, 1.20),
+    "dense 4×1024, jit_compile": (None, None, 1.20),
     "resnet-20": (1.02, 1.02, 1.02),
     "resnet-20, 30% noisy": (1.05, 1.05, 1.10),
     "update alone, 4 M": (1.4, 2.5, None),
     "update alone, 4 M, no donation": (1.4, None, None),
 }
 FIRST_STEP_TARGETS = {"dense 30×64": (1.5, 1.3, 1.2)}
+
+
+def names() -> list[str]:
+    """The cases that are measured on the backend in use."""
+    return [name for name, case in CASES.items() if case.only_on in (None, keras.backend.backend())]
 
 
 def target(targets: dict, name: str) -> float | None:
@@ -120,7 +135,7 @@ def measure(name: str, *, rounds: int, steps: int, starts: int) -> dict:
         starts: int, how often each arm makes its first step, each in a fresh process; 0: not at all.
 
     Returns:
-        dict of `step`, see `summary`, its `target`, `extra_bytes`, and where a net is trained and `starts` is not 0
+        dict of `step`, see `summary`, its `target`, `extra_bytes`, and where the case has it and `starts` is not 0
         `first_step`, with a target of its own.
     """
     case = CASES[name]
@@ -138,7 +153,7 @@ def measure(name: str, *, rounds: int, steps: int, starts: int) -> dict:
             times[arm].append(turn())
     result = {"step": summary(times), "target": target(TARGETS, name)}
     result["extra_bytes"] = sizes["langevin"] - sizes["parent"]
-    if starts and isinstance(case, FitCase):
+    if starts and getattr(case, "first_step", False):
         result["first_step"] = summary(first_step_times(name, rounds=starts))
         result["first_step"]["target"] = target(FIRST_STEP_TARGETS, name)
     return result

@@ -1,7 +1,7 @@
 """What one update of an optimizer costs by itself, without a model."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import keras
@@ -27,19 +27,17 @@ class UpdateCase:
 
     Attributes:
         shapes: tuple of shapes.
-        layers: the `layers` argument of L-Adam. Defaults to `None`.
-        noise: the `noise` argument of L-Adam. Defaults to `"normal"`.
         donate: bool, whether on JAX the old state's memory is given to the new one. Defaults to `True`.
+        only_on: the one backend on which it is measured. Defaults to `None`: all.
     """
 
     shapes: tuple[tuple[int, ...], ...]
-    layers: float | None = None
-    noise: str = "normal"
     donate: bool = True
+    only_on: str | None = None
 
     def prepare(self, arm: str, steps: int) -> tuple[Callable[[], float], keras.optimizers.Optimizer]:
         """One arm: a function that makes `steps` updates and returns the seconds an update, and its optimizer."""
-        optimizer = make_optimizer(arm, layers=self.layers, noise=self.noise)
+        optimizer = make_optimizer(arm)
         update = make_update(optimizer, self.shapes, donate=self.donate)
 
         def turn() -> float:
@@ -110,3 +108,30 @@ def _on_torch(optimizer, variables, gradients, donate):
 
 
 _MAKERS = {"jax": _on_jax, "tensorflow": _on_tensorflow, "torch": _on_torch}
+
+
+def in_turns(runs: dict[Hashable, Callable[[], None]], *, rounds: int, seconds: float = 0.05) -> dict:
+    """Seconds a call of each function, in each round; they take turns, so that a busy machine slows all alike.
+
+    Args:
+        runs: the functions by name; each is called twice before the clock runs.
+        rounds: int, how often each has its turn.
+        seconds: float, a turn repeats its function so often that it lasts about this long. Defaults to `0.05`.
+
+    Returns:
+        dict of lists of floats, of length `rounds`.
+    """
+    repeats = {}
+    for name, run in runs.items():
+        run()
+        start = time.perf_counter()
+        run()
+        repeats[name] = max(1, round(seconds / (time.perf_counter() - start)))
+    times = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            for _ in range(repeats[name]):
+                run()
+            times[name].append((time.perf_counter() - start) / repeats[name])
+    return times

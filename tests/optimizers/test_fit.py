@@ -4,6 +4,7 @@ Most tests train a layer whose gradient is zero, so that the weights are the sum
 """
 
 import random
+import shutil
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from keras import ops
 from scipy import stats
 
+from keras_langevin import LAdam
 from tests.optimizers.cases import BACKEND, CASES, case_name, double_precision, increments, make_variables, normal
 
 every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
@@ -93,6 +95,21 @@ def test_draws_of_one_fit_are_the_formula_and_uncorrelated(case, jit_compile):
     assert_close(draws, expected_noise(case, 10))
     correlations = np.corrcoef(draws.reshape(10, -1)) - np.eye(10)
     assert np.abs(correlations).max() < stats.norm.isf(5e-7) / np.sqrt(np.prod(SHAPE))
+
+
+@pytest.mark.slow  # a minute of compilation
+@pytest.mark.skipif(BACKEND != "torch" or not shutil.which("g++"), reason="torch.compile with a C++ compiler")
+@pytest.mark.parametrize("noise", ["normal", "rademacher"])
+def test_under_torch_compile_the_noise_is_the_same(noise):
+    """A pool of two small variables and a large one."""
+    weights = []
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.Dense(300, activation="tanh"), keras.layers.Dense(1000), keras.layers.Dense(3)]
+        model = keras.Sequential([keras.Input((4,)), *layers])
+        model.compile(optimizer=LAdam(1e-3, sigma=0.5, seed=1, noise=noise), loss="mse", jit_compile=jit_compile)
+        weights.append(fit_weights(model))
+    np.testing.assert_allclose(weights[1], weights[0], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras runs one step at a time on PyTorch")

@@ -1,0 +1,169 @@
+"""Writes the tables of docs/speed.md anew, from the files in benchmarks/results.
+
+    python benchmarks/tables.py          # writes docs/speed.md
+    python benchmarks/tables.py --check  # only says whether it is up to date
+
+Each table stands between two comments that name it.
+"""
+
+import argparse
+import csv
+import json
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "speed.md"
+BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
+VERDICTS = ("PASSED", "WEAK", "FAILED")
+
+
+def read(name: str) -> dict | None:
+    path = RESULTS / name
+    return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    with open(RESULTS / name, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def spread(low: float, middle: float, high: float) -> str:
+    return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+
+
+def against_target(summary: dict | None, target: float | None) -> str:
+    if summary is None:
+        return "-"
+    text = spread(*(summary[key] for key in ("ratio_low", "ratio", "ratio_high")))
+    if target is None:
+        return text
+    return f"{text}; target {target:.2f}" + ("" if summary["ratio"] <= target else ", **missed**")
+
+
+def steps() -> str:
+    files = {backend: read(f"step_overhead-{backend}.json") for backend in BACKENDS}
+    cases = dict.fromkeys(name for file in files.values() if file for name in file["cases"])
+    rows = []
+    for name in cases:
+        found = [(file or {"cases": {}})["cases"].get(name) for file in files.values()]
+        rows.append([name, *(against_target(case["step"], case["target"]) if case else "-" for case in found)])
+    return markdown(["a step with L-Adam / with Adam", *BACKENDS.values()], rows)
+
+
+def starts() -> str:
+    files = {backend: read(f"step_overhead-{backend}.json") for backend in BACKENDS}
+    cases = dict.fromkeys(
+        name for file in files.values() if file for name, c in file["cases"].items() if "first_step" in c
+    )
+    rows = []
+    for name in cases:
+        found = [(file or {"cases": {}})["cases"].get(name, {}).get("first_step") for file in files.values()]
+        rows.append([name, *(against_target(first, first["target"]) if first else "-" for first in found)])
+    return markdown(["the first step with L-Adam / with Adam", *BACKENDS.values()], rows)
+
+
+def machines() -> str:
+    lines = []
+    for path in sorted(RESULTS.glob("*.json")):
+        made = json.loads(path.read_text("utf-8"))["provenance"]
+        versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+        device = f"{made['device']}, {made['cores']} cores"
+        lines.append([f"`{path.name}`", made["finished_at"][:10], device, f"Python {made['python']}, {versions}"])
+    return markdown(["file", "date", "device", "versions"], lines)
+
+
+def generators() -> str:
+    times = read("noise_generators.json")["ns_per_parameter"]
+    counts = Counter(
+        (row["generator"], row["arrangement"], row["assessment"]) for row in rows_of("noise_generators.csv")
+    )
+    rows = []
+    for name in times["update"]:
+        cells = [spread(*times[kind][name]) if name in times[kind] else "-" for kind in ("words", "update")]
+        for arrangement in ("elements", "steps", "variables"):
+            own = [counts[name, arrangement, verdict] for verdict in VERDICTS]
+            cells.append(" / ".join(map(str, own)) if any(own) else "-")
+        rows.append([name, *cells])
+    header = ["generator", "words, ns", "Adam's update with it, ns", "elements", "steps", "variables"]
+    return markdown(header, rows)
+
+
+def quality() -> str:
+    rows, found = [], rows_of("noise_quality.csv")
+    for arrangement in dict.fromkeys(row["arrangement"] for row in found):
+        own = [row for row in found if row["arrangement"] == arrangement]
+        counts = Counter(row["assessment"] for row in own)
+        tests = {(row["number"], row["n"]) for row in own}
+        worst = [f"{row['test']} {row['ntuple']}: {row['p']}" for row in own if row["assessment"] != "PASSED"]
+        rows.append(
+            [
+                arrangement,
+                str(len(tests)),
+                str(len(own)),
+                " / ".join(str(counts[verdict]) for verdict in VERDICTS),
+                f"{len(own) / 100:.1f}",
+                ", ".join(worst) or "-",
+            ]
+        )
+    header = ["words along", "tests", "p-values", "passed / weak / failed", "weak by chance", "the weak ones"]
+    return markdown(header, rows)
+
+
+def peers() -> str:
+    tables = []
+    for backend, title in BACKENDS.items():
+        file = read(f"peers-{backend}.json")
+        if file:
+            methods = file["ns_per_parameter"]
+            sizes = list(next(iter(methods.values())))
+            rows = [[name, *(spread(*times[size]) for size in sizes)] for name, times in methods.items()]
+            header = [f"{title}, ns a parameter", *(f"{int(size):,} parameters" for size in sizes)]
+            tables.append(markdown(header, rows))
+    return "\n\n".join(tables)
+
+
+TABLES = {
+    "steps": steps,
+    "starts": starts,
+    "generators": generators,
+    "quality": quality,
+    "peers": peers,
+    "machines": machines,
+}
+
+
+def page(text: str) -> str:
+    """The page with its tables made anew."""
+    for name, make in TABLES.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+        text, count = re.subn(
+            pattern, lambda found, make=make: f"{found[1]}{make()}\n{found[2]}", text, flags=re.DOTALL
+        )
+        if count != 1:
+            raise ValueError(f"{PAGE} must hold the table {name!r} once, from <!-- {name} --> to <!-- end -->.")
+    return text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a table is out of date")
+    options = parser.parse_args()
+    before = PAGE.read_text("utf-8")
+    after = page(before)
+    if options.check:
+        print("up to date" if after == before else f"{PAGE.name} is not what the results say: run without --check")
+        return int(after != before)
+    PAGE.write_text(after, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
