@@ -16,6 +16,7 @@ writes a JSON file and prints a table.
 import argparse
 import importlib.util
 import json
+import warnings
 from pathlib import Path
 
 import keras
@@ -72,7 +73,8 @@ def optax_update(shape):
 
 
 def posteriors_update(shape):
-    import posteriors
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # dozens, of its own making
+        import posteriors
     import torch
 
     gradient = torch.ones(shape)

@@ -24,7 +24,7 @@ def add(commands):
     )
     parser.add_argument("--cases", nargs="+", metavar="CASE", help="as the table names them; all unless given")
     parser.add_argument("--rounds", type=int, default=20, help="pairs of turns for the step")
-    parser.add_argument("--steps", type=int, default=8, help="steps in a turn")
+    parser.add_argument("--steps", type=int, default=40, help="steps in a turn, fewer for nets with slow ones")
     parser.add_argument("--starts", type=int, default=3, help="pairs of fresh processes for the first step; 0: none")
     parser.add_argument("--out", help="a JSON file for the results")
     parser.add_argument("--backend", choices=BACKENDS, help="KERAS_BACKEND, else Keras's own choice, unless given")

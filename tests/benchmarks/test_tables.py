@@ -1,0 +1,23 @@
+"""docs/speed.md says what the result files say."""
+
+import importlib.util
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_tables_are_those_of_the_results():
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "benchmarks" / "tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    page = tables.PAGE.read_text("utf-8")
+    assert tables.page(page) == page, "run python benchmarks/tables.py"
+
+
+def test_every_result_file_has_its_provenance():
+    import json
+
+    files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+    assert files
+    for file in files:
+        assert {"device", "cores", "commit", "versions"} <= set(json.loads(file.read_text("utf-8"))["provenance"]), file
