@@ -64,6 +64,31 @@ for make in MAKERS:
             np.testing.assert_allclose(np.asarray(variable.value), weights, rtol=1e-5, atol=1e-6)
 """
 
+COLLECTIVES = """
+import jax, numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from keras_langevin import LAdam, LAdadelta
+
+mesh = Mesh(np.array(jax.devices()).reshape(2, 2), ("row", "column"))
+SPECS = {(512, 256): ("row", "column"), (256,): ("column",), (8, 256): (None, "column"), (4, 6): ("row", None)}
+for cls in (LAdam, LAdadelta):
+    variables = [keras.Variable(np.zeros(shape, "float32"), name="kernel") for shape in SPECS]
+    optimizer = cls(1e-3, sigma=1.0, seed=0)
+    optimizer.build(variables)
+    split = {shape: NamedSharding(mesh, PartitionSpec(*spec)) for shape, spec in SPECS.items()}
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    place = lambda variable: jax.device_put(variable.value, split.get(tuple(variable.shape), everywhere))
+    values, state = [place(v) for v in variables], [place(v) for v in optimizer.variables]
+    gradients = [jax.device_put(np.ones(v.shape, "float32"), split[tuple(v.shape)]) for v in variables]
+    step = jax.jit(lambda g, v, s: optimizer.stateless_apply(s, g, v), out_shardings=(
+        [v.sharding for v in values], [s.sharding for s in state]))
+    text = step.lower(gradients, values, state).compile().as_text()
+    assert "num_partitions=4" in text
+    for collective in ("all-gather", "all-reduce", "all-to-all", "collective-permute"):
+        assert collective not in text, collective
+"""
+
 
 def run(code, **environment):
     environment = os.environ | {"KERAS_BACKEND": BACKEND} | environment
@@ -82,3 +107,9 @@ def test_mirrored_replicas_stay_equal():
 @pytest.mark.skipif(BACKEND != "jax", reason="a distribution of JAX")
 def test_noise_is_the_same_on_any_mesh():
     run(SHARDED, XLA_FLAGS="--xla_force_host_platform_device_count=4")
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="a distribution of JAX")
+def test_devices_that_share_variables_say_nothing_to_each_other():
+    """In the compiled update of sharded variables, large and small, there is no communication."""
+    run(COLLECTIVES, XLA_FLAGS="--xla_force_host_platform_device_count=4")

@@ -289,6 +289,19 @@ def test_an_element_is_independent_from_update_to_update():
     assert abs(np.corrcoef(z[1:, 0], z[:-1, 0])[0, 1]) < stats.norm.isf(5e-7) / np.sqrt(len(z) - 1)
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="a device of PyTorch")
+@pytest.mark.parametrize("law", noise.LAWS)
+def test_nothing_is_read_back_from_the_device(law):
+    """On PyTorch's device without memory, from which no number can be read, so that on a GPU nothing waits."""
+    import torch
+
+    seed = torch.zeros(2, dtype=torch.int32, device="meta")
+    update = torch.zeros((), dtype=torch.int64, device="meta")
+    for draw in (one((3, 4)), one((1000, 1000)), Draw(tuple(noise.places_of([(2, 3), (5,)])), flat=True)):
+        z = noise.sample(seed, update, draw._replace(law=law))
+        assert z.shape == draw.shape and z.device.type == "meta"
+
+
 @pytest.mark.skipif(BACKEND != "jax", reason="transformations of JAX")
 def test_under_vmap_and_scan_the_noise_is_the_same():
     import jax
