@@ -7,6 +7,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+class StorageError(Exception):
+    """Results cannot be written. What was written before is whole."""
+
+
+@contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Turns the system's errors into a `StorageError` that names the folder and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"Results cannot be written to {folder} ({error.strerror or error}). What is finished is kept: make room "
+            "or mend the folder, and give the same command again."
+        ) from error
+
+
 @contextmanager
 def replaced(path: Path, mode: str = "w") -> Iterator:
     """A file that takes the place of `path` when it is complete, and never before.

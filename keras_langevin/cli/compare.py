@@ -1,14 +1,17 @@
 """`keras-langevin compare`: train optimizers side by side and show what differs."""
 
 import argparse
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from keras_langevin.cli.backend import BACKENDS, start_keras
 from keras_langevin.cli.parsing import UsageError, add_data_dir, add_data_file
 from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.sweep import SETTINGS, Sweep, config_text, read_config
+from keras_langevin.files import StorageError, replaced, writing_to
 
 DEFAULT_FOLDER = "keras-langevin-results"
 
@@ -20,41 +23,66 @@ def add(commands):
         "compare",
         help="train optimizers side by side and show what differs",
         description="Trains optimizers side by side, with equal initial weights, batches and augmentation for each "
-        "seed, and shows a table, the same in words, and a picture. The same command goes on where it was interrupted.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        "seed, and shows a table, the same in words, and a picture. The same command goes on where it was interrupted. "
+        "Options marked with * take several values: each combination of them is a comparison of its own.",
     )
-    parser.add_argument("--model", default=defaults.model, help="family and depth")
+    several = {"nargs": "+", "default": None}
+    parser.add_argument("--config", metavar="FILE", help="a TOML file with these settings; options go before it")
+    parser.add_argument(
+        "--model", **several, help=f"* family and depth, or with --depth family alone (default: {defaults.model})"
+    )
+    parser.add_argument("--depth", type=int, **several, help="* depths of the model's family")
     parser.add_argument(
         "--dataset",
-        default=defaults.dataset,
+        **several,
         metavar="NAME",
-        help="digits (embedded); mnist, fashion_mnist, cifar10, cifar100, or any image-classification set of "
-        "tensorflow-datasets with a train and a test split",
+        help="* digits (embedded); mnist, fashion_mnist, cifar10, cifar100, or any image-classification set of "
+        f"tensorflow-datasets with a train and a test split (default: {defaults.dataset})",
     )
     parser.add_argument(
         "--optimizers",
         nargs="+",
-        default=list(defaults.optimizers),
         metavar="NAME[@LAYERS]",
-        help="adam, ladam, ladam@0.3 (the first 30%% of the layers), ladam@3 (the first three), ladam@REGEX",
+        help="adam, ladam, ladam@0.3 (the first 30%% of the layers), ladam@3 (the first three), ladam@REGEX "
+        f"(default: {' '.join(defaults.optimizers)})",
     )
-    parser.add_argument("--epochs", type=int, help="60 on digits, 12 elsewhere, unless given")
-    parser.add_argument("--batch-size", type=int, help="32 on digits, 512 elsewhere, unless given")
-    parser.add_argument("--learning-rate", type=float, help="each optimizer's own (Adam: 1e-3), unless given")
-    parser.add_argument("--sigma", type=float, help="1e-3 (Adadelta: 0.05), unless given")
-    parser.add_argument("--seeds", type=int, default=defaults.seeds, help="how many: 0, 1, ...")
-    parser.add_argument("--limit", type=int, metavar="N", help="train on N examples, drawn by class; all unless given")
+    parser.add_argument("--epochs", type=int, **several, help="* (default: 60 on digits, 12 elsewhere)")
+    parser.add_argument("--batch-size", type=int, **several, help="* (default: 32 on digits, 512 elsewhere)")
+    parser.add_argument("--learning-rate", type=float, **several, help="* (default: each optimizer's own; Adam: 1e-3)")
+    parser.add_argument("--sigma", type=float, **several, help="* (default: 1e-3; Adadelta: 0.05)")
+    parser.add_argument("--seeds", type=int, help=f"how many: 0, 1, ... (default: {defaults.seeds})")
+    parser.add_argument(
+        "--validation-fraction",
+        type=float,
+        metavar="F",
+        help=f"share of the training examples (default: {defaults.validation_fraction})",
+    )
+    parser.add_argument(
+        "--limit", type=int, **several, metavar="N", help="* train on N examples, drawn by class (default: all)"
+    )
     parser.add_argument(
         "--augment",
+        **several,
         metavar="HOW",
-        help="none; crop-flip (pad 2 pixels, random crop and flip); crop-flip-4 (pad 4); crop-flip on cifar10 and "
-        "cifar100, none elsewhere, unless given",
+        help="* none; crop-flip (pad 2 pixels, random crop and flip); crop-flip-4 (pad 4) (default: crop-flip on "
+        "cifar10 and cifar100, none elsewhere)",
     )
     parser.add_argument(
-        "--standardize", action="store_true", help="bring each channel to mean 0 and variance 1 over the training split"
+        "--standardize",
+        action="store_true",
+        default=None,
+        help="bring each channel to mean 0 and variance 1 over the training split",
     )
-    parser.add_argument("--out", help=f"folder for the results; {DEFAULT_FOLDER}/MODEL-DATASET-... unless given")
-    parser.add_argument("--backend", choices=BACKENDS, help="KERAS_BACKEND, else Keras's own choice, unless given")
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="how often, at most, the state of a run is kept at the end of an epoch; 0: each epoch (default: 10)",
+    )
+    parser.add_argument("--save-weights", action="store_true", help="write the trained weights of each run")
+    parser.add_argument("--out", help=f"folder for the results (default: {DEFAULT_FOLDER}/MODEL-DATASET-...)")
+    parser.add_argument("--backend", choices=BACKENDS, help="(default: KERAS_BACKEND, else Keras's own choice)")
     add_data_dir(parser)
     add_data_file(parser)
     parser.set_defaults(run=run)
@@ -62,40 +90,101 @@ def add(commands):
 
 def run(options: argparse.Namespace) -> int:
     """Runs the sub-command and returns its exit status."""
-    names = {field.name for field in fields(Comparison)} - {"backend"}
-    settings = {name: value for name, value in vars(options).items() if name in names}
     try:
-        Comparison(**settings)  # errors that need no Keras come at once
+        settings = _settings(options)
+        Sweep(settings)  # errors that need no Keras come at once
         backend = start_keras(options.backend)
-        from keras_langevin.experiments import runner
-        from keras_langevin.experiments.store import Store
-
-        comparison = Comparison(**settings, backend=backend)
-        data = runner.prepare(comparison, data_dir=options.data_dir, data_file=options.data_file)
-        comparison = replace(comparison, dataset_note=data.note)
-        store = Store(options.out or Path(DEFAULT_FOLDER) / comparison.folder_name, comparison)
-    except ValueError as error:
+        cells, out = _prepared(Sweep(settings, backend), options)
+        _write_config(out, settings)
+    except (ValueError, StorageError) as error:
         raise UsageError(error) from error
 
+    from keras_langevin.experiments import runner
     from keras_langevin.experiments.progress import RunsProgress
 
     console = Console()
-    console.print(_header(comparison, store), soft_wrap=True, highlight=False, markup=False)
+    _show_plan(cells, out, console)
+    trainers = {}
     try:
-        with RunsProgress(comparison, store, console) as progress:
-            runner.run(
-                comparison,
-                data,
-                store,
-                on_start=progress.start,
-                on_epoch=progress.epoch,
-                on_end=progress.end,
-            )
+        with RunsProgress([(comparison, store) for comparison, _, store in cells], console) as progress:
+            for comparison, data, store in cells:
+                progress.begin_cell(comparison, _cell_name(comparison) if len(cells) > 1 else "")
+                with store.locked():
+                    runner.run(
+                        comparison,
+                        data,
+                        store,
+                        on_start=progress.start,
+                        on_epoch=progress.epoch,
+                        on_end=progress.end,
+                        save_weights=options.save_weights,
+                        checkpoint_seconds=options.checkpoint_seconds,
+                        trainers=trainers,
+                    )
+    except (ValueError, StorageError) as error:
+        raise UsageError(error) from error
     except KeyboardInterrupt:
-        message = f"Interrupted. Finished runs are in {store.folder}; the same command goes on from there."
+        message = f"Interrupted. Finished runs are in {out}; the same command goes on from there."
         console.print(message, soft_wrap=True, highlight=False)
         return 130
-    return _show(comparison, store, console)
+    return max(_show(comparison, store, console) for comparison, _, store in cells)
+
+
+def _settings(options: argparse.Namespace) -> dict:
+    """What is given, in the order of the grid: the file's settings, then those of the command line."""
+    given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name, None) is not None}
+    for name, value in given.items():
+        if isinstance(value, list) and len(value) == 1 and name != "optimizers":
+            given[name] = value[0]
+    return (read_config(options.config) if options.config else {}) | given
+
+
+def _prepared(sweep: Sweep, options: argparse.Namespace):
+    """(configuration, data, store) of each comparison, and the folder that holds them all."""
+    from keras_langevin.experiments import runner
+    from keras_langevin.experiments.store import Store
+
+    cells, loaded = [], {}
+    for comparison in sweep.comparisons:
+        same_data = (comparison.dataset, comparison.validation_fraction, comparison.limit)
+        data = runner.prepare(
+            comparison, data_dir=options.data_dir, data_file=options.data_file, data=loaded.get(same_data)
+        )
+        loaded[same_data] = data
+        cells.append((replace(comparison, dataset_note=data.note), data))
+    single = len(cells) == 1
+    default = cells[0][0].folder_name if single else sweep.folder_name
+    out = Path(options.out or Path(DEFAULT_FOLDER) / default)
+    folders = [out if single else out / comparison.folder_name for comparison, _ in cells]
+    return [(*cell, Store(folder, cell[0])) for cell, folder in zip(cells, folders, strict=True)], out
+
+
+def _write_config(out: Path, settings: dict):
+    with writing_to(out), replaced(out / "experiment.toml") as file:
+        file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
+
+
+def _show_plan(cells: list, out: Path, console: Console):
+    """What is to be trained, before it starts."""
+    if len(cells) == 1:
+        ((comparison, _, store),) = cells
+        console.print(_header(comparison, store), soft_wrap=True, highlight=False, markup=False)
+        return
+    grid = Table(title=f"{len(cells)} comparisons, results in {out}")
+    for column in ("model", "dataset", "learning rate", "sigma", "batch", "epochs", "seeds", "optimizers"):
+        grid.add_column(column)
+    for comparison, _, _ in cells:
+        rates = ("own" if value is None else f"{value:g}" for value in (comparison.learning_rate, comparison.sigma))
+        numbers = map(str, (comparison.batch_size, comparison.epochs, comparison.seeds))
+        grid.add_row(comparison.model, comparison.dataset_label, *rates, *numbers, " ".join(comparison.optimizers))
+    console.print(grid)
+
+
+def _cell_name(comparison: Comparison) -> str:
+    parts = [comparison.model, comparison.dataset]
+    parts += [f"γ {comparison.learning_rate:g}"] if comparison.learning_rate is not None else []
+    parts += [f"σ {comparison.sigma:g}"] if comparison.sigma is not None else []
+    return " ".join(parts)
 
 
 def _header(comparison: Comparison, store) -> str:

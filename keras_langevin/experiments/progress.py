@@ -10,20 +10,25 @@ from keras_langevin.experiments.store import Store
 class RunsProgress:
     """A bar over all epochs of all runs, and a line for each run that ends; a context manager.
 
+    The time that is left is shown as soon as the first epochs are done.
+
     Args:
-        comparison: the configuration.
-        store: where finished runs are; they are not counted again.
+        cells: list of (configuration, store where its finished runs are, which are not counted again).
         console: rich's console.
     """
 
-    def __init__(self, comparison: Comparison, store: Store, console: Console):
-        pending = [
-            (arm, seed) for arm in comparison.arms for seed in range(comparison.seeds) if not store.finished(arm, seed)
+    def __init__(self, cells: list[tuple[Comparison, Store]], console: Console):
+        runs = [
+            (comparison.epochs, store.finished(arm, seed))
+            for comparison, store in cells
+            for arm in comparison.arms
+            for seed in range(comparison.seeds)
         ]
-        done = len(comparison.arms) * comparison.seeds - len(pending)
-        if done:
-            console.print(f"{done} runs are finished already; {len(pending)} are left.")
-        self.epochs = comparison.epochs
+        pending = [epochs for epochs, finished in runs if not finished]
+        if len(pending) < len(runs):
+            console.print(f"{len(runs) - len(pending)} runs are finished already; {len(pending)} are left.")
+        self.cell = ""
+        self.epochs = 0
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -34,7 +39,7 @@ class RunsProgress:
             console=console,
             transient=True,
         )
-        self.task = self.progress.add_task("", total=self.epochs * len(pending))
+        self.task = self.progress.add_task("", total=sum(pending))
         self.completed = 0
 
     def __enter__(self) -> "RunsProgress":
@@ -44,23 +49,28 @@ class RunsProgress:
     def __exit__(self, *exception):
         self.progress.stop()
 
+    def begin_cell(self, comparison: Comparison, name: str):
+        """The runs of a configuration begin; `name` is shown before theirs."""
+        self.cell = f"{name}, " if name else ""
+        self.epochs = comparison.epochs
+
     def start(self, arm: Arm, seed: int):
         """A run begins."""
-        self.progress.update(self.task, description=f"{arm.label}, seed {seed}: compiling")
+        self.progress.update(self.task, description=f"{self.cell}{arm.label}, seed {seed}: compiling")
 
     def epoch(self, arm: Arm, seed: int, epoch: int, logs: dict):
         """`epoch` epochs of a run are done."""
         self.progress.update(
             self.task,
             completed=self.completed + epoch,
-            description=f"{arm.label}, seed {seed}: validation {logs['val_accuracy']:.1%}",
+            description=f"{self.cell}{arm.label}, seed {seed}: validation {logs['val_accuracy']:.1%}",
         )
 
     def end(self, arm: Arm, record: dict):
         """A run has ended."""
         self.completed += self.epochs
         self.progress.update(self.task, completed=self.completed)
-        head = f"{arm.label}, seed {record['seed']}: "
+        head = f"{self.cell}{arm.label}, seed {record['seed']}: "
         if record["status"] == "failed":
             line = f"{head}failed: {record['error']}"
         else:

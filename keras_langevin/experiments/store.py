@@ -3,16 +3,24 @@
 import csv
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from keras_langevin.experiments.checkpoint import Checkpoint
 from keras_langevin.experiments.config import Arm, Comparison
-from keras_langevin.files import replaced
+from keras_langevin.files import replaced, writing_to
 
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
 
 class Store:
     """A folder with `config.json`, `runs/*.json` (one record a run), `curves.csv` and pictures.
+
+    While a run is trained, `runs/` also holds its curves so far (`*.epochs.csv`, a line as each epoch ends) and the
+    state from which it goes on (`*.checkpoint.npz`).
 
     Args:
         folder: str or path. It is made where it does not exist.
@@ -47,6 +55,7 @@ class Store:
                     f"The folder for the results cannot be written. Received: {self.folder} ({error.strerror}). "
                     "Choose another --out."
                 ) from error
+        self._begun = set()  # the epoch files that this process has begun
         self.records()  # a corrupt record is an error now, not after training
 
     def path(self, arm: Arm, seed: int) -> Path:
@@ -58,11 +67,67 @@ class Store:
         path = self.path(arm, seed)
         return path.exists() and _read_json(path)["status"] != "failed"
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from working on this folder.
+
+        Raises:
+            ValueError: another one does.
+        """
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ValueError(
+                f"Another process is writing into {self.folder}. Wait until it has ended, or choose another --out."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def weights_path(self, arm: Arm, seed: int) -> Path:
+        """Where the trained weights of a run go, if they are kept."""
+        return self.path(arm, seed).with_suffix(".weights.h5")
+
+    def checkpoint(self, arm: Arm, seed: int) -> Checkpoint:
+        """The state of an unfinished run."""
+        return Checkpoint(self.path(arm, seed).with_suffix(".checkpoint.npz"))
+
+    def append_epoch(self, arm: Arm, seed: int, epoch: int, logs: dict):
+        """Adds a line to the curves of an unfinished run.
+
+        Raises:
+            StorageError: the disk is full, say.
+        """
+        path = self._epochs_path(arm, seed)
+        with writing_to(self.folder):
+            if path not in self._begun:  # an interrupted run goes on from an epoch before its last line, or half line
+                lines = path.read_text("utf-8").splitlines()[:epoch] if path.exists() else []
+                with replaced(path) as file:
+                    file.writelines(f"{line}\n" for line in lines or [",".join(["epoch", *CURVES])])
+                self._begun.add(path)
+            values = (float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(",".join(map(str, [epoch, *values])) + "\n")
+
     def write(self, arm: Arm, seed: int, record: dict):
-        """Writes the record of one run, and the CSV of all curves anew."""
-        with replaced(self.path(arm, seed)) as file:
-            json.dump(record, file, indent=1)
-        self.write_curves()
+        """Writes the record of one run, and the CSV of all curves anew.
+
+        Raises:
+            StorageError: the disk is full, say.
+        """
+        with writing_to(self.folder):
+            with replaced(self.path(arm, seed)) as file:
+                json.dump(record, file, indent=1)
+            self._begun.discard(self._epochs_path(arm, seed))
+            if record["status"] != "failed":
+                self.checkpoint(arm, seed).remove()
+                self._epochs_path(arm, seed).unlink(missing_ok=True)
+            self.write_curves()
+
+    def _epochs_path(self, arm: Arm, seed: int) -> Path:
+        return self.path(arm, seed).with_suffix(".epochs.csv")
 
     def records(self) -> list[dict]:
         """All records, in the order of the configuration: by optimizer, then by seed."""

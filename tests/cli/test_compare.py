@@ -21,7 +21,8 @@ def test_compare_trains_shows_and_writes(tmp_path, capsys):
     text = capsys.readouterr().out
     for shown in ("Adam", "L-Adam", "30%-Layer L-Adam", "±", "95% interval", str(out / "curves.png")):
         assert shown in text
-    assert sorted(path.name for path in out.iterdir()) == ["config.json", "curves.csv", "curves.png", "runs"]
+    written = sorted(path.name for path in out.iterdir() if path.name != ".lock")
+    assert written == ["config.json", "curves.csv", "curves.png", "experiment.toml", "runs"]
     assert len(list((out / "runs").iterdir())) == 3 * 2
     with open(out / "curves.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * 2 * 2
@@ -34,6 +35,33 @@ def test_the_same_command_again_trains_nothing(tmp_path, capsys):
     assert cli.main(arguments) == 0
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
     assert "2 runs are finished already; 0 are left." in capsys.readouterr().out
+
+
+def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
+    sweep = ["compare", "--model", "dense", "--depth", "1", "2", "--sigma", "1e-3", "1e-2", "--epochs", "1"]
+    sweep += ["--batch-size", "256", "--seeds", "1", "--optimizers", "adam", "ladam"]
+    out = tmp_path / "sweep"
+    assert cli.main([*sweep, "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "4 comparisons" in shown
+    assert "dense-2 digits σ 0.01, L-Adam, seed 0: test accuracy" in shown
+    records = {path: path.stat().st_mtime_ns for path in out.glob("*/runs/*.json")}
+    assert len(records) == 4 * 2
+    assert cli.main(["compare", "--config", str(out / "experiment.toml"), "--out", str(out)]) == 0
+    assert "8 runs are finished already; 0 are left." in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in out.glob("*/runs/*.json")} == records
+
+
+def test_options_go_before_the_file(tmp_path, capsys):
+    config = tmp_path / "experiment.toml"
+    config.write_text('model = "dense-1"\nepochs = 1\nbatch_size = 256\nseeds = 2\noptimizers = ["adam"]\n', "utf-8")
+    out = tmp_path / "out"
+    assert cli.main(["compare", "--config", str(config), "--seeds", "1", "--out", str(out)]) == 0
+    assert [path.name for path in (out / "runs").iterdir()] == ["adam-seed-0.json"]
+    config.write_text("sedes = 2", "utf-8")
+    capsys.readouterr()
+    assert cli.main(["compare", "--config", str(config)]) == 2
+    assert "Unknown setting 'sedes'. Did you mean 'seeds'?" in capsys.readouterr().err
 
 
 def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
@@ -153,7 +181,7 @@ def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
     rest, _ = process.communicate(timeout=120)
     assert process.returncode == 130, rest
     assert "the same command goes on from there" in rest
-    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.json")}
     assert "adam-seed-0.json" in kept and len(kept) < 4
     again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert again.returncode == 0, again.stderr

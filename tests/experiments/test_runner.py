@@ -1,13 +1,17 @@
 import dataclasses
+import errno
+import os
 
 import keras
 import numpy as np
 import pytest
 
 from keras_langevin import datasets
-from keras_langevin.experiments import runner
+from keras_langevin.experiments import runner, training
+from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
+from keras_langevin.files import StorageError
 
 SMALL = Comparison(model="dense-2", optimizers=("adam", "ladam", "ladam@0.3"), epochs=3, batch_size=256, seeds=2)
 
@@ -44,12 +48,12 @@ def test_optimizers_and_seeds_give_different_runs(records):
 
 def test_the_same_seed_gives_the_same_run_wherever_it_is_trained(records, data):
     """Seed 1 trained first, in a new trainer, equals seed 1 trained after seed 0: nothing of a run stays behind."""
-    trainer = runner.Trainer(SMALL, data, SMALL.arms[1])
+    trainer = training.Trainer(SMALL, data, SMALL.arms[1])
     assert trainer.train(1)["curves"] == records[3]["curves"]
 
 
 def test_initial_weights_and_batches_are_the_same_for_all_optimizers(data):
-    trainers = [runner.Trainer(SMALL, data, arm) for arm in SMALL.arms]
+    trainers = [training.Trainer(SMALL, data, arm) for arm in SMALL.arms]
     for trainer in trainers:
         trainer._reset(0)
     first, *others = [trainer.model.get_weights() for trainer in trainers]
@@ -72,22 +76,22 @@ def augmented():
 def test_augmentation_is_a_function_of_the_seed(augmented):
     """Trained first or second, by a trainer of its own or not, a seed gives the same run; another seed another."""
     arm = AUGMENTED.arms[0]
-    trainer = runner.Trainer(AUGMENTED, augmented, arm)
+    trainer = training.Trainer(AUGMENTED, augmented, arm)
     first, second = (trainer.train(seed)["curves"] for seed in range(2))
     assert first != second
-    assert runner.Trainer(AUGMENTED, augmented, arm).train(1)["curves"] == second
+    assert training.Trainer(AUGMENTED, augmented, arm).train(1)["curves"] == second
 
 
 def test_augmentation_is_the_same_for_all_optimizers(augmented):
     """At a learning rate of nothing, all that differs between two epochs' losses is the augmentation."""
     still = dataclasses.replace(AUGMENTED, optimizers=("sgd", "adam"), learning_rate=1e-30)
-    losses = [runner.Trainer(still, augmented, arm).train(0)["curves"]["train_loss"] for arm in still.arms]
+    losses = [training.Trainer(still, augmented, arm).train(0)["curves"]["train_loss"] for arm in still.arms]
     np.testing.assert_allclose(*losses, rtol=1e-6)
     assert losses[0][0] != losses[0][1]
 
 
 def test_preprocessing_leaves_layer_selection_alone(augmented):
-    assert runner.Trainer(AUGMENTED, augmented, AUGMENTED.arms[1]).optimizer.noisy_layers == ("dense_1",)
+    assert training.Trainer(AUGMENTED, augmented, AUGMENTED.arms[1]).optimizer.noisy_layers == ("dense_1",)
 
 
 def test_a_random_layer_of_the_model_begins_anew_with_each_seed(augmented, monkeypatch):
@@ -102,11 +106,11 @@ def test_a_random_layer_of_the_model_begins_anew_with_each_seed(augmented, monke
         inputs = keras.Input(input_shape)
         return keras.Model(inputs, logits(dropout(flat(inputs))))
 
-    monkeypatch.setattr(runner.models, "build", with_dropout)
-    trainer = runner.Trainer(AUGMENTED, augmented, AUGMENTED.arms[0])
+    monkeypatch.setattr(training.models, "build", with_dropout)
+    trainer = training.Trainer(AUGMENTED, augmented, AUGMENTED.arms[0])
     trainer.train(0)
     second = trainer.train(1)["curves"]
-    assert runner.Trainer(AUGMENTED, augmented, AUGMENTED.arms[0]).train(1)["curves"] == second
+    assert training.Trainer(AUGMENTED, augmented, AUGMENTED.arms[0]).train(1)["curves"] == second
 
 
 def test_data_with_a_note_need_a_comparison_that_says_so(augmented, tmp_path):
@@ -116,25 +120,25 @@ def test_data_with_a_note_need_a_comparison_that_says_so(augmented, tmp_path):
 
 
 def test_batches_are_a_function_of_seed_epoch_and_step(data):
-    batches = runner.Batches(data.train, 256, epochs=2, seed=0)
+    batches = training.Batches(data.train, 256, epochs=2, seed=0)
     assert len(batches) == 2 * 5
     later_first = [batches[i][1] for i in (9, 0, 5)]
-    again = runner.Batches(data.train, 256, epochs=2, seed=0)
+    again = training.Batches(data.train, 256, epochs=2, seed=0)
     for labels, index in zip(later_first, (9, 0, 5), strict=True):
         np.testing.assert_array_equal(labels, again[index][1])
     assert not np.array_equal(batches[0][1], batches[5][1])
-    assert not np.array_equal(batches[0][1], runner.Batches(data.train, 256, 2, seed=1)[0][1])
+    assert not np.array_equal(batches[0][1], training.Batches(data.train, 256, 2, seed=1)[0][1])
 
 
 def test_an_epoch_holds_no_example_twice(data):
-    batches = runner.Batches(data.train, 256, epochs=2, seed=0)
+    batches = training.Batches(data.train, 256, epochs=2, seed=0)
     images = np.concatenate([batches[i][0] for i in range(5)]).reshape(5 * 256, -1)
     assert len(np.unique(images, axis=0)) == 5 * 256
 
 
 def test_the_step_is_traced_once_for_all_seeds(data, monkeypatch):
     """On JAX and TensorFlow Python runs `train_step` only to trace it."""
-    trainer = runner.Trainer(SMALL, data, SMALL.arms[1])
+    trainer = training.Trainer(SMALL, data, SMALL.arms[1])
     calls = []
     monkeypatch.setattr(trainer.model, "train_step", _counted(trainer.model.train_step, calls))
     trainer.train(0)
@@ -142,6 +146,33 @@ def test_the_step_is_traced_once_for_all_seeds(data, monkeypatch):
     trainer.train(1)
     steps = 3 * 5 if keras.backend.backend() == "torch" else 0  # no trace there: each step is Python
     assert len(calls) - after_first == steps
+
+
+def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(data, tmp_path, monkeypatch):
+    """And a run on a kept step equals a run on a step of its own."""
+    calls, trainers = [], {}
+    first, second = (
+        dataclasses.replace(SMALL, optimizers=("adam", "ladam"), seeds=1, sigma=sigma, learning_rate=rate)
+        for sigma, rate in ((1e-3, 1e-3), (1e-2, 3e-3))
+    )
+    runner.run(first, data, Store(tmp_path / "first", first), trainers=trainers)
+    for trainer in trainers.values():
+        monkeypatch.setattr(trainer.model, "train_step", _counted(trainer.model.train_step, calls))
+    kept, alone = (Store(tmp_path / name, second) for name in ("kept", "alone"))
+    runner.run(second, data, kept, trainers=trainers)
+    assert len(calls) == (2 * 3 * 5 if keras.backend.backend() == "torch" else 0)
+    runner.run(second, data, alone)
+    assert [run["curves"] for run in kept.records()] == [run["curves"] for run in alone.records()]
+    assert [run["arguments"]["learning_rate"] for run in kept.records()] == [3e-3, 3e-3]
+
+
+def test_another_model_is_another_step(data, tmp_path):
+    trainers = {}
+    for model in ("dense-2", "dense-3"):
+        comparison = dataclasses.replace(SMALL, model=model, optimizers=("adam",), seeds=1)
+        runner.run(comparison, data, Store(tmp_path / model, comparison), trainers=trainers)
+        assert trainers["adam"].comparison.model == model
+        assert len(trainers["adam"].variables) == 2 * (int(model[-1]) + 1)
 
 
 def _counted(function, calls):
@@ -153,7 +184,7 @@ def _counted(function, calls):
 
 
 def test_the_learning_rate_and_sigma_fall_in_the_last_third(data):
-    trainer = runner.Trainer(SMALL, data, SMALL.arms[1])
+    trainer = training.Trainer(SMALL, data, SMALL.arms[1])
     seen = []
 
     def look(epoch, logs):
@@ -174,16 +205,82 @@ def test_finished_runs_are_not_trained_again(data, tmp_path, records):
     assert [run["curves"] for run in store.records()] == [run["curves"] for run in records]
 
 
+@pytest.mark.parametrize("interrupted_after", [1, 2, 3])
+def test_an_interrupted_run_ends_as_if_it_had_not_been(interrupted_after, data, tmp_path):
+    """Interrupted once before and once after the learning rate falls, and once when all epochs are done."""
+    comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=2)
+    whole, broken = (Store(tmp_path / name, comparison) for name in ("whole", "broken"))
+    runner.run(comparison, data, whole, save_weights=True)
+
+    def interrupt(arm, seed, epoch, logs):
+        if (seed, epoch) == (1, interrupted_after):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(comparison, data, broken, on_epoch=interrupt, save_weights=True, checkpoint_seconds=0)
+    (arm,) = comparison.arms
+    assert broken.checkpoint(arm, 1).read().epoch == interrupted_after
+    assert not broken.path(arm, 1).exists()
+
+    seen = []
+    runner.run(
+        comparison, data, broken, on_epoch=lambda arm, seed, epoch, logs: seen.append((seed, epoch)), save_weights=True
+    )
+    assert seen == [(1, epoch) for epoch in range(interrupted_after + 1, 4)]
+    for before, after in zip(whole.records(), broken.records(), strict=True):
+        assert after["curves"] == before["curves"]
+        assert after["test_loss"] == before["test_loss"]
+    model = training.Trainer(comparison, data, arm).model
+    weights = []
+    for store in (whole, broken):
+        model.load_weights(store.weights_path(arm, 1))
+        weights.append(model.get_weights())
+    for before, after in zip(*weights, strict=True):
+        np.testing.assert_array_equal(after, before)
+    assert {path.suffix for path in (broken.folder / "runs").iterdir()} == {".json", ".h5"}
+
+
+def test_a_state_of_another_model_is_refused_by_name(data, tmp_path):
+    comparison = dataclasses.replace(SMALL, optimizers=("adam",), seeds=1)
+    (arm,) = comparison.arms
+    store = Store(tmp_path, comparison)
+    store.checkpoint(arm, 0).write(State(1, {}, 1.0, [np.zeros(3)]))
+    runner.run(comparison, data, store)
+    (run,) = store.records()
+    assert run["status"] == "failed"
+    assert "adam-seed-0.checkpoint.npz must hold the state of this model" in run["error"]
+
+
+def test_a_full_disk_ends_the_command_and_loses_nothing(data, tmp_path, monkeypatch):
+    """Neither a failed run on record, nor a half one."""
+    comparison = dataclasses.replace(SMALL, optimizers=("adam",))
+    store = Store(tmp_path, comparison)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fill(arm, seed, epoch, logs):
+        if (seed, epoch) == (1, 1):
+            monkeypatch.setattr(os, "fsync", full)
+
+    with pytest.raises(StorageError, match=r"No space left on device.*same command again"):
+        runner.run(comparison, data, store, on_epoch=fill)
+    monkeypatch.undo()
+    assert [run["seed"] for run in store.records()] == [0]
+    runner.run(comparison, data, store)
+    assert [(run["seed"], run["status"]) for run in store.records()] == [(0, "finished"), (1, "finished")]
+
+
 def test_a_failed_run_is_recorded_and_the_others_finish(data, tmp_path, monkeypatch):
     comparison = Comparison(model="dense-1", optimizers=("adam", "lsgd"), epochs=1, batch_size=256, seeds=2)
-    train = runner.Trainer.train
+    train = training.Trainer.train
 
     def sometimes(self, seed, *arguments):
         if self.arm.spec == "adam" and seed == 0:
             raise MemoryError("no room")
         return train(self, seed, *arguments)
 
-    monkeypatch.setattr(runner.Trainer, "train", sometimes)
+    monkeypatch.setattr(training.Trainer, "train", sometimes)
     store = Store(tmp_path, comparison)
     runner.run(comparison, data, store)
     assert [run["status"] for run in store.records()] == ["failed", "finished", "finished", "finished"]
@@ -219,7 +316,7 @@ def test_bad_input_is_an_error_before_anything_is_trained(wrong, message):
 def test_no_split_leaks_into_another(data):
     """The runner trains on train, watches validation, and sees the test split in `evaluate` alone."""
     assert isinstance(data, datasets.Data)
-    trainer = runner.Trainer(SMALL, data, SMALL.arms[0])
+    trainer = training.Trainer(SMALL, data, SMALL.arms[0])
     seen = {}
     fit, evaluate = trainer.model.fit, trainer.model.evaluate
     trainer.model.fit = lambda x, **options: (

@@ -1,0 +1,71 @@
+"""The state of an unfinished run, from which it goes on as if it had not stopped."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_langevin.files import replaced, writing_to
+
+
+class State(NamedTuple):
+    """What a run is at the end of an epoch.
+
+    Attributes:
+        epoch: int, how many epochs are done.
+        history: dict of lists of floats, of length `epoch`.
+        seconds: float, how long they took.
+        arrays: list of arrays, the values of the trainer's variables.
+    """
+
+    epoch: int
+    history: dict[str, list[float]]
+    seconds: float
+    arrays: list[np.ndarray]
+
+
+class Checkpoint:
+    """The file of one run's latest state; replaced atomically, so that there is always a whole one.
+
+    Args:
+        path: where the file is, or is to be; its folder exists.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def write(self, state: State):
+        """Replaces the state.
+
+        Raises:
+            StorageError: the disk is full, say.
+        """
+        head = {"epoch": state.epoch, "history": state.history, "seconds": state.seconds}
+        # NumPy has no name for bfloat16: its bytes, and the variable knows the rest
+        arrays = [array.view(f"V{array.itemsize}") if array.dtype.kind == "V" else array for array in state.arrays]
+        with writing_to(self.path.parent), replaced(self.path, "wb") as file:
+            np.savez(file, *arrays, head=np.array(json.dumps(head)))
+
+    def read(self) -> State | None:
+        """The state, or `None` where there is none.
+
+        Raises:
+            ValueError: the file is not what `write` makes.
+        """
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                head = json.loads(str(file["head"]))
+                return State(**head, arrays=[file[f"arr_{index}"] for index in range(len(file.files) - 1)])
+        except FileNotFoundError:
+            return None
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise ValueError(
+                f"{self.path} must hold the state of an unfinished run. It is not readable as such ({error}). "
+                "Remove it to begin that run anew."
+            ) from error
+
+    def remove(self):
+        """Removes the file, if it is there."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,289 @@
+"""Training one run: a model that is compiled once an optimizer and trained once a seed."""
+
+import math
+import os
+import random
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_langevin import datasets, models, optimizers
+from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
+from keras_langevin.experiments.checkpoint import Checkpoint, State
+from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.provenance import provenance
+from keras_langevin.experiments.store import CURVES
+from keras_langevin.optimizers.langevin import Langevin
+
+_EVALUATION_BATCH = 500
+CHECKPOINT_SECONDS = 10.0  # an epoch of a small net is quicker than writing its state
+_LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+
+class Trainer:
+    """One optimizer's model, compiled once and trained once a seed.
+
+    Args:
+        comparison: the configuration.
+        data: the dataset.
+        arm: the optimizer.
+    """
+
+    def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm):
+        self.comparison, self.data, self.arm = comparison, data, arm
+        self.arguments = comparison.arguments(arm)
+        self.standardization = standardization(data.train.x, data.max_pixel) if comparison.standardize else None
+        self.model = self._build(seed=0)
+        # weights, and the states of random layers; before `compile` adds its own
+        self.variables = list(self.model.variables)
+        self.optimizer = optimizers.get(arm.optimizer, **self.arguments)
+        on_torch = keras.backend.backend() == "torch"
+        self.model.compile(
+            optimizer=self.optimizer,
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            jit_compile=_jit_compile(self.model),
+            # PyTorch: Keras takes one step an execution
+            steps_per_execution=1 if on_torch else len(data.train.x) // comparison.batch_size,
+        )
+        self.optimizer.build(self.model.trainable_variables)
+        self.initial_state = [ops.convert_to_numpy(variable) for variable in self.optimizer.variables]
+
+    def serves(self, comparison: Comparison, arm: Arm) -> bool:
+        """Whether runs of that comparison need no other compiled step: they differ in numbers that a step reads from
+        variables, or not in the step at all."""
+        free = {"learning_rate": None, "sigma": None, "epochs": 1, "seeds": 1}
+        return arm == self.arm and replace(comparison, **free) == replace(self.comparison, **free)
+
+    def rebind(self, comparison: Comparison):
+        """Takes the numbers of a comparison that it `serves`."""
+        self.comparison, self.arguments = comparison, comparison.arguments(self.arm)
+
+    def train(
+        self,
+        seed: int,
+        on_epoch: Callable[[int, dict], None] = lambda epoch, logs: None,
+        checkpoint: Checkpoint | None = None,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    ) -> dict:
+        """Trains from this seed's initial weights, on this seed's batches, and returns the record of the run.
+
+        Args:
+            seed: int, determines initial weights, batches, augmentation and noise.
+            on_epoch: called with the number of epochs done and Keras's logs.
+            checkpoint: where the run's state is kept, from which an interrupted one goes on. Defaults to `None`.
+            checkpoint_seconds: float, the state is written at the end of an epoch, at most so often.
+        """
+        comparison, data = self.comparison, self.data
+        self._reset(seed)
+        state = checkpoint.read() if checkpoint else None
+        if state:
+            self._restore(state, checkpoint)
+        keep = checkpoint and self._keeper(checkpoint)
+        recipe = Recipe(comparison.drop_epoch, state, on_epoch, keep, checkpoint_seconds)
+        if recipe.epoch < comparison.epochs:
+            batches = Batches(data.train, comparison.batch_size, comparison.epochs, seed, first_epoch=recipe.epoch)
+            self.model.fit(
+                batches,
+                epochs=comparison.epochs,
+                initial_epoch=recipe.epoch,
+                steps_per_epoch=batches.steps_per_epoch,
+                shuffle=False,
+                validation_data=data.validation,
+                validation_batch_size=_EVALUATION_BATCH,
+                callbacks=[recipe],
+                verbose=0,
+            )
+        curves = {name: _floats(recipe.history[log]) for name, log in zip(CURVES, _LOG_NAMES, strict=True)}
+        test_loss, test_accuracy = self.model.evaluate(*data.test, batch_size=_EVALUATION_BATCH, verbose=0)
+        return {
+            "status": "diverged" if recipe.diverged else "finished",
+            "test_accuracy": float(test_accuracy),
+            "test_loss": float(test_loss) if math.isfinite(test_loss) else None,
+            **{name: values[-1] if values else None for name, values in curves.items()},
+            "seconds": recipe.seconds,
+            "images_per_second": recipe.images_per_second(
+                len(data.train.x) // comparison.batch_size * comparison.batch_size
+            ),
+            "peak_memory_mb": _peak_memory_mb(),
+            "curves": curves,
+            "arguments": self.arguments,
+            "noisy_layers": list(self.optimizer.noisy_layers) if isinstance(self.optimizer, Langevin) else [],
+            "provenance": provenance() | {"data": data.source},
+        }
+
+    def save_weights(self, path: Path):
+        """Writes the present weights, atomically."""
+        unfinished = path.with_name(f".unfinished-{path.name}")
+        self.model.save_weights(unfinished)
+        os.replace(unfinished, path)
+
+    @property
+    def _all_variables(self) -> list:
+        return [*self.variables, *self.optimizer.variables]
+
+    def _keeper(self, checkpoint: Checkpoint) -> Callable[[int, dict, float], None]:
+        def keep(epoch, history, seconds):
+            arrays = [np.asarray(ops.convert_to_numpy(variable)) for variable in self._all_variables]
+            checkpoint.write(State(epoch, history, seconds, arrays))
+
+        return keep
+
+    def _restore(self, state: State, checkpoint: Checkpoint):
+        variables = self._all_variables
+        if [array.shape for array in state.arrays] != [tuple(variable.shape) for variable in variables]:
+            raise ValueError(
+                f"{checkpoint.path} must hold the state of this model and optimizer. Received one of other shapes. "
+                "Remove it to begin that run anew."
+            )
+        for variable, array in zip(variables, state.arrays, strict=True):
+            dtype = np.asarray(ops.convert_to_numpy(variable)).dtype
+            variable.assign(array.view(dtype) if array.dtype.kind == "V" else array)
+
+    def _reset(self, seed: int):
+        fresh = self._build(seed)
+        for variable, other in zip(self.variables, fresh.variables, strict=True):
+            variable.assign(other)
+        for variable, value in zip(self.optimizer.variables, self.initial_state, strict=True):
+            variable.assign(value)
+        self.optimizer.learning_rate = self.arguments["learning_rate"]
+        if isinstance(self.optimizer, Langevin):
+            self.optimizer.sigma = self.arguments["sigma"]
+            self.optimizer.seed = seed
+
+    def _build(self, seed: int) -> keras.Model:
+        """The model as this seed begins it, with preprocessing in front."""
+        comparison, data = self.comparison, self.data
+        layers = [keras.layers.Rescaling(1 / data.max_pixel)]
+        if comparison.padding is not None:
+            layers.append(RandomCropFlip(comparison.padding, seed=seed))
+        if self.standardization is not None:
+            layers.append(self.standardization)
+        # Keras's initializers and layers draw their seeds from Python's generator. (`keras.utils.set_random_seed` would
+        # also set NumPy's and import TensorFlow on every backend.)
+        state = random.getstate()
+        random.seed(seed)
+        try:
+            model = models.build(comparison.model, data.input_shape, data.num_classes)
+        finally:
+            random.setstate(state)
+        return preprocessed(model, layers)
+
+
+class Batches(keras.utils.PyDataset):
+    """All batches of a run, one epoch after another: a pure function of the seed, the epoch and the step.
+
+    There is no state here, because Keras calls `on_epoch_end` also where it resets an iterator. To be used with
+    `fit(..., steps_per_epoch=batches.steps_per_epoch, shuffle=False)`: Keras would shuffle the batches once more.
+
+    Args:
+        split: examples and labels.
+        batch_size: int; what is left over after an epoch's last whole batch comes in another epoch.
+        epochs: int.
+        seed: int.
+        first_epoch: int, the epoch to begin with. Defaults to 0.
+    """
+
+    def __init__(self, split: datasets.Split, batch_size: int, epochs: int, seed: int, first_epoch: int = 0):
+        super().__init__()
+        self.split, self.batch_size, self.epochs, self.first_epoch = split, batch_size, epochs, first_epoch
+        self.steps_per_epoch = len(split.x) // batch_size
+        self.order = lru_cache(maxsize=2)(lambda epoch: np.random.default_rng((seed, epoch)).permutation(len(split.x)))
+
+    def __len__(self) -> int:
+        return (self.epochs - self.first_epoch) * self.steps_per_epoch
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        epoch, step = divmod(index, self.steps_per_epoch)
+        chosen = self.order(self.first_epoch + epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        return self.split.x[chosen], self.split.y[chosen]
+
+
+class Recipe(keras.callbacks.Callback):
+    """The learning rate to a tenth and sigma to zero at `drop_epoch`; the end where the loss is not finite; and the
+    book-keeping of a run that may be interrupted.
+
+    Args:
+        drop_epoch: int.
+        state: what the run goes on from, or `None`.
+        on_epoch: called with the number of epochs done and Keras's logs.
+        keep: called with (epochs done, history, seconds) to keep the state, or `None`.
+        keep_seconds: float, at most so often.
+    """
+
+    def __init__(self, drop_epoch: int, state: State | None, on_epoch, keep, keep_seconds: float):
+        super().__init__()
+        self.keep_seconds = keep_seconds
+        self.drop_epoch, self.on_epoch, self.keep = drop_epoch, on_epoch, keep
+        self.epoch = state.epoch if state else 0
+        self.history = {name: list(state.history[name]) if state else [] for name in _LOG_NAMES}
+        self.started = time.perf_counter() - (state.seconds if state else 0.0)
+        self.kept = time.perf_counter()
+        self.ended = self.first_ended = None
+        self.first_epoch = self.epoch
+        self.diverged = False
+
+    @property
+    def seconds(self) -> float:
+        """How long the epochs took."""
+        return (self.ended or time.perf_counter()) - self.started
+
+    def images_per_second(self, images: int) -> float | None:
+        """Of training with validation; without this process's first epoch, which may have compiled.
+
+        Args:
+            images: int, how many an epoch trains on.
+        """
+        epochs = self.epoch - self.first_epoch - 1
+        return epochs * images / (self.ended - self.first_ended) if epochs > 0 else None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.drop_epoch:
+            optimizer = self.model.optimizer
+            optimizer.learning_rate = float(ops.convert_to_numpy(optimizer.learning_rate)) / 10
+            if isinstance(optimizer, Langevin):
+                optimizer.sigma = 0.0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.ended = time.perf_counter()
+        self.first_ended = self.first_ended or self.ended
+        if not math.isfinite(logs["loss"]):
+            # the epoch in which a run diverges has no numbers that JSON could hold
+            self.diverged = self.model.stop_training = True
+            return
+        self.epoch = epoch + 1
+        for name, values in self.history.items():
+            values.append(float(logs[name]))
+        if self.keep and self.ended - self.kept >= self.keep_seconds:
+            self.keep(self.epoch, self.history, self.seconds)
+            self.kept = time.perf_counter()
+        self.on_epoch(self.epoch, logs)
+
+
+def _jit_compile(model: keras.Model) -> bool | str:
+    if keras.backend.backend() == "torch":
+        return False  # torch.compile wants a C++ compiler on the user's machine
+    # On a processor TensorFlow's own convolutions are quicker than XLA's; Keras's choice is to use them there.
+    has_convolutions = any(len(variable.shape) == 4 for variable in model.trainable_variables)
+    return "auto" if has_convolutions else True
+
+
+def _floats(values) -> list[float | None]:
+    return [float(value) if math.isfinite(value) else None for value in values]
+
+
+def _peak_memory_mb() -> float | None:
+    """The most memory that this process has held, in MB (10⁶ bytes); `None` where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -1,0 +1,84 @@
+import tomllib
+
+import pytest
+
+from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.sweep import SETTINGS, SWEPT, Sweep, config_text, read_config
+
+
+def test_each_point_of_the_grid_is_a_comparison():
+    sweep = Sweep({"model": "dense", "depth": [3, 20, 30], "sigma": [1e-4, 1e-3], "seeds": 5, "epochs": [7]})
+    assert len(sweep.comparisons) == 6
+    assert sweep.axes == {"depth": [3, 20, 30], "sigma": [1e-4, 1e-3]}
+    assert [comparison.model for comparison in sweep.comparisons[::2]] == ["dense-3", "dense-20", "dense-30"]
+    assert {(comparison.seeds, comparison.epochs) for comparison in sweep.comparisons} == {(5, 7)}
+
+
+def test_without_lists_it_is_the_comparison_itself():
+    sweep = Sweep({"model": "dense-3", "optimizers": ["adam", "ladam"]}, backend="jax")
+    assert sweep.comparisons == (Comparison(model="dense-3", optimizers=("adam", "ladam"), backend="jax"),)
+    assert sweep.folder_name == sweep.comparisons[0].folder_name
+    assert Sweep({}).comparisons == (Comparison(),)
+
+
+def test_equal_sweeps_share_a_folder_and_others_do_not():
+    names = [Sweep({"sigma": values}).folder_name for values in ([1e-4, 1e-3], (1e-4, 1e-3), [1e-4, 1e-2])]
+    assert names[0] == names[1] != names[2]
+    assert names[0].startswith("sweep-sigma-")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sigmas": 1.0}, r"Unknown setting 'sigmas'\. Did you mean 'sigma'\?"),
+        ({"backend": "jax"}, "Unknown setting 'backend'"),
+        ({"seeds": [1, 2]}, r"`seeds` must have one value\. Received: \[1, 2\]"),
+        ({"sigma": []}, "`sigma` must have at least one value"),
+        ({"sigma": [1.0, 1.0]}, "The values of `sigma` must differ"),
+        ({"sigma": [1.0, -1.0]}, "`sigma` must be a finite float >= 0"),
+        ({"model": "dense-3", "depth": 4}, "`depth` must go with a model's family"),
+        ({"depth": 4}, "`depth` must go with a model's family"),
+        ({"model": "dense", "depth": [3, 0]}, "`depth` must be an int >= 1"),
+        ({"model": "dense", "depth": True}, "`depth` must be an int >= 1"),
+    ],
+)
+def test_bad_settings_are_errors(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Sweep(settings)
+
+
+def test_a_file_gives_what_was_written(tmp_path):
+    settings = {
+        "model": "dense",
+        "depth": [3, 30],
+        "sigma": [1e-4, 0.001],
+        "optimizers": ("adam", 'ladam@"é\\d'),
+        "standardize": True,
+        "limit": None,
+    }
+    path = tmp_path / "experiment.toml"
+    path.write_text(config_text(settings), "utf-8")
+    read = read_config(path)
+    assert read == {name: list(v) if isinstance(v, tuple) else v for name, v in settings.items() if v is not None}
+    assert Sweep(read).comparisons == Sweep(settings).comparisons
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("model = ", "must be a TOML file"), ("[grid]\nsigma = 1", r"has no tables, only settings.*\[grid\]")],
+)
+def test_a_bad_file_is_an_error(text, message, tmp_path):
+    path = tmp_path / "experiment.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ValueError, match=message):
+        read_config(path)
+    with pytest.raises(ValueError, match="No such file"):
+        read_config(tmp_path / "none.toml")
+
+
+def test_every_setting_can_be_written():
+    """Each setting's default, as TOML."""
+    defaults = vars(Comparison())
+    text = config_text({name: defaults.get(name) for name in SETTINGS})
+    assert tomllib.loads(text)["optimizers"] == list(Comparison().optimizers)
+    assert set(SWEPT) <= set(SETTINGS)
