@@ -1,7 +1,7 @@
 """The noise's raw words through every test of `dieharder -a`, one test at a time, in three arrangements.
 
     python benchmarks/noise_quality.py
-    python benchmarks/noise_quality.py --only steps --set 2
+    python benchmarks/noise_quality.py --only steps --tests 101 102 --set 2
     python benchmarks/noise_quality.py --summary
 
 Needs `dieharder` (Debian has it) and JAX; takes hours. Each test reads a stream of its own, with a seed of its own.
@@ -87,6 +87,7 @@ def summary(rows: list[dict[str, str]]):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=ARRANGEMENTS, default=ARRANGEMENTS, help="some arrangements")
+    parser.add_argument("--tests", type=int, nargs="+", metavar="N", help="some of dieharder's tests, by its numbers")
     parser.add_argument("--set", type=int, default=1, help="another number for other seeds; default: 1")
     parser.add_argument("--summary", action="store_true", help="show what is finished, run nothing")
     options = parser.parse_args()
@@ -96,6 +97,8 @@ def main():
         # as text, as they are read back
         done = {(row["arrangement"], row["seed"], row["number"], row["n"]) for row in finished()}
         for index, (number, n) in enumerate(TESTS):
+            if options.tests and number not in options.tests:
+                continue
             seed = 1000 * options.set + index
             for arrangement in options.only:
                 key = (arrangement, str(seed), str(number), "" if n is None else str(n))
