@@ -8,6 +8,7 @@ from rich.console import Console
 
 from keras_langevin.cli.backend import BACKENDS, start_keras
 from keras_langevin.cli.parsing import UsageError, add_data_dir, add_data_file
+from keras_langevin.cli.showing import show
 from keras_langevin.experiments.config import Comparison
 
 DEFAULT_FOLDER = "keras-langevin-results"
@@ -20,7 +21,8 @@ def add(commands):
         "compare",
         help="train optimizers side by side and show what differs",
         description="Trains optimizers side by side, with equal initial weights, batches and augmentation for each "
-        "seed, and shows a table, the same in words, and a picture. The same command goes on where it was interrupted.",
+        "seed, shows a table and the same in words, and writes a report. The same command goes on where it was "
+        "interrupted.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--model", default=defaults.model, help="family and depth")
@@ -95,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
         message = f"Interrupted. Finished runs are in {store.folder}; the same command goes on from there."
         console.print(message, soft_wrap=True, highlight=False)
         return 130
-    return _show(comparison, store, console)
+    return _report(comparison, store, console)
 
 
 def _header(comparison: Comparison, store) -> str:
@@ -109,15 +111,17 @@ def _header(comparison: Comparison, store) -> str:
     )
 
 
-def _show(comparison: Comparison, store, console: Console) -> int:
-    from keras_langevin.experiments import plots, report
+def _report(comparison: Comparison, store, console: Console) -> int:
+    from keras_langevin.experiments import report
 
-    records = store.records()
-    picture = store.folder / "curves.png"
-    plots.comparison_figure(comparison, records, picture)
-    console.print(report.table(comparison, records))
-    for sentence in report.words(comparison, records):
-        console.print(f"- {sentence}", soft_wrap=True, highlight=False, markup=False)
-    for name in ("config.json", "runs", "curves.csv", "curves.png"):
-        console.print(f"  {store.folder / name}", soft_wrap=True, highlight=False)
-    return 1 if any(record["status"] == "failed" for record in records) else 0
+    try:
+        results = report.analyse(report.collect([store.folder], recursive=False))
+        written = report.write(results, store.folder, title=_title(comparison))
+    except ValueError as error:
+        raise UsageError(error) from error
+    show(results, [*(store.folder / name for name in ("config.json", "runs", "curves.csv")), *written], console)
+    return 1 if any(record["status"] == "failed" for record in store.records()) else 0
+
+
+def _title(comparison: Comparison) -> str:
+    return f"{comparison.model} on {comparison.dataset_label}: {', '.join(arm.label for arm in comparison.arms)}"
