@@ -88,7 +88,8 @@ def _read_config(path: Path) -> tuple[Comparison, dict, dict]:
             f"Received: {error}. Leave its folder out."
         ) from error
     except ValueError as error:
-        raise ValueError(f"{path} is no configuration of a comparison. {error}. Leave its folder out.") from error
+        why = str(error).rstrip(".")
+        raise ValueError(f"{path} is no configuration of a comparison. {why}. Leave its folder out.") from error
     # entries that this version does not know are settings, too; those that an older one lacked have their defaults
     settings = {name: value for name, value in {**config, **asdict(comparison)}.items() if name not in _NOT_SETTINGS}
     return comparison, settings, arguments
@@ -144,6 +145,8 @@ def _one_of(first: Run, second: Run) -> Run:
 
 
 def _check_arguments(called_with: dict, arm: Arm, arguments: dict | None, path: Path):
+    if arguments is None:  # not said
+        return
     before, where = called_with.setdefault(arm_key(arm), (arguments, path))
     if before != arguments:
         raise ValueError(

@@ -159,6 +159,7 @@ WRONG = [
     ("config.json", {"optimizers": "adam"}, "`optimizers` must be a list of names"),
     ("config.json", {"optimizers": ["adam", 5]}, "Names must be printable text. Received: 5"),
     ("config.json", {"model": "a\nb"}, "Names must be printable text"),
+    ("config.json", {"optimizers": []}, "Received none. Leave its folder out."),
     ("config.json", {"epochs": 0}, "`epochs` must be an int >= 1"),
     ("config.json", {"sigma": "x"}, "is no configuration of a comparison"),
     ("config.json", {"arguments": []}, "`arguments` must be an object"),
