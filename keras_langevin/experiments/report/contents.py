@@ -91,18 +91,23 @@ def contents(results: list[CellResult], title: str | None = None) -> Contents:
         overview=words.overview(results),
         figures=[*_differences(results, styles), *_depths(results, styles)],
         differences=Table(tables.DIFFERENCE_COLUMNS, tables.difference_rows(results)),
-        sections=[_section(result, file, num_differences, styles) for result, file in zip(results, files, strict=True)],
+        sections=[
+            _section(result, file, num_differences, styles, alone=len(results) == 1)
+            for result, file in zip(results, files, strict=True)
+        ],
         how_to_read=words.how_to_read(num_differences),
         origins=Table(tables.ORIGIN_COLUMNS, tables.origin_rows(results)),
     )
 
 
-def _section(result: CellResult, file: str, num_differences: int, styles: axes.Styles) -> Section:
+def _section(result: CellResult, file: str, num_differences: int, styles: axes.Styles, *, alone: bool) -> Section:
     def panel(name):
         return lambda: figures.curve_figure(result, name, styles)
 
     panels = {f"{result.title}: {label} by epoch": panel(name) for name, label in axes.CURVES.items()}
-    if result.pairs:
+    panels_caption = "Train loss and validation accuracy by epoch"
+    if result.pairs and not alone:  # else they are above already
+        panels_caption += "; paired differences on a scale of their own"
         caption = f"{result.title}: paired differences in test accuracy, with 95% intervals"
         panels[caption] = lambda: figures.cell_differences_figure(result, styles)
     return Section(
@@ -113,7 +118,7 @@ def _section(result: CellResult, file: str, num_differences: int, styles: axes.S
         file=file,
         caption=f"{result.title}: train loss and validation accuracy by epoch",
         draw=lambda: figures.curves_figure(result, styles),
-        panels_caption=f"Train loss and validation accuracy by epoch{'; paired differences' if result.pairs else ''}",
+        panels_caption=panels_caption,
         panels=panels,
     )
 

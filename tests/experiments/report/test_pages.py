@@ -106,7 +106,6 @@ def test_figures_are_in_the_page_and_say_what_they_are(page):
         "Paired differences in test accuracy, with 95% intervals",
         "dense-30 on digits: train loss (cross-entropy) by epoch",
         "dense-30 on digits: validation accuracy (%) by epoch",
-        "dense-30 on digits: paired differences in test accuracy, with 95% intervals",
     ]
     for figure in figures:
         width, height = map(float, figure["viewbox"].split()[2:])
@@ -134,6 +133,13 @@ def test_table_and_words_are_in_the_report(write, results):
     ):
         assert part in shown, part
     assert "better" not in shown and "worse" not in shown
+
+
+def test_each_of_several_settings_has_its_differences_on_a_scale_of_its_own(results):
+    text = html(contents([*results, *results_of(Comparison(model="dense-3"), of_seeds([0.5], []))]))
+    names = [attributes["aria-label"] for tag, attributes in Page(text).elements if tag == "svg"]
+    assert names.count("dense-30 on digits: paired differences in test accuracy, with 95% intervals") == 1
+    assert not any(name.startswith("dense-3 on digits: paired") for name in names)
 
 
 def test_names_cannot_become_elements_of_the_page(hostile):
