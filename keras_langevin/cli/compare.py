@@ -9,6 +9,7 @@ from rich.table import Table
 
 from keras_langevin.cli.backend import BACKENDS, start_keras
 from keras_langevin.cli.parsing import UsageError, add_data_dir, add_data_file
+from keras_langevin.cli.showing import show
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.sweep import SETTINGS, Sweep, config_text, read_config
 from keras_langevin.files import StorageError, replaced, writing_to
@@ -23,8 +24,8 @@ def add(commands):
         "compare",
         help="train optimizers side by side and show what differs",
         description="Trains optimizers side by side, with equal initial weights, batches and augmentation for each "
-        "seed, and shows a table, the same in words, and a picture. The same command goes on where it was interrupted. "
-        "Options marked with * take several values: each combination of them is a comparison of its own.",
+        "seed, shows a table and the same in words, and writes a report. The same command goes on where it was "
+        "interrupted. Options marked with * take several values: each combination of them is a comparison of its own.",
     )
     several = {"nargs": "+", "default": None}
     parser.add_argument("--config", metavar="FILE", help="a TOML file with these settings; options go before it")
@@ -127,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
         message = f"Interrupted. Finished runs are in {out}; the same command goes on from there."
         console.print(message, soft_wrap=True, highlight=False)
         return 130
-    return max(_show(comparison, store, console) for comparison, _, store in cells)
+    return _report([(comparison, store) for comparison, _, store in cells], out, console)
 
 
 def _settings(options: argparse.Namespace) -> dict:
@@ -198,15 +199,19 @@ def _header(comparison: Comparison, store) -> str:
     )
 
 
-def _show(comparison: Comparison, store, console: Console) -> int:
-    from keras_langevin.experiments import plots, report
+def _report(cells: list, out: Path, console: Console) -> int:
+    from keras_langevin.experiments import report
 
-    records = store.records()
-    picture = store.folder / "curves.png"
-    plots.comparison_figure(comparison, records, picture)
-    console.print(report.table(comparison, records))
-    for sentence in report.words(comparison, records):
-        console.print(f"- {sentence}", soft_wrap=True, highlight=False, markup=False)
-    for name in ("config.json", "runs", "curves.csv", "curves.png"):
-        console.print(f"  {store.folder / name}", soft_wrap=True, highlight=False)
-    return 1 if any(record["status"] == "failed" for record in records) else 0
+    try:
+        results = report.analyse(report.collect([store.folder for _, store in cells], recursive=False))
+        written = report.write(results, out, title=_title([comparison for comparison, _ in cells]))
+    except ValueError as error:
+        raise UsageError(error) from error
+    kept = [store.folder / name for _, store in cells for name in ("config.json", "runs", "curves.csv")]
+    show(results, [out / "experiment.toml", *kept, *written], console)
+    return 1 if any(record["status"] == "failed" for _, store in cells for record in store.records()) else 0
+
+
+def _title(comparisons: list[Comparison]) -> str:
+    models, data = (dict.fromkeys(getattr(c, name) for c in comparisons) for name in ("model", "dataset_label"))
+    return f"{', '.join(models)} on {', '.join(data)}: {', '.join(arm.label for arm in comparisons[0].arms)}"

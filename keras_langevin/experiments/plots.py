@@ -1,17 +1,17 @@
 """Pictures of results. No Keras."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from keras_langevin.experiments.config import Comparison
 from keras_langevin.files import replaced
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
 
 
-def curves_with_band(ax, curves, *, label: str, colour: str):
+def curves_with_band(ax, curves, *, label: str, colour: str, linestyle: str = "-"):
     """Draws the mean over seeds as a line, each seed as a thin line, and the range of the seeds as a band.
 
     Args:
@@ -19,53 +19,84 @@ def curves_with_band(ax, curves, *, label: str, colour: str):
         curves: array of shape `(num_seeds, num_epochs)`.
         label: str, for the legend.
         colour: str.
+        linestyle: str, of the mean. Defaults to `"-"`.
 
     Returns:
         The Axes.
     """
     curves = np.asarray(curves, float)
     epochs = np.arange(1, curves.shape[1] + 1)
+    mark = {"marker": "."} if len(epochs) == 1 else {}  # one epoch is no line
     ax.fill_between(epochs, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.12, linewidth=0)
-    ax.plot(epochs, curves.T, color=colour, alpha=0.35, linewidth=0.8)
-    ax.plot(epochs, curves.mean(axis=0), color=colour, linewidth=2, label=label)
+    ax.plot(epochs, curves.T, color=colour, alpha=0.35, linewidth=0.8, **mark)
+    ax.plot(epochs, curves.mean(axis=0), color=colour, linewidth=2, label=label, linestyle=linestyle, **mark)
     return ax
 
 
-def comparison_figure(comparison: Comparison, records: list[dict], path: Path):
-    """Writes a PNG: train loss and validation accuracy by epoch, a line and a band over seeds for each optimizer.
+def diverged_curve(ax, curve, *, colour: str):
+    """Draws the curve of a run up to where it diverged: a dashed line that ends in ×.
 
     Args:
-        comparison: the configuration.
-        records: list of records as `Store.records` gives them; runs that failed or diverged are left out and named.
-        path: where the PNG goes.
+        ax: matplotlib Axes.
+        curve: array of shape `(num_epochs,)`, the epochs before; where there is none, nothing is drawn.
+        colour: str.
+
+    Returns:
+        The Axes.
     """
-    figure = _figure(10, 4.2)
-    loss, accuracy = figure.subplots(1, 2)
-    seeds, left_out = set(), 0
-    for arm, colour in zip(comparison.arms, _cycle(COLOURS), strict=False):
-        runs = [record for record in records if record["optimizer"] == arm.spec]
-        whole = [run for run in runs if run["status"] == "finished"]
-        left_out += len(runs) - len(whole)
-        seeds |= {run["seed"] for run in whole}
-        if whole:
-            curves = [run["curves"] for run in whole]
-            curves_with_band(loss, [c["train_loss"] for c in curves], label=arm.label, colour=colour)
-            percent = 100 * np.array([c["validation_accuracy"] for c in curves])
-            curves_with_band(accuracy, percent, label=arm.label, colour=colour)
-    for ax, name in ((loss, "train loss (cross-entropy)"), (accuracy, "validation accuracy (%)")):
-        ax.axvline(comparison.drop_epoch + 0.5, color="0.6", linestyle=":", linewidth=1)
-        ax.set_xlabel("epoch")
-        ax.set_ylabel(name)
-        ax.spines[["top", "right"]].set_visible(False)
-    loss.set_yscale("log")
-    accuracy.set_ylim(0, 100)
-    if seeds:
-        figure.legend(*accuracy.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=4)
-    note = f"line: mean of {len(seeds)} seeds; band: their range; dotted: learning rate / 10 and σ = 0 from there"
-    if left_out:
-        note += f"; {left_out} failed or diverged runs not drawn"
-    figure.suptitle(f"{comparison.model} on {comparison.dataset_label}\n{note}", fontsize=9.5)
-    _save(figure, path)
+    curve = np.asarray(curve, float)
+    if len(curve):
+        ax.plot(np.arange(1, len(curve) + 1), curve, color=colour, linewidth=1, linestyle=(0, (3, 2)))
+        ax.plot([len(curve)], curve[-1:], color=colour, marker="x", markersize=6, linestyle="none")
+    return ax
+
+
+def paired_difference_row(ax, position: float, values, *, mean, interval, colour: str, marked=None):
+    """Draws one paired difference along x: each seed's as a dot, the mean as a diamond, its interval as a bar.
+
+    Args:
+        ax: matplotlib Axes.
+        position: float, the height at which it is drawn; the dots stand a little lower.
+        values: array of shape `(num_seeds,)`.
+        mean: float.
+        interval: pair of floats, drawn where they are finite.
+        colour: str.
+        marked: bool array of shape `(num_seeds,)`, the seeds drawn as × instead. Defaults to none.
+
+    Returns:
+        The Axes.
+    """
+    values = np.asarray(values, float)
+    marked = np.zeros(len(values), bool) if marked is None else np.asarray(marked, bool)
+    for chosen, style in ((~marked, {"marker": "o", "linewidths": 0}), (marked, {"marker": "x", "linewidths": 1.2})):
+        if chosen.any():
+            heights = np.full(chosen.sum(), position - 0.24)
+            ax.scatter(values[chosen], heights, s=22, color=colour, alpha=0.75, **style)
+    if np.isfinite(interval).all():
+        ax.plot(interval, [position, position], color=colour, linewidth=2.5, solid_capstyle="butt")
+    ax.plot([mean], [position], color=colour, marker="D", markersize=6, linestyle="none")
+    return ax
+
+
+def gain_against_depth(ax, depths, means, lows, highs, *, label: str, colour: str, linestyle: str = "-"):
+    """Draws mean differences by depth: a line, and a bar for each interval.
+
+    Args:
+        ax: matplotlib Axes.
+        depths: array of shape `(num_depths,)`, rising.
+        means: array of the same shape.
+        lows, highs: arrays of the same shape, the ends of the intervals; NaN: no interval is drawn.
+        label: str, for the legend.
+        colour: str.
+        linestyle: str. Defaults to `"-"`.
+
+    Returns:
+        The Axes.
+    """
+    depths, means, lows, highs = (np.asarray(each, float) for each in (depths, means, lows, highs))
+    ax.plot(depths, means, color=colour, marker="D", markersize=5, linewidth=1.5, linestyle=linestyle, label=label)
+    ax.vlines(depths, lows, highs, color=colour, linewidth=2, alpha=0.7)
+    return ax
 
 
 def samples_figure(images, labels, class_names, *, title: str, path: Path):
@@ -85,7 +116,7 @@ def samples_figure(images, labels, class_names, *, title: str, path: Path):
     # round by round, each in lines of `columns`
     order = [indices[turn] for turn in range(rounds) for indices in chosen if turn < len(indices)]
     rows = -(-len(order) // columns)
-    figure = _figure(1.05 * columns, 1.2 * rows + 0.6)
+    figure = new_figure(1.05 * columns, 1.2 * rows + 0.6)
     white = 1 if np.issubdtype(images.dtype, np.floating) else 255
     for position, ax in enumerate(figure.subplots(rows, columns, squeeze=False).flat):
         ax.set_axis_off()
@@ -95,10 +126,23 @@ def samples_figure(images, labels, class_names, *, title: str, path: Path):
             ax.imshow(image[..., 0] if grey else image, interpolation="nearest", **grey)
             ax.set_title(class_names[labels[order[position]]], fontsize=8, pad=2)
     figure.suptitle(title, fontsize=9.5)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _figure(width: float, height: float):
+def plain(text: str) -> str:
+    r"""Text that matplotlib shows as it is: no mathematics between dollars, and no underscore that hides a label.
+
+    Example:
+
+    >>> plain("$5"), plain("_adam")
+    ('\\$5', ' _adam')
+    """
+    text = text.replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
+
+
+def new_figure(width: float, height: float):
+    """A figure of so many inches, without a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -107,11 +151,26 @@ def _figure(width: float, height: float):
     return figure
 
 
-def _save(figure, path: Path):
+def save_figure(figure, path: Path):
+    """Writes a figure, PNG or SVG by the end of the name; the same figure gives the same bytes."""
     with replaced(Path(path), "wb") as file:
-        figure.savefig(file, format="png", dpi=130)
+        write_figure(figure, file, Path(path).suffix[1:])
 
 
-def _cycle(colours):
-    while True:
-        yield from colours
+def write_figure(figure, file, format: str, *, text_as_paths: bool = True, **options):
+    """Writes a figure into an open binary file.
+
+    Args:
+        figure: matplotlib Figure.
+        file: the file.
+        format: `"png"` or `"svg"`.
+        text_as_paths: bool, whether an SVG looks the same whatever fonts there are. Defaults to `True`.
+        **options: of matplotlib's `savefig`.
+    """
+    import matplotlib
+
+    metadata = {"Date": None} if format == "svg" else None
+    fonts = {"svg.fonttype": "path" if text_as_paths else "none", "svg.hashsalt": "keras-langevin"}
+    with matplotlib.rc_context(fonts), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing")  # a name in a script that the font lacks
+        figure.savefig(file, format=format, dpi=130, metadata=metadata, **options)

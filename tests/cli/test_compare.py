@@ -19,10 +19,15 @@ def test_compare_trains_shows_and_writes(tmp_path, capsys):
     out = tmp_path / "results"
     assert cli.main([*QUICK, "--out", str(out)]) == 0
     text = capsys.readouterr().out
-    for shown in ("Adam", "L-Adam", "30%-Layer L-Adam", "±", "95% interval", str(out / "curves.png")):
+    for shown in ("Adam", "L-Adam", "30%-Layer L-Adam", "±", "95% interval"):
         assert shown in text
-    written = sorted(path.name for path in out.iterdir() if path.name != ".lock")
-    assert written == ["config.json", "curves.csv", "curves.png", "experiment.toml", "runs"]
+    names = [
+        "config.json", "curves.csv", "curves.png", "curves.svg", "differences.csv", "differences.png",
+        "differences.svg", "experiment.toml", "report.html", "report.md", "results.csv", "runs", "table.tex",
+    ]  # fmt: skip
+    assert sorted(path.name for path in out.iterdir() if path.name != ".lock") == names
+    assert all(str(out / name) in text for name in names)
+    assert "<h1>dense-2 on digits: Adam, L-Adam, 30%-Layer L-Adam</h1>" in (out / "report.html").read_text("utf-8")
     assert len(list((out / "runs").iterdir())) == 3 * 2
     with open(out / "curves.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 3 * 2 * 2

@@ -1,6 +1,12 @@
 """Records as the runner writes them, made up."""
 
-from keras_langevin.experiments.config import Comparison
+from pathlib import Path
+
+from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.report.analysis import analyse
+from keras_langevin.experiments.report.cells import Cell, arm_key
+from keras_langevin.experiments.report.runs import checked_run
+from keras_langevin.experiments.store import Store
 
 COMPARISON = Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=3)
 
@@ -32,7 +38,28 @@ def failed(optimizer, seed):
     return head | {"status": "failed", "error": "MemoryError: no room", "traceback": "..."}
 
 
-def three_seeds(adam, ladam):
+def of_seeds(adam, ladam):
+    """Finished runs of Adam and L-Adam with these test accuracies, by seed."""
     return [record("adam", i, value) for i, value in enumerate(adam)] + [
         record("ladam", i, value) for i, value in enumerate(ladam)
     ]
+
+
+def results_of(comparison, records):
+    """What a report makes of these records."""
+    return analyse([cell_of(comparison, records)])
+
+
+def cell_of(comparison, records, **settings):
+    runs = tuple(checked_run(run, Path(f"{run['optimizer']}-seed-{run['seed']}.json")) for run in records)
+    planned = frozenset((arm_key(arm), seed) for arm in comparison.arms for seed in range(comparison.seeds))
+    settings = {"model": comparison.model, "dataset": comparison.dataset} | settings
+    return Cell(comparison, settings, comparison.arms, runs, planned, ("results",))
+
+
+def write_folder(folder, comparison, records):
+    """A folder as `compare` writes it."""
+    store = Store(folder, comparison)
+    for run in records:
+        store.write(Arm(run["optimizer"]), run["seed"], run)
+    return folder

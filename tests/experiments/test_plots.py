@@ -2,8 +2,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from keras_langevin.experiments.plots import comparison_figure, curves_with_band, samples_figure
-from tests.experiments.records import COMPARISON, failed, record, three_seeds
+from keras_langevin.experiments.plots import (
+    curves_with_band,
+    diverged_curve,
+    new_figure,
+    paired_difference_row,
+    samples_figure,
+    save_figure,
+)
 
 
 def test_a_curve_has_a_mean_each_seed_and_a_band():
@@ -18,18 +24,35 @@ def test_a_curve_has_a_mean_each_seed_and_a_band():
     assert ax.get_legend_handles_labels()[1] == ["Adam"]
 
 
-def test_the_picture_is_written(tmp_path):
-    path = tmp_path / "curves.png"
-    records = [*three_seeds([0.1, 0.9, 0.92], [0.91, 0.92, 0.93]), failed("adam", 3)]
-    comparison_figure(COMPARISON, records, path)
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert path.stat().st_size > 10_000
+def test_one_epoch_is_a_point():
+    ax = Figure().subplots()
+    curves_with_band(ax, [[1.0], [3.0]], label="Adam", colour="#000000")
+    assert [line.get_marker() for line in ax.get_lines()] == ["."] * 3
 
 
-def test_nothing_finished_is_a_picture_all_the_same(tmp_path):
-    path = tmp_path / "curves.png"
-    comparison_figure(COMPARISON, [record("adam", 0, 0.1, status="diverged", epochs=0)], path)
-    assert path.read_bytes().startswith(b"\x89PNG")
+def test_a_run_that_diverged_in_its_first_epoch_has_no_curve():
+    ax = Figure().subplots()
+    assert diverged_curve(ax, [], colour="#000000") is ax
+    assert not ax.get_lines()
+
+
+def test_an_interval_that_there_is_not_is_not_drawn():
+    ax = Figure().subplots()
+    paired_difference_row(ax, 0, [2.0], mean=2.0, interval=(np.nan, np.nan), colour="#000000")
+    (mean,) = ax.get_lines()
+    assert mean.get_marker() == "D"
+
+
+@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_the_same_figure_gives_the_same_bytes(ending, start, tmp_path):
+    contents = []
+    for name in ("a", "b"):
+        figure = new_figure(3, 2)
+        ax = curves_with_band(figure.subplots(), [[1.0, 2.0], [3.0, 6.0]], label="Adam", colour="#000000")
+        ax.legend()
+        save_figure(figure, tmp_path / f"{name}.{ending}")
+        contents.append((tmp_path / f"{name}.{ending}").read_bytes())
+    assert contents[0] == contents[1] and contents[0].startswith(start)
 
 
 @pytest.mark.parametrize(("num_classes", "channels", "dtype"), [(2, 1, "uint8"), (10, 3, "float32"), (150, 3, "uint8")])

@@ -1,0 +1,168 @@
+"""What the results show, in sentences, and only that."""
+
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, ArmResult, CellResult, PairedResult
+from keras_langevin.experiments.report.cells import shown_setting
+from keras_langevin.experiments.report.depth import DepthGroup
+from keras_langevin.experiments.report.numbers import count, probability, signed
+from keras_langevin.experiments.statistics import chance_threshold, smallest_p_value
+
+
+def about_setting(result: CellResult, num_differences: int) -> list[str]:
+    """Sentences about one setting: how its runs ended, and what each difference shows.
+
+    "Better" and "worse" are said only where the interval leaves out 0, with enough seeds.
+
+    Args:
+        result: the numbers.
+        num_differences: int, the size of the family of Holm's correction.
+    """
+    sentences = []
+    for arm in result.arms:
+        sentences += _about_runs(arm)
+    paired = {pair.label: pair for pair in result.pairs}
+    for arm in result.arms:
+        parent = result.cell.parent(arm.arm)
+        if arm.label in paired:
+            sentences += about_difference(paired[arm.label], num_differences)
+        elif parent is not None:
+            other = result.cell.label(parent)
+            sentences.append(f"{arm.label} and {other} have no seed in common that gave an accuracy: no difference.")
+    if len({run.seed for run in result.cell.runs}) == 1:
+        sentences.append(f"One seed cannot tell an effect from chance: run with --seeds {ENOUGH_SEEDS} or more.")
+    return sentences
+
+
+def _about_runs(arm: ArmResult) -> list[str]:
+    sentences = []
+    ended = [run for run in arm.runs if run.status != "failed"]
+    if ended:
+        classes = ended[0].num_classes
+        level = f"{100 * chance_threshold(classes):.3g}%" + (" (twice chance)" if classes > 2 else " (chance: 50%)")
+        below = sum(run.test_accuracy < chance_threshold(classes) for run in ended)
+        every = f"each of {len(ended)} seeds" if len(ended) > 1 else "the one seed"
+        if below == len(ended):
+            sentences.append(f"{arm.label}: test accuracy below {level} in {every}.")
+        elif below:
+            sentences.append(f"{arm.label}: test accuracy below {level} in {below} of {count(len(ended), 'seed')}.")
+        else:
+            sentences.append(f"{arm.label}: test accuracy {level} or more in {every}.")
+    for run in arm.runs:
+        if run.status == "diverged":
+            where = f" in epoch {len(run.curves['train_loss']) + 1}" if run.record.get("curves") else ""
+            sentences.append(
+                f"{arm.label}, seed {run.seed}, diverged{where} (the loss was not finite); its test accuracy at "
+                f"the end, {100 * run.test_accuracy:.1f}%, counts."
+            )
+        if run.status == "failed":
+            sentences.append(f"{arm.label}, seed {run.seed}, ended with an error: {run.error}")
+    missing = arm.num_planned - len(arm.runs)
+    if missing > 0:
+        sentences.append(f"{arm.label}: {missing} of {count(arm.num_planned, 'seed')} not on record yet.")
+    return sentences
+
+
+def about_difference(pair: PairedResult, num_differences: int) -> list[str]:
+    """What one paired difference shows: two sentences, or one where there is no interval."""
+    difference, seeds = pair.difference, count(len(pair.seeds), "seed")
+    if not difference.method:
+        return [f"{pair.name}, test accuracy on equal seeds: {signed(difference.mean)} points in the one seed."]
+    figures = (
+        f"{signed(difference.mean)} points of test accuracy on average over {seeds}, 95% interval "
+        f"{signed(difference.low)} to {signed(difference.high)} (bootstrap, {difference.method})"
+    )
+    if difference.holds_zero:
+        first = f"{pair.name}: {figures}: it holds 0, so these seeds alone show no difference of the means."
+    elif not pair.enough_seeds:
+        first = f"{pair.name}: {figures}: with fewer than {ENOUGH_SEEDS} seeds too narrow to conclude from."
+    else:
+        order = "better" if difference.mean > 0 else "worse"
+        first = f"{pair.label} is {order} than {pair.parent}: {figures}."
+    return [first, _about_p_value(pair, num_differences)]
+
+
+def _about_p_value(pair: PairedResult, num_differences: int) -> str:
+    p_value, smallest = pair.difference.p_value, smallest_p_value(len(pair.seeds))
+    sentence = f"{pair.name}: Wilcoxon's signed-rank test gives p = {probability(p_value)}"
+    if num_differences > 1:
+        sentence += f", with Holm's correction over {num_differences} differences {probability(pair.holm_p_value)}"
+    return f"{sentence} (the smallest p that {count(len(pair.seeds), 'seed')} can give: {probability(smallest)})."
+
+
+def overview(results: list[CellResult]) -> list[str]:
+    """Sentences about the whole report, which it opens with."""
+    arms = [arm for result in results for arm in result.arms]
+    failures = [arm.failures for arm in arms]
+    diverged, failed = sum(each.diverged for each in failures), sum(each.failed for each in failures)
+    num_runs, num_planned = sum(len(arm.runs) for arm in arms), sum(arm.num_planned for arm in arms)
+    on_record = f"{num_runs} of {count(num_planned, 'run')}" if num_runs < num_planned else count(num_runs, "run")
+    sentences = [
+        f"{count(len(results), 'setting')}, {on_record} on record: {num_runs - diverged - failed} finished "
+        f"({sum(each.at_chance for each in failures)} of them at chance level), {diverged} diverged, "
+        f"{failed} ended with an error."
+    ]
+    pairs = [pair for result in results for pair in result.pairs]
+    if pairs:
+        enough = [pair for pair in pairs if pair.enough_seeds]
+        above = sum(pair.difference.low > 0 for pair in enough)
+        below = sum(pair.difference.high < 0 for pair in enough)
+        few = len(pairs) - len(enough)
+        sentences.append(
+            f"{count(len(pairs), 'difference')} to a parent without noise. With {ENOUGH_SEEDS} seeds or more: the 95% "
+            f"interval lies above 0 in {above}, below 0 in {below}, and holds 0 in {len(enough) - above - below}."
+            + (f" {few} with fewer seeds, from which nothing is concluded." if few else "")
+        )
+        significant, corrected = (
+            sum(value < 0.05 for value in values)
+            for values in ([p.difference.p_value for p in pairs], [p.holm_p_value for p in pairs])
+        )
+        sentences.append(
+            f"Wilcoxon's p is below 0.05 in {significant} of {count(len(pairs), 'difference')}; with Holm's correction "
+            f"in {corrected}."
+        )
+    return sentences
+
+
+def about_depth(group: DepthGroup) -> list[str]:
+    """One sentence for each optimizer: its mean difference at each depth."""
+    sentences = []
+    for name, points in group.series.items():
+        figures = (f"{signed(pair.difference.mean)} at {depth}{_mark(pair)}" for depth, pair in sorted(points.items()))
+        sentences.append(f"{name}, {group.title}, mean difference in points by depth: {', '.join(figures)}.")
+    return sentences
+
+
+def _mark(pair: PairedResult) -> str:
+    if not pair.difference.method:
+        return " (no interval)"
+    if pair.difference.holds_zero:
+        return " (interval holds 0)"
+    return "" if pair.enough_seeds else f" ({len(pair.seeds)} seeds)"
+
+
+def settings_words(result: CellResult) -> str:
+    """The settings of a cell, in one line."""
+    settings = {key: value for key, value in result.cell.settings.items() if value != ""}
+    return "; ".join(shown_setting(key, value) for key, value in settings.items())
+
+
+def how_to_read(num_differences: int) -> list[str]:
+    """What the columns, marks and figures mean."""
+    return [
+        "Test accuracy in percent, of the weights at the end; the test set is used once. ± is the sample standard "
+        "deviation over seeds (n − 1).",
+        "A failed run counts once: at chance level (finished with a test accuracy below twice chance; with two classes "
+        "below 75%), diverged (its loss was not finite; marked *, and its accuracy counts), or error (without an "
+        "accuracy, so in no mean and no difference).",
+        "A difference is an optimizer's test accuracy minus that of its parent without noise, in percentage points, on "
+        "equal seeds: equal initial weights and batches.",
+        "The 95% interval is of the mean difference, by bootstrap over seeds: 9999 resamples, BCa; percentile with two "
+        f"seeds or equal differences. Fewer than {ENOUGH_SEEDS} seeds make it too narrow to conclude from.",
+        "p is two-sided, of Wilcoxon's signed-rank test, which takes no normal law for granted. n seeds cannot give "
+        "one below 2^(1 − n): 0.0625 with 5 seeds, 0.0313 with 6, 0.00195 with 10.",
+        f"p (Holm) is adjusted by Holm's step-down correction over all {count(num_differences, 'difference')} of this "
+        "report, as one family.",
+        "Curves: a line is the mean over the seeds that finished, a band their range, a thin line one seed; a dashed "
+        "line that ends in × diverged. Dotted: from there on the learning rate is a tenth and σ is 0.",
+        "Differences: a dot is a seed, × one where a run of the pair diverged; a diamond is the mean, a bar its 95% "
+        "interval.",
+    ]

@@ -1,0 +1,162 @@
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.plots import COLOURS, write_figure
+from keras_langevin.experiments.report import axes, figures
+from keras_langevin.experiments.report.analysis import analyse
+from keras_langevin.experiments.report.depth import depth_groups
+from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record, results_of
+
+SOME = [
+    *of_seeds([0.1, 0.9, 0.92], [0.91, 0.92]),
+    record("ladam", 2, 0.1, status="diverged", epochs=2),
+]
+
+
+def empty():
+    return Figure().subplots()
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+@pytest.mark.parametrize(("name", "factor"), [("train_loss", 1), ("validation_accuracy", 100)])
+def test_curves_have_a_band_of_what_finished_and_a_cross_where_it_diverged(name, factor):
+    (result,) = results_of(COMPARISON, SOME)
+    ax = empty()
+    assert axes.curves_axes(ax, result, name, axes.styles([result])) is ax
+    assert len(ax.collections) == 2  # a band for each optimizer
+    # three seeds and a mean, two seeds and a mean, a dashed line and its end, the dotted line
+    assert len(ax.get_lines()) == 4 + 3 + 2 + 1
+    dashed, cross = ax.get_lines()[-3:-1]
+    np.testing.assert_allclose(dashed.get_ydata(), factor * np.array(SOME[-1]["curves"][name]))
+    assert cross.get_xdata().tolist() == [2] and cross.get_marker() == "x"
+    assert ax.get_legend_handles_labels()[1] == ["Adam", "L-Adam"]
+    assert ax.get_xlabel() == "epoch"
+
+
+def test_accuracy_is_in_percent_from_0_to_100_and_loss_is_logarithmic():
+    (result,) = results_of(COMPARISON, SOME)
+    loss, accuracy = figures.curves_figure(result, axes.styles([result])).axes
+    assert accuracy.get_ylim() == (0, 100) and accuracy.get_ylabel() == "validation accuracy (%)"
+    assert loss.get_yscale() == "log" and loss.get_ylabel() == "train loss (cross-entropy)"
+
+
+def test_the_note_above_the_curves_counts_what_is_drawn():
+    (result,) = results_of(COMPARISON, [*SOME, failed("adam", 3)])
+    title = figures.curves_figure(result, axes.styles([result])).get_suptitle()
+    assert title.startswith("dense-30 on digits\nline: mean of 2 to 3 seeds; band: their range; dotted: learning rate")
+    assert title.endswith("dashed to ×: 1 diverged; 1 run with an error not drawn")
+
+
+def test_without_a_drop_of_the_learning_rate_there_is_no_dotted_line():
+    comparison = Comparison(optimizers=("adam", "ladam"), epochs=1, seeds=1)
+    (result,) = results_of(comparison, [record("adam", 0, 0.2, epochs=1)])
+    ax = axes.curves_axes(empty(), result, "train_loss", axes.styles([result]))
+    assert len(ax.get_lines()) == 2
+    assert "dotted" not in figures.curves_figure(result, axes.styles([result])).get_suptitle()
+
+
+def test_nothing_on_record_is_a_figure_all_the_same():
+    (result,) = results_of(COMPARISON, [record("adam", 0, 0.1, status="diverged", epochs=0), failed("ladam", 0)])
+    figure = figures.curves_figure(result, axes.styles([result]))
+    figure.canvas.draw()
+    assert len(figure.axes) == 2
+
+
+def test_paired_differences_are_dots_a_mean_an_interval_and_a_zero_line():
+    (result,) = results_of(COMPARISON, SOME)
+    (pair,) = result.pairs
+    ax = axes.differences_axes(empty(), [result], axes.styles([result]))
+    zero, dots, cross = ax.collections
+    assert {x for segment in zero.get_segments() for x, _ in segment} == {0}
+    assert dots.get_offsets()[:, 0].tolist() == pair.difference.values[:2].tolist()
+    assert cross.get_offsets()[:, 0].tolist() == pair.difference.values[2:].tolist()  # its run diverged
+    interval, mean = ax.get_lines()
+    assert list(interval.get_xdata()) == [pair.difference.low, pair.difference.high]
+    assert list(mean.get_xdata()) == [pair.difference.mean] and mean.get_marker() == "D"
+    assert texts(ax) == ["dense-30 on digits", "L-Adam − Adam, 3 seeds"]
+    assert ax.get_xlabel() == "difference in test accuracy (percentage points)"
+    low, high = ax.get_ylim()
+    assert all(low < text.get_position()[1] < high for text in ax.texts)
+
+
+def test_one_seed_has_no_interval_in_the_figure():
+    (result,) = results_of(COMPARISON, of_seeds([0.5], [0.6]))
+    ax = axes.differences_axes(empty(), [result], axes.styles([result]))
+    (mean,) = ax.get_lines()
+    assert mean.get_xdata()[0] == pytest.approx(10)
+
+
+def at_depths(*depths):
+    records = of_seeds([0.5] * 3, [0.6, 0.7, 0.5])
+    return analyse([cell_of(dataclasses.replace(COMPARISON, model=f"dense-{depth}"), records) for depth in depths])
+
+
+def test_gain_against_depth_has_a_point_and_an_interval_for_each_depth():
+    results = at_depths(3, 20, 30)
+    (group,) = depth_groups(results)
+    ax = axes.depth_axes(empty(), group, axes.styles(results))
+    zero, gain = ax.get_lines()
+    assert set(zero.get_ydata()) == {0}
+    assert gain.get_xdata().tolist() == [3, 20, 30] and ax.get_xticks().tolist() == [3, 20, 30]
+    np.testing.assert_allclose(gain.get_ydata(), [10, 10, 10])
+    (bars,) = ax.collections
+    difference = results[0].pairs[0].difference
+    assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [[difference.low, difference.high]] * 3
+    assert ax.get_legend_handles_labels()[1] == ["L-Adam − Adam"]
+    assert "depth" in ax.get_xlabel() and "percentage points" in ax.get_ylabel()
+
+
+def test_several_optimizers_stand_side_by_side_at_a_depth():
+    three = Comparison(optimizers=("adam", "ladam", "ladam@0.3"), epochs=3, seeds=3)
+    records = of_seeds([0.5] * 3, [0.6] * 3) + [record("ladam@0.3", seed, 0.7) for seed in range(3)]
+    results = analyse([cell_of(dataclasses.replace(three, model=f"dense-{d}"), records) for d in (3, 30)])
+    (group,) = depth_groups(results)
+    _, first, second = axes.depth_axes(empty(), group, axes.styles(results)).get_lines()
+    assert (first.get_xdata() < second.get_xdata()).all()
+    np.testing.assert_allclose((first.get_xdata() + second.get_xdata()) / 2, [3, 30])
+
+
+def test_an_optimizer_has_one_colour_in_all_figures():
+    results = at_depths(3, 30)
+    assert axes.styles(results) == {"Adam": (COLOURS[0], "-"), "L-Adam": (COLOURS[1], "-")}
+
+
+def test_more_optimizers_than_colours_differ_in_the_line():
+    specs = tuple(f"ladam@{number}" for number in range(20))
+    (result,) = results_of(Comparison(optimizers=specs, epochs=3), [])
+    assert len(set(axes.styles([result]).values())) == 20
+
+
+@pytest.mark.parametrize("name", ["$\\frac{", "_hidden", "a$b$c", "<script>", "名前"])
+def test_any_name_is_drawn_as_it_is(name):
+    comparison = Comparison(model=f"{name}-3", dataset=name, optimizers=("adam", f"ladam@{name}"), epochs=3, seeds=1)
+    (result,) = results_of(comparison, [record("adam", 0, 0.5), record(f"ladam@{name}", 0, 0.6)])
+    styles = axes.styles([result])
+    figure = figures.curves_figure(result, styles)
+    write_figure(figure, io.BytesIO(), "png")
+    legend = [text.get_text().strip() for text in figure.legends[0].get_texts()]
+    assert legend == ["Adam", f"L-Adam on {name}".replace("$", "\\$")]
+    write_figure(figures.differences_figure([result], styles), io.BytesIO(), "svg")
+
+
+def test_many_and_long_names_leave_room_for_the_empty():
+    specs = ("adam", *(f"ladam@{'long_name_' * 9}{number}" for number in range(8)))
+    comparison = Comparison(optimizers=specs, dataset="x" * 150, epochs=3, seeds=1)
+    records = [record(spec, 0, 0.5) for spec in specs]
+    results = analyse([cell_of(dataclasses.replace(comparison, model=f"dense-{d}"), records) for d in (3, 30)])
+    (group,) = depth_groups(results)
+    styles = axes.styles(results)
+    for figure in (figures.depth_figure(group, styles), figures.curve_figure(results[0], "train_loss", styles)):
+        figure.canvas.draw()
+        box = figure.axes[0].get_window_extent()
+        assert box.width > 0.6 * figure.bbox.width and box.height > 150
+        legend = figure.legends[0].get_window_extent()
+        assert legend.x0 >= 0 and legend.x1 <= figure.bbox.width and legend.y0 >= 0

@@ -1,0 +1,203 @@
+"""Markdown, HTML and LaTeX: what they say, and that names cannot break them."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.report.contents import contents
+from keras_langevin.experiments.report.html import html
+from keras_langevin.experiments.report.latex import escaped, latex
+from keras_langevin.experiments.report.markdown import markdown
+from tests.experiments.records import COMPARISON, failed, of_seeds, record, results_of
+
+SCRIPT = "<script>alert(1)</script>"
+HOSTILE = f"{SCRIPT}\"&'|`$\\frac{{%#_^~[x](javascript:alert(1))<img src=x onerror=alert(1)>"
+RECORDS = [
+    *of_seeds([0.1, 0.8, 0.81], [0.91, 0.92]),
+    record("ladam", 2, 0.1, status="diverged", epochs=2),
+    failed("adam", 3),
+]
+VOID = {"meta", "img", "br", "link"}
+
+
+class Page(HTMLParser):
+    """The elements of a page; an error where they are not nested."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.text, self.open = [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def tags(self):
+        return [tag for tag, _ in self.elements]
+
+
+@pytest.fixture(scope="module")
+def results():
+    return results_of(COMPARISON, RECORDS)
+
+
+@pytest.fixture(scope="module")
+def page(results):
+    return html(contents(results, "A title"))
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    """Names from a file that someone else wrote, in every place that has one."""
+    comparison = Comparison(model=HOSTILE, dataset=HOSTILE, optimizers=("adam", f"ladam@{HOSTILE}"), epochs=3)
+    records = [record("adam", 0, 0.5), record(f"ladam@{HOSTILE}", 0, 0.6)]
+    records[0]["provenance"] = {"device": HOSTILE, "versions": {HOSTILE: HOSTILE}, "commit": HOSTILE}
+    records.append(failed("adam", 1) | {"error": f"{HOSTILE}\x1b[31m"})
+    return results_of(comparison, records)
+
+
+def test_the_page_is_one_file_that_asks_for_nothing(page):
+    parsed = Page(page)
+    assert not {"script", "link", "img", "iframe", "object", "base", "form"} & set(parsed.tags())
+    for tag, attributes in parsed.elements:
+        for name, value in attributes.items():
+            assert not name.startswith("on"), (tag, name)
+            if name in ("href", "xlink:href", "src"):
+                assert value.startswith("#"), (tag, value)
+    assert "@import" not in page and not re.search(r"url\((?!#)", page)
+    assert not re.search(r"(?<!xmlns=\")(?<!xmlns:xlink=\")https?://", page)
+
+
+def test_identifiers_are_there_once_and_every_reference_has_one(page):
+    parsed = Page(page)
+    names = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
+    assert len(names) == len(set(names))
+    references = {a["xlink:href"][1:] for _, a in parsed.elements if "xlink:href" in a}
+    references |= set(re.findall(r"url\(#([^)]+)\)", page))
+    assert references and references <= set(names)
+
+
+def test_the_page_is_made_for_telephones_and_both_colour_schemes(page):
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+    assert "@media (prefers-color-scheme: dark)" in page and "#000000" not in page
+    parsed = Page(page)
+    tables = parsed.tags().count("table")
+    boxes = sum(tag == "div" and attributes.get("class") == "scroll" for tag, attributes in parsed.elements)
+    assert tables == boxes == 3
+
+
+def test_figures_are_in_the_page_and_say_what_they_are(page):
+    figures = [attributes for tag, attributes in Page(page).elements if tag == "svg"]
+    assert [figure["aria-label"] for figure in figures] == [
+        "Paired differences in test accuracy, with 95% intervals",
+        "dense-30 on digits: train loss (cross-entropy) by epoch",
+        "dense-30 on digits: validation accuracy (%) by epoch",
+    ]
+    for figure in figures:
+        width, height = map(float, figure["viewbox"].split()[2:])
+        assert width < 330 and height > 100  # points: 440 pixels, of which a telephone shows four fifths
+        assert "width" not in figure
+
+
+@pytest.mark.parametrize("write", [html, markdown])
+def test_table_and_words_are_in_the_report(write, results):
+    text = write(contents(results, "A title"))
+    shown = re.sub(r"\\([\\`*_\[\]|~#$!])", r"\1", text)
+    for part in (
+        "A title",
+        "57.00 ± 40.71",
+        "80.00",
+        "10.0 80.0 81.0 error",
+        "91.0 92.0 10.0*",
+        "1 at chance, 1 error",
+        "1 diverged",
+        "3 of 4",
+        "+7.33",
+        "ended with an error: MemoryError: no room",
+        "over all 1 difference of this report, as one family",
+        "model dense-30; dataset digits",
+    ):
+        assert part in shown, part
+    assert "better" not in shown and "worse" not in shown
+
+
+def test_each_of_several_settings_has_its_differences_on_a_scale_of_its_own(results):
+    text = html(contents([*results, *results_of(Comparison(model="dense-3"), of_seeds([0.5], []))]))
+    names = [attributes["aria-label"] for tag, attributes in Page(text).elements if tag == "svg"]
+    assert names.count("dense-30 on digits: paired differences in test accuracy, with 95% intervals") == 1
+    assert not any(name.startswith("dense-3 on digits: paired") for name in names)
+
+
+def test_names_cannot_become_elements_of_the_page(hostile):
+    text = html(contents(hostile, HOSTILE))
+    parsed = Page(text)
+    assert "script" not in parsed.tags() and "img" not in parsed.tags()
+    assert not any(name.startswith("on") for _, attributes in parsed.elements for name in attributes)
+    assert SCRIPT in "".join(parsed.text)  # and are shown as they are
+    assert "\x1b" not in text
+
+
+def test_names_cannot_become_html_or_cells_in_markdown(hostile):
+    text = markdown(contents(hostile, HOSTILE))
+    assert "<" not in text and "](javascript" not in text.replace("\\](", "")
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    columns = {len(re.findall(r"(?<!\\)\|", line)) - 1 for line in tables}
+    assert columns == {2, 7, 10}
+    links = re.findall(r"(?<!\\)!\[.*?(?<!\\)\]\(([^)]*)\)", text)
+    assert links == ["differences.png", "curves.png"]
+
+
+def test_pictures_are_named_by_letters_that_every_file_system_takes(hostile):
+    named = results_of(Comparison(model="../x/é-3", dataset="/", epochs=3), []) + hostile
+    for section in contents(named).sections:
+        assert re.fullmatch(r"curves-[A-Za-z0-9._-]+", section.file) and "/" not in section.file
+
+
+def test_sections_of_equal_names_have_files_of_their_own():
+    results = [*results_of(COMPARISON, []), *results_of(COMPARISON, []), *results_of(Comparison(model="dense-3"), [])]
+    assert [section.file for section in contents(results).sections] == [
+        "curves-dense-30-digits-1",
+        "curves-dense-30-digits-2",
+        "curves-dense-3-digits",
+    ]
+
+
+def test_latex_escapes_every_special_letter():
+    assert escaped(r"\{}~^&%$#_<>|") == (
+        r"\textbackslash{}\{\}\textasciitilde{}\textasciicircum{}\&\%\$\#\_\textless{}\textgreater{}\textbar{}"
+    )
+    assert escaped("1.0 ± 0.5, −2") == r"1.0 $\pm$ 0.5, $-$2"
+
+
+@pytest.mark.parametrize("which", ["results", "hostile"])
+def test_the_latex_table_has_equal_rows_and_balanced_braces(which, request):
+    text = latex(request.getfixturevalue(which))
+    body = text.partition(r"\toprule")[2].partition(r"\bottomrule")[0]
+    rows = [line for line in body.splitlines() if line.endswith(r"\\") and not line.startswith(r"\multicolumn")]
+    assert len(rows) == 1 + 2
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {6}
+    assert r"\begin{tabular}{@{}lrrrrrr@{}}" in text
+    bare = re.sub(r"\\[\\{}]", "", text.partition("\n")[2])
+    assert bare.count("{") == bare.count("}")
+    assert len(re.findall(r"(?<!\\)\$", text)) % 2 == 0
+
+
+def test_the_latex_table_says_what_the_others_say(results):
+    text = latex(results)
+    assert r"L-Adam & 3 & 64.33 $\pm$ 47.06 & +7.33 &" in text
+    assert "median: 80.00; each seed: 10.0 80.0 81.0 error; failures: 1 at chance, 1 error" in text
+    assert r"\usepackage{booktabs}" in text and r"\toprule" in text

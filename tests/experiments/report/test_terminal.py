@@ -1,0 +1,30 @@
+import io
+
+from rich.console import Console
+
+from keras_langevin.experiments.report.terminal import table
+from tests.experiments.records import COMPARISON, failed, of_seeds, record, results_of
+
+
+def shown(records):
+    console = Console(width=140, file=io.StringIO())
+    console.print(table(*results_of(COMPARISON, records)))
+    return console.file.getvalue()
+
+
+def test_the_table_has_mean_spread_and_every_seed():
+    text = shown(of_seeds([0.1, 0.9, 0.92], [0.91, 0.92, 0.93]))
+    assert "64.00 ± 46.78" in text
+    assert "10.0 90.0 92.0" in text
+    assert "92.00 ± 1.00" in text
+    assert "L-Adam" in text
+
+
+def test_failures_and_divergence_are_in_the_table():
+    text = shown([failed("adam", 0), record("adam", 1, 0.1, status="diverged", epochs=2), record("adam", 2, 0.9)])
+    assert "error 10.0* 90.0" in text
+
+
+def test_an_optimizer_without_a_run_has_a_row():
+    (row,) = [line for line in shown([record("adam", 0, 0.9)]).splitlines() if "L-Adam" in line]
+    assert row.replace("│", "").split() == ["L-Adam", "-", "-", "-", "-"]

@@ -1,0 +1,119 @@
+import pytest
+
+from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.report.words import about_setting, overview
+from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record, results_of
+
+FIVE = Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=5)
+
+
+def words(comparison, records, num_differences=1):
+    (result,) = results_of(comparison, records)
+    return about_setting(result, num_differences)
+
+
+def test_the_words_count_the_runs_at_chance():
+    sentences = words(COMPARISON, of_seeds([0.1, 0.15, 0.92], [0.91, 0.92, 0.93]))
+    assert "Adam: test accuracy below 20% (twice chance) in 2 of 3 seeds." in sentences
+    assert "L-Adam: test accuracy 20% (twice chance) or more in each of 3 seeds." in sentences
+
+
+def test_one_epoch_at_chance_is_not_called_a_failure_to_train():
+    comparison = Comparison(optimizers=("adam", "ladam"), epochs=1, seeds=1)
+    sentences = words(comparison, [record("adam", 0, 0.1, epochs=1), record("ladam", 0, 0.12, epochs=1)])
+    assert "Adam: test accuracy below 20% (twice chance) in the one seed." in sentences
+    assert not any("train" in sentence for sentence in sentences)
+
+
+def test_two_classes_have_a_level_of_their_own():
+    records = [record("adam", 0, 0.7) | {"num_classes": 2}, record("adam", 1, 0.9) | {"num_classes": 2}]
+    assert "Adam: test accuracy below 75% (chance: 50%) in 1 of 2 seeds." in words(COMPARISON, records)
+
+
+def test_better_is_said_where_the_interval_leaves_out_zero():
+    first, second = words(FIVE, of_seeds([0.80, 0.81, 0.82, 0.80, 0.81], [0.90, 0.91, 0.93, 0.9, 0.92]), 4)[2:]
+    assert first.startswith("L-Adam is better than Adam: +10.40 points of test accuracy on average over 5 seeds, 95% ")
+    assert "(bootstrap, BCa)." in first
+    assert second == (
+        "L-Adam − Adam: Wilcoxon's signed-rank test gives p = 0.0625, with Holm's correction over 4 differences 0.0625 "
+        "(the smallest p that 5 seeds can give: 0.0625)."
+    )
+
+
+def test_worse_is_said_as_plainly():
+    sentences = words(FIVE, of_seeds([0.90, 0.91, 0.93, 0.9, 0.92], [0.80, 0.81, 0.82, 0.80, 0.81]))
+    assert sentences[2].startswith("L-Adam is worse than Adam: −10.40 points")
+    assert "Holm" not in sentences[3]
+
+
+@pytest.mark.parametrize(
+    ("adam", "ladam", "reason"),
+    [
+        ([0.1, 0.9, 0.92, 0.91, 0.92], [0.91, 0.92, 0.93, 0.9, 0.9], "it holds 0, so these seeds alone show no"),
+        ([0.9, 0.9, 0.9, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9, 0.9], "it holds 0"),
+        ([0.8, 0.81, 0.82, 0.8], [0.9, 0.91, 0.93, 0.9], "with fewer than 5 seeds too narrow to conclude from"),
+        ([0.1, 0.1], [0.9, 0.9], "with fewer than 5 seeds too narrow to conclude from"),
+        ([0.1], [0.9], "+80.00 points in the one seed."),
+    ],
+)
+def test_neither_better_nor_worse_without_an_interval_that_leaves_out_zero(adam, ladam, reason):
+    sentences = words(FIVE, of_seeds(adam, ladam))
+    assert any(reason in sentence for sentence in sentences)
+    assert not any("better" in sentence or "worse" in sentence for sentence in sentences)
+
+
+def test_differences_are_of_equal_seeds():
+    records = [record("adam", 0, 0.5), record("adam", 1, 0.6), record("ladam", 1, 0.7), record("ladam", 2, 0.99)]
+    sentence = next(s for s in words(COMPARISON, records) if "−" in s)
+    assert sentence == "L-Adam − Adam, test accuracy on equal seeds: +10.00 points in the one seed."
+
+
+def test_no_seed_in_common_is_said():
+    sentences = words(COMPARISON, [record("adam", 0, 0.5), record("ladam", 1, 0.7)])
+    assert "L-Adam and Adam have no seed in common that gave an accuracy: no difference." in sentences
+
+
+def test_one_seed_is_called_one_seed():
+    sentences = words(COMPARISON, [record("adam", 0, 0.5), record("ladam", 0, 0.9)])
+    assert "One seed cannot tell an effect from chance: run with --seeds 5 or more." in sentences
+
+
+def test_errors_and_divergence_are_said():
+    sentences = words(COMPARISON, [failed("adam", 0), record("ladam", 1, 0.1, status="diverged", epochs=2)])
+    assert "Adam, seed 0, ended with an error: MemoryError: no room" in sentences
+    diverged = next(sentence for sentence in sentences if "diverged" in sentence)
+    assert diverged == (
+        "L-Adam, seed 1, diverged in epoch 3 (the loss was not finite); its test accuracy at the end, 10.0%, counts."
+    )
+
+
+def test_a_diverged_run_counts_in_the_difference():
+    records = of_seeds([0.9, 0.9, 0.9], [0.9, 0.9])
+    records.append(record("ladam", 2, 0.1, status="diverged", epochs=1))
+    assert any(sentence.startswith("L-Adam − Adam: −26.67 points") for sentence in words(COMPARISON, records))
+
+
+def test_missing_runs_are_counted():
+    sentences = words(FIVE, of_seeds([0.9, 0.9], [0.9, 0.9, 0.9, 0.9, 0.9]))
+    assert "Adam: 3 of 5 seeds not on record yet." in sentences
+    assert not any("L-Adam:" in sentence and "record" in sentence for sentence in sentences)
+
+
+def test_an_optimizer_without_its_parent_is_compared_with_none():
+    comparison = Comparison(optimizers=("sgd", "ladam"), seeds=1)
+    assert not any("−" in s for s in words(comparison, [record("sgd", 0, 0.5), record("ladam", 0, 0.9)]))
+
+
+def test_the_overview_counts_runs_intervals_and_p_values():
+    from keras_langevin.experiments.report.analysis import analyse
+
+    six = Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=6)
+    clear = of_seeds([0.80, 0.81, 0.82, 0.8, 0.81, 0.8], [0.90, 0.91, 0.93, 0.9, 0.92, 0.94])
+    few = [*of_seeds([0.1, 0.9, 0.9], [0.9, 0.9]), failed("ladam", 2)]
+    cells = [cell_of(six, clear), cell_of(Comparison(model="dense-3", epochs=3, optimizers=("adam", "ladam")), few)]
+    assert overview(analyse(cells)) == [
+        "2 settings, 18 runs on record: 17 finished (1 of them at chance level), 0 diverged, 1 ended with an error.",
+        "2 differences to a parent without noise. With 5 seeds or more: the 95% interval lies above 0 in 1, below 0 in "
+        "0, and holds 0 in 0. 1 with fewer seeds, from which nothing is concluded.",
+        "Wilcoxon's p is below 0.05 in 1 of 2 differences; with Holm's correction in 0.",
+    ]
