@@ -69,7 +69,7 @@ def philox(rounds):
         for _ in range(rounds):
             product = x.astype(jnp.uint64) * np.uint64(0xD256D193)
             x, y = (product >> np.uint64(32)).astype(jnp.uint32) ^ key ^ y, product.astype(jnp.uint32)
-            key = key + np.uint32(0x9E3779B9)
+            key = jnp.asarray(key) + np.uint32(0x9E3779B9)
         return x
 
     return words

@@ -26,6 +26,8 @@ def read(name: str) -> dict | None:
 
 
 def rows_of(name: str) -> list[dict[str, str]]:
+    if not (RESULTS / name).exists():
+        return []
     with open(RESULTS / name, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 

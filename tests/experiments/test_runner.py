@@ -205,38 +205,37 @@ def test_finished_runs_are_not_trained_again(data, tmp_path, records):
     assert [run["curves"] for run in store.records()] == [run["curves"] for run in records]
 
 
-@pytest.mark.parametrize("interrupted_after", [1, 2, 3])
-def test_an_interrupted_run_ends_as_if_it_had_not_been(interrupted_after, data, tmp_path):
-    """Interrupted once before and once after the learning rate falls, and once when all epochs are done."""
-    comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=2)
-    whole, broken = (Store(tmp_path / name, comparison) for name in ("whole", "broken"))
-    runner.run(comparison, data, whole, save_weights=True)
-
-    def interrupt(arm, seed, epoch, logs):
-        if (seed, epoch) == (1, interrupted_after):
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        runner.run(comparison, data, broken, on_epoch=interrupt, save_weights=True, checkpoint_seconds=0)
+def test_an_interrupted_run_ends_as_if_it_had_not_been(data, tmp_path):
+    """Interrupted before the learning rate falls, and again when all epochs are done but the record is not written."""
+    comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1)
     (arm,) = comparison.arms
-    assert broken.checkpoint(arm, 1).read().epoch == interrupted_after
-    assert not broken.path(arm, 1).exists()
+    whole, broken = (Store(tmp_path / name, comparison) for name in ("whole", "broken"))
+    trainers = {}
+    runner.run(comparison, data, whole, save_weights=True, trainers=trainers)
+
+    for interrupted_after in (1, 3):
+
+        def interrupt(arm, seed, epoch, logs, interrupted_after=interrupted_after):
+            if epoch == interrupted_after:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(comparison, data, broken, on_epoch=interrupt, checkpoint_seconds=0)
+        assert broken.checkpoint(arm, 0).read().epoch == interrupted_after
+        assert not broken.path(arm, 0).exists()
 
     seen = []
-    runner.run(
-        comparison, data, broken, on_epoch=lambda arm, seed, epoch, logs: seen.append((seed, epoch)), save_weights=True
-    )
-    assert seen == [(1, epoch) for epoch in range(interrupted_after + 1, 4)]
-    for before, after in zip(whole.records(), broken.records(), strict=True):
-        assert after["curves"] == before["curves"]
-        assert after["test_loss"] == before["test_loss"]
-    model = training.Trainer(comparison, data, arm).model
+    runner.run(comparison, data, broken, on_epoch=lambda *call: seen.append(call), save_weights=True)
+    assert not seen
+    (before,), (after,) = whole.records(), broken.records()
+    assert after["curves"] == before["curves"]
+    assert after["test_loss"] == before["test_loss"]
     weights = []
     for store in (whole, broken):
-        model.load_weights(store.weights_path(arm, 1))
-        weights.append(model.get_weights())
-    for before, after in zip(*weights, strict=True):
-        np.testing.assert_array_equal(after, before)
+        trainers["ladam"].model.load_weights(store.weights_path(arm, 0))
+        weights.append(trainers["ladam"].model.get_weights())
+    for one, other in zip(*weights, strict=True):
+        np.testing.assert_array_equal(one, other)
     assert {path.suffix for path in (broken.folder / "runs").iterdir()} == {".json", ".h5"}
 
 
