@@ -108,8 +108,9 @@ def test_under_torch_compile_the_noise_is_the_same(noise):
         layers = [keras.layers.Dense(300, activation="tanh"), keras.layers.Dense(1000), keras.layers.Dense(3)]
         model = keras.Sequential([keras.Input((4,)), *layers])
         model.compile(optimizer=LAdam(1e-3, sigma=0.5, seed=1, noise=noise), loss="mse", jit_compile=jit_compile)
-        weights.append(fit_weights(model))
-    np.testing.assert_allclose(weights[1], weights[0], rtol=1e-3, atol=1e-4)
+        # one step: later ones amplify its rounding
+        weights.append(fit_weights(model, steps=1))
+    np.testing.assert_allclose(weights[1], weights[0], rtol=1e-4, atol=5e-5)
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras runs one step at a time on PyTorch")
