@@ -15,13 +15,13 @@ import csv
 import json
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import numpy as np
 from noise_quality import COLUMNS, p_values
+from tables import generators, rows_of
 
 from keras_langevin.experiments.provenance import provenance
 from keras_langevin.files import replaced
@@ -30,7 +30,6 @@ RESULTS = Path(__file__).parent / "results"
 SPEED, QUALITY = RESULTS / "noise_generators.json", RESULTS / "noise_generators.csv"
 ARRANGEMENTS = ("elements", "steps", "variables")
 SHAPE = (2000, 2000)
-BASELINES = ("no noise", "jax.random.normal")
 # birthdays, 32×32 rank, 6×8 rank, ones in a stream and in bytes, runs, monobit, serial, bytes, DCT, fill tree
 QUICK_TESTS = (0, 2, 3, 8, 9, 15, 100, 102, 205, 206, 207)
 
@@ -99,7 +98,7 @@ def quality():
     columns = ("generator", *COLUMNS)
     if not QUALITY.exists():
         QUALITY.write_text(",".join(columns) + "\n")
-    done = {(row["generator"], row["arrangement"], row["number"]) for row in _quality_rows()}
+    done = {(row["generator"], row["arrangement"], row["number"]) for row in rows_of(QUALITY.name)}
     for number in QUICK_TESTS:
         for generator in GENERATORS:
             for arrangement in ARRANGEMENTS:
@@ -113,31 +112,6 @@ def quality():
                 print(generator, arrangement, *rows, flush=True)
 
 
-def _quality_rows() -> list[dict[str, str]]:
-    if not QUALITY.exists():
-        return []
-    with open(QUALITY, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def table():
-    times = json.loads(SPEED.read_text())["ns_per_parameter"] if SPEED.exists() else {"update": {}, "words": {}}
-    counts = Counter((row["generator"], row["arrangement"], row["assessment"]) for row in _quality_rows())
-    print("| generator | words, ns | Adam's update with it, ns | elements | steps | variables |")
-    print("|---|---|---|---|---|---|")
-    names = dict.fromkeys([*BASELINES, *times["update"], *(generator for generator, _, _ in counts)])
-    for name in names:
-        cells = [_quartiles(times[kind].get(name)) for kind in ("words", "update")]
-        for arrangement in ARRANGEMENTS:
-            own = [counts[name, arrangement, assessment] for assessment in ("PASSED", "WEAK", "FAILED")]
-            cells.append("{} passed, {} weak, {} failed".format(*own) if any(own) else "-")
-        print(f"| {name} | {' | '.join(cells)} |")
-
-
-def _quartiles(values) -> str:
-    return "{1:.2f} ({0:.2f} to {2:.2f})".format(*values) if values else "-"
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["speed", "quality", "table"])
@@ -147,7 +121,7 @@ def main():
         speed(options.rounds)
     elif options.what == "quality":
         quality()
-    table()
+    print(generators())
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from tables import rows_of
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "noise_quality.csv"
 ARRANGEMENTS = ("elements", "steps", "variables", "aes")
@@ -62,13 +64,6 @@ def p_values(arrangement: str, seed: int, number: int, n: int | None, generator:
     return rows
 
 
-def finished() -> list[dict[str, str]]:
-    if not RESULTS.exists():
-        return []
-    with open(RESULTS, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def summary(rows: list[dict[str, str]]):
     for arrangement in ARRANGEMENTS:
         own = [row for row in rows if row["arrangement"] == arrangement]
@@ -95,7 +90,7 @@ def main():
         if not RESULTS.exists():
             RESULTS.write_text(",".join(COLUMNS) + "\n")
         # as text, as they are read back
-        done = {(row["arrangement"], row["seed"], row["number"], row["n"]) for row in finished()}
+        done = {(row["arrangement"], row["seed"], row["number"], row["n"]) for row in rows_of(RESULTS.name)}
         for index, (number, n) in enumerate(TESTS):
             if options.tests and number not in options.tests:
                 continue
@@ -108,7 +103,7 @@ def main():
                 with open(RESULTS, "a", newline="", encoding="utf-8") as file:
                     csv.writer(file, lineterminator="\n").writerows(rows)
                 print(*(" ".join(row) for row in rows), sep="\n", flush=True)
-    summary(finished())
+    summary(rows_of(RESULTS.name))
 
 
 if __name__ == "__main__":

@@ -83,12 +83,12 @@ def machines() -> str:
 
 
 def generators() -> str:
-    times = read("noise_generators.json")["ns_per_parameter"]
+    times = (read("noise_generators.json") or {}).get("ns_per_parameter", {"words": {}, "update": {}})
     counts = Counter(
         (row["generator"], row["arrangement"], row["assessment"]) for row in rows_of("noise_generators.csv")
     )
     rows = []
-    for name in times["update"]:
+    for name in dict.fromkeys([*times["update"], *(generator for generator, _, _ in counts)]):
         cells = [spread(*times[kind][name]) if name in times[kind] else "-" for kind in ("words", "update")]
         for arrangement in ("elements", "steps", "variables"):
             own = [counts[name, arrangement, verdict] for verdict in VERDICTS]

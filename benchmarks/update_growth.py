@@ -57,17 +57,13 @@ def measure(rounds: int):
 
 
 def plot(out: Path):
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from keras_langevin.experiments.plots import new_figure, save_figure
 
     files = sorted(RESULTS.glob("update_growth-*.json"))
     if not files:
         raise SystemExit("There is nothing to draw. Run this without --plot first, on each backend.")
-    figure, grid = plt.subplots(
-        2, len(files), figsize=(4 * len(files) + 1, 7), sharex=True, sharey=True, squeeze=False, layout="constrained"
-    )
+    figure = new_figure(4 * len(files) + 1, 7)
+    grid = figure.subplots(2, len(files), sharex=True, sharey=True, squeeze=False)
     for column, file in enumerate(files):
         results = json.loads(file.read_text())
         for row, (kind, sizes) in enumerate(results["ms"].items()):
@@ -86,7 +82,7 @@ def plot(out: Path):
     for axes in grid[:, 0]:
         axes.set_ylabel("an update, ms (median, quartiles)")
     grid[-1, 0].legend(frameon=False)
-    figure.savefig(out, dpi=120)
+    save_figure(figure, out)
     print(out)
 
 

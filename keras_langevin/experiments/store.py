@@ -14,6 +14,7 @@ from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.files import replaced, writing_to
 
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")  # what Keras calls them
 
 
 class Store:
@@ -107,7 +108,7 @@ class Store:
                 with replaced(path) as file:
                     file.writelines(f"{line}\n" for line in lines or [",".join(["epoch", *CURVES])])
                 self._begun.add(path)
-            values = (float(logs[name]) for name in ("loss", "accuracy", "val_loss", "val_accuracy"))
+            values = (float(logs[name]) for name in LOG_NAMES)
             with open(path, "a", encoding="utf-8") as file:
                 file.write(",".join(map(str, [epoch, *values])) + "\n")
 

@@ -19,12 +19,11 @@ from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, 
 from keras_langevin.experiments.checkpoint import Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.provenance import provenance
-from keras_langevin.experiments.store import CURVES
+from keras_langevin.experiments.store import CURVES, LOG_NAMES
 from keras_langevin.optimizers.langevin import Langevin
 
 _EVALUATION_BATCH = 500
 CHECKPOINT_SECONDS = 10.0  # an epoch of a small net is quicker than writing its state
-_LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 class Trainer:
@@ -101,7 +100,7 @@ class Trainer:
                 callbacks=[recipe],
                 verbose=0,
             )
-        curves = {name: _floats(recipe.history[log]) for name, log in zip(CURVES, _LOG_NAMES, strict=True)}
+        curves = {name: _floats(recipe.history[log]) for name, log in zip(CURVES, LOG_NAMES, strict=True)}
         test_loss, test_accuracy = self.model.evaluate(*data.test, batch_size=_EVALUATION_BATCH, verbose=0)
         return {
             "status": "diverged" if recipe.diverged else "finished",
@@ -223,7 +222,7 @@ class Recipe(keras.callbacks.Callback):
         self.keep_seconds = keep_seconds
         self.drop_epoch, self.on_epoch, self.keep = drop_epoch, on_epoch, keep
         self.epoch = state.epoch if state else 0
-        self.history = {name: list(state.history[name]) if state else [] for name in _LOG_NAMES}
+        self.history = {name: list(state.history[name]) if state else [] for name in LOG_NAMES}
         self.started = time.perf_counter() - (state.seconds if state else 0.0)
         self.kept = time.perf_counter()
         self.ended = self.first_ended = None
