@@ -45,18 +45,19 @@ def mix(x, ops):
 def key(seed_words, update, block, ops):
     """The two key words of a block at an update: a hash of (seed, update, block).
 
+    Each absorbed word is one step `a = mix(a ^ word); b = mix(b ^ a)` of the pair (a, b). Two pairs of words that are
+    absorbed one after the other leave two states: all (update, block) of a seed have different keys.
+
     Args:
         seed_words: pair of words.
         update: word.
         block: word or array of words.
     """
-    keys = []
-    for state in KEY_STARTS:
-        state = ops.constant(state)
-        for word in (*seed_words, update, block):
-            state = mix(ops.xor(state, word), ops)
-        keys.append(state)
-    return keys
+    first, second = (ops.constant(start) for start in KEY_STARTS)
+    for word in (*seed_words, update, block):
+        first = mix(ops.xor(first, word), ops)
+        second = mix(ops.xor(second, first), ops)
+    return first, second
 
 
 def bits(element, first, second, ops):

@@ -4,6 +4,7 @@ Words are int32: the one 32-bit integer type in which PyTorch multiplies and shi
 """
 
 import math
+import operator
 from functools import lru_cache, wraps
 from types import SimpleNamespace
 
@@ -26,6 +27,11 @@ _ops = SimpleNamespace(
     float_bits=lambda x: x.view(torch.int32),
     bits_float=lambda x: x.view(torch.float32),
     to_float=lambda x: x.to(torch.float32),
+)
+
+# of Python's integers in [0, 2³²)
+_int_ops = SimpleNamespace(
+    constant=int, xor=operator.xor, shift=operator.rshift, multiply=lambda a, factor: a * factor % law.WORD
 )
 
 
@@ -118,16 +124,12 @@ def _spans(draw: Draw, longest: int) -> list[tuple[slice, int, int]]:
 
 
 def _key(seed_words, update, block: int):
-    # both words of the key at once: half as many kernels to launch
-    state = _key_starts(seed_words.device)
-    for word in (seed_words[0], seed_words[1], update, law.signed(block)):
-        state = law.mix(state ^ word, _ops)
-    return state[0], state[1]
-
-
-@_kept
-def _key_starts(device):
-    return torch.tensor([law.signed(start) for start in law.KEY_STARTS], dtype=torch.int32, device=device)
+    if seed_words.device.type != "cpu" or torch.compiler.is_compiling():
+        return law.key(seed_words, update, law.signed(block), _ops)
+    # a hundred operations on two numbers: PyTorch would take most of a millisecond for them
+    low, high, number = (word % law.WORD for word in (*seed_words.tolist(), int(update)))
+    key = law.key((low, high), number, block, _int_ops)
+    return torch.tensor([law.signed(word) for word in key], dtype=torch.int32).unbind()
 
 
 @_kept
