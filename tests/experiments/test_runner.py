@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_langevin import datasets
-from keras_langevin.experiments import runner, training
+from keras_langevin.experiments import memory, runner, training
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
@@ -36,6 +36,8 @@ def test_every_run_is_on_record(records):
         assert {len(curve) for curve in run["curves"].values()} == {3}
         assert 0 <= run["test_accuracy"] <= 1
         assert run["provenance"]["backend"] == keras.backend.backend()
+        assert run["peak_memory_mb"] > 0
+        assert (run["accelerator_peak_memory_mb"] is not None) == memory.has_accelerator()
     assert records[0]["noisy_layers"] == []
     assert records[2]["noisy_layers"] == ["dense_1", "dense_2", "logits"]
     assert records[4]["noisy_layers"] == ["dense_1"]
