@@ -48,7 +48,7 @@ class Trainer:
             optimizer=self.optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
-            jit_compile=_jit_compile(self.model),
+            jit_compile=_jit_compile(comparison.jit, self.model),
             # PyTorch: Keras takes one step an execution
             steps_per_execution=1 if on_torch else len(data.train.x) // comparison.batch_size,
         )
@@ -267,7 +267,9 @@ class Recipe(keras.callbacks.Callback):
         self.on_epoch(self.epoch, logs)
 
 
-def _jit_compile(model: keras.Model) -> bool | str:
+def _jit_compile(jit: str, model: keras.Model) -> bool | str:
+    if jit != "auto":
+        return jit == "on"
     if keras.backend.backend() == "torch":
         return False  # torch.compile wants a C++ compiler on the user's machine
     # On a processor TensorFlow's own convolutions are quicker than XLA's; Keras's choice is to use them there.

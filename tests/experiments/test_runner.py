@@ -1,6 +1,7 @@
 import dataclasses
 import errno
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -12,6 +13,11 @@ from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
 from keras_langevin.files import StorageError
+
+NEEDS_CPP = pytest.mark.skipif(
+    keras.backend.backend() == "torch" and not any(map(shutil.which, ("c++", "g++", "clang++"))),
+    reason="torch.compile needs a C++ compiler",
+)
 
 SMALL = Comparison(model="dense-2", optimizers=("adam", "ladam", "ladam@0.3"), epochs=3, batch_size=256, seeds=2)
 
@@ -166,6 +172,33 @@ def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(d
     runner.run(second, data, alone)
     assert [run["curves"] for run in kept.records()] == [run["curves"] for run in alone.records()]
     assert [run["arguments"]["learning_rate"] for run in kept.records()] == [3e-3, 3e-3]
+
+
+@pytest.mark.parametrize("jit", [pytest.param("on", marks=NEEDS_CPP), "off"])
+def test_jit_is_what_was_said_and_the_curves_are_the_same(data, jit):
+    """To rounding, after one update."""
+    losses = {}
+    for each in ("auto", jit):
+        comparison = dataclasses.replace(SMALL, batch_size=1000, epochs=1, seeds=1, jit=each)
+        trainer = training.Trainer(comparison, data, comparison.arms[1])
+        losses[each] = trainer.train(0)["test_loss"]
+    assert trainer.model.jit_compile == (jit == "on")
+    np.testing.assert_allclose(losses[jit], losses["auto"], rtol=1e-5)
+
+
+def test_auto_leaves_convolutions_of_tensorflow_to_keras(data):
+    """And compiles nothing on PyTorch."""
+    comparisons = [dataclasses.replace(SMALL, model=model) for model in ("dense-1", "conv-dense-2")]
+    built = [training.Trainer(comparison, data, comparison.arms[0]).model for comparison in comparisons]
+    auto = {"torch": [False, False], "jax": [True, "auto"], "tensorflow": [True, "auto"]}[keras.backend.backend()]
+    assert [training._jit_compile("auto", model) for model in built] == auto
+    assert [training._jit_compile("on", model) for model in built] == [True, True]
+
+
+def test_another_step_is_not_kept_for_another_jit(data):
+    trainer = training.Trainer(SMALL, data, SMALL.arms[0])
+    assert trainer.serves(dataclasses.replace(SMALL, sigma=0.5), SMALL.arms[0])
+    assert not trainer.serves(dataclasses.replace(SMALL, jit="off"), SMALL.arms[0])
 
 
 def test_another_model_is_another_step(data, tmp_path):
