@@ -76,6 +76,13 @@ def add(commands):
         help="bring each channel to mean 0 and variance 1 over the training split",
     )
     parser.add_argument(
+        "--jit",
+        **several,
+        metavar="WHEN",
+        help="* on or off: whether a step is compiled as one, on PyTorch by torch.compile, which needs a C++ compiler "
+        "(default: auto, which on PyTorch is off)",
+    )
+    parser.add_argument(
         "--checkpoint-seconds",
         type=float,
         default=10.0,
@@ -190,6 +197,7 @@ def _header(comparison: Comparison, store) -> str:
     recipe = [f"{comparison.limit:,} training examples"] if comparison.limit else []
     recipe += [f"augmentation {comparison.augment}"] if comparison.padding is not None else []
     recipe += ["channels standardized"] if comparison.standardize else []
+    recipe += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
     return (
         f"{comparison.model} on {comparison.dataset_label}: {len(comparison.arms)} optimizers × {comparison.seeds} "
         f"seeds × {comparison.epochs} epochs, {comparison.backend} backend{''.join(f', {part}' for part in recipe)}; "

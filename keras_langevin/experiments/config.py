@@ -29,6 +29,7 @@ _DEFAULT_LENGTHS = {"digits": (32, 60)}
 _DEFAULT_LENGTH = (512, 12)
 # Datasets that are augmented where nothing else is said.
 _AUGMENTED = ("cifar10", "cifar100")
+JIT = ("auto", "on", "off")
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,9 @@ class Comparison:
             another padding `"crop-flip-4"`; or `None` for crop-flip on CIFAR-10 and CIFAR-100 and none elsewhere.
         standardize: bool, whether each channel is brought to mean 0 and variance 1 by the statistics of the training
             split, in place of pixels in [0, 1] alone. Defaults to `False`.
+        jit: str, whether a step is compiled as one: `"on"`, `"off"`, or `"auto"`: by XLA on JAX and TensorFlow (but for
+            nets with convolutions, where Keras chooses), and not at all on PyTorch. There `"on"` is `torch.compile`,
+            which needs a C++ compiler on the machine. Defaults to `"auto"`.
         dataset_note: str, how the data differ from the official release (`Data.note`). Defaults to empty.
         backend: str, the Keras backend that trains, or `None` where it does not matter yet.
 
@@ -129,6 +133,7 @@ class Comparison:
     limit: int | None = None
     augment: str | None = None
     standardize: bool = False
+    jit: str = "auto"
     dataset_note: str = ""
     backend: str | None = None
 
@@ -155,6 +160,10 @@ class Comparison:
             raise ValueError(
                 "`augment` must be none, crop-flip (2 pixels), or crop-flip-PIXELS such as crop-flip-4. "
                 f"Received: {self.augment!r}"
+            )
+        if self.jit not in JIT:
+            raise ValueError(
+                f"`jit` must be {', '.join(JIT[:-1])} or {JIT[-1]}. Received: jit={self.jit!r}. Leave it out for auto."
             )
         if not self.optimizers:
             raise ValueError("`optimizers` must name at least one optimizer, e.g. adam ladam. Received none.")

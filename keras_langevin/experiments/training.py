@@ -2,7 +2,6 @@
 
 import math
 import random
-import sys
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -16,6 +15,7 @@ from keras_langevin import datasets, models, optimizers
 from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.memory import accelerator_peak_memory_mb, peak_memory_mb
 from keras_langevin.experiments.provenance import provenance
 from keras_langevin.experiments.store import CURVES, LOG_NAMES
 from keras_langevin.optimizers.langevin import Langevin
@@ -46,7 +46,7 @@ class Trainer:
             optimizer=self.optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
-            jit_compile=_jit_compile(self.model),
+            jit_compile=_jit_compile(comparison.jit, self.model),
             # PyTorch: Keras takes one step an execution
             steps_per_execution=1 if on_torch else len(data.train.x) // comparison.batch_size,
         )
@@ -111,7 +111,8 @@ class Trainer:
             "images_per_second": recipe.images_per_second(
                 len(data.train.x) // comparison.batch_size * comparison.batch_size
             ),
-            "peak_memory_mb": _peak_memory_mb(),
+            "peak_memory_mb": peak_memory_mb(),
+            "accelerator_peak_memory_mb": accelerator_peak_memory_mb(),
             "curves": curves,
             "arguments": self.arguments,
             "noisy_layers": list(self.optimizer.noisy_layers) if isinstance(self.optimizer, Langevin) else [],
@@ -264,7 +265,9 @@ class Recipe(keras.callbacks.Callback):
         self.on_epoch(self.epoch, logs)
 
 
-def _jit_compile(model: keras.Model) -> bool | str:
+def _jit_compile(jit: str, model: keras.Model) -> bool | str:
+    if jit != "auto":
+        return jit == "on"
     if keras.backend.backend() == "torch":
         return False  # torch.compile wants a C++ compiler on the user's machine
     # On a processor TensorFlow's own convolutions are quicker than XLA's; Keras's choice is to use them there.
@@ -274,13 +277,3 @@ def _jit_compile(model: keras.Model) -> bool | str:
 
 def _floats(values) -> list[float | None]:
     return [float(value) if math.isfinite(value) else None for value in values]
-
-
-def _peak_memory_mb() -> float | None:
-    """The most memory that this process has held, in MB (10⁶ bytes); `None` where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -97,6 +97,7 @@ def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
         (["--limit", "5000"], "`limit` must be at most 1437"),
         (["--limit", "100"], "`batch_size` must be at most 90"),
         (["--augment", "flip"], "Received: 'flip'"),
+        (["--jit", "yes"], "`jit` must be auto, on or off. Received: jit='yes'"),
         (["--data-file", "nowhere.npz", "--dataset", "mnist"], "There is no data file nowhere.npz"),
         (["--data-file", "nowhere.npz", "--data-dir", "."], "not both"),
         (["--backend", "tpu"], "invalid choice"),
@@ -141,13 +142,14 @@ def test_a_shape_that_the_model_does_not_take_is_an_error_before_training(tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_limit_augmentation_and_standardization_are_part_of_the_configuration(tmp_path, capsys):
+def test_how_it_is_trained_is_part_of_the_configuration(tmp_path, capsys):
     arguments = ["compare", "--model", "dense-1", "--optimizers", "adam", "--epochs", "1", "--seeds", "1"]
-    options = ["--limit", "200", "--augment", "crop-flip-1", "--standardize"]
+    options = ["--limit", "200", "--augment", "crop-flip-1", "--standardize", "--jit", "off"]
     assert cli.main([*arguments, *options, "--out", str(tmp_path)]) == 0
-    assert "200 training examples, augmentation crop-flip-1, channels standardized" in capsys.readouterr().out
+    assert "200 training examples, augmentation crop-flip-1, channels standardized, jit off" in capsys.readouterr().out
     config = json.loads((tmp_path / "config.json").read_text())
-    assert (config["limit"], config["augment"], config["standardize"]) == (200, "crop-flip-1", True)
+    settings = ("limit", "augment", "standardize", "jit")
+    assert [config[name] for name in settings] == [200, "crop-flip-1", True, "off"]
     assert cli.main([*arguments, *options, "--limit", "300", "--out", str(tmp_path)]) == 2
     assert "differs in limit" in capsys.readouterr().err
 

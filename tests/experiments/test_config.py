@@ -58,6 +58,8 @@ def test_given_rates_are_for_all_optimizers():
         {"augment": "flip"},
         {"augment": "crop-flip-"},
         {"augment": "crop-flip-4.5"},
+        {"jit": "no"},
+        {"jit": True},
         {"optimizers": ()},
         {"optimizers": ("adam", "Adam")},
         {"optimizers": ("adam@0.3",)},
@@ -71,7 +73,9 @@ def test_what_is_out_of_range_is_an_error(wrong):
 
 def test_equal_configurations_share_a_folder_and_others_do_not():
     assert Comparison().folder_name == Comparison(epochs=60, batch_size=32).folder_name
-    others = ({}, {"seeds": 4}, {"sigma": 0.1}, {"backend": "jax"}, {"limit": 99}, {"augment": "crop-flip"})
+    others = (
+        {}, {"seeds": 4}, {"sigma": 0.1}, {"backend": "jax"}, {"limit": 99}, {"augment": "crop-flip"}, {"jit": "on"},
+    )  # fmt: skip
     assert len({Comparison(**one).folder_name for one in others}) == len(others)
 
 

@@ -1,19 +1,25 @@
 import dataclasses
 import errno
 import os
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
 from keras_langevin import datasets
-from keras_langevin.experiments import runner, training
+from keras_langevin.experiments import memory, runner, training
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.watching import Watcher
 from keras_langevin.files import StorageError
+
+NEEDS_CPP = pytest.mark.skipif(
+    keras.backend.backend() == "torch" and not any(map(shutil.which, ("c++", "g++", "clang++"))),
+    reason="torch.compile needs a C++ compiler",
+)
 
 
 def train_all(comparison, data, store, engine=None, **options):
@@ -51,6 +57,8 @@ def test_every_run_is_on_record(records):
         assert {len(curve) for curve in run["curves"].values()} == {3}
         assert 0 <= run["test_accuracy"] <= 1
         assert run["provenance"]["backend"] == keras.backend.backend()
+        assert run["peak_memory_mb"] > 0
+        assert (run["accelerator_peak_memory_mb"] is not None) == memory.has_accelerator()
     assert records[0]["noisy_layers"] == []
     assert records[2]["noisy_layers"] == ["dense_1", "dense_2", "logits"]
     assert records[4]["noisy_layers"] == ["dense_1"]
@@ -179,6 +187,33 @@ def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(d
     train_all(second, data, alone)
     assert [run["curves"] for run in kept.records()] == [run["curves"] for run in alone.records()]
     assert [run["arguments"]["learning_rate"] for run in kept.records()] == [3e-3, 3e-3]
+
+
+@pytest.mark.parametrize("jit", [pytest.param("on", marks=NEEDS_CPP), "off"])
+def test_jit_is_what_was_said_and_the_curves_are_the_same(data, jit):
+    """To rounding, after one update."""
+    losses = {}
+    for each in ("auto", jit):
+        comparison = dataclasses.replace(SMALL, batch_size=1000, epochs=1, seeds=1, jit=each)
+        trainer = training.Trainer(comparison, data, comparison.arms[1])
+        losses[each] = trainer.train(0)["test_loss"]
+    assert trainer.model.jit_compile == (jit == "on")
+    np.testing.assert_allclose(losses[jit], losses["auto"], rtol=1e-5)
+
+
+def test_auto_leaves_convolutions_of_tensorflow_to_keras(data):
+    """And compiles nothing on PyTorch."""
+    comparisons = [dataclasses.replace(SMALL, model=model) for model in ("dense-1", "conv-dense-2")]
+    built = [training.Trainer(comparison, data, comparison.arms[0]).model for comparison in comparisons]
+    auto = {"torch": [False, False], "jax": [True, "auto"], "tensorflow": [True, "auto"]}[keras.backend.backend()]
+    assert [training._jit_compile("auto", model) for model in built] == auto
+    assert [training._jit_compile("on", model) for model in built] == [True, True]
+
+
+def test_another_step_is_not_kept_for_another_jit(data):
+    trainer = training.Trainer(SMALL, data, SMALL.arms[0])
+    assert trainer.serves(dataclasses.replace(SMALL, sigma=0.5), SMALL.arms[0])
+    assert not trainer.serves(dataclasses.replace(SMALL, jit="off"), SMALL.arms[0])
 
 
 def test_another_model_is_another_step(data, tmp_path):
