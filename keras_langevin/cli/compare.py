@@ -132,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
         message = f"Interrupted. Finished runs are in {out}; the same command goes on from there."
         console.print(message, soft_wrap=True, highlight=False)
         return 130
-    return _report([(cell.comparison, cell.store) for cell in cells], out, console)
+    return _report(cells, out, console)
 
 
 def _watchers(cells: list, options: argparse.Namespace) -> list:
@@ -209,13 +209,13 @@ def _report(cells: list, out: Path, console: Console) -> int:
     from keras_langevin.experiments import report
 
     try:
-        results = report.analyse(report.collect([store.folder for _, store in cells], recursive=False))
-        written = report.write(results, out, title=_title([comparison for comparison, _ in cells]))
+        results = report.analyse(report.collect([cell.store.folder for cell in cells], recursive=False))
+        written = report.write(results, out, title=_title([cell.comparison for cell in cells]))
     except ValueError as error:
         raise UsageError(error) from error
-    kept = [store.folder / name for _, store in cells for name in ("config.json", "runs", "curves.csv")]
+    kept = [cell.store.folder / name for cell in cells for name in ("config.json", "runs", "curves.csv")]
     show(results, [out / "experiment.toml", *kept, *written], console)
-    return 1 if any(record["status"] == "failed" for _, store in cells for record in store.records()) else 0
+    return 1 if any(record["status"] == "failed" for cell in cells for record in cell.store.records()) else 0
 
 
 def _title(comparisons: list[Comparison]) -> str:

@@ -18,12 +18,14 @@ class State(NamedTuple):
         history: dict of lists of floats, of length `epoch`.
         seconds: float, how long they took.
         arrays: list of arrays, the values of the trainer's variables.
+        source: str, where it was read, for an error; empty where it was not. Defaults to empty.
     """
 
     epoch: int
     history: dict[str, list[float]]
     seconds: float
     arrays: list[np.ndarray]
+    source: str = ""
 
 
 class Checkpoint:
@@ -57,7 +59,8 @@ class Checkpoint:
         try:
             with np.load(self.path, allow_pickle=False) as file:
                 head = json.loads(str(file["head"]))
-                return State(**head, arrays=[file[f"arr_{index}"] for index in range(len(file.files) - 1)])
+                arrays = [file[f"arr_{index}"] for index in range(len(file.files) - 1)]
+                return State(**head, arrays=arrays, source=str(self.path))
         except FileNotFoundError:
             return None
         except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:

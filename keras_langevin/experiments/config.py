@@ -185,6 +185,11 @@ class Comparison:
         return tuple(Arm(spec) for spec in self.optimizers)
 
     @property
+    def runs(self) -> list[tuple[Arm, int]]:
+        """Optimizer and seed of each run: by optimizer, then by seed."""
+        return [(arm, seed) for arm in self.arms for seed in range(self.seeds)]
+
+    @property
     def padding(self) -> int | None:
         """The pixels of the random crop, or `None` without augmentation."""
         if self.augment == "none":

@@ -32,8 +32,7 @@ class RunsProgress(Watcher):
         runs = [
             (cell.comparison.epochs, cell.store.finished(arm, seed))
             for cell in cells
-            for arm in cell.comparison.arms
-            for seed in range(cell.comparison.seeds)
+            for arm, seed in cell.comparison.runs
         ]
         pending = [epochs for epochs, finished in runs if not finished]
         if len(pending) < len(runs):

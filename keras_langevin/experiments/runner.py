@@ -50,13 +50,11 @@ class Ledger:
 
     def ready(self, task: Task) -> Task | None:
         """The task with the state that it goes on from. `None` where that cannot be read: the run has then failed."""
-        store = self.cells[task.cell].store
         try:
-            state = store.begin(task.arm, task.seed)
+            return replace(task, state=self.cells[task.cell].store.begin(task.arm, task.seed))
         except ValueError as error:
             self.fail(task, f"ValueError: {error}")
             return None
-        return replace(task, state=state, state_name=str(store.checkpoint(task.arm, task.seed).path))
 
     def report(self, task: Task, name: str, *arguments):
         """What `Trainers.train` reports."""
@@ -167,8 +165,7 @@ def run(
         tasks = [
             Task(cell.comparison, arm, seed, number, **options)
             for number, cell in enumerate(cells)
-            for arm in cell.comparison.arms
-            for seed in range(cell.comparison.seeds)
+            for arm, seed in cell.comparison.runs
             if not cell.store.finished(arm, seed)
         ]
         engine.run(tasks, cells, Ledger(cells, watchers))

@@ -149,7 +149,7 @@ class Store:
 
     def records(self) -> list[dict]:
         """All records, in the order of the configuration: by optimizer, then by seed."""
-        paths = (self.path(arm, seed) for arm in self.comparison.arms for seed in range(self.comparison.seeds))
+        paths = (self.path(arm, seed) for arm, seed in self.comparison.runs)
         return [_read_json(path) for path in paths if path.exists()]
 
     def write_curves(self):

@@ -24,7 +24,6 @@ class Task:
         seed: int.
         cell: int, the place of the configuration in the list of those that are trained together. Defaults to 0.
         state: `State` that it goes on from, or `None` to begin anew. Defaults to `None`.
-        state_name: str, where that state was read, for an error. Defaults to empty.
         save_weights: bool, whether the trained weights are wanted. Defaults to `False`.
         checkpoint_seconds: float, its state is reported at the end of an epoch, at most so often. Defaults to 10.
     """
@@ -34,7 +33,6 @@ class Task:
     seed: int
     cell: int = 0
     state: State | None = field(default=None, repr=False, compare=False)
-    state_name: str = ""
     save_weights: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
@@ -82,7 +80,6 @@ class Trainers:
                 task.seed,
                 on_epoch=lambda epoch, logs: report("epoch", epoch, {name: float(logs[name]) for name in logs}),
                 state=task.state,
-                state_name=task.state_name,
                 keep=lambda state: report("keep", state),
                 keep_seconds=task.checkpoint_seconds,
             )

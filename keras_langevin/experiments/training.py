@@ -68,7 +68,6 @@ class Trainer:
         on_epoch: Callable[[int, dict], None] = lambda epoch, logs: None,
         *,
         state: State | None = None,
-        state_name: str = "",
         keep: Callable[[State], None] | None = None,
         keep_seconds: float = CHECKPOINT_SECONDS,
     ) -> dict:
@@ -78,14 +77,13 @@ class Trainer:
             seed: int, determines initial weights, batches, augmentation and noise.
             on_epoch: called with the number of epochs done and Keras's logs.
             state: what an interrupted run goes on from. Defaults to `None`.
-            state_name: str, where it was read, for an error. Defaults to empty.
             keep: called with the run's state at the end of an epoch. Defaults to `None`.
             keep_seconds: float, at most so often. Defaults to 10.
         """
         comparison, data = self.comparison, self.data
         self._reset(seed)
         if state:
-            self._restore(state, state_name)
+            self._restore(state)
         recipe = Recipe(comparison.drop_epoch, state, on_epoch, keep and self._keeper(keep), keep_seconds)
         if recipe.epoch < comparison.epochs:
             batches = Batches(data.train, comparison.batch_size, comparison.epochs, seed, first_epoch=recipe.epoch)
@@ -134,11 +132,11 @@ class Trainer:
 
         return keep_now
 
-    def _restore(self, state: State, name: str):
+    def _restore(self, state: State):
         variables = self._all_variables
         if [array.shape for array in state.arrays] != [tuple(variable.shape) for variable in variables]:
             raise ValueError(
-                f"{name} must hold the state of this model and optimizer. Received one of other shapes. "
+                f"{state.source} must hold the state of this model and optimizer. Received one of other shapes. "
                 "Remove it to begin that run anew."
             )
         for variable, array in zip(variables, state.arrays, strict=True):

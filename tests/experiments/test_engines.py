@@ -12,6 +12,7 @@ from keras_langevin.experiments.engines import Local, Processes, RayCluster, sha
 from keras_langevin.experiments.engines.lost import TRIALS
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.watching import Watcher
+from tests.experiments.weights import arrays_of, assert_same_weights
 
 SMALL = Comparison(model="dense-2", optimizers=("adam", "ladam@1"), epochs=3, batch_size=64, seeds=2)
 
@@ -73,22 +74,7 @@ def test_processes_give_the_same_runs_and_go_on_where_one_was_killed(data, tmp_p
     assert any(epoch > 0 for _, _, epoch in killer.started), "no run went on from a state"
     for arm in SMALL.arms:
         for seed in range(2):
-            same_weights(store.weights_path(arm, seed), expected.weights_path(arm, seed))
-
-
-def same_weights(one, other):
-    import h5py
-
-    def arrays(path):
-        found = {}
-        with h5py.File(path) as file:
-            file.visititems(lambda name, item: found.update({name: item[()]}) if hasattr(item, "shape") else None)
-        return found
-
-    first, second = arrays(one), arrays(other)
-    assert first.keys() == second.keys() and first
-    for name in first:
-        np.testing.assert_array_equal(first[name], second[name])
+            assert_same_weights(*(arrays_of(each.weights_path(arm, seed)) for each in (store, expected)))
 
 
 @pytest.mark.slow

@@ -6,11 +6,11 @@ import subprocess
 import sys
 
 import keras
-import numpy as np
 import pytest
 
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
+from tests.experiments.weights import arrays_of, assert_same_weights
 
 RUN = {"model": "dense-2", "epochs": 30, "batch_size": 64, "seeds": 2}
 COMMAND = [sys.executable, "-m", "keras_langevin", "compare", "--optimizers", "adam", "ladam", "--model", "dense-2"]
@@ -19,15 +19,7 @@ COMMAND += ["--epochs", "30", "--batch-size", "64", "--seeds", "2", "--save-weig
 
 def weights(folder):
     """Of each run, by file: the arrays of its HDF5 file."""
-    import h5py
-
-    found = {}
-    for path in sorted((folder / "runs").glob("*.weights.h5")):
-        with h5py.File(path) as file:
-            arrays = []
-            file.visititems(lambda _, item, arrays=arrays: arrays.append(item[()]) if hasattr(item, "shape") else None)
-            found[path.name] = arrays
-    return found
+    return {path.name: arrays_of(path) for path in sorted((folder / "runs").glob("*.weights.h5"))}
 
 
 @pytest.mark.slow
@@ -61,8 +53,7 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_weights(tmp_path)
     expected, found = weights(whole), weights(broken)
     assert list(found) == list(expected) and len(found) == 4
     for name in expected:
-        for before, after in zip(expected[name], found[name], strict=True):
-            np.testing.assert_array_equal(after, before, err_msg=name)
+        assert_same_weights(found[name], expected[name], name)
 
 
 def test_two_commands_do_not_share_a_folder(tmp_path):

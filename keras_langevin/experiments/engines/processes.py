@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
+from keras_langevin import datasets
 from keras_langevin.experiments.engines import sharing
 from keras_langevin.experiments.engines.lost import Lost
 from keras_langevin.experiments.runner import Cell, Ledger
@@ -41,7 +42,7 @@ class Processes:
         cores = sharing.available_cores()
         count = min(self.workers or len(cores), len(tasks))
         with tempfile.TemporaryDirectory(prefix="keras-langevin-") as folder:
-            paths = _write_data(cells, Path(folder))
+            paths = sharing.once_for_each_dataset(cells, partial(_write, Path(folder)))
             workers = [_Worker(sharing.share_of_cores(cores, number, count), paths) for number in range(count)]
             try:
                 _drive(workers, list(tasks), ledger)
@@ -121,14 +122,11 @@ def _take(pending: list[Task], latest: Task | None, others: list[Task]) -> Task:
     return pending.pop(min(range(len(pending)), key=cost))
 
 
-def _write_data(cells: Sequence[Cell], folder: Path) -> list[Path]:
-    """The file with the data of each cell; equal data have one."""
-    paths = {}
-    for cell in cells:
-        if id(cell.data) not in paths:
-            paths[id(cell.data)] = folder / f"data-{len(paths)}"
-            sharing.write_mapped(cell.data, paths[id(cell.data)])
-    return [paths[id(cell.data)] for cell in cells]
+def _write(folder: Path, data: datasets.Data) -> Path:
+    """A new file in the folder with these data."""
+    path = folder / f"data-{len(list(folder.iterdir()))}"
+    sharing.write_mapped(data, path)
+    return path
 
 
 def _work(connection: Connection, paths: list[Path]):

@@ -85,10 +85,7 @@ class RayCluster:
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-        references = {}
-        for cell in cells:
-            if id(cell.data) not in references:
-                references[id(cell.data)] = ray.put(cell.data)
+        data = sharing.once_for_each_dataset(cells, ray.put)
         train = ray.remote(_train).options(
             num_cpus=self.cpus_per_run,
             num_gpus=self.gpus_per_run,
@@ -102,7 +99,7 @@ class RayCluster:
             task = ledger.ready(task)
             if task:
                 trial += 1
-                running[train.remote(task, trial, references[id(cells[task.cell].data)], queue)] = trial, task
+                running[train.remote(task, trial, data[task.cell], queue)] = trial, task
 
         for task in tasks:
             submit(task)

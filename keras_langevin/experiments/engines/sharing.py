@@ -3,12 +3,15 @@
 import mmap
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
+
+from keras_langevin import datasets
+from keras_langevin.experiments.runner import Cell
 
 
 def environment() -> dict[str, str]:
@@ -61,6 +64,13 @@ def as_a_child_starts(cores: list[int], variables: dict[str, str]) -> Iterator[N
             os.sched_setaffinity(0, own)
         os.environ.clear()
         os.environ.update(before)
+
+
+def once_for_each_dataset(cells: Sequence[Cell], share: Callable[[datasets.Data], Any]) -> list[Any]:
+    """What `share` made of the data of each cell; it is called once for the data that several cells have."""
+    shared = {id(cell.data): cell.data for cell in cells}
+    shared = {key: share(data) for key, data in shared.items()}
+    return [shared[id(cell.data)] for cell in cells]
 
 
 def write_mapped(value: Any, path: Path):
