@@ -75,6 +75,12 @@ def add(commands):
         help="bring each channel to mean 0 and variance 1 over the training split",
     )
     parser.add_argument(
+        "--precision",
+        **several,
+        metavar="POLICY",
+        help="* Keras's dtype policy: float32, mixed_bfloat16, mixed_float16, bfloat16, float64 (default: float32)",
+    )
+    parser.add_argument(
         "--jit",
         **several,
         metavar="WHEN",
@@ -192,6 +198,7 @@ def _cell_name(comparison: Comparison) -> str:
     parts = [comparison.model, comparison.dataset]
     parts += [f"γ {comparison.learning_rate:g}"] if comparison.learning_rate is not None else []
     parts += [f"σ {comparison.sigma:g}"] if comparison.sigma is not None else []
+    parts += [comparison.precision] if comparison.precision != "float32" else []
     parts += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
     return " ".join(parts)
 
@@ -200,6 +207,7 @@ def _header(comparison: Comparison, store) -> str:
     recipe = [f"{comparison.limit:,} training examples"] if comparison.limit else []
     recipe += [f"augmentation {comparison.augment}"] if comparison.padding is not None else []
     recipe += ["channels standardized"] if comparison.standardize else []
+    recipe += [comparison.precision] if comparison.precision != "float32" else []
     recipe += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
     return (
         f"{comparison.model} on {comparison.dataset_label}: {len(comparison.arms)} optimizers × {comparison.seeds} "

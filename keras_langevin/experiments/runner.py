@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from keras_langevin import datasets, models, optimizers
+from keras_langevin.experiments import precision
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
@@ -32,8 +33,9 @@ def prepare(
 
     Raises:
         ValueError: an unknown name, layers that the model does not have, examples of a shape that it does not take,
-            too large a batch, no data.
+            too large a batch, no data, a precision that the backend does not have.
     """
+    precision.check(comparison.precision)
     for arm in comparison.arms:
         optimizers.get(arm.optimizer, **comparison.arguments(arm))
     models.build(comparison.model, input_shape=(32, 32, 3), num_classes=10)  # a wrong name, before data is downloaded

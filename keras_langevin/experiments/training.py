@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 
 import keras
@@ -18,12 +18,22 @@ from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, 
 from keras_langevin.experiments.checkpoint import Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.memory import accelerator_peak_memory_mb, peak_memory_mb
+from keras_langevin.experiments.precision import accurate, computing_in
 from keras_langevin.experiments.provenance import provenance
 from keras_langevin.experiments.store import CURVES, LOG_NAMES
 from keras_langevin.optimizers.langevin import Langevin
 
 _EVALUATION_BATCH = 500
 CHECKPOINT_SECONDS = 10.0  # an epoch of a small net is quicker than writing its state
+
+
+def _in_its_precision(method):
+    @wraps(method)
+    def in_its_precision(self, *arguments, **keywords):
+        with computing_in(self.comparison.precision):
+            return method(self, *arguments, **keywords)
+
+    return in_its_precision
 
 
 class Trainer:
@@ -38,22 +48,24 @@ class Trainer:
     def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm):
         self.comparison, self.data, self.arm = comparison, data, arm
         self.arguments = comparison.arguments(arm)
-        self.standardization = standardization(data.train.x, data.max_pixel) if comparison.standardize else None
-        self.model = self._build(seed=0)
+        self.standardization = self._standardization() if comparison.standardize else None
+        self.model = self._build(0, comparison.precision)
         # weights, and the states of random layers; before `compile` adds its own
         self.variables = list(self.model.variables)
-        self.optimizer = optimizers.get(arm.optimizer, **self.arguments)
+        with computing_in(comparison.precision):
+            self.optimizer = optimizers.get(arm.optimizer, **self.arguments)
         on_torch = keras.backend.backend() == "torch"
         self.model.compile(
             optimizer=self.optimizer,
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=accurate(comparison.precision)),
             metrics=["accuracy"],
             jit_compile=_jit_compile(comparison.jit, self.model),
             # PyTorch: Keras takes one step an execution
             steps_per_execution=1 if on_torch else len(data.train.x) // comparison.batch_size,
         )
-        self.optimizer.build(self.model.trainable_variables)
-        self.initial_state = [ops.convert_to_numpy(variable) for variable in self.optimizer.variables]
+        # the optimizer, or under mixed_float16 Keras's `LossScaleOptimizer` around it
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.initial_state = [ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
 
     def serves(self, comparison: Comparison, arm: Arm) -> bool:
         """Whether runs of that comparison need no other compiled step: they differ in numbers that a step reads from
@@ -65,6 +77,7 @@ class Trainer:
         """Takes the numbers of a comparison that it `serves`."""
         self.comparison, self.arguments = comparison, comparison.arguments(self.arm)
 
+    @_in_its_precision
     def train(
         self,
         seed: int,
@@ -127,7 +140,7 @@ class Trainer:
 
     @property
     def _all_variables(self) -> list:
-        return [*self.variables, *self.optimizer.variables]
+        return [*self.variables, *self.model.optimizer.variables]
 
     def _keeper(self, checkpoint: Checkpoint) -> Callable[[int, dict, float], None]:
         def keep(epoch, history, seconds):
@@ -148,22 +161,28 @@ class Trainer:
             variable.assign(array.view(dtype) if array.dtype.kind == "V" else array)
 
     def _reset(self, seed: int):
-        fresh = self._build(seed)
+        # Draws differ with their precision: of one seed, all precisions begin with the weights of float32, rounded.
+        fresh = self._build(seed, "float32")
         for variable, other in zip(self.variables, fresh.variables, strict=True):
             variable.assign(other)
-        for variable, value in zip(self.optimizer.variables, self.initial_state, strict=True):
+        for variable, value in zip(self.model.optimizer.variables, self.initial_state, strict=True):
             variable.assign(value)
         self.optimizer.learning_rate = self.arguments["learning_rate"]
         if isinstance(self.optimizer, Langevin):
             self.optimizer.sigma = self.arguments["sigma"]
             self.optimizer.seed = seed
 
-    def _build(self, seed: int) -> keras.Model:
-        """The model as this seed begins it, with preprocessing in front."""
+    def _standardization(self) -> keras.layers.Layer:
+        with computing_in(accurate(self.comparison.precision)):
+            return standardization(self.data.train.x, self.data.max_pixel)
+
+    def _build(self, seed: int, precision: str) -> keras.Model:
+        """The model as this seed begins it in that precision, with preprocessing in front."""
         comparison, data = self.comparison, self.data
-        layers = [keras.layers.Rescaling(1 / data.max_pixel)]
+        dtype = accurate(precision)
+        layers = [keras.layers.Rescaling(1 / data.max_pixel, dtype=dtype)]
         if comparison.padding is not None:
-            layers.append(RandomCropFlip(comparison.padding, seed=seed))
+            layers.append(RandomCropFlip(comparison.padding, seed=seed, dtype=dtype))
         if self.standardization is not None:
             layers.append(self.standardization)
         # Keras's initializers and layers draw their seeds from Python's generator. (`keras.utils.set_random_seed` would
@@ -171,10 +190,11 @@ class Trainer:
         state = random.getstate()
         random.seed(seed)
         try:
-            model = models.build(comparison.model, data.input_shape, data.num_classes)
+            with computing_in(precision):
+                model = models.build(comparison.model, data.input_shape, data.num_classes)
+                return preprocessed(model, layers)
         finally:
             random.setstate(state)
-        return preprocessed(model, layers)
 
 
 class Batches(keras.utils.PyDataset):
@@ -246,7 +266,7 @@ class Recipe(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == self.drop_epoch:
-            optimizer = self.model.optimizer
+            optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
             optimizer.learning_rate = float(ops.convert_to_numpy(optimizer.learning_rate)) / 10
             if isinstance(optimizer, Langevin):
                 optimizer.sigma = 0.0

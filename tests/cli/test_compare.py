@@ -97,6 +97,7 @@ def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
         (["--limit", "5000"], "`limit` must be at most 1437"),
         (["--limit", "100"], "`batch_size` must be at most 90"),
         (["--augment", "flip"], "Received: 'flip'"),
+        (["--precision", "float31"], "`precision` must be float32, mixed_bfloat16, mixed_float16, bfloat16 or float"),
         (["--jit", "yes"], "`jit` must be auto, on or off. Received: jit='yes'"),
         (["--data-file", "nowhere.npz", "--dataset", "mnist"], "There is no data file nowhere.npz"),
         (["--data-file", "nowhere.npz", "--data-dir", "."], "not both"),
@@ -145,11 +146,13 @@ def test_a_shape_that_the_model_does_not_take_is_an_error_before_training(tmp_pa
 def test_how_it_is_trained_is_part_of_the_configuration(tmp_path, capsys):
     arguments = ["compare", "--model", "dense-1", "--optimizers", "adam", "--epochs", "1", "--seeds", "1"]
     options = ["--limit", "200", "--augment", "crop-flip-1", "--standardize", "--jit", "off"]
+    options += ["--precision", "mixed_bfloat16"]
     assert cli.main([*arguments, *options, "--out", str(tmp_path)]) == 0
-    assert "200 training examples, augmentation crop-flip-1, channels standardized, jit off" in capsys.readouterr().out
+    recipe = "200 training examples, augmentation crop-flip-1, channels standardized, mixed_bfloat16, jit off"
+    assert recipe in capsys.readouterr().out
     config = json.loads((tmp_path / "config.json").read_text())
-    settings = ("limit", "augment", "standardize", "jit")
-    assert [config[name] for name in settings] == [200, "crop-flip-1", True, "off"]
+    settings = ("limit", "augment", "standardize", "precision", "jit")
+    assert [config[name] for name in settings] == [200, "crop-flip-1", True, "mixed_bfloat16", "off"]
     assert cli.main([*arguments, *options, "--limit", "300", "--out", str(tmp_path)]) == 2
     assert "differs in limit" in capsys.readouterr().err
 
