@@ -32,7 +32,7 @@ TESTS = [
     *((200, n) for n in range(1, 13)),
     *((number, n) for number in (201, 202) for n in range(2, 6)),
     *((number, None) for number in (204, 205, 206, 207)),
-    *((208, n) for n in (0, 1)),
+    (208, 0),  # runs n = 1, too, with which alone dieharder 3.31 crashes
     (209, None),
     *((203, n) for n in range(33)),
 ]

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from keras_langevin.cli.backend import BACKENDS, start_keras
+from keras_langevin.cli.engine import add_engine, chosen_engine
 from keras_langevin.cli.parsing import UsageError, add_data_dir, add_data_file
 from keras_langevin.cli.showing import show
 from keras_langevin.experiments.config import Comparison
@@ -94,6 +95,8 @@ def add(commands):
         metavar="S",
         help="how often, at most, the state of a run is kept at the end of an epoch; 0: each epoch (default: 10)",
     )
+    add_engine(parser)
+    parser.add_argument("--tensorboard", action="store_true", help="write logs that TensorBoard opens, as runs go on")
     parser.add_argument("--save-weights", action="store_true", help="write the trained weights of each run")
     parser.add_argument("--out", help=f"folder for the results (default: {DEFAULT_FOLDER}/MODEL-DATASET-...)")
     parser.add_argument("--backend", choices=BACKENDS, help="(default: KERAS_BACKEND, else Keras's own choice)")
@@ -108,7 +111,9 @@ def run(options: argparse.Namespace) -> int:
         settings = _settings(options)
         Sweep(settings)  # errors that need no Keras come at once
         backend = start_keras(options.backend)
+        engine = chosen_engine(options)
         cells, out = _prepared(Sweep(settings, backend), options)
+        watchers = _watchers(cells, options)
         _write_config(out, settings)
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
@@ -118,30 +123,30 @@ def run(options: argparse.Namespace) -> int:
 
     console = Console()
     _show_plan(cells, out, console)
-    trainers = {}
     try:
-        with RunsProgress([(comparison, store) for comparison, _, store in cells], console) as progress:
-            for comparison, data, store in cells:
-                progress.begin_cell(comparison, _cell_name(comparison) if len(cells) > 1 else "")
-                with store.locked():
-                    runner.run(
-                        comparison,
-                        data,
-                        store,
-                        on_start=progress.start,
-                        on_epoch=progress.epoch,
-                        on_end=progress.end,
-                        save_weights=options.save_weights,
-                        checkpoint_seconds=options.checkpoint_seconds,
-                        trainers=trainers,
-                    )
+        with RunsProgress(cells, console) as progress:
+            runner.run(
+                cells,
+                engine,
+                watchers=[progress, *watchers],
+                save_weights=options.save_weights,
+                checkpoint_seconds=options.checkpoint_seconds,
+            )
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
     except KeyboardInterrupt:
         message = f"Interrupted. Finished runs are in {out}; the same command goes on from there."
         console.print(message, soft_wrap=True, highlight=False)
         return 130
-    return _report([(comparison, store) for comparison, _, store in cells], out, console)
+    return _report([(cell.comparison, cell.store) for cell in cells], out, console)
+
+
+def _watchers(cells: list, options: argparse.Namespace) -> list:
+    if not options.tensorboard:
+        return []
+    from keras_langevin.experiments.tensorboard import TensorBoardLogs
+
+    return [TensorBoardLogs(cells)]
 
 
 def _settings(options: argparse.Namespace) -> dict:
@@ -154,7 +159,7 @@ def _settings(options: argparse.Namespace) -> dict:
 
 
 def _prepared(sweep: Sweep, options: argparse.Namespace):
-    """(configuration, data, store) of each comparison, and the folder that holds them all."""
+    """The comparisons, ready to be trained, and the folder that holds them all."""
     from keras_langevin.experiments import runner
     from keras_langevin.experiments.store import Store
 
@@ -170,7 +175,7 @@ def _prepared(sweep: Sweep, options: argparse.Namespace):
     default = cells[0][0].folder_name if single else sweep.folder_name
     out = Path(options.out or Path(DEFAULT_FOLDER) / default)
     folders = [out if single else out / comparison.folder_name for comparison, _ in cells]
-    return [(*cell, Store(folder, cell[0])) for cell, folder in zip(cells, folders, strict=True)], out
+    return [runner.Cell(*cell, Store(folder, cell[0])) for cell, folder in zip(cells, folders, strict=True)], out
 
 
 def _write_config(out: Path, settings: dict):
@@ -192,15 +197,6 @@ def _show_plan(cells: list, out: Path, console: Console):
         numbers = map(str, (comparison.batch_size, comparison.epochs, comparison.seeds))
         grid.add_row(comparison.model, comparison.dataset_label, *rates, *numbers, " ".join(comparison.optimizers))
     console.print(grid)
-
-
-def _cell_name(comparison: Comparison) -> str:
-    parts = [comparison.model, comparison.dataset]
-    parts += [f"γ {comparison.learning_rate:g}"] if comparison.learning_rate is not None else []
-    parts += [f"σ {comparison.sigma:g}"] if comparison.sigma is not None else []
-    parts += [comparison.precision] if comparison.precision != "float32" else []
-    parts += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
-    return " ".join(parts)
 
 
 def _header(comparison: Comparison, store) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 # (learning rate, sigma) of each parent and its Langevin optimizer where none is given, and the name it is shown by.
@@ -220,6 +220,12 @@ class Comparison:
     def drop_epoch(self) -> int:
         """The epoch, counted from 0, from which on the learning rate is a tenth and sigma is zero."""
         return math.ceil(2 * self.epochs / 3)
+
+    def has_step_of(self, other: "Comparison") -> bool:
+        """Whether their training steps are one: they differ in numbers that a step reads from variables, or in nothing
+        that a step sees."""
+        free = {"learning_rate": None, "sigma": None, "epochs": 1, "seeds": 1, "optimizers": ("adam",)}
+        return replace(self, **free) == replace(other, **free)
 
     def as_dict(self) -> dict:
         """The fields, for JSON; with what each optimizer is called with."""

@@ -1,34 +1,43 @@
 """What a user sees while runs are trained."""
 
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from keras_langevin.experiments.config import Arm, Comparison
-from keras_langevin.experiments.store import Store
+from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.watching import Watcher
+
+if TYPE_CHECKING:  # without Keras
+    from keras_langevin.experiments.runner import Cell
+    from keras_langevin.experiments.tasks import Task
 
 
-class RunsProgress:
-    """A bar over all epochs of all runs, and a line for each run that ends; a context manager.
-
-    The time that is left is shown as soon as the first epochs are done.
+class RunsProgress(Watcher):
+    """A bar over all epochs of all runs, and a line for each run that ends, with the time that is left by the epochs
+    that this command has trained; a context manager.
 
     Args:
-        cells: list of (configuration, store where its finished runs are, which are not counted again).
+        cells: the comparisons. The finished runs of their stores are not counted again.
         console: rich's console.
+        clock: gives the seconds. Defaults to `time.monotonic`.
     """
 
-    def __init__(self, cells: list[tuple[Comparison, Store]], console: Console):
+    def __init__(self, cells: Sequence[Cell], console: Console, clock=time.monotonic):
+        self.cells, self.clock, self.began = cells, clock, clock()
         runs = [
-            (comparison.epochs, store.finished(arm, seed))
-            for comparison, store in cells
-            for arm in comparison.arms
-            for seed in range(comparison.seeds)
+            (cell.comparison.epochs, cell.store.finished(arm, seed))
+            for cell in cells
+            for arm in cell.comparison.arms
+            for seed in range(cell.comparison.seeds)
         ]
         pending = [epochs for epochs, finished in runs if not finished]
         if len(pending) < len(runs):
             console.print(f"{len(runs) - len(pending)} runs are finished already; {len(pending)} are left.")
-        self.cell = ""
-        self.epochs = 0
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -39,41 +48,58 @@ class RunsProgress:
             console=console,
             transient=True,
         )
-        self.task = self.progress.add_task("", total=sum(pending))
-        self.completed = 0
+        self.total = sum(pending)
+        self.bar = self.progress.add_task("", total=self.total)
+        self.epochs: dict[tuple, int] = {}  # done, by run; of one that goes on, those before it are among them
+        self.first: dict[tuple, int] = {}  # those before it
 
-    def __enter__(self) -> "RunsProgress":
+    def __enter__(self) -> RunsProgress:
         self.progress.start()
         return self
 
     def __exit__(self, *exception):
         self.progress.stop()
 
-    def begin_cell(self, comparison: Comparison, name: str):
-        """The runs of a configuration begin; `name` is shown before theirs."""
-        self.cell = f"{name}, " if name else ""
-        self.epochs = comparison.epochs
+    def start(self, task: Task):
+        self.first[task.key] = task.state.epoch if task.state else 0
+        self._show(task, self.first[task.key], "compiling")
 
-    def start(self, arm: Arm, seed: int):
-        """A run begins."""
-        self.progress.update(self.task, description=f"{self.cell}{arm.label}, seed {seed}: compiling")
+    def epoch(self, task: Task, epoch: int, logs: dict[str, float]):
+        self._show(task, epoch, f"validation {logs['val_accuracy']:.1%}")
 
-    def epoch(self, arm: Arm, seed: int, epoch: int, logs: dict):
-        """`epoch` epochs of a run are done."""
-        self.progress.update(
-            self.task,
-            completed=self.completed + epoch,
-            description=f"{self.cell}{arm.label}, seed {seed}: validation {logs['val_accuracy']:.1%}",
-        )
-
-    def end(self, arm: Arm, record: dict):
-        """A run has ended."""
-        self.completed += self.epochs
-        self.progress.update(self.task, completed=self.completed)
-        head = f"{self.cell}{arm.label}, seed {record['seed']}: "
+    def end(self, task: Task, record: dict):
+        self._show(task, task.comparison.epochs, "finished")
+        head = f"{self._name(task)}: "
         if record["status"] == "failed":
             line = f"{head}failed: {record['error']}"
         else:
             diverged = " (diverged)" if record["status"] == "diverged" else ""
             line = f"{head}test accuracy {record['test_accuracy']:.1%}{diverged}, {record['seconds']:.1f} s"
-        self.progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.progress.console.print(line + self._left(), highlight=False, markup=False, soft_wrap=True)
+
+    def _show(self, task: Task, epoch: int, what: str):
+        self.epochs[task.key] = epoch
+        done = sum(self.epochs.values())
+        self.progress.update(self.bar, completed=done, description=f"{self._name(task)}: {what}")
+
+    def _left(self) -> str:
+        done = sum(self.epochs.values())
+        trained = done - sum(self.first.values())
+        if done >= self.total or not trained:
+            return ""
+        seconds = (self.clock() - self.began) / trained * (self.total - done)
+        return f"; about {seconds:.0f} s left" if seconds < 100 else f"; about {seconds / 60:.0f} min left"
+
+    def _name(self, task: Task) -> str:
+        cell = f"{cell_name(task.comparison)}, " if len(self.cells) > 1 else ""
+        return f"{cell}{task.arm.label}, seed {task.seed}"
+
+
+def cell_name(comparison: Comparison) -> str:
+    """What tells a comparison from the others of a grid."""
+    parts = [comparison.model, comparison.dataset]
+    parts += [f"γ {comparison.learning_rate:g}"] if comparison.learning_rate is not None else []
+    parts += [f"σ {comparison.sigma:g}"] if comparison.sigma is not None else []
+    parts += [comparison.precision] if comparison.precision != "float32" else []
+    parts += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
+    return " ".join(parts)

@@ -1,16 +1,89 @@
-"""Trains the runs of a comparison."""
+"""Trains the runs of comparisons, and puts on disk what an engine reports of them."""
 
-import traceback
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from keras_langevin import datasets, models, optimizers
 from keras_langevin.experiments import precision
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.checkpoint import State
+from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
-from keras_langevin.files import StorageError
+from keras_langevin.experiments.tasks import Outcome, Task, failed
+from keras_langevin.experiments.training import CHECKPOINT_SECONDS
+from keras_langevin.experiments.watching import Watcher
 from keras_langevin.optimizers.describe import describe
+
+
+class Cell(NamedTuple):
+    """A comparison that is ready to be trained.
+
+    Attributes:
+        comparison: the configuration.
+        data: what `prepare` returned.
+        store: where the records are and go.
+    """
+
+    comparison: Comparison
+    data: datasets.Data
+    store: Store
+
+
+class Engine(Protocol):
+    """Trains runs somewhere."""
+
+    def run(self, tasks: list[Task], cells: Sequence[Cell], ledger: "Ledger"):
+        """Trains every task once, and calls `ledger.ready` before, `ledger.report` while, `ledger.end` after it."""
+
+
+class Ledger:
+    """The one place from which runs are put on disk, whatever engine trains them.
+
+    Args:
+        cells: the comparisons.
+        watchers: are told what happens.
+    """
+
+    def __init__(self, cells: Sequence[Cell], watchers: Sequence[Watcher] = ()):
+        self.cells, self.watchers = cells, watchers
+
+    def ready(self, task: Task) -> Task | None:
+        """The task with the state that it goes on from. `None` where that cannot be read: the run has then failed."""
+        store = self.cells[task.cell].store
+        try:
+            state = store.begin(task.arm, task.seed)
+        except ValueError as error:
+            self.fail(task, f"ValueError: {error}")
+            return None
+        return replace(task, state=state, state_name=str(store.checkpoint(task.arm, task.seed).path))
+
+    def report(self, task: Task, name: str, *arguments):
+        """What `Trainers.train` reports."""
+        {"start": self._start, "epoch": self._epoch, "keep": self._keep}[name](task, *arguments)
+
+    def end(self, task: Task, outcome: Outcome):
+        """A run has ended: its record is written."""
+        self.cells[task.cell].store.write(task.arm, task.seed, *outcome)
+        for watcher in self.watchers:
+            watcher.end(task, outcome.record)
+
+    def fail(self, task: Task, error: str):
+        """A run has ended with an error that no worker could report."""
+        self.end(task, failed(task, self.cells[task.cell].data, error))
+
+    def _start(self, task: Task):
+        for watcher in self.watchers:
+            watcher.start(task)
+
+    def _epoch(self, task: Task, epoch: int, logs: dict[str, float]):
+        self.cells[task.cell].store.append_epoch(task.arm, task.seed, epoch, logs)
+        for watcher in self.watchers:
+            watcher.epoch(task, epoch, logs)
+
+    def _keep(self, task: Task, state: State):
+        self.cells[task.cell].store.checkpoint(task.arm, task.seed).write(state)
 
 
 def prepare(
@@ -60,80 +133,44 @@ def prepare(
 
 
 def run(
-    comparison: Comparison,
-    data: datasets.Data,
-    store: Store,
+    cells: Sequence[Cell],
+    engine: Engine,
     *,
-    on_start: Callable[[Arm, int], None] = lambda arm, seed: None,
-    on_epoch: Callable[[Arm, int, int, dict], None] = lambda arm, seed, epoch, logs: None,
-    on_end: Callable[[Arm, dict], None] = lambda arm, record: None,
+    watchers: Sequence[Watcher] = (),
     save_weights: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    trainers: dict[str, Trainer] | None = None,
 ):
-    """Trains every run that `store` does not hold yet, and writes each record as its run ends.
+    """Trains every run that the stores do not hold yet, and writes each record as its run ends.
 
     A run that was interrupted goes on from its last state, and ends as if it had not been. An exception in a run is
-    recorded and does not end the others. The compiled step of an optimizer is reused over the seeds.
+    recorded and does not end the others.
 
     Args:
-        comparison: the configuration.
-        data: what `prepare` returned.
-        store: where the records are and go.
-        on_start: called with the arm and the seed as a run begins.
-        on_epoch: called with the arm, the seed, the number of epochs done and Keras's logs.
-        on_end: called with the arm and the record as a run ends.
+        cells: the comparisons, of which an engine may train several at a time.
+        engine: what trains, e.g. `engines.Local()`.
+        watchers: are told what happens. Defaults to none.
         save_weights: bool, whether the trained weights are written beside the record. Defaults to `False`.
         checkpoint_seconds: float, the state of a run is kept at the end of an epoch, at most so often. Defaults to 10.
-        trainers: dict, empty at first, in which compiled steps are kept from one comparison to the next that they
-            serve: one with another learning rate, sigma, number of epochs or of seeds. Defaults to `None`.
 
     Raises:
-        ValueError: the data have a note that the comparison does not have.
-        StorageError: the store cannot be written; what it holds stays.
+        ValueError: the data have a note that the comparison does not have; another process works on a store.
+        StorageError: a store cannot be written; what it holds stays.
     """
-    if data.note != comparison.dataset_note:
-        raise ValueError(
-            f"A comparison must say how its data differ from the official release: dataset_note={data.note!r}. "
-            f"Received: {comparison.dataset_note!r}. Use dataclasses.replace(comparison, dataset_note=data.note)."
-        )
-    kept = {} if trainers is None else trainers
-    for arm in comparison.arms:
-        trainer = kept.pop(arm.spec, None)
-        if trainer and trainer.serves(comparison, arm):
-            trainer.rebind(comparison)
-        else:
-            trainer = None
-        for seed in range(comparison.seeds):
-            if store.finished(arm, seed):
-                continue
-            on_start(arm, seed)
-
-            def on_epoch_of_run(epoch, logs, arm=arm, seed=seed):
-                store.append_epoch(arm, seed, epoch, logs)
-                on_epoch(arm, seed, epoch, logs)
-
-            try:
-                trainer = trainer or Trainer(comparison, data, arm)
-                record = _head(arm, seed, data) | trainer.train(
-                    seed, on_epoch_of_run, store.checkpoint(arm, seed), checkpoint_seconds
-                )
-                if save_weights:
-                    trainer.save_weights(store.weights_path(arm, seed))
-            except StorageError:
-                raise
-            except Exception as error:
-                trainer = None  # its state is unknown
-                record = _head(arm, seed, data) | {
-                    "status": "failed",
-                    "error": f"{type(error).__name__}: {error}".splitlines()[0],
-                    "traceback": traceback.format_exc(),
-                }
-            store.write(arm, seed, record)
-            on_end(arm, record)
-        if trainer:
-            kept[arm.spec] = trainer
-
-
-def _head(arm: Arm, seed: int, data: datasets.Data) -> dict:
-    return {"optimizer": arm.spec, "label": arm.label, "seed": seed, "num_classes": data.num_classes}
+    for comparison, data, _ in cells:
+        if data.note != comparison.dataset_note:
+            raise ValueError(
+                f"A comparison must say how its data differ from the official release: dataset_note={data.note!r}. "
+                f"Received: {comparison.dataset_note!r}. Use dataclasses.replace(comparison, dataset_note=data.note)."
+            )
+    options = {"save_weights": save_weights, "checkpoint_seconds": checkpoint_seconds}
+    with ExitStack() as locks:
+        for cell in cells:
+            locks.enter_context(cell.store.locked())
+        tasks = [
+            Task(cell.comparison, arm, seed, number, **options)
+            for number, cell in enumerate(cells)
+            for arm in cell.comparison.arms
+            for seed in range(cell.comparison.seeds)
+            if not cell.store.finished(arm, seed)
+        ]
+        engine.run(tasks, cells, Ledger(cells, watchers))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from keras_langevin.experiments.checkpoint import Checkpoint
+from keras_langevin.experiments.checkpoint import Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.files import replaced, writing_to
 
@@ -95,6 +95,15 @@ class Store:
         """The state of an unfinished run."""
         return Checkpoint(self.path(arm, seed).with_suffix(".checkpoint.npz"))
 
+    def begin(self, arm: Arm, seed: int) -> State | None:
+        """The state that a run goes on from, or `None`; its curves are cut there when its next epoch ends.
+
+        Raises:
+            ValueError: the file with the state is corrupt.
+        """
+        self._begun.discard(self._epochs_path(arm, seed))
+        return self.checkpoint(arm, seed).read()
+
     def append_epoch(self, arm: Arm, seed: int, epoch: int, logs: dict):
         """Adds a line to the curves of an unfinished run.
 
@@ -112,16 +121,24 @@ class Store:
             with open(path, "a", encoding="utf-8") as file:
                 file.write(",".join(map(str, [epoch, *values])) + "\n")
 
-    def write(self, arm: Arm, seed: int, record: dict):
+    def write(self, arm: Arm, seed: int, record: dict, weights: bytes | None = None):
         """Writes the record of one run, and the CSV of all curves anew.
+
+        Args:
+            arm: the optimizer.
+            seed: int.
+            record: dict.
+            weights: bytes of a Keras weights file, or `None`. Defaults to `None`.
 
         Raises:
             StorageError: the disk is full, say.
         """
         with writing_to(self.folder):
+            if weights is not None:  # first: a run with a record is not trained again
+                with replaced(self.weights_path(arm, seed), "wb") as file:
+                    file.write(weights)
             with replaced(self.path(arm, seed)) as file:
                 json.dump(record, file, indent=1)
-            self._begun.discard(self._epochs_path(arm, seed))
             if record["status"] != "failed":
                 self.checkpoint(arm, seed).remove()
                 self._epochs_path(arm, seed).unlink(missing_ok=True)

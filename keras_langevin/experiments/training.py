@@ -1,11 +1,9 @@
 """Training one run: a model that is compiled once an optimizer and trained once a seed."""
 
 import math
-import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache, wraps
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from keras import ops
 
 from keras_langevin import datasets, models, optimizers
 from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
-from keras_langevin.experiments.checkpoint import Checkpoint, State
+from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.memory import accelerator_peak_memory_mb, peak_memory_mb
 from keras_langevin.experiments.precision import accurate, computing_in
@@ -70,8 +68,7 @@ class Trainer:
     def serves(self, comparison: Comparison, arm: Arm) -> bool:
         """Whether runs of that comparison need no other compiled step: they differ in numbers that a step reads from
         variables, or not in the step at all."""
-        free = {"learning_rate": None, "sigma": None, "epochs": 1, "seeds": 1}
-        return arm == self.arm and replace(comparison, **free) == replace(self.comparison, **free)
+        return arm == self.arm and comparison.has_step_of(self.comparison)
 
     def rebind(self, comparison: Comparison):
         """Takes the numbers of a comparison that it `serves`."""
@@ -82,24 +79,27 @@ class Trainer:
         self,
         seed: int,
         on_epoch: Callable[[int, dict], None] = lambda epoch, logs: None,
-        checkpoint: Checkpoint | None = None,
-        checkpoint_seconds: float = CHECKPOINT_SECONDS,
+        *,
+        state: State | None = None,
+        state_name: str = "",
+        keep: Callable[[State], None] | None = None,
+        keep_seconds: float = CHECKPOINT_SECONDS,
     ) -> dict:
         """Trains from this seed's initial weights, on this seed's batches, and returns the record of the run.
 
         Args:
             seed: int, determines initial weights, batches, augmentation and noise.
             on_epoch: called with the number of epochs done and Keras's logs.
-            checkpoint: where the run's state is kept, from which an interrupted one goes on. Defaults to `None`.
-            checkpoint_seconds: float, the state is written at the end of an epoch, at most so often.
+            state: what an interrupted run goes on from. Defaults to `None`.
+            state_name: str, where it was read, for an error. Defaults to empty.
+            keep: called with the run's state at the end of an epoch. Defaults to `None`.
+            keep_seconds: float, at most so often. Defaults to 10.
         """
         comparison, data = self.comparison, self.data
         self._reset(seed)
-        state = checkpoint.read() if checkpoint else None
         if state:
-            self._restore(state, checkpoint)
-        keep = checkpoint and self._keeper(checkpoint)
-        recipe = Recipe(comparison.drop_epoch, state, on_epoch, keep, checkpoint_seconds)
+            self._restore(state, state_name)
+        recipe = Recipe(comparison.drop_epoch, state, on_epoch, keep and self._keeper(keep), keep_seconds)
         if recipe.epoch < comparison.epochs:
             batches = Batches(data.train, comparison.batch_size, comparison.epochs, seed, first_epoch=recipe.epoch)
             self.model.fit(
@@ -133,27 +133,25 @@ class Trainer:
         }
 
     def save_weights(self, path: Path):
-        """Writes the present weights, atomically."""
-        unfinished = path.with_name(f".unfinished-{path.name}")
-        self.model.save_weights(unfinished)
-        os.replace(unfinished, path)
+        """Writes the present weights."""
+        self.model.save_weights(path)
 
     @property
     def _all_variables(self) -> list:
         return [*self.variables, *self.model.optimizer.variables]
 
-    def _keeper(self, checkpoint: Checkpoint) -> Callable[[int, dict, float], None]:
-        def keep(epoch, history, seconds):
+    def _keeper(self, keep: Callable[[State], None]) -> Callable[[int, dict, float], None]:
+        def keep_now(epoch, history, seconds):
             arrays = [np.asarray(ops.convert_to_numpy(variable)) for variable in self._all_variables]
-            checkpoint.write(State(epoch, history, seconds, arrays))
+            keep(State(epoch, history, seconds, arrays))
 
-        return keep
+        return keep_now
 
-    def _restore(self, state: State, checkpoint: Checkpoint):
+    def _restore(self, state: State, name: str):
         variables = self._all_variables
         if [array.shape for array in state.arrays] != [tuple(variable.shape) for variable in variables]:
             raise ValueError(
-                f"{checkpoint.path} must hold the state of this model and optimizer. Received one of other shapes. "
+                f"{name} must hold the state of this model and optimizer. Received one of other shapes. "
                 "Remove it to begin that run anew."
             )
         for variable, array in zip(variables, state.arrays, strict=True):

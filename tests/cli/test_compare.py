@@ -70,12 +70,12 @@ def test_options_go_before_the_file(tmp_path, capsys):
 
 
 def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
-    from keras_langevin.experiments import runner
+    from keras_langevin.experiments import training
 
-    def fail(self, seed, *arguments):
+    def fail(self, seed, **arguments):
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(runner.Trainer, "train", fail)
+    monkeypatch.setattr(training.Trainer, "train", fail)
     assert cli.main([*QUICK, "--out", str(tmp_path)]) == 1
     assert "Adam, seed 0, ended with an error: RuntimeError: out of luck" in capsys.readouterr().out
 

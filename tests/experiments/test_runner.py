@@ -11,7 +11,9 @@ from keras_langevin import datasets
 from keras_langevin.experiments import memory, runner, training
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import PRECISIONS, Comparison
+from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.store import Store
+from keras_langevin.experiments.watching import Watcher
 from keras_langevin.files import StorageError
 from tests.optimizers.cases import double_precision
 
@@ -19,6 +21,19 @@ NEEDS_CPP = pytest.mark.skipif(
     keras.backend.backend() == "torch" and not any(map(shutil.which, ("c++", "g++", "clang++"))),
     reason="torch.compile needs a C++ compiler",
 )
+
+
+def train_all(comparison, data, store, engine=None, **options):
+    """One comparison, in this process."""
+    runner.run([runner.Cell(comparison, data, store)], engine or Local(), **options)
+
+
+class Watching(Watcher):
+    """Calls functions in place of methods."""
+
+    def __init__(self, **functions):
+        vars(self).update(functions)
+
 
 SMALL = Comparison(model="dense-2", optimizers=("adam", "ladam", "ladam@0.3"), epochs=3, batch_size=256, seeds=2)
 
@@ -31,7 +46,7 @@ def data():
 @pytest.fixture(scope="module")
 def records(data, tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("results"), SMALL)
-    runner.run(SMALL, data, store)
+    train_all(SMALL, data, store)
     return store.records()
 
 
@@ -125,7 +140,7 @@ def test_a_random_layer_of_the_model_begins_anew_with_each_seed(augmented, monke
 def test_data_with_a_note_need_a_comparison_that_says_so(augmented, tmp_path):
     copy = dataclasses.replace(augmented, note="JPEG copy")
     with pytest.raises(ValueError, match="dataset_note='JPEG copy'"):
-        runner.run(AUGMENTED, copy, Store(tmp_path, AUGMENTED))
+        train_all(AUGMENTED, copy, Store(tmp_path, AUGMENTED))
 
 
 def test_batches_are_a_function_of_seed_epoch_and_step(data):
@@ -159,18 +174,18 @@ def test_the_step_is_traced_once_for_all_seeds(data, monkeypatch):
 
 def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(data, tmp_path, monkeypatch):
     """And a run on a kept step equals a run on a step of its own."""
-    calls, trainers = [], {}
+    calls, engine = [], Local()
     first, second = (
         dataclasses.replace(SMALL, optimizers=("adam", "ladam"), seeds=1, sigma=sigma, learning_rate=rate)
         for sigma, rate in ((1e-3, 1e-3), (1e-2, 3e-3))
     )
-    runner.run(first, data, Store(tmp_path / "first", first), trainers=trainers)
-    for trainer in trainers.values():
+    train_all(first, data, Store(tmp_path / "first", first), engine=engine)
+    for trainer in engine.trainers.kept.values():
         monkeypatch.setattr(trainer.model, "train_step", _counted(trainer.model.train_step, calls))
     kept, alone = (Store(tmp_path / name, second) for name in ("kept", "alone"))
-    runner.run(second, data, kept, trainers=trainers)
+    train_all(second, data, kept, engine=engine)
     assert len(calls) == (2 * 3 * 5 if keras.backend.backend() == "torch" else 0)
-    runner.run(second, data, alone)
+    train_all(second, data, alone)
     assert [run["curves"] for run in kept.records()] == [run["curves"] for run in alone.records()]
     assert [run["arguments"]["learning_rate"] for run in kept.records()] == [3e-3, 3e-3]
 
@@ -272,12 +287,12 @@ def test_another_step_is_not_kept_for_another_jit(data):
 
 
 def test_another_model_is_another_step(data, tmp_path):
-    trainers = {}
+    engine = Local()
     for model in ("dense-2", "dense-3"):
         comparison = dataclasses.replace(SMALL, model=model, optimizers=("adam",), seeds=1)
-        runner.run(comparison, data, Store(tmp_path / model, comparison), trainers=trainers)
-        assert trainers["adam"].comparison.model == model
-        assert len(trainers["adam"].variables) == 2 * (int(model[-1]) + 1)
+        train_all(comparison, data, Store(tmp_path / model, comparison), engine=engine)
+        assert engine.trainers.kept["adam"].comparison.model == model
+        assert len(engine.trainers.kept["adam"].variables) == 2 * (int(model[-1]) + 1)
 
 
 def _counted(function, calls):
@@ -305,7 +320,7 @@ def test_finished_runs_are_not_trained_again(data, tmp_path, records):
     for arm in SMALL.arms:
         store.write(arm, 0, next(r for r in records if (r["optimizer"], r["seed"]) == (arm.spec, 0)))
     started = []
-    runner.run(SMALL, data, store, on_start=lambda arm, seed: started.append((arm.spec, seed)))
+    train_all(SMALL, data, store, watchers=[Watching(start=lambda task: started.append((task.arm.spec, task.seed)))])
     assert started == [(arm.spec, 1) for arm in SMALL.arms]
     assert [run["curves"] for run in store.records()] == [run["curves"] for run in records]
 
@@ -316,30 +331,30 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(data, tmp_path, precision
     comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1, precision=precision)
     (arm,) = comparison.arms
     whole, broken = (Store(tmp_path / name, comparison) for name in ("whole", "broken"))
-    trainers = {}
-    runner.run(comparison, data, whole, save_weights=True, trainers=trainers)
+    engine = Local()
+    train_all(comparison, data, whole, save_weights=True, engine=engine)
 
     for interrupted_after in (1, 3):
 
-        def interrupt(arm, seed, epoch, logs, interrupted_after=interrupted_after):
+        def interrupt(task, epoch, logs, interrupted_after=interrupted_after):
             if epoch == interrupted_after:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            runner.run(comparison, data, broken, on_epoch=interrupt, checkpoint_seconds=0)
+            train_all(comparison, data, broken, watchers=[Watching(epoch=interrupt)], checkpoint_seconds=0)
         assert broken.checkpoint(arm, 0).read().epoch == interrupted_after
         assert not broken.path(arm, 0).exists()
 
     seen = []
-    runner.run(comparison, data, broken, on_epoch=lambda *call: seen.append(call), save_weights=True)
+    train_all(comparison, data, broken, watchers=[Watching(epoch=lambda *call: seen.append(call))], save_weights=True)
     assert not seen
     (before,), (after,) = whole.records(), broken.records()
     assert after["curves"] == before["curves"]
     assert after["test_loss"] == before["test_loss"]
     weights = []
     for store in (whole, broken):
-        trainers["ladam"].model.load_weights(store.weights_path(arm, 0))
-        weights.append(trainers["ladam"].model.get_weights())
+        engine.trainers.kept["ladam"].model.load_weights(store.weights_path(arm, 0))
+        weights.append(engine.trainers.kept["ladam"].model.get_weights())
     for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)
     assert {path.suffix for path in (broken.folder / "runs").iterdir()} == {".json", ".h5"}
@@ -350,7 +365,7 @@ def test_a_state_of_another_model_is_refused_by_name(data, tmp_path):
     (arm,) = comparison.arms
     store = Store(tmp_path, comparison)
     store.checkpoint(arm, 0).write(State(1, {}, 1.0, [np.zeros(3)]))
-    runner.run(comparison, data, store)
+    train_all(comparison, data, store)
     (run,) = store.records()
     assert run["status"] == "failed"
     assert "adam-seed-0.checkpoint.npz must hold the state of this model" in run["error"]
@@ -364,15 +379,15 @@ def test_a_full_disk_ends_the_command_and_loses_nothing(data, tmp_path, monkeypa
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    def fill(arm, seed, epoch, logs):
-        if (seed, epoch) == (1, 1):
+    def fill(task, epoch, logs):
+        if (task.seed, epoch) == (1, 1):
             monkeypatch.setattr(os, "fsync", full)
 
     with pytest.raises(StorageError, match=r"No space left on device.*same command again"):
-        runner.run(comparison, data, store, on_epoch=fill)
+        train_all(comparison, data, store, watchers=[Watching(epoch=fill)])
     monkeypatch.undo()
     assert [run["seed"] for run in store.records()] == [0]
-    runner.run(comparison, data, store)
+    train_all(comparison, data, store)
     assert [(run["seed"], run["status"]) for run in store.records()] == [(0, "finished"), (1, "finished")]
 
 
@@ -380,14 +395,14 @@ def test_a_failed_run_is_recorded_and_the_others_finish(data, tmp_path, monkeypa
     comparison = Comparison(model="dense-1", optimizers=("adam", "lsgd"), epochs=1, batch_size=256, seeds=2)
     train = training.Trainer.train
 
-    def sometimes(self, seed, *arguments):
+    def sometimes(self, seed, **arguments):
         if self.arm.spec == "adam" and seed == 0:
             raise MemoryError("no room")
-        return train(self, seed, *arguments)
+        return train(self, seed, **arguments)
 
     monkeypatch.setattr(training.Trainer, "train", sometimes)
     store = Store(tmp_path, comparison)
-    runner.run(comparison, data, store)
+    train_all(comparison, data, store)
     assert [run["status"] for run in store.records()] == ["failed", "finished", "finished", "finished"]
     assert store.records()[0]["error"] == "MemoryError: no room"
 
@@ -395,7 +410,7 @@ def test_a_failed_run_is_recorded_and_the_others_finish(data, tmp_path, monkeypa
 def test_a_diverging_run_is_recorded_as_such(data, tmp_path):
     comparison = Comparison(model="dense-2", optimizers=("sgd",), learning_rate=1e30, epochs=3, batch_size=256, seeds=1)
     store = Store(tmp_path, comparison)
-    runner.run(comparison, data, store)
+    train_all(comparison, data, store)
     (run,) = store.records()
     assert run["status"] == "diverged"
     assert len(run["curves"]["train_loss"]) < 3

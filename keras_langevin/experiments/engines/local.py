@@ -1,0 +1,24 @@
+"""One run after another, in this process."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from keras_langevin.experiments.runner import Cell, Ledger
+from keras_langevin.experiments.tasks import Task, Trainers
+
+
+class Local:
+    """Trains one run after another in this process. An optimizer's compiled step is kept over seeds, learning rates and
+    values of sigma.
+
+    Attributes:
+        trainers: `Trainers`, with the compiled steps.
+    """
+
+    def __init__(self):
+        self.trainers = Trainers()
+
+    def run(self, tasks: list[Task], cells: Sequence[Cell], ledger: Ledger):
+        """Trains every task."""
+        for task in filter(None, map(ledger.ready, tasks)):
+            ledger.end(task, self.trainers.train(task, cells[task.cell].data, partial(ledger.report, task)))

@@ -1,0 +1,175 @@
+"""Every engine gives the runs of the local one, bit for bit, whatever happens to its workers."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from keras_langevin.experiments import runner, training
+from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.engines import Local, Processes, RayCluster, sharing
+from keras_langevin.experiments.engines.lost import TRIALS
+from keras_langevin.experiments.store import Store
+from keras_langevin.experiments.watching import Watcher
+
+SMALL = Comparison(model="dense-2", optimizers=("adam", "ladam@1"), epochs=3, batch_size=64, seeds=2)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return runner.prepare(SMALL)
+
+
+@pytest.fixture(scope="module")
+def expected(data, tmp_path_factory):
+    return trained(SMALL, data, tmp_path_factory.mktemp("local"), Local(), save_weights=True)
+
+
+def trained(comparison, data, folder, engine, **options):
+    store = Store(folder, comparison)
+    runner.run([runner.Cell(comparison, data, store)], engine, checkpoint_seconds=0, **options)
+    return store
+
+
+def results(store):
+    names = ("optimizer", "seed", "status", "curves", "test_accuracy", "test_loss")
+    return [[record[name] for name in names] for record in store.records()]
+
+
+class Killer(Watcher):
+    """Kills worker processes at the given moments, each once.
+
+    Args:
+        moments: set of (optimizer, seed, epoch).
+    """
+
+    def __init__(self, moments):
+        self.moments, self.started, self.ended = set(moments), [], []
+
+    def start(self, task):
+        self.started.append((task.arm.spec, task.seed, task.state.epoch if task.state else 0))
+
+    def epoch(self, task, epoch, logs):
+        import multiprocessing
+
+        if (task.arm.spec, task.seed, epoch) in self.moments:
+            self.moments.remove((task.arm.spec, task.seed, epoch))
+            for process in multiprocessing.active_children():
+                os.kill(process.pid, signal.SIGKILL)
+                process.join()
+
+    def end(self, task, record):
+        self.ended.append((task.arm.spec, task.seed))
+
+
+def test_processes_give_the_same_runs_and_go_on_where_one_was_killed(data, tmp_path, expected):
+    """Both workers are killed in the middle of their runs: each goes on from its last state, and ends once."""
+    killer = Killer({("adam", 1, 2)})
+    store = trained(SMALL, data, tmp_path, Processes(workers=2), watchers=[killer], save_weights=True)
+    assert not killer.moments
+    assert results(store) == results(expected)
+    assert sorted(killer.ended) == [("adam", 0), ("adam", 1), ("ladam@1", 0), ("ladam@1", 1)]
+    assert any(epoch > 0 for _, _, epoch in killer.started), "no run went on from a state"
+    for arm in SMALL.arms:
+        for seed in range(2):
+            same_weights(store.weights_path(arm, seed), expected.weights_path(arm, seed))
+
+
+def same_weights(one, other):
+    import h5py
+
+    def arrays(path):
+        found = {}
+        with h5py.File(path) as file:
+            file.visititems(lambda name, item: found.update({name: item[()]}) if hasattr(item, "shape") else None)
+        return found
+
+    first, second = arrays(one), arrays(other)
+    assert first.keys() == second.keys() and first
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+@pytest.mark.slow
+def test_a_run_that_ends_every_worker_has_failed_and_the_others_have_not(data, tmp_path):
+    class Each(Killer):
+        def epoch(self, task, epoch, logs):
+            self.moments = {(task.arm.spec, task.seed, epoch)} if task.seed == 1 else set()
+            super().epoch(task, epoch, logs)
+
+    comparison = Comparison(model="dense-1", optimizers=("sgd",), epochs=200, batch_size=16, seeds=2)
+    each = Each(())
+    store = trained(comparison, data, tmp_path, Processes(workers=1), watchers=[each])
+    assert [record["status"] for record in store.records()] == ["finished", "failed"]
+    assert f"lost {TRIALS} times, the last time so: its process was killed by signal 9" in store.records()[1]["error"]
+    assert [start[1] for start in each.started].count(1) == TRIALS
+
+
+def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
+    """A state of another model, and then a file that holds no state."""
+    comparison = Comparison(model="dense-1", optimizers=("adam",), epochs=1, batch_size=256, seeds=1)
+    store = Store(tmp_path, comparison)
+    store.checkpoint(comparison.arms[0], 0).write(training.State(1, {}, 1.0, [np.zeros(3)]))
+    runner.run([runner.Cell(comparison, data, store)], Processes(workers=1))
+    (record,) = store.records()
+    assert record["status"] == "failed" and "must hold the state of this model" in record["error"]
+    store.checkpoint(comparison.arms[0], 0).path.write_bytes(b"no state")
+    runner.run([runner.Cell(comparison, data, store)], Processes(workers=1))
+    assert "is not readable as such" in store.records()[0]["error"]
+
+
+def test_shared_data_are_equal_and_cannot_be_written(data, tmp_path):
+    sharing.write_mapped(data, tmp_path / "data")
+    copy = sharing.read_mapped(tmp_path / "data")
+    for name in ("train", "validation", "test"):
+        for one, other in zip(getattr(copy, name), getattr(data, name), strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert one.dtype == other.dtype
+            with pytest.raises(ValueError, match="read-only"):
+                one[...] = 0
+    assert copy.class_names == data.class_names
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, True, "2"])
+def test_a_wrong_number_of_workers_is_an_error(workers):
+    with pytest.raises(ValueError, match=r"`workers` must be an int >= 1.*Received"):
+        Processes(workers)
+
+
+@pytest.mark.parametrize("wrong", [{"cpus_per_run": 0}, {"gpus_per_run": -1}, {"gpus_per_run": float("nan")}])
+def test_wrong_resources_are_an_error(wrong):
+    with pytest.raises(ValueError, match=r"must be a finite float.*Received"):
+        RayCluster(**wrong)
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_that_loses_a_node_gives_the_same_runs(data, tmp_path, expected):
+    """A real cluster of two nodes; the one that trains two of the runs is killed in the middle of them."""
+    pytest.importorskip("ray")
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        doomed = cluster.add_node(num_cpus=2)
+        ray.init(cluster.address, log_to_driver=False)
+        cluster.wait_for_nodes()
+
+        class NodeKiller(Killer):
+            def epoch(self, task, epoch, logs):
+                nonlocal doomed
+                busy = len(self.started) - len(self.ended)
+                if doomed and busy >= 2 and epoch >= 2:
+                    cluster.remove_node(doomed, allow_graceful=False)
+                    doomed = None
+
+        killer = NodeKiller(())
+        store = trained(SMALL, data, tmp_path, RayCluster(), watchers=[killer], save_weights=True)
+        assert doomed is None
+        assert len(killer.started) > 4, "no run was lost with the node"
+        assert sorted(killer.ended) == [("adam", 0), ("adam", 1), ("ladam@1", 0), ("ladam@1", 1)]
+        assert results(store) == results(expected)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
