@@ -95,6 +95,13 @@ def add(commands):
         metavar="S",
         help="how often, at most, the state of a run is kept at the end of an epoch; 0: each epoch (default: 10)",
     )
+    parser.add_argument(
+        "--data-on-device",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep all images on the accelerator and send it indices alone; the numbers are the same (default: where "
+        "there is an accelerator)",
+    )
     add_engine(parser)
     parser.add_argument("--tensorboard", action="store_true", help="write logs that TensorBoard opens, as runs go on")
     parser.add_argument("--save-weights", action="store_true", help="write the trained weights of each run")
@@ -131,6 +138,7 @@ def run(options: argparse.Namespace) -> int:
                 watchers=[progress, *watchers],
                 save_weights=options.save_weights,
                 checkpoint_seconds=options.checkpoint_seconds,
+                data_on_device=options.data_on_device,
             )
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error

@@ -19,6 +19,7 @@ from keras_langevin.experiments.memory import accelerator_peak_memory_mb, peak_m
 from keras_langevin.experiments.precision import accurate, computing_in
 from keras_langevin.experiments.provenance import provenance
 from keras_langevin.experiments.store import CURVES, LOG_NAMES
+from keras_langevin.experiments.table import ImageTable, is_wanted
 from keras_langevin.optimizers.langevin import Langevin
 
 _EVALUATION_BATCH = 500
@@ -41,16 +42,20 @@ class Trainer:
         comparison: the configuration.
         data: the dataset.
         arm: the optimizer.
+        data_on_device: bool, whether all images are kept on the device, where batches are gathered; `None` for yes
+            where there is an accelerator. The numbers are the same. Defaults to `None`.
     """
 
-    def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm):
-        self.comparison, self.data, self.arm = comparison, data, arm
+    def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm, data_on_device: bool | None = None):
+        self.comparison, self.data, self.arm, self.data_on_device = comparison, data, arm, data_on_device
         self.arguments = comparison.arguments(arm)
         self.standardization = self._standardization() if comparison.standardize else None
-        self.model = self._build(0, comparison.precision)
+        self.of_images = self._build(0, comparison.precision)
         # weights, and the states of random layers; before `compile` adds its own
-        self.variables = list(self.model.variables)
+        self.variables = list(self.of_images.variables)
+        self.table = ImageTable.of(data) if is_wanted(data_on_device) else None
         with computing_in(comparison.precision):
+            self.model = self.table.before(self.of_images) if self.table else self.of_images
             self.optimizer = optimizers.get(arm.optimizer, **self.arguments)
         on_torch = keras.backend.backend() == "torch"
         self.model.compile(
@@ -61,6 +66,7 @@ class Trainer:
             # PyTorch: Keras takes one step an execution
             steps_per_execution=1 if on_torch else len(data.train.x) // comparison.batch_size,
         )
+        self.of_images.optimizer = self.model.optimizer  # which Keras writes beside the weights
         # the optimizer, or under mixed_float16 Keras's `LossScaleOptimizer` around it
         self.model.optimizer.build(self.model.trainable_variables)
         self.initial_state = [ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
@@ -101,20 +107,22 @@ class Trainer:
             self._restore(state, state_name)
         recipe = Recipe(comparison.drop_epoch, state, on_epoch, keep and self._keeper(keep), keep_seconds)
         if recipe.epoch < comparison.epochs:
-            batches = Batches(data.train, comparison.batch_size, comparison.epochs, seed, first_epoch=recipe.epoch)
+            batches = Batches(
+                data.train, comparison.batch_size, comparison.epochs, seed, recipe.epoch, bool(self.table)
+            )
             self.model.fit(
                 batches,
                 epochs=comparison.epochs,
                 initial_epoch=recipe.epoch,
                 steps_per_epoch=batches.steps_per_epoch,
                 shuffle=False,
-                validation_data=data.validation,
+                validation_data=self._examples("validation"),
                 validation_batch_size=_EVALUATION_BATCH,
                 callbacks=[recipe],
                 verbose=0,
             )
         curves = {name: _floats(recipe.history[log]) for name, log in zip(CURVES, LOG_NAMES, strict=True)}
-        test_loss, test_accuracy = self.model.evaluate(*data.test, batch_size=_EVALUATION_BATCH, verbose=0)
+        test_loss, test_accuracy = self.model.evaluate(*self._examples("test"), batch_size=_EVALUATION_BATCH, verbose=0)
         return {
             "status": "diverged" if recipe.diverged else "finished",
             "test_accuracy": float(test_accuracy),
@@ -126,6 +134,7 @@ class Trainer:
             ),
             "peak_memory_mb": peak_memory_mb(),
             "accelerator_peak_memory_mb": accelerator_peak_memory_mb(),
+            "data_on_device": self.table is not None,
             "curves": curves,
             "arguments": self.arguments,
             "noisy_layers": list(self.optimizer.noisy_layers) if isinstance(self.optimizer, Langevin) else [],
@@ -134,7 +143,7 @@ class Trainer:
 
     def save_weights(self, path: Path):
         """Writes the present weights."""
-        self.model.save_weights(path)
+        self.of_images.save_weights(path)
 
     @property
     def _all_variables(self) -> list:
@@ -158,7 +167,14 @@ class Trainer:
             dtype = np.asarray(ops.convert_to_numpy(variable)).dtype
             variable.assign(array.view(dtype) if array.dtype.kind == "V" else array)
 
+    def _examples(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """What the model takes, images or their indices, and labels."""
+        examples = getattr(self.data, split)
+        return (self.table.indices(split), examples.y) if self.table else examples
+
     def _reset(self, seed: int):
+        if self.table:
+            self.table.restore()
         # Draws differ with their precision: of one seed, all precisions begin with the weights of float32, rounded.
         fresh = self._build(seed, "float32")
         for variable, other in zip(self.variables, fresh.variables, strict=True):
@@ -207,10 +223,21 @@ class Batches(keras.utils.PyDataset):
         epochs: int.
         seed: int.
         first_epoch: int, the epoch to begin with. Defaults to 0.
+        indices: bool, whether a batch has the examples' indices, an int32 array, in place of the examples. Defaults to
+            `False`.
     """
 
-    def __init__(self, split: datasets.Split, batch_size: int, epochs: int, seed: int, first_epoch: int = 0):
+    def __init__(
+        self,
+        split: datasets.Split,
+        batch_size: int,
+        epochs: int,
+        seed: int,
+        first_epoch: int = 0,
+        indices: bool = False,
+    ):
         super().__init__()
+        self.indices = indices
         self.split, self.batch_size, self.epochs, self.first_epoch = split, batch_size, epochs, first_epoch
         self.steps_per_epoch = len(split.x) // batch_size
         self.order = lru_cache(maxsize=2)(lambda epoch: np.random.default_rng((seed, epoch)).permutation(len(split.x)))
@@ -221,7 +248,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         epoch, step = divmod(index, self.steps_per_epoch)
         chosen = self.order(self.first_epoch + epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        return self.split.x[chosen], self.split.y[chosen]
+        return chosen.astype("int32") if self.indices else self.split.x[chosen], self.split.y[chosen]
 
 
 class Recipe(keras.callbacks.Callback):

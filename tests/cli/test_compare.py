@@ -157,6 +157,25 @@ def test_how_it_is_trained_is_part_of_the_configuration(tmp_path, capsys):
     assert "differs in limit" in capsys.readouterr().err
 
 
+def test_where_the_data_are_is_no_part_of_the_configuration(tmp_path, monkeypatch, capsys):
+    """A command goes on in the same folder, with the same numbers."""
+    from keras_langevin.experiments.table import ImageTable
+
+    made = []
+    monkeypatch.setattr(ImageTable, "of", lambda data, of=ImageTable.of: made.append(1) or of(data))
+    arguments = [*QUICK, "--optimizers", "ladam", "--out"]
+    records = []
+    for option in ("--data-on-device", "--no-data-on-device"):
+        out = tmp_path / option
+        assert cli.main([*arguments, str(out), option]) == 0
+        assert len(made) == 1
+        records.append([json.loads(path.read_text())["curves"] for path in sorted((out / "runs").iterdir())])
+        capsys.readouterr()
+    assert records[0] == records[1]
+    assert cli.main([*arguments, str(tmp_path / "--data-on-device")]) == 0
+    assert "2 runs are finished already; 0 are left." in capsys.readouterr().out
+
+
 def test_a_data_file_takes_the_place_of_tensorflow_datasets(tmp_path, monkeypatch, capsys):
     from keras_langevin import datasets
     from tests.datasets.tiny import features, prepare
