@@ -76,6 +76,12 @@ def add(commands):
         help="bring each channel to mean 0 and variance 1 over the training split",
     )
     parser.add_argument(
+        "--precision",
+        **several,
+        metavar="POLICY",
+        help="* Keras's dtype policy: float32, mixed_bfloat16, mixed_float16, bfloat16, float64 (default: float32)",
+    )
+    parser.add_argument(
         "--jit",
         **several,
         metavar="WHEN",
@@ -88,6 +94,13 @@ def add(commands):
         default=10.0,
         metavar="S",
         help="how often, at most, the state of a run is kept at the end of an epoch; 0: each epoch (default: 10)",
+    )
+    parser.add_argument(
+        "--data-on-device",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep all images on the accelerator and send it indices alone; the numbers are the same (default: where "
+        "there is an accelerator)",
     )
     add_engine(parser)
     parser.add_argument("--tensorboard", action="store_true", help="write logs that TensorBoard opens, as runs go on")
@@ -125,6 +138,7 @@ def run(options: argparse.Namespace) -> int:
                 watchers=[progress, *watchers],
                 save_weights=options.save_weights,
                 checkpoint_seconds=options.checkpoint_seconds,
+                data_on_device=options.data_on_device,
             )
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
@@ -197,6 +211,7 @@ def _header(comparison: Comparison, store) -> str:
     recipe = [f"{comparison.limit:,} training examples"] if comparison.limit else []
     recipe += [f"augmentation {comparison.augment}"] if comparison.padding is not None else []
     recipe += ["channels standardized"] if comparison.standardize else []
+    recipe += [comparison.precision] if comparison.precision != "float32" else []
     recipe += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
     return (
         f"{comparison.model} on {comparison.dataset_label}: {len(comparison.arms)} optimizers × {comparison.seeds} "

@@ -118,7 +118,9 @@ def standardization(images: np.ndarray, max_pixel: float = 1.0) -> keras.layers.
     square = sum(np.square(part, dtype="float64").sum(axes) for part in np.array_split(images, 1 + len(images) // 1000))
     variance = square / (images.size // images.shape[-1]) - mean**2
     mean, variance = mean / max_pixel, variance / max_pixel**2
-    return keras.layers.Normalization(axis=-1, mean=mean.tolist(), variance=variance.tolist())
+    # arrays, because Keras takes the numbers of a list for float32 wherever the backend does
+    mean, variance = (value.astype(keras.config.floatx()) for value in (mean, variance))
+    return keras.layers.Normalization(axis=-1, mean=mean, variance=variance)
 
 
 def preprocessed(model: keras.Model, layers: list[keras.layers.Layer]) -> keras.Model:

@@ -29,6 +29,8 @@ _DEFAULT_LENGTHS = {"digits": (32, 60)}
 _DEFAULT_LENGTH = (512, 12)
 # Datasets that are augmented where nothing else is said.
 _AUGMENTED = ("cifar10", "cifar100")
+# Keras dtype policies.
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64")
 JIT = ("auto", "on", "off")
 
 
@@ -105,6 +107,10 @@ class Comparison:
             another padding `"crop-flip-4"`; or `None` for crop-flip on CIFAR-10 and CIFAR-100 and none elsewhere.
         standardize: bool, whether each channel is brought to mean 0 and variance 1 by the statistics of the training
             split, in place of pixels in [0, 1] alone. Defaults to `False`.
+        precision: str, the Keras dtype policy of the model: `"float32"`, `"mixed_bfloat16"`, `"mixed_float16"` (with
+            Keras's `LossScaleOptimizer`), `"bfloat16"` or `"float64"` (on JAX with `JAX_ENABLE_X64=1`). Pixels are
+            prepared and the loss is computed in float32, under `"float64"` in float64. The initial weights of a seed
+            are those of float32, rounded. Defaults to `"float32"`.
         jit: str, whether a step is compiled as one: `"on"`, `"off"`, or `"auto"`: by XLA on JAX and TensorFlow (but for
             nets with convolutions, where Keras chooses), and not at all on PyTorch. There `"on"` is `torch.compile`,
             which needs a C++ compiler on the machine. Defaults to `"auto"`.
@@ -133,6 +139,7 @@ class Comparison:
     limit: int | None = None
     augment: str | None = None
     standardize: bool = False
+    precision: str = "float32"
     jit: str = "auto"
     dataset_note: str = ""
     backend: str | None = None
@@ -160,6 +167,11 @@ class Comparison:
             raise ValueError(
                 "`augment` must be none, crop-flip (2 pixels), or crop-flip-PIXELS such as crop-flip-4. "
                 f"Received: {self.augment!r}"
+            )
+        if self.precision not in PRECISIONS:
+            raise ValueError(
+                f"`precision` must be {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}. "
+                f"Received: precision={self.precision!r}. Leave it out for float32."
             )
         if self.jit not in JIT:
             raise ValueError(

@@ -99,5 +99,6 @@ def cell_name(comparison: Comparison) -> str:
     parts = [comparison.model, comparison.dataset]
     parts += [f"γ {comparison.learning_rate:g}"] if comparison.learning_rate is not None else []
     parts += [f"σ {comparison.sigma:g}"] if comparison.sigma is not None else []
+    parts += [comparison.precision] if comparison.precision != "float32" else []
     parts += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
     return " ".join(parts)

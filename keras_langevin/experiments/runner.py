@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from keras_langevin import datasets, models, optimizers
+from keras_langevin.experiments import precision, table
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
@@ -103,8 +104,9 @@ def prepare(
 
     Raises:
         ValueError: an unknown name, layers that the model does not have, examples of a shape that it does not take,
-            too large a batch, no data.
+            too large a batch, no data, a precision that the backend does not have.
     """
+    precision.check(comparison.precision)
     for arm in comparison.arms:
         optimizers.get(arm.optimizer, **comparison.arguments(arm))
     models.build(comparison.model, input_shape=(32, 32, 3), num_classes=10)  # a wrong name, before data is downloaded
@@ -135,6 +137,7 @@ def run(
     watchers: Sequence[Watcher] = (),
     save_weights: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    data_on_device: bool | None = None,
 ):
     """Trains every run that the stores do not hold yet, and writes each record as its run ends.
 
@@ -147,18 +150,26 @@ def run(
         watchers: are told what happens. Defaults to none.
         save_weights: bool, whether the trained weights are written beside the record. Defaults to `False`.
         checkpoint_seconds: float, the state of a run is kept at the end of an epoch, at most so often. Defaults to 10.
+        data_on_device: bool, whether all images are kept on the device, so that a step is sent indices alone; `None`
+            for yes where there is an accelerator. The numbers are the same. Defaults to `None`.
 
     Raises:
-        ValueError: the data have a note that the comparison does not have; another process works on a store.
+        ValueError: `data_on_device` is none of these; the data have a note that the comparison does not have; another
+            process works on a store.
         StorageError: a store cannot be written; what it holds stays.
     """
+    table.is_wanted(data_on_device)
     for comparison, data, _ in cells:
         if data.note != comparison.dataset_note:
             raise ValueError(
                 f"A comparison must say how its data differ from the official release: dataset_note={data.note!r}. "
                 f"Received: {comparison.dataset_note!r}. Use dataclasses.replace(comparison, dataset_note=data.note)."
             )
-    options = {"save_weights": save_weights, "checkpoint_seconds": checkpoint_seconds}
+    options = {
+        "save_weights": save_weights,
+        "checkpoint_seconds": checkpoint_seconds,
+        "data_on_device": data_on_device,
+    }
     with ExitStack() as locks:
         for cell in cells:
             locks.enter_context(cell.store.locked())

@@ -12,7 +12,10 @@ from keras_langevin.experiments.config import Comparison
 from keras_langevin.names import unknown
 
 # `depth` goes with a model's family: "dense" and 30 are "dense-30". Of the others these may have several values.
-SWEPT = ("model", "depth", "dataset", "epochs", "batch_size", "learning_rate", "sigma", "limit", "augment", "jit")
+SWEPT = (
+    *("model", "depth", "dataset", "epochs", "batch_size", "learning_rate", "sigma", "limit", "augment"),
+    *("precision", "jit"),
+)
 SETTINGS = ("depth", *(f.name for f in fields(Comparison) if f.name not in ("backend", "dataset_note")))
 
 

@@ -26,6 +26,7 @@ class Task:
         state: `State` that it goes on from, or `None` to begin anew. Defaults to `None`.
         save_weights: bool, whether the trained weights are wanted. Defaults to `False`.
         checkpoint_seconds: float, its state is reported at the end of an epoch, at most so often. Defaults to 10.
+        data_on_device: bool or `None`, as `Trainer` takes it. Defaults to `None`.
     """
 
     comparison: Comparison
@@ -35,6 +36,7 @@ class Task:
     state: State | None = field(default=None, repr=False, compare=False)
     save_weights: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    data_on_device: bool | None = None
 
     @property
     def key(self) -> tuple[int, str, int]:
@@ -92,11 +94,12 @@ class Trainers:
 
     def _trainer(self, task: Task, data: datasets.Data) -> Trainer:
         trainer = self.kept.get(task.arm.spec)
-        if trainer and trainer.serves(task.comparison, task.arm):
+        same_place = trainer and trainer.data_on_device == task.data_on_device
+        if same_place and trainer.serves(task.comparison, task.arm):
             trainer.rebind(task.comparison)
         else:
             self.kept.pop(task.arm.spec, None)  # before another takes its memory
-            trainer = self.kept[task.arm.spec] = Trainer(task.comparison, data, task.arm)
+            trainer = self.kept[task.arm.spec] = Trainer(task.comparison, data, task.arm, task.data_on_device)
         return trainer
 
 

@@ -4,7 +4,7 @@ import math
 import random
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 
 import keras
@@ -16,12 +16,23 @@ from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, 
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.memory import accelerator_peak_memory_mb, peak_memory_mb
+from keras_langevin.experiments.precision import accurate, computing_in
 from keras_langevin.experiments.provenance import provenance
 from keras_langevin.experiments.store import CURVES, LOG_NAMES
+from keras_langevin.experiments.table import ImageTable, is_wanted
 from keras_langevin.optimizers.langevin import Langevin
 
 _EVALUATION_BATCH = 500
 CHECKPOINT_SECONDS = 10.0  # an epoch of a small net is quicker than writing its state
+
+
+def _in_its_precision(method):
+    @wraps(method)
+    def in_its_precision(self, *arguments, **keywords):
+        with computing_in(self.comparison.precision):
+            return method(self, *arguments, **keywords)
+
+    return in_its_precision
 
 
 class Trainer:
@@ -31,27 +42,34 @@ class Trainer:
         comparison: the configuration.
         data: the dataset.
         arm: the optimizer.
+        data_on_device: bool, whether all images are kept on the device, where batches are gathered; `None` for yes
+            where there is an accelerator. The numbers are the same. Defaults to `None`.
     """
 
-    def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm):
-        self.comparison, self.data, self.arm = comparison, data, arm
+    def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm, data_on_device: bool | None = None):
+        self.comparison, self.data, self.arm, self.data_on_device = comparison, data, arm, data_on_device
         self.arguments = comparison.arguments(arm)
-        self.standardization = standardization(data.train.x, data.max_pixel) if comparison.standardize else None
-        self.model = self._build(seed=0)
+        self.standardization = self._standardization() if comparison.standardize else None
+        self.of_images = self._build(0, comparison.precision)
         # weights, and the states of random layers; before `compile` adds its own
-        self.variables = list(self.model.variables)
-        self.optimizer = optimizers.get(arm.optimizer, **self.arguments)
+        self.variables = list(self.of_images.variables)
+        self.table = ImageTable.of(data) if is_wanted(data_on_device) else None
+        with computing_in(comparison.precision):
+            self.model = self.table.before(self.of_images) if self.table else self.of_images
+            self.optimizer = optimizers.get(arm.optimizer, **self.arguments)
         on_torch = keras.backend.backend() == "torch"
         self.model.compile(
             optimizer=self.optimizer,
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=accurate(comparison.precision)),
             metrics=["accuracy"],
             jit_compile=_jit_compile(comparison.jit, self.model),
             # PyTorch: Keras takes one step an execution
             steps_per_execution=1 if on_torch else len(data.train.x) // comparison.batch_size,
         )
-        self.optimizer.build(self.model.trainable_variables)
-        self.initial_state = [ops.convert_to_numpy(variable) for variable in self.optimizer.variables]
+        self.of_images.optimizer = self.model.optimizer  # which Keras writes beside the weights
+        # the optimizer, or under mixed_float16 Keras's `LossScaleOptimizer` around it
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.initial_state = [ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
 
     def serves(self, comparison: Comparison, arm: Arm) -> bool:
         """Whether runs of that comparison need no other compiled step: they differ in numbers that a step reads from
@@ -62,6 +80,7 @@ class Trainer:
         """Takes the numbers of a comparison that it `serves`."""
         self.comparison, self.arguments = comparison, comparison.arguments(self.arm)
 
+    @_in_its_precision
     def train(
         self,
         seed: int,
@@ -86,20 +105,22 @@ class Trainer:
             self._restore(state)
         recipe = Recipe(comparison.drop_epoch, state, on_epoch, keep and self._keeper(keep), keep_seconds)
         if recipe.epoch < comparison.epochs:
-            batches = Batches(data.train, comparison.batch_size, comparison.epochs, seed, first_epoch=recipe.epoch)
+            batches = Batches(
+                data.train, comparison.batch_size, comparison.epochs, seed, recipe.epoch, bool(self.table)
+            )
             self.model.fit(
                 batches,
                 epochs=comparison.epochs,
                 initial_epoch=recipe.epoch,
                 steps_per_epoch=batches.steps_per_epoch,
                 shuffle=False,
-                validation_data=data.validation,
+                validation_data=self._examples("validation"),
                 validation_batch_size=_EVALUATION_BATCH,
                 callbacks=[recipe],
                 verbose=0,
             )
         curves = {name: _floats(recipe.history[log]) for name, log in zip(CURVES, LOG_NAMES, strict=True)}
-        test_loss, test_accuracy = self.model.evaluate(*data.test, batch_size=_EVALUATION_BATCH, verbose=0)
+        test_loss, test_accuracy = self.model.evaluate(*self._examples("test"), batch_size=_EVALUATION_BATCH, verbose=0)
         return {
             "status": "diverged" if recipe.diverged else "finished",
             "test_accuracy": float(test_accuracy),
@@ -111,6 +132,7 @@ class Trainer:
             ),
             "peak_memory_mb": peak_memory_mb(),
             "accelerator_peak_memory_mb": accelerator_peak_memory_mb(),
+            "data_on_device": self.table is not None,
             "curves": curves,
             "arguments": self.arguments,
             "noisy_layers": list(self.optimizer.noisy_layers) if isinstance(self.optimizer, Langevin) else [],
@@ -119,11 +141,11 @@ class Trainer:
 
     def save_weights(self, path: Path):
         """Writes the present weights."""
-        self.model.save_weights(path)
+        self.of_images.save_weights(path)
 
     @property
     def _all_variables(self) -> list:
-        return [*self.variables, *self.optimizer.variables]
+        return [*self.variables, *self.model.optimizer.variables]
 
     def _keeper(self, keep: Callable[[State], None]) -> Callable[[int, dict, float], None]:
         def keep_now(epoch, history, seconds):
@@ -143,23 +165,36 @@ class Trainer:
             dtype = np.asarray(ops.convert_to_numpy(variable)).dtype
             variable.assign(array.view(dtype) if array.dtype.kind == "V" else array)
 
+    def _examples(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """What the model takes, images or their indices, and labels."""
+        examples = getattr(self.data, split)
+        return (self.table.indices(split), examples.y) if self.table else examples
+
     def _reset(self, seed: int):
-        fresh = self._build(seed)
+        if self.table:
+            self.table.restore()
+        # Draws differ with their precision: of one seed, all precisions begin with the weights of float32, rounded.
+        fresh = self._build(seed, "float32")
         for variable, other in zip(self.variables, fresh.variables, strict=True):
             variable.assign(other)
-        for variable, value in zip(self.optimizer.variables, self.initial_state, strict=True):
+        for variable, value in zip(self.model.optimizer.variables, self.initial_state, strict=True):
             variable.assign(value)
         self.optimizer.learning_rate = self.arguments["learning_rate"]
         if isinstance(self.optimizer, Langevin):
             self.optimizer.sigma = self.arguments["sigma"]
             self.optimizer.seed = seed
 
-    def _build(self, seed: int) -> keras.Model:
-        """The model as this seed begins it, with preprocessing in front."""
+    def _standardization(self) -> keras.layers.Layer:
+        with computing_in(accurate(self.comparison.precision)):
+            return standardization(self.data.train.x, self.data.max_pixel)
+
+    def _build(self, seed: int, precision: str) -> keras.Model:
+        """The model as this seed begins it in that precision, with preprocessing in front."""
         comparison, data = self.comparison, self.data
-        layers = [keras.layers.Rescaling(1 / data.max_pixel)]
+        dtype = accurate(precision)
+        layers = [keras.layers.Rescaling(1 / data.max_pixel, dtype=dtype)]
         if comparison.padding is not None:
-            layers.append(RandomCropFlip(comparison.padding, seed=seed))
+            layers.append(RandomCropFlip(comparison.padding, seed=seed, dtype=dtype))
         if self.standardization is not None:
             layers.append(self.standardization)
         # Keras's initializers and layers draw their seeds from Python's generator. (`keras.utils.set_random_seed` would
@@ -167,10 +202,11 @@ class Trainer:
         state = random.getstate()
         random.seed(seed)
         try:
-            model = models.build(comparison.model, data.input_shape, data.num_classes)
+            with computing_in(precision):
+                model = models.build(comparison.model, data.input_shape, data.num_classes)
+                return preprocessed(model, layers)
         finally:
             random.setstate(state)
-        return preprocessed(model, layers)
 
 
 class Batches(keras.utils.PyDataset):
@@ -185,10 +221,21 @@ class Batches(keras.utils.PyDataset):
         epochs: int.
         seed: int.
         first_epoch: int, the epoch to begin with. Defaults to 0.
+        indices: bool, whether a batch has the examples' indices, an int32 array, in place of the examples. Defaults to
+            `False`.
     """
 
-    def __init__(self, split: datasets.Split, batch_size: int, epochs: int, seed: int, first_epoch: int = 0):
+    def __init__(
+        self,
+        split: datasets.Split,
+        batch_size: int,
+        epochs: int,
+        seed: int,
+        first_epoch: int = 0,
+        indices: bool = False,
+    ):
         super().__init__()
+        self.indices = indices
         self.split, self.batch_size, self.epochs, self.first_epoch = split, batch_size, epochs, first_epoch
         self.steps_per_epoch = len(split.x) // batch_size
         self.order = lru_cache(maxsize=2)(lambda epoch: np.random.default_rng((seed, epoch)).permutation(len(split.x)))
@@ -199,7 +246,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         epoch, step = divmod(index, self.steps_per_epoch)
         chosen = self.order(self.first_epoch + epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        return self.split.x[chosen], self.split.y[chosen]
+        return chosen.astype("int32") if self.indices else self.split.x[chosen], self.split.y[chosen]
 
 
 class Recipe(keras.callbacks.Callback):
@@ -242,7 +289,7 @@ class Recipe(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == self.drop_epoch:
-            optimizer = self.model.optimizer
+            optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
             optimizer.learning_rate = float(ops.convert_to_numpy(optimizer.learning_rate)) / 10
             if isinstance(optimizer, Langevin):
                 optimizer.sigma = 0.0

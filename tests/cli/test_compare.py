@@ -97,6 +97,7 @@ def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
         (["--limit", "5000"], "`limit` must be at most 1437"),
         (["--limit", "100"], "`batch_size` must be at most 90"),
         (["--augment", "flip"], "Received: 'flip'"),
+        (["--precision", "float31"], "`precision` must be float32, mixed_bfloat16, mixed_float16, bfloat16 or float"),
         (["--jit", "yes"], "`jit` must be auto, on or off. Received: jit='yes'"),
         (["--data-file", "nowhere.npz", "--dataset", "mnist"], "There is no data file nowhere.npz"),
         (["--data-file", "nowhere.npz", "--data-dir", "."], "not both"),
@@ -145,13 +146,34 @@ def test_a_shape_that_the_model_does_not_take_is_an_error_before_training(tmp_pa
 def test_how_it_is_trained_is_part_of_the_configuration(tmp_path, capsys):
     arguments = ["compare", "--model", "dense-1", "--optimizers", "adam", "--epochs", "1", "--seeds", "1"]
     options = ["--limit", "200", "--augment", "crop-flip-1", "--standardize", "--jit", "off"]
+    options += ["--precision", "mixed_bfloat16"]
     assert cli.main([*arguments, *options, "--out", str(tmp_path)]) == 0
-    assert "200 training examples, augmentation crop-flip-1, channels standardized, jit off" in capsys.readouterr().out
+    recipe = "200 training examples, augmentation crop-flip-1, channels standardized, mixed_bfloat16, jit off"
+    assert recipe in capsys.readouterr().out
     config = json.loads((tmp_path / "config.json").read_text())
-    settings = ("limit", "augment", "standardize", "jit")
-    assert [config[name] for name in settings] == [200, "crop-flip-1", True, "off"]
+    settings = ("limit", "augment", "standardize", "precision", "jit")
+    assert [config[name] for name in settings] == [200, "crop-flip-1", True, "mixed_bfloat16", "off"]
     assert cli.main([*arguments, *options, "--limit", "300", "--out", str(tmp_path)]) == 2
     assert "differs in limit" in capsys.readouterr().err
+
+
+def test_where_the_data_are_is_no_part_of_the_configuration(tmp_path, monkeypatch, capsys):
+    """A command goes on in the same folder, with the same numbers."""
+    from keras_langevin.experiments.table import ImageTable
+
+    made = []
+    monkeypatch.setattr(ImageTable, "of", lambda data, of=ImageTable.of: made.append(1) or of(data))
+    arguments = [*QUICK, "--optimizers", "ladam", "--out"]
+    records = []
+    for option in ("--data-on-device", "--no-data-on-device"):
+        out = tmp_path / option
+        assert cli.main([*arguments, str(out), option]) == 0
+        assert len(made) == 1
+        records.append([json.loads(path.read_text())["curves"] for path in sorted((out / "runs").iterdir())])
+        capsys.readouterr()
+    assert records[0] == records[1]
+    assert cli.main([*arguments, str(tmp_path / "--data-on-device")]) == 0
+    assert "2 runs are finished already; 0 are left." in capsys.readouterr().out
 
 
 def test_a_data_file_takes_the_place_of_tensorflow_datasets(tmp_path, monkeypatch, capsys):

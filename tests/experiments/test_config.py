@@ -58,6 +58,8 @@ def test_given_rates_are_for_all_optimizers():
         {"augment": "flip"},
         {"augment": "crop-flip-"},
         {"augment": "crop-flip-4.5"},
+        {"precision": "bf16"},
+        {"precision": None},
         {"jit": "no"},
         {"jit": True},
         {"optimizers": ()},
@@ -75,6 +77,7 @@ def test_equal_configurations_share_a_folder_and_others_do_not():
     assert Comparison().folder_name == Comparison(epochs=60, batch_size=32).folder_name
     others = (
         {}, {"seeds": 4}, {"sigma": 0.1}, {"backend": "jax"}, {"limit": 99}, {"augment": "crop-flip"}, {"jit": "on"},
+        {"precision": "mixed_bfloat16"},
     )  # fmt: skip
     assert len({Comparison(**one).folder_name for one in others}) == len(others)
 

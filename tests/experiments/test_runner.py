@@ -10,11 +10,12 @@ import pytest
 from keras_langevin import datasets
 from keras_langevin.experiments import memory, runner, training
 from keras_langevin.experiments.checkpoint import State
-from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.config import PRECISIONS, Comparison
 from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.watching import Watcher
 from keras_langevin.files import StorageError
+from tests.optimizers.cases import double_precision
 
 NEEDS_CPP = pytest.mark.skipif(
     keras.backend.backend() == "torch" and not any(map(shutil.which, ("c++", "g++", "clang++"))),
@@ -189,6 +190,75 @@ def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(d
     assert [run["arguments"]["learning_rate"] for run in kept.records()] == [3e-3, 3e-3]
 
 
+@pytest.mark.parametrize("precision", PRECISIONS[1:])
+def test_a_model_is_trained_in_the_precision_that_was_said(data, precision):
+    """The global policy stays as it was, a run leaves nothing behind, and what the optimizer is set to reaches it."""
+    comparison = dataclasses.replace(SMALL, precision=precision)
+    policy = keras.dtype_policies.DTypePolicy(precision)
+    with double_precision():
+        trainer = training.Trainer(comparison, data, comparison.arms[2])
+        trainer.train(0)
+        record = trainer.train(1)
+        assert training.Trainer(comparison, data, comparison.arms[2]).train(1)["curves"] == record["curves"]
+    assert keras.config.dtype_policy().name == keras.config.floatx() == "float32"
+    assert record["status"] == "finished"
+    assert record["noisy_layers"] == ["dense_1"]
+    assert {variable.dtype for variable in trainer.model.trainable_variables} == {policy.variable_dtype}
+    assert {layer.compute_dtype for layer in trainer.model.layers[-1].layers} == {policy.compute_dtype}
+    assert isinstance(trainer.model.optimizer, keras.optimizers.LossScaleOptimizer) == (precision == "mixed_float16")
+    optimizer = trainer.optimizer
+    assert (float(optimizer.sigma.numpy()), optimizer.seed) == (0.0, 1)
+    np.testing.assert_allclose(float(optimizer.learning_rate.numpy()), 1e-4, rtol=1e-6)
+    assert int(optimizer.iterations.numpy()) == 3 * 5
+
+
+def test_precisions_differ_by_their_rounding(data):
+    """After one update with all examples, of equal initial weights."""
+    losses = {}
+    for precision in PRECISIONS:
+        one_step = dataclasses.replace(SMALL, batch_size=len(data.train.x), epochs=1, precision=precision)
+        with double_precision():
+            losses[precision] = training.Trainer(one_step, data, SMALL.arms[0]).train(0)["test_loss"]
+    assert losses["float64"] == pytest.approx(losses["float32"], rel=1e-5)
+    for precision in PRECISIONS[1:4]:
+        assert losses[precision] == pytest.approx(losses["float32"], rel=2e-2)
+    assert len(set(losses.values())) == len(PRECISIONS)
+
+
+def test_float64_is_float64_from_the_pixels_to_the_weights(data):
+    """An update of the logits' weights, against NumPy. On PyTorch Keras makes some operations float32 all the same."""
+    tolerance = 1e-7 if keras.backend.backend() == "torch" else 1e-12
+    one_step = Comparison(
+        model="dense-1", optimizers=("sgd",), epochs=1, batch_size=len(data.train.x), precision="float64",
+        learning_rate=0.5, standardize=True,
+    )  # fmt: skip
+    with double_precision():
+        trainer = training.Trainer(one_step, data, one_step.arms[0])
+        trainer._reset(0)
+        w1, b1, w2, b2 = trainer.model.get_weights()[-4:]
+        pixels = data.train.x / 16
+        pixels = (pixels - pixels.mean()) / pixels.std()
+        hidden = np.maximum(pixels.reshape(len(pixels), -1) @ w1 + b1, 0)
+        logits = hidden @ w2 + b2
+        shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        gradient = (shares - np.eye(10)[data.train.y]) / len(pixels)
+        trainer.train(0)
+        updated = trainer.model.get_weights()[-2:]
+    for after, before, step in zip(updated, (w2, b2), (hidden.T @ gradient, gradient.sum(axis=0)), strict=True):
+        assert after.dtype == "float64"
+        np.testing.assert_allclose(after, before - 0.5 * step, rtol=0, atol=tolerance)
+
+
+def test_float64_on_jax_must_be_enabled():
+    """JAX would compute in float32 and not say so."""
+    comparison = dataclasses.replace(SMALL, precision="float64")
+    if keras.backend.backend() == "jax":
+        with pytest.raises(ValueError, match=r"Received: jax, which makes them float32\. On JAX set JAX_ENABLE_X64=1"):
+            runner.prepare(comparison)
+    with double_precision():
+        assert runner.prepare(comparison).num_classes == 10
+
+
 @pytest.mark.parametrize("jit", [pytest.param("on", marks=NEEDS_CPP), "off"])
 def test_jit_is_what_was_said_and_the_curves_are_the_same(data, jit):
     """To rounding, after one update."""
@@ -255,9 +325,10 @@ def test_finished_runs_are_not_trained_again(data, tmp_path, records):
     assert [run["curves"] for run in store.records()] == [run["curves"] for run in records]
 
 
-def test_an_interrupted_run_ends_as_if_it_had_not_been(data, tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16", "bfloat16"])
+def test_an_interrupted_run_ends_as_if_it_had_not_been(data, tmp_path, precision):
     """Interrupted before the learning rate falls, and again when all epochs are done but the record is not written."""
-    comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1)
+    comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1, precision=precision)
     (arm,) = comparison.arms
     whole, broken = (Store(tmp_path / name, comparison) for name in ("whole", "broken"))
     engine = Local()

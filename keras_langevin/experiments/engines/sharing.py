@@ -23,7 +23,8 @@ def environment() -> dict[str, str]:
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
-    own = {name: os.environ[name] for name in shared if name in os.environ and name != "KERAS_BACKEND"}
+    inherited = {*shared, "JAX_ENABLE_X64"} - {"KERAS_BACKEND"}  # without the second, JAX has no float64
+    own = {name: os.environ[name] for name in inherited if name in os.environ}
     return shared | own
 
 

@@ -1,0 +1,104 @@
+"""The images of a dataset on the device: a step is sent their indices and finds them there."""
+
+from weakref import WeakValueDictionary
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_langevin.datasets import Data
+from keras_langevin.experiments.memory import has_accelerator
+
+_SPLITS = ("train", "validation", "test")
+
+
+def is_wanted(data_on_device: bool | None) -> bool:
+    """Whether images are to be kept on the device.
+
+    Args:
+        data_on_device: bool, or `None` for yes where the backend has an accelerator: on a CPU they are there already.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if data_on_device is None:
+        return has_accelerator()
+    if not isinstance(data_on_device, bool):
+        raise ValueError(
+            "`data_on_device` must be True, False, or None for yes where there is an accelerator. "
+            f"Received: data_on_device={data_on_device!r}. Leave it out for None."
+        )
+    return data_on_device
+
+
+class ImageTable(keras.layers.Layer):
+    """Turns indices into images: training examples are counted first, then those of validation, then of test.
+
+    Its variable is no weight: it is not trained, not saved and not reset. Models may share a table; `ImageTable.of`
+    gives the one of a dataset, so that there is one copy on the device.
+
+    Args:
+        data: the dataset; its pixels keep their dtype, which is uint8 where it was loaded for training.
+
+    Example:
+
+    >>> from keras_langevin import datasets
+    >>> data = datasets.load("digits", dtype="uint8")
+    >>> table = ImageTable.of(data)
+    >>> images = ops.convert_to_numpy(table(table.indices("validation")[:2]))
+    >>> images.dtype, images.shape, bool((images == data.validation.x[:2]).all())
+    (dtype('uint8'), (2, 8, 8, 1), True)
+    >>> ImageTable.of(data) is table
+    True
+    """
+
+    def __init__(self, data: Data):
+        super().__init__(name="image_table", dtype="float32")  # of what it computes with: it does not
+        self.data = data
+        images = self._stored()
+        self.images = keras.Variable(images, dtype=str(images.dtype), trainable=False, autocast=False, name="images")
+
+    @classmethod
+    def of(cls, data: Data) -> "ImageTable":
+        """The table of these images, which lives as long as a model uses it."""
+        # Arrays are told apart by where they are: a table holds its own, so nothing else is there as long as it lives.
+        # (A worker of a Ray cluster has the same arrays in another `Data` with each task.)
+        key = tuple((x.ctypes.data, x.shape, str(x.dtype)) for x in (getattr(data, name).x for name in _SPLITS))
+        table = _TABLES.get(key)
+        if table is None:
+            table = _TABLES[key] = cls(data)
+        return table
+
+    def before(self, model: keras.Model) -> keras.Model:
+        """The model of indices that passes their images to `model`, a model of images."""
+        indices = keras.Input((), dtype="int32", name="indices")
+        return keras.Model(indices, model(self(indices)), name=f"indexed_{model.name}")
+
+    def indices(self, split: str) -> np.ndarray:
+        """The indices of a split, an int32 array of shape `(num_examples,)`.
+
+        Args:
+            split: str, `"train"`, `"validation"` or `"test"`.
+        """
+        first = sum(len(getattr(self.data, name).x) for name in _SPLITS[: _SPLITS.index(split)])
+        return np.arange(first, first + len(getattr(self.data, split).x), dtype="int32")
+
+    def restore(self):
+        """Puts the images on the device again where a step that failed took them along.
+
+        A step of Keras's on JAX is given the memory of all variables, and gives it back as it ends.
+        """
+        if keras.backend.backend() == "jax" and (self.images._value is None or self.images._value.is_deleted()):
+            self.images.assign(self._stored())
+
+    def _stored(self) -> np.ndarray:
+        return np.concatenate([getattr(self.data, name).x for name in _SPLITS])
+
+    def call(self, indices):
+        return ops.take(self.images, indices, axis=0)
+
+    def compute_output_spec(self, indices):
+        return keras.KerasTensor((*indices.shape, *self.images.shape[1:]), dtype=self.images.dtype)
+
+
+_TABLES: WeakValueDictionary[tuple, ImageTable] = WeakValueDictionary()
