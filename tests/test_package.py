@@ -17,7 +17,7 @@ import keras_langevin
 
 PACKAGE = Path(keras_langevin.__file__).parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], "keras_langevin."))
-WITHOUT_KERAS = ("config", "store", "statistics", "plots", "report", "progress")
+WITHOUT_KERAS = ("tuning", "config", "store", "statistics", "plots", "report", "progress")
 
 
 def run_python(code, **environment):

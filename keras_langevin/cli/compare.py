@@ -11,6 +11,7 @@ from keras_langevin.cli.backend import BACKENDS, start_keras
 from keras_langevin.cli.engine import add_engine, chosen_engine
 from keras_langevin.cli.parsing import UsageError, add_data_dir, add_data_file
 from keras_langevin.cli.showing import show
+from keras_langevin.experiments import tuning
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.sweep import SETTINGS, Sweep, config_text, read_config
 from keras_langevin.files import StorageError, replaced, writing_to
@@ -89,6 +90,17 @@ def add(commands):
         "(default: auto, which on PyTorch is off)",
     )
     parser.add_argument(
+        "--tuning-trials",
+        type=int,
+        **several,
+        metavar="N",
+        help="* before the runs, search learning rate and sigma on the validation split: N trials for every optimizer, "
+        "parents too, a factor of ten about the values above (default: 0, none)",
+    )
+    parser.add_argument(
+        "--tuning-seeds", type=int, metavar="N", help="how many seeds a trial has, none of those reported (default: 1)"
+    )
+    parser.add_argument(
         "--checkpoint-seconds",
         type=float,
         default=10.0,
@@ -120,26 +132,20 @@ def run(options: argparse.Namespace) -> int:
         backend = start_keras(options.backend)
         engine = chosen_engine(options)
         cells, out = _prepared(Sweep(settings, backend), options)
-        watchers = _watchers(cells, options)
+        _watchers(cells, options)  # a package that is missing is an error now
         _write_config(out, settings)
+        trials = tuning.trials(cells)
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
-
-    from keras_langevin.experiments import runner
-    from keras_langevin.experiments.progress import RunsProgress
 
     console = Console()
     _show_plan(cells, out, console)
     try:
-        with RunsProgress(cells, console) as progress:
-            runner.run(
-                cells,
-                engine,
-                watchers=[progress, *watchers],
-                save_weights=options.save_weights,
-                checkpoint_seconds=options.checkpoint_seconds,
-                data_on_device=options.data_on_device,
-            )
+        if trials:
+            console.print(_search(trials), soft_wrap=True, highlight=False, markup=False)
+            _train(trials, engine, options, console)
+        cells = tuning.settled(cells)
+        _train(cells, engine, options, console)
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
     except KeyboardInterrupt:
@@ -147,6 +153,21 @@ def run(options: argparse.Namespace) -> int:
         console.print(message, soft_wrap=True, highlight=False)
         return 130
     return _report(cells, out, console)
+
+
+def _train(cells: list, engine, options: argparse.Namespace, console: Console):
+    from keras_langevin.experiments import runner
+    from keras_langevin.experiments.progress import RunsProgress
+
+    with RunsProgress(cells, console) as progress:
+        runner.run(
+            cells,
+            engine,
+            watchers=[progress, *_watchers(cells, options)],
+            save_weights=options.save_weights,
+            checkpoint_seconds=options.checkpoint_seconds,
+            data_on_device=options.data_on_device,
+        )
 
 
 def _watchers(cells: list, options: argparse.Namespace) -> list:
@@ -207,6 +228,14 @@ def _show_plan(cells: list, out: Path, console: Console):
     console.print(grid)
 
 
+def _search(trials: list) -> str:
+    runs = sum(len(cell.comparison.runs) for cell in trials)
+    return (
+        f"First learning rates and sigma are searched on the validation split: {len(trials)} trials, {runs} runs, with "
+        "seeds of their own. The test split is left alone."
+    )
+
+
 def _header(comparison: Comparison, store) -> str:
     recipe = [f"{comparison.limit:,} training examples"] if comparison.limit else []
     recipe += [f"augmentation {comparison.augment}"] if comparison.padding is not None else []
@@ -228,7 +257,8 @@ def _report(cells: list, out: Path, console: Console) -> int:
         written = report.write(results, out, title=_title([cell.comparison for cell in cells]))
     except ValueError as error:
         raise UsageError(error) from error
-    kept = [cell.store.folder / name for cell in cells for name in ("config.json", "runs", "curves.csv")]
+    names = ("config.json", tuning.FILE, "runs", "curves.csv")
+    kept = [path for cell in cells for name in names if (path := cell.store.folder / name).exists()]
     show(results, [out / "experiment.toml", *kept, *written], console)
     return 1 if any(record["status"] == "failed" for cell in cells for record in cell.store.records()) else 0
 

@@ -32,6 +32,8 @@ _AUGMENTED = ("cifar10", "cifar100")
 # Keras dtype policies.
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64")
 JIT = ("auto", "on", "off")
+# The seeds of a search's trials begin here, far from those of the runs that are reported.
+_FIRST_TRIAL_SEED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,14 @@ class Comparison:
         jit: str, whether a step is compiled as one: `"on"`, `"off"`, or `"auto"`: by XLA on JAX and TensorFlow (but for
             nets with convolutions, where Keras chooses), and not at all on PyTorch. There `"on"` is `torch.compile`,
             which needs a C++ compiler on the machine. Defaults to `"auto"`.
+        tuning_trials: int >= 0. Where it is not 0, the learning rate of every optimizer, and its sigma, are searched on
+            the validation split before the runs, with so many trials for each optimizer (`tuning`). Defaults to `0`.
+        tuning_seeds: int >= 1, so many runs are a trial; their seeds are not those of the runs that are reported.
+            Defaults to `1`.
+        trial: bool, whether this is a trial of such a search: its seeds are others, and the test split is not used.
+            Defaults to `False`.
+        tuned: tuple of (optimizer, learning rate, sigma or `None`), what a search chose. It is no part of the
+            configuration but follows from it. Defaults to none.
         dataset_note: str, how the data differ from the official release (`Data.note`). Defaults to empty.
         backend: str, the Keras backend that trains, or `None` where it does not matter yet.
 
@@ -141,6 +151,10 @@ class Comparison:
     standardize: bool = False
     precision: str = "float32"
     jit: str = "auto"
+    tuning_trials: int = 0
+    tuning_seeds: int = 1
+    trial: bool = False
+    tuned: tuple[tuple[str, float, float | None], ...] = ()
     dataset_note: str = ""
     backend: str | None = None
 
@@ -151,14 +165,19 @@ class Comparison:
         object.__setattr__(self, "optimizers", tuple(self.optimizers))
         if self.augment is None:
             object.__setattr__(self, "augment", "crop-flip" if self.dataset in _AUGMENTED else "none")
-        for name in ("epochs", "batch_size", "seeds"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be an int >= 1. Received: {name}={value!r}")
+        for name in ("epochs", "batch_size", "seeds", "tuning_seeds", "tuning_trials"):
+            value, least = getattr(self, name), int(name != "tuning_trials")
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f"`{name}` must be an int >= {least}. Received: {name}={value!r}")
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise ValueError(f"`learning_rate` must be a finite float > 0. Received: {self.learning_rate}")
         if self.sigma is not None and not 0 <= self.sigma < math.inf:
             raise ValueError(f"`sigma` must be a finite float >= 0. Received: sigma={self.sigma}")
+        if self.tuning_trials and self.sigma == 0:
+            raise ValueError(
+                "`sigma` must be > 0 where it is tuned: values below and above it are tried. "
+                f"Received: sigma={self.sigma}, tuning_trials={self.tuning_trials}. Leave one of them out."
+            )
         if not 0 < self.validation_fraction < 1:
             raise ValueError(f"`validation_fraction` must be in (0, 1). Received: {self.validation_fraction}")
         if self.limit is not None and (not isinstance(self.limit, int) or self.limit < 2):
@@ -199,7 +218,8 @@ class Comparison:
     @property
     def runs(self) -> list[tuple[Arm, int]]:
         """Optimizer and seed of each run: by optimizer, then by seed."""
-        return [(arm, seed) for arm in self.arms for seed in range(self.seeds)]
+        first = _FIRST_TRIAL_SEED if self.trial else 0
+        return [(arm, seed) for arm in self.arms for seed in range(first, first + self.seeds)]
 
     @property
     def padding(self) -> int | None:
@@ -214,12 +234,15 @@ class Comparison:
         return f"{self.dataset} ({self.dataset_note})" if self.dataset_note else self.dataset
 
     def arguments(self, arm: Arm) -> dict[str, float | int | str | None]:
-        """The arguments of an arm's optimizer."""
+        """The arguments of an arm's optimizer: what a search chose, else what is given, else its own."""
         learning_rate, sigma = _DEFAULT_RATES.get(arm.parent, (1e-3, 1e-3))
-        arguments = {"learning_rate": learning_rate if self.learning_rate is None else float(self.learning_rate)}
-        if arm.is_langevin:
-            arguments |= {"sigma": sigma if self.sigma is None else float(self.sigma), "layers": arm.layers}
-        return arguments
+        learning_rate = learning_rate if self.learning_rate is None else float(self.learning_rate)
+        sigma = sigma if self.sigma is None else float(self.sigma)
+        for spec, *chosen in self.tuned:
+            if spec == arm.spec:
+                learning_rate, sigma = chosen
+        langevin = {"sigma": sigma, "layers": arm.layers} if arm.is_langevin else {}
+        return {"learning_rate": learning_rate} | langevin
 
     @property
     def drop_epoch(self) -> int:
@@ -230,11 +253,14 @@ class Comparison:
         """Whether their training steps are one: they differ in numbers that a step reads from variables, or in nothing
         that a step sees."""
         free = {"learning_rate": None, "sigma": None, "epochs": 1, "seeds": 1, "optimizers": ("adam",)}
+        free |= {"tuning_trials": 0, "tuning_seeds": 1, "trial": False, "tuned": ()}
         return replace(self, **free) == replace(other, **free)
 
     def as_dict(self) -> dict:
-        """The fields, for JSON; with what each optimizer is called with."""
-        return asdict(self) | {"arguments": {arm.spec: self.arguments(arm) for arm in self.arms}}
+        """The fields, for JSON; with what each optimizer is called with, unless that is still to be tuned."""
+        settings = {name: value for name, value in asdict(self).items() if name != "tuned"}
+        arms = [] if self.tuning_trials else self.arms
+        return settings | {"arguments": {arm.spec: self.arguments(arm) for arm in arms}}
 
     @property
     def folder_name(self) -> str:

@@ -73,7 +73,7 @@ class RunsProgress(Watcher):
             line = f"{head}failed: {record['error']}"
         else:
             diverged = " (diverged)" if record["status"] == "diverged" else ""
-            line = f"{head}test accuracy {record['test_accuracy']:.1%}{diverged}, {record['seconds']:.1f} s"
+            line = f"{head}{_accuracy(record)}{diverged}, {record['seconds']:.1f} s"
         self.progress.console.print(line + self._left(), highlight=False, markup=False, soft_wrap=True)
 
     def _show(self, task: Task, epoch: int, what: str):
@@ -92,6 +92,13 @@ class RunsProgress(Watcher):
     def _name(self, task: Task) -> str:
         cell = f"{cell_name(task.comparison)}, " if len(self.cells) > 1 else ""
         return f"{cell}{task.arm.label}, seed {task.seed}"
+
+
+def _accuracy(record: dict) -> str:
+    """Of the test split, or of a trial, which leaves that alone, of the validation split."""
+    split = "validation" if record["test_accuracy"] is None else "test"
+    value = record[f"{split}_accuracy"]
+    return f"{split} accuracy {'unknown' if value is None else format(value, '.1%')}"
 
 
 def cell_name(comparison: Comparison) -> str:

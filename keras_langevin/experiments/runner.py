@@ -154,8 +154,8 @@ def run(
             for yes where there is an accelerator. The numbers are the same. Defaults to `None`.
 
     Raises:
-        ValueError: `data_on_device` is none of these; the data have a note that the comparison does not have; another
-            process works on a store.
+        ValueError: `data_on_device` is none of these; the data have a note that the comparison does not have; a
+            comparison is to be tuned and was not; another process works on a store.
         StorageError: a store cannot be written; what it holds stays.
     """
     table.is_wanted(data_on_device)
@@ -164,6 +164,11 @@ def run(
             raise ValueError(
                 f"A comparison must say how its data differ from the official release: dataset_note={data.note!r}. "
                 f"Received: {comparison.dataset_note!r}. Use dataclasses.replace(comparison, dataset_note=data.note)."
+            )
+        if comparison.tuning_trials and not comparison.tuned:
+            raise ValueError(
+                "The learning rates must have been tuned before the runs. Received a comparison with tuning_trials="
+                f"{comparison.tuning_trials} and nothing tuned. Run tuning.trials(cells), then tuning.settled(cells)."
             )
     options = {
         "save_weights": save_weights,

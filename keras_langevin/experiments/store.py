@@ -60,8 +60,11 @@ class Store:
         self.records()  # a corrupt record is an error now, not after training
 
     def path(self, arm: Arm, seed: int) -> Path:
-        name = re.sub(r"[^\w.@-]", "_", arm.spec.lower())
-        return self.folder / "runs" / f"{name}-seed-{seed}.json"
+        return self.folder / "runs" / f"{self.name(arm)}-seed-{seed}.json"
+
+    def name(self, arm: Arm) -> str:
+        """An optimizer in letters that every file system takes."""
+        return re.sub(r"[^\w.@-]", "_", arm.spec.lower())
 
     def finished(self, arm: Arm, seed: int) -> bool:
         """Whether that run is on record. A failed one is not finished: it is tried again."""

@@ -14,9 +14,10 @@ from keras_langevin.names import unknown
 # `depth` goes with a model's family: "dense" and 30 are "dense-30". Of the others these may have several values.
 SWEPT = (
     *("model", "depth", "dataset", "epochs", "batch_size", "learning_rate", "sigma", "limit", "augment"),
-    *("precision", "jit"),
+    *("precision", "jit", "tuning_trials"),
 )
-SETTINGS = ("depth", *(f.name for f in fields(Comparison) if f.name not in ("backend", "dataset_note")))
+_NOT_GIVEN = ("backend", "dataset_note", "trial", "tuned")  # they are found out
+SETTINGS = ("depth", *(f.name for f in fields(Comparison) if f.name not in _NOT_GIVEN))
 
 
 @dataclass(frozen=True)

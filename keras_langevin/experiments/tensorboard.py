@@ -42,8 +42,8 @@ class TensorBoardLogs(Watcher):
         writer.flush()
 
     def end(self, task: Task, record: dict):
-        """The test accuracy."""
-        if record["status"] != "failed" and task.key in self.writers:
+        """The test accuracy, unless the run failed or was a trial."""
+        if record.get("test_accuracy") is not None and task.key in self.writers:
             self.writers[task.key].add_scalar("test_accuracy", record["test_accuracy"], task.comparison.epochs)
         self._close(task)
 

@@ -120,11 +120,9 @@ class Trainer:
                 verbose=0,
             )
         curves = {name: _floats(recipe.history[log]) for name, log in zip(CURVES, LOG_NAMES, strict=True)}
-        test_loss, test_accuracy = self.model.evaluate(*self._examples("test"), batch_size=_EVALUATION_BATCH, verbose=0)
         return {
             "status": "diverged" if recipe.diverged else "finished",
-            "test_accuracy": float(test_accuracy),
-            "test_loss": float(test_loss) if math.isfinite(test_loss) else None,
+            **({"test_accuracy": None, "test_loss": None} if comparison.trial else self._test()),
             **{name: values[-1] if values else None for name, values in curves.items()},
             "seconds": recipe.seconds,
             "images_per_second": recipe.images_per_second(
@@ -138,6 +136,10 @@ class Trainer:
             "noisy_layers": list(self.optimizer.noisy_layers) if isinstance(self.optimizer, Langevin) else [],
             "provenance": provenance() | {"data": data.source},
         }
+
+    def _test(self) -> dict[str, float | None]:
+        loss, accuracy = self.model.evaluate(*self._examples("test"), batch_size=_EVALUATION_BATCH, verbose=0)
+        return {"test_accuracy": float(accuracy), "test_loss": float(loss) if math.isfinite(loss) else None}
 
     def save_weights(self, path: Path):
         """Writes the present weights."""

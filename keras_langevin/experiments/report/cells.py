@@ -2,11 +2,12 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.report.runs import Run
+from keras_langevin.experiments.tuning import Search
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Cell:
         runs: the runs on record, each once: by optimizer, then by seed.
         planned: the runs that the configurations ask for, as (key of the optimizer, seed).
         folders: list of str, where the runs were read.
+        searches: dict from `arm_key` to the search that chose an optimizer's learning rate and sigma. Defaults to none.
     """
 
     comparison: Comparison
@@ -28,6 +30,7 @@ class Cell:
     runs: tuple[Run, ...]
     planned: frozenset[tuple]
     folders: tuple[str, ...]
+    searches: dict[tuple, Search] = field(default_factory=dict)
 
     def of(self, arm: Arm) -> tuple[Run, ...]:
         """The runs of an optimizer."""

@@ -5,12 +5,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from keras_langevin.experiments import tuning
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.report.cells import Cell, arm_key, settings_key
 from keras_langevin.experiments.report.runs import Run, checked_run, is_name, read_json
 
 # What tells optimizers and runs apart within a cell, so it is no setting of the cell.
-_NOT_SETTINGS = ("optimizers", "seeds", "arguments")
+_NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned")
 
 
 def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Cell]:
@@ -22,7 +23,7 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Ce
 
     Args:
         folders: folders of comparisons (`config.json` and `runs/*.json`, as `Store` writes them), or folders that have
-            such folders below them, at any depth.
+            such folders below them, at any depth; the trials of a search are left out.
         recursive: bool, whether what lies below is looked for. Defaults to `True`.
 
     Returns:
@@ -39,7 +40,13 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Ce
     groups: dict[str, list] = {}
     for folder in found.values():
         comparison, settings, arguments = _read_config(folder / "config.json")
-        groups.setdefault(settings_key(settings), []).append((folder, comparison, settings, arguments))
+        if not comparison.trial:
+            groups.setdefault(settings_key(settings), []).append((folder, comparison, settings, arguments))
+    if not groups:
+        raise ValueError(
+            "There must be results of a comparison. Received folders with the trials of a search alone: "
+            f"{', '.join(map(str, found.values()))}. Name the folder above them."
+        )
     return sorted((_merged(group) for group in groups.values()), key=lambda cell: cell.order)
 
 
@@ -96,8 +103,11 @@ def _read_config(path: Path) -> tuple[Comparison, dict, dict]:
 
 
 def _merged(group: list) -> Cell:
-    arms, runs, planned, called_with = {}, {}, set(), {}
+    arms, runs, planned, called_with, searches = {}, {}, set(), {}, {}
     for folder, comparison, _, arguments in group:
+        own_searches = _searches(folder, comparison)
+        arguments = arguments | {spec: search.arguments for spec, search in own_searches.items()}
+        searches |= {arm_key(Arm(spec)): search for spec, search in own_searches.items()}
         for arm in comparison.arms:
             arms.setdefault(arm_key(arm), arm)
             planned |= {(arm_key(arm), seed) for seed in range(comparison.seeds)}
@@ -121,7 +131,14 @@ def _merged(group: list) -> Cell:
         tuple(runs[key] for key in order),
         frozenset(planned),
         tuple(str(folder) for folder, *_ in group),
+        searches,
     )
+
+
+def _searches(folder: Path, comparison: Comparison) -> dict[str, tuning.Search]:
+    """What was tuned there, by optimizer; none where nothing was, or the search has not ended."""
+    path = folder / tuning.FILE
+    return tuning.read(path) if comparison.tuning_trials and path.exists() else {}
 
 
 def _read_runs(folder: Path) -> list[Run]:

@@ -1,10 +1,11 @@
 """What the results show, in sentences, and only that."""
 
 from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, ArmResult, CellResult, PairedResult
-from keras_langevin.experiments.report.cells import shown_setting
+from keras_langevin.experiments.report.cells import arm_key, shown_setting
 from keras_langevin.experiments.report.depth import DepthGroup
 from keras_langevin.experiments.report.numbers import count, probability, signed
 from keras_langevin.experiments.statistics import chance_threshold, smallest_p_value
+from keras_langevin.experiments.tuning import Search
 
 
 def about_setting(result: CellResult, num_differences: int) -> list[str]:
@@ -18,6 +19,8 @@ def about_setting(result: CellResult, num_differences: int) -> list[str]:
     """
     sentences = []
     for arm in result.arms:
+        if arm_key(arm.arm) in result.cell.searches:
+            sentences.append(_about_search(arm.label, result.cell.searches[arm_key(arm.arm)]))
         sentences += _about_runs(arm)
     paired = {pair.label: pair for pair in result.pairs}
     for arm in result.arms:
@@ -59,6 +62,24 @@ def _about_runs(arm: ArmResult) -> list[str]:
     if missing > 0:
         sentences.append(f"{arm.label}: {missing} of {count(arm.num_planned, 'seed')} not on record yet.")
     return sentences
+
+
+def _about_search(label: str, search: Search) -> str:
+    chosen, default = search.chosen, search.trials[0]
+    values = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.arguments.items())
+    own = ", ".join(f"{value:g}" for value in default.arguments.values())
+    seeds = count(len(chosen.validation_accuracies), "seed")
+    accuracy = f"{100 * chosen.validation_accuracy:.2f}%"
+    if chosen is default:
+        how = f"the default, is the best of {count(len(search.trials), 'trial')} on the validation split ({accuracy}"
+    else:
+        how = (
+            f"is the best of {count(len(search.trials), 'trial')} on the validation split ({accuracy}; the default, "
+            f"{own}: {100 * default.validation_accuracy:.2f}%"
+        )
+    sentence = f"{label}: {values}, {how}; {seeds} each, none of those below)."
+    edge = " and ".join(search.at_edge)
+    return sentence + (f" It is {edge} that was tried: a wider search may find a better." if edge else "")
 
 
 def about_difference(pair: PairedResult, num_differences: int) -> list[str]:

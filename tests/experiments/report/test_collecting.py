@@ -112,12 +112,12 @@ def test_settings_of_another_version_are_settings(tmp_path):
     write_folder(tmp_path / "new", DEEP, of_seeds([0.1], []))
     write_folder(tmp_path / "newer", DEEP, of_seeds([0.2], []))
     shutil.copytree(tmp_path / "new", tmp_path / "older")
-    edit(tmp_path / "newer" / "config.json", precision="bfloat16")
+    edit(tmp_path / "newer" / "config.json", momentum="half")
     config = json.loads((tmp_path / "older" / "config.json").read_text())
     del config["standardize"]  # an older version without that option did what its default does
     (tmp_path / "older" / "config.json").write_text(json.dumps(config))
     cells = collect([tmp_path])
-    assert {cell.settings.get("precision"): len(cell.folders) for cell in cells} == {None: 2, "bfloat16": 1}
+    assert {cell.settings.get("momentum"): len(cell.folders) for cell in cells} == {None: 2, "half": 1}
 
 
 def test_what_the_package_calls_an_optimizer_with_must_agree(tmp_path):

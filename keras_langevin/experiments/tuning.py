@@ -1,0 +1,251 @@
+"""The search for each optimizer's learning rate and sigma, on the validation split, with one budget for all.
+
+Every optimizer has equally many trials, the parent as many as its Langevin optimizer. The first is its default; the
+others are points of the Halton sequence (Halton 1960) on a logarithmic scale, from a tenth to ten times the default: in
+the k-th trial all optimizers have the same multiple of their learning rate. The trial with the highest mean validation
+accuracy at the end of training is chosen; of equal ones, that with the lower mean validation loss, then the earlier.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.store import Store
+from keras_langevin.files import replaced, writing_to
+
+FILE = "tuning.json"
+FACTOR = 10.0  # a search goes so far below and above the default
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of a search, and what it gave.
+
+    Attributes:
+        learning_rate: float.
+        sigma: float, or `None` for an optimizer without noise.
+        validation_accuracies: tuple of floats in [0, 1], at the end of training, one for each seed; `None` for a run
+            that diverged or failed.
+        validation_losses: the same of the loss.
+    """
+
+    learning_rate: float
+    sigma: float | None
+    validation_accuracies: tuple[float | None, ...]
+    validation_losses: tuple[float | None, ...]
+
+    @property
+    def arguments(self) -> dict[str, float]:
+        """The learning rate, and sigma where there is one."""
+        values = {"learning_rate": self.learning_rate, "sigma": self.sigma}
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def validation_accuracy(self) -> float:
+        """The mean over seeds; a run that diverged or failed counts as 0."""
+        return math.fsum(value or 0.0 for value in self.validation_accuracies) / len(self.validation_accuracies)
+
+    @property
+    def validation_loss(self) -> float:
+        """The mean over seeds; infinite where a run diverged or failed."""
+        losses = [math.inf if value is None else value for value in self.validation_losses]
+        return sum(losses) / len(losses)
+
+
+@dataclass(frozen=True)
+class Search:
+    """All trials of an optimizer; the first has its default values.
+
+    Attributes:
+        trials: tuple of `Trial`.
+    """
+
+    trials: tuple[Trial, ...]
+
+    @property
+    def chosen(self) -> Trial:
+        """The best trial on the validation split.
+
+        Example:
+
+        >>> default, other = Trial(1e-3, None, (0.9,), (0.5,)), Trial(5e-3, None, (0.9,), (0.4,))
+        >>> Search((default, other)).chosen.learning_rate
+        0.005
+        """
+        return max(self.trials, key=lambda trial: (trial.validation_accuracy, -trial.validation_loss))
+
+    @property
+    def arguments(self) -> dict[str, float]:
+        """The learning rate, and sigma where there is one, that were chosen."""
+        return self.chosen.arguments
+
+    @property
+    def at_edge(self) -> list[str]:
+        """Where the choice is the lowest or the highest of the search: a wider one may find a better.
+
+        Example:
+
+        >>> trials = [Trial(rate, None, (accuracy,), (1.0,)) for rate, accuracy in ((1e-3, 0.5), (5e-3, 0.9))]
+        >>> Search(tuple(trials)).at_edge
+        ['the highest learning rate']
+        """
+        found = []
+        for name in self.arguments:
+            values = sorted(getattr(trial, name) for trial in self.trials)
+            if values[0] < values[-1]:
+                ends = {values[0]: "lowest", values[-1]: "highest"}
+                end = ends.get(self.arguments[name])
+                found += [f"the {end} {name.replace('_', ' ')}"] if end else []
+        return found
+
+
+def points(comparison: Comparison, arm: Arm) -> list[dict[str, float]]:
+    """The learning rate, and sigma where the optimizer has one, of each trial.
+
+    Args:
+        comparison: its learning rate and sigma are the centre where they are given, else the optimizer's own are.
+        arm: the optimizer.
+
+    Example:
+
+    >>> points(Comparison(tuning_trials=3), Arm("ladam"))
+    [{'learning_rate': 0.001, 'sigma': 0.001}, {'learning_rate': 0.000316, 'sigma': 0.00215}, \
+{'learning_rate': 0.00316, 'sigma': 0.000167}]
+    """
+    from scipy.stats import qmc  # which takes long to import
+
+    centre = replace(comparison, tuned=()).arguments(arm)
+    names = [name for name in ("learning_rate", "sigma") if name in centre]
+    sequence = qmc.Halton(2, scramble=False).random(comparison.tuning_trials + 1)[1:]
+    sequence[:1] = 0.5
+    return [
+        {
+            name: float(f"{centre[name] * FACTOR ** (2 * place - 1):.3g}")
+            for name, place in zip(names, point, strict=False)
+        }
+        for point in sequence
+    ]
+
+
+def trials(cells: Sequence) -> list:
+    """The cells to be trained before those that are to be tuned and have not been, in folders below theirs.
+
+    Args:
+        cells: sequence of `runner.Cell`.
+
+    Raises:
+        ValueError: as `Store` does.
+    """
+    return [trial for cell in cells if not _path(cell).exists() for group in _trials(cell).values() for trial in group]
+
+
+def settled(cells: Sequence) -> list:
+    """The cells with what their trials chose. It is written to `tuning.json`, which from then on decides.
+
+    Args:
+        cells: sequence of `runner.Cell`, whose `trials` are on record.
+
+    Raises:
+        ValueError: a trial is not on record, or the file is none of this search.
+        StorageError: the file cannot be written.
+    """
+    return [_settled(cell) if cell.comparison.tuning_trials else cell for cell in cells]
+
+
+def read(path: Path) -> dict[str, Search]:
+    """The searches in `tuning.json`, by optimizer as written.
+
+    Raises:
+        ValueError: the file cannot be read, or is none.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return {spec: Search(tuple(_checked(trial) for trial in trials)) for spec, trials in _items(content)}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ValueError(
+            f"{path} must be what a search wrote. Received: {type(error).__name__}: {error}. "
+            "Remove it to choose again from the trials on record."
+        ) from error
+
+
+def _items(content: Any):
+    if not isinstance(content, dict) or not all(isinstance(trials, list) and trials for trials in content.values()):
+        raise ValueError("no object of lists of trials")
+    return content.items()
+
+
+def _checked(trial: dict) -> Trial:
+    found = Trial(
+        trial["learning_rate"],
+        trial["sigma"],
+        tuple(trial["validation_accuracies"]),
+        tuple(trial["validation_losses"]),
+    )
+    rates = [found.learning_rate] + [found.sigma] * (found.sigma is not None)
+    values = [*found.validation_accuracies, *found.validation_losses]
+    numbers = [*rates, *(value for value in values if value is not None)]
+    if not all(isinstance(number, float | int) and math.isfinite(number) for number in numbers) or not values:
+        raise ValueError(f"a trial's numbers must be finite, not {trial}")
+    return found
+
+
+def _path(cell) -> Path:
+    return cell.store.folder / FILE
+
+
+def _trials(cell) -> dict[Arm, list]:
+    found = {}
+    for arm in cell.comparison.arms if cell.comparison.tuning_trials else ():
+        found[arm] = []
+        for number, values in enumerate(points(cell.comparison, arm)):
+            comparison = replace(
+                cell.comparison,
+                optimizers=(arm.spec,),
+                **{"sigma": None, **values},
+                seeds=cell.comparison.tuning_seeds,
+                tuning_trials=0,
+                tuning_seeds=1,
+                trial=True,
+            )
+            folder = cell.store.folder / "tuning" / f"{cell.store.name(arm)}-{number}"
+            found[arm].append(cell._replace(comparison=comparison, store=Store(folder, comparison)))
+    return found
+
+
+def _settled(cell):
+    arms, path = cell.comparison.arms, _path(cell)
+    if not path.exists():
+        searches = {arm.spec: [asdict(_trial(trial)) for trial in group] for arm, group in _trials(cell).items()}
+        with writing_to(path.parent), replaced(path) as file:
+            json.dump(searches, file, indent=1)
+    searches = read(path)
+    expected = {arm.spec: points(cell.comparison, arm) for arm in arms}
+    found = {spec: [trial.arguments for trial in search.trials] for spec, search in searches.items()}
+    if found != expected:
+        raise ValueError(
+            f"{path} must have the {cell.comparison.tuning_trials} trials of each of {', '.join(expected)}. "
+            f"Received others. Remove it to choose again from the trials on record."
+        )
+    tuned = tuple((spec, search.chosen.learning_rate, search.chosen.sigma) for spec, search in searches.items())
+    return cell._replace(comparison=replace(cell.comparison, tuned=tuned))
+
+
+def _trial(cell) -> Trial:
+    records, (arm,) = cell.store.records(), cell.comparison.arms
+    if len(records) < len(cell.comparison.runs):
+        raise ValueError(
+            f"All runs of a trial must be on record. Received: {len(records)} of {len(cell.comparison.runs)} in "
+            f"{cell.store.folder}. Train tuning.trials(cells) first."
+        )
+    ended = [record if record["status"] == "finished" else {} for record in records]
+    arguments = cell.comparison.arguments(arm)
+    return Trial(
+        arguments["learning_rate"],
+        arguments.get("sigma"),
+        tuple(record.get("validation_accuracy") for record in ended),
+        tuple(record.get("validation_loss") for record in ended),
+    )

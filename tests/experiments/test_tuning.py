@@ -1,0 +1,200 @@
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_langevin import cli
+from keras_langevin.experiments import report, runner, tuning
+from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.engines import Local
+from keras_langevin.experiments.store import Store
+from keras_langevin.experiments.tuning import Search, Trial
+from keras_langevin.experiments.watching import Watcher
+
+SMALL = Comparison(
+    model="dense-2", optimizers=("adam", "ladam@1"), epochs=2, batch_size=256, seeds=2, tuning_trials=3, tuning_seeds=2
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return runner.prepare(SMALL)
+
+
+def cell_in(folder, data, comparison=SMALL):
+    return runner.Cell(comparison, data, Store(folder, comparison))
+
+
+def tune(cell, engine=None):
+    engine = engine or Local()
+    runner.run(tuning.trials([cell]), engine)
+    return tuning.settled([cell])[0]
+
+
+@pytest.mark.parametrize("given", [{}, {"learning_rate": 0.02, "sigma": 0.5}])
+def test_all_optimizers_try_equally_many_points_about_their_own_values(given):
+    comparison = Comparison(optimizers=("adadelta", "ladadelta", "ladam@0.3"), tuning_trials=16, **given)
+    centres = [(0.1, 0.05), (0.1, 0.05), (1e-3, 1e-3)] if not given else [(0.02, 0.5)] * 3
+    multiples = []
+    for arm, (rate, sigma) in zip(comparison.arms, centres, strict=True):
+        points = tuning.points(comparison, arm)
+        names = {"learning_rate", "sigma"} if arm.is_langevin else {"learning_rate"}
+        assert all(set(point) == names for point in points)
+        assert points[0]["learning_rate"] == pytest.approx(rate)
+        assert points[0].get("sigma", sigma) == pytest.approx(sigma)
+        multiples.append([point["learning_rate"] / rate for point in points])
+        assert len(set(multiples[-1])) == 16
+        for centre, name in ((rate, "learning_rate"), (sigma, "sigma")):
+            logs = np.log10([point.get(name, centre) / centre for point in points])
+            assert np.all(np.abs(logs) <= 1)
+            if name in names:  # they fill the range: of 16, one at least in each eighth of it
+                assert set(np.clip(np.floor((logs + 1) * 4), 0, 7)) == set(range(8))
+    np.testing.assert_allclose(multiples[0], multiples[1], rtol=0.01)
+    np.testing.assert_allclose(multiples[0], multiples[2], rtol=0.01)
+
+
+def test_the_best_on_the_validation_split_is_chosen():
+    def trial(rate, accuracies, losses):
+        return Trial(rate, None, accuracies, losses)
+
+    default, best, close = (
+        trial(1.0, (0.5, 0.7), (1, 1)),
+        trial(2.0, (0.9, 0.8), (1, 2)),
+        trial(3.0, (0.8, 0.9), (3, 2)),
+    )
+    assert Search((default, close, best)).chosen is best, "of equal accuracies the lower loss"
+    assert Search((best, dataclasses.replace(best, learning_rate=5.0))).chosen is best, "of equal ones the first"
+    half = trial(4.0, (1.0, None), (0.1, None))
+    assert half.validation_accuracy == 0.5 and Search((half, default)).chosen is default, "a diverged run counts as 0"
+    lost = trial(1.0, (None, None), (None, None))
+    assert Search((lost, dataclasses.replace(lost, learning_rate=9.0))).chosen is lost, "nothing ended: the default"
+
+
+def test_trials_choose_what_the_runs_are_trained_with(data, tmp_path):
+    cell = cell_in(tmp_path, data)
+    settled = tune(cell)
+    for arm in SMALL.arms:
+        means = []
+        for number, point in enumerate(tuning.points(SMALL, arm)):
+            folder = tmp_path / "tuning" / f"{cell.store.name(arm)}-{number}"
+            records = [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*.json"))]
+            assert [run["seed"] for run in records] == [1_000_000, 1_000_001]
+            for run in records:
+                assert run["test_accuracy"] is None and run["test_loss"] is None
+                assert {name: run["arguments"][name] for name in point} == point
+            means.append((np.mean([run["validation_accuracy"] for run in records]), point))
+        best = max(means, key=lambda pair: pair[0])[1]
+        chosen = settled.comparison.arguments(arm)
+        assert {name: chosen[name] for name in best} == best
+    runner.run([settled], Local())
+    for run in cell.store.records():
+        arguments = settled.comparison.arguments(Arm(run["optimizer"]))
+        assert run["arguments"] == arguments and run["test_accuracy"] is not None
+    assert tuning.trials([cell]) == [], "what was chosen stands"
+    assert tuning.settled([cell])[0].comparison == settled.comparison
+
+
+def test_the_test_split_is_not_looked_at(data, tmp_path):
+    cell = cell_in(tmp_path, dataclasses.replace(data, test=None))
+    settled = tune(cell)
+    runner.run([settled], Local())
+    assert {run["status"] for run in cell.store.records()} == {"failed"}, "it was looked at by the runs alone"
+
+
+def test_trials_and_runs_share_a_step(data, tmp_path, monkeypatch):
+    calls, engine = [], Local()
+    cell = tune(cell_in(tmp_path, data), engine)
+    for trainer in engine.trainers.kept.values():
+        step = trainer.model.train_step
+        monkeypatch.setattr(trainer.model, "train_step", lambda *a, step=step, **k: calls.append(1) or step(*a, **k))
+    runner.run([cell], engine)
+    assert len(calls) == (2 * 2 * 2 * 5 if keras.backend.backend() == "torch" else 0)
+
+
+def test_runs_without_the_search_are_refused(data, tmp_path):
+    cell = cell_in(tmp_path, data)
+    with pytest.raises(ValueError, match=r"Run tuning\.trials"):
+        runner.run([cell], Local())
+    with pytest.raises(ValueError, match="Received: 0 of 2"):
+        tuning.settled([cell])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "JSONDecodeError"),
+        ("[]", "no object"),
+        ('{"adam": []}', "no object"),
+        ('{"adam": [{"learning_rate": 1}]}', "KeyError: 'sigma'"),
+        (
+            '{"adam": [{"learning_rate": NaN, "sigma": null, "validation_accuracies": [1], "validation_losses": [1]}]}',
+            "nan",
+        ),
+        (
+            '{"adam": [{"learning_rate": 1, "sigma": null, "validation_accuracies": [1], "validation_losses": [1]}]}',
+            "3 tr",
+        ),
+    ],
+)
+def test_a_file_that_is_none_of_this_search_is_an_error(content, message, data, tmp_path):
+    cell = cell_in(tmp_path, data)
+    (tmp_path / tuning.FILE).write_text(content)
+    with pytest.raises(ValueError, match=message) as error:
+        tuning.settled([cell])
+    assert "Remove it to choose again" in str(error.value)
+
+
+COMMAND = ["compare", "--model", "dense-2", "--epochs", "2", "--batch-size", "256", "--seeds", "1"]
+COMMAND += ["--optimizers", "adam", "ladam", "--tuning-trials", "3"]
+
+
+def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, monkeypatch, capsys):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert cli.main([*COMMAND, "--out", str(whole)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "6 trials, 6 runs" in shown and "validation accuracy" in shown
+    assert "of 3 trials on the validation split" in shown
+
+    class Interrupted(Watcher):
+        def __init__(self):
+            self.ended = 0
+
+        def end(self, task, record):
+            self.ended += 1
+            if self.ended == 4:
+                raise KeyboardInterrupt
+
+    from keras_langevin.cli import compare
+
+    with monkeypatch.context() as patched:
+        patched.setattr(compare, "_watchers", lambda cells, options: [Interrupted()])
+        assert cli.main([*COMMAND, "--out", str(broken)]) == 130
+    capsys.readouterr()
+    assert cli.main([*COMMAND, "--out", str(broken)]) == 0
+    assert "4 runs are finished already; 2 are left." in capsys.readouterr().out
+    for name in (tuning.FILE, "config.json", "curves.csv"):
+        assert (broken / name).read_bytes() == (whole / name).read_bytes()
+    assert cli.main([*COMMAND, "--out", str(broken)]) == 0
+    assert "2 runs are finished already; 0 are left." in capsys.readouterr().out
+    (found,) = report.collect([tmp_path])
+    assert len(found.runs) == 2, "trials are no results, and equal runs are one"
+
+
+def test_a_report_says_what_was_chosen(data, tmp_path):
+    runner.run([tune(cell_in(tmp_path, data))], Local())
+    (result,) = report.analyse(report.collect([tmp_path]))
+    said = " ".join(report.about_setting(result, 1))
+    for arm in SMALL.arms:
+        chosen = tuning.read(tmp_path / tuning.FILE)[arm.spec].arguments
+        assert f"{arm.label}: learning rate {chosen['learning_rate']:g}" in said
+    assert "2 seeds each, none of those below" in said
+    with pytest.raises(ValueError, match="trials of a search alone"):
+        report.collect([tmp_path / "tuning"])
+
+
+def test_a_choice_at_the_edge_is_said():
+    trials = tuple(Trial(rate, 1 / rate, (rate,), (1.0,)) for rate in (0.2, 0.1, 0.9))
+    assert Search(trials).at_edge == ["the highest learning rate", "the lowest sigma"]
+    assert Search(trials[:1]).at_edge == []
