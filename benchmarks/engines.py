@@ -2,7 +2,7 @@
 
     python benchmarks/engines.py --backend jax
 
-Writes `results/engines-BACKEND.json` as it goes: the seconds of each command, of one run in it, and the ratio. The records
+Writes `results/engines-BACKEND.json` as it goes: the seconds of each command and their ratio. The records
 of both are compared, too: they must be equal.
 """
 
