@@ -67,6 +67,9 @@ class RunsProgress(Watcher):
         self._show(task, epoch, f"validation {logs['val_accuracy']:.1%}")
 
     def end(self, task: Task, record: dict):
+        if record["status"] == "failed":  # the epochs that it leaves out took no time
+            left_out = task.comparison.epochs - self.epochs.get(task.key, 0)
+            self.first[task.key] = self.first.get(task.key, 0) + left_out
         self._show(task, task.comparison.epochs, "finished")
         head = f"{self._name(task)}: "
         if record["status"] == "failed":

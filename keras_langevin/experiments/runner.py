@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from keras_langevin import datasets, models, optimizers
-from keras_langevin.experiments import precision, table
+from keras_langevin.experiments import jit, precision, table
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
@@ -104,9 +104,10 @@ def prepare(
 
     Raises:
         ValueError: an unknown name, layers that the model does not have, examples of a shape that it does not take,
-            too large a batch, no data, a precision that the backend does not have.
+            too large a batch, no data, a precision or a compiler that there is not.
     """
     precision.check(comparison.precision)
+    jit.check(comparison.jit)
     for arm in comparison.arms:
         optimizers.get(arm.optimizer, **comparison.arguments(arm))
     models.build(comparison.model, input_shape=(32, 32, 3), num_classes=10)  # a wrong name, before data is downloaded

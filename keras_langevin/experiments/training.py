@@ -2,9 +2,8 @@
 
 import math
 import random
-import time
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import wraps
 from pathlib import Path
 
 import keras
@@ -13,11 +12,14 @@ from keras import ops
 
 from keras_langevin import datasets, models, optimizers
 from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
+from keras_langevin.experiments.batches import Batches
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.jit import jit_compile
 from keras_langevin.experiments.memory import accelerator_peak_memory_mb, peak_memory_mb
 from keras_langevin.experiments.precision import accurate, computing_in
 from keras_langevin.experiments.provenance import provenance
+from keras_langevin.experiments.recipe import Recipe
 from keras_langevin.experiments.store import CURVES, LOG_NAMES
 from keras_langevin.experiments.table import ImageTable, is_wanted
 from keras_langevin.optimizers.langevin import Langevin
@@ -62,7 +64,7 @@ class Trainer:
             optimizer=self.optimizer,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=accurate(comparison.precision)),
             metrics=["accuracy"],
-            jit_compile=_jit_compile(comparison.jit, self.model),
+            jit_compile=jit_compile(comparison.jit, self.model),
             # PyTorch: Keras takes one step an execution
             steps_per_execution=1 if on_torch else len(data.train.x) // comparison.batch_size,
         )
@@ -209,117 +211,6 @@ class Trainer:
                 return preprocessed(model, layers)
         finally:
             random.setstate(state)
-
-
-class Batches(keras.utils.PyDataset):
-    """All batches of a run, one epoch after another: a pure function of the seed, the epoch and the step.
-
-    There is no state here, because Keras calls `on_epoch_end` also where it resets an iterator. To be used with
-    `fit(..., steps_per_epoch=batches.steps_per_epoch, shuffle=False)`: Keras would shuffle the batches once more.
-
-    Args:
-        split: examples and labels.
-        batch_size: int; what is left over after an epoch's last whole batch comes in another epoch.
-        epochs: int.
-        seed: int.
-        first_epoch: int, the epoch to begin with. Defaults to 0.
-        indices: bool, whether a batch has the examples' indices, an int32 array, in place of the examples. Defaults to
-            `False`.
-    """
-
-    def __init__(
-        self,
-        split: datasets.Split,
-        batch_size: int,
-        epochs: int,
-        seed: int,
-        first_epoch: int = 0,
-        indices: bool = False,
-    ):
-        super().__init__()
-        self.indices = indices
-        self.split, self.batch_size, self.epochs, self.first_epoch = split, batch_size, epochs, first_epoch
-        self.steps_per_epoch = len(split.x) // batch_size
-        self.order = lru_cache(maxsize=2)(lambda epoch: np.random.default_rng((seed, epoch)).permutation(len(split.x)))
-
-    def __len__(self) -> int:
-        return (self.epochs - self.first_epoch) * self.steps_per_epoch
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        epoch, step = divmod(index, self.steps_per_epoch)
-        chosen = self.order(self.first_epoch + epoch)[step * self.batch_size : (step + 1) * self.batch_size]
-        return chosen.astype("int32") if self.indices else self.split.x[chosen], self.split.y[chosen]
-
-
-class Recipe(keras.callbacks.Callback):
-    """The learning rate to a tenth and sigma to zero at `drop_epoch`; the end where the loss is not finite; and the
-    book-keeping of a run that may be interrupted.
-
-    Args:
-        drop_epoch: int.
-        state: what the run goes on from, or `None`.
-        on_epoch: called with the number of epochs done and Keras's logs.
-        keep: called with (epochs done, history, seconds) to keep the state, or `None`.
-        keep_seconds: float, at most so often.
-    """
-
-    def __init__(self, drop_epoch: int, state: State | None, on_epoch, keep, keep_seconds: float):
-        super().__init__()
-        self.keep_seconds = keep_seconds
-        self.drop_epoch, self.on_epoch, self.keep = drop_epoch, on_epoch, keep
-        self.epoch = state.epoch if state else 0
-        self.history = {name: list(state.history[name]) if state else [] for name in LOG_NAMES}
-        self.started = time.perf_counter() - (state.seconds if state else 0.0)
-        self.kept = time.perf_counter()
-        self.ended = self.first_ended = None
-        self.first_epoch = self.epoch
-        self.diverged = False
-
-    @property
-    def seconds(self) -> float:
-        """How long the epochs took."""
-        return (self.ended or time.perf_counter()) - self.started
-
-    def images_per_second(self, images: int) -> float | None:
-        """Of training with validation; without this process's first epoch, which may have compiled.
-
-        Args:
-            images: int, how many an epoch trains on.
-        """
-        epochs = self.epoch - self.first_epoch - 1
-        return epochs * images / (self.ended - self.first_ended) if epochs > 0 else None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.drop_epoch:
-            optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-            optimizer.learning_rate = float(ops.convert_to_numpy(optimizer.learning_rate)) / 10
-            if isinstance(optimizer, Langevin):
-                optimizer.sigma = 0.0
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.ended = time.perf_counter()
-        self.first_ended = self.first_ended or self.ended
-        if not math.isfinite(logs["loss"]):
-            # the epoch in which a run diverges has no numbers that JSON could hold
-            self.diverged = self.model.stop_training = True
-            return
-        self.epoch = epoch + 1
-        for name, values in self.history.items():
-            values.append(float(logs[name]))
-        if self.keep and self.ended - self.kept >= self.keep_seconds:
-            self.keep(self.epoch, self.history, self.seconds)
-            self.kept = time.perf_counter()
-        self.on_epoch(self.epoch, logs)
-
-
-def _jit_compile(jit: str, model: keras.Model) -> bool | str:
-    if jit != "auto":
-        return jit == "on"
-    if keras.backend.backend() == "torch":
-        return False  # torch.compile wants a C++ compiler on the user's machine
-    # On a processor TensorFlow's own convolutions are quicker than XLA's; Keras's choice is to use them there.
-    has_convolutions = any(len(variable.shape) == 4 for variable in model.trainable_variables)
-    return "auto" if has_convolutions else True
 
 
 def _floats(values) -> list[float | None]:

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from keras_langevin import datasets
+from keras_langevin.experiments import jit as jit_module
 from keras_langevin.experiments import memory, runner, training
+from keras_langevin.experiments.batches import Batches
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import PRECISIONS, Comparison
 from keras_langevin.experiments.engines import Local
+from keras_langevin.experiments.jit import jit_compile
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.watching import Watcher
 from keras_langevin.files import StorageError
@@ -144,18 +147,18 @@ def test_data_with_a_note_need_a_comparison_that_says_so(augmented, tmp_path):
 
 
 def test_batches_are_a_function_of_seed_epoch_and_step(data):
-    batches = training.Batches(data.train, 256, epochs=2, seed=0)
+    batches = Batches(data.train, 256, epochs=2, seed=0)
     assert len(batches) == 2 * 5
     later_first = [batches[i][1] for i in (9, 0, 5)]
-    again = training.Batches(data.train, 256, epochs=2, seed=0)
+    again = Batches(data.train, 256, epochs=2, seed=0)
     for labels, index in zip(later_first, (9, 0, 5), strict=True):
         np.testing.assert_array_equal(labels, again[index][1])
     assert not np.array_equal(batches[0][1], batches[5][1])
-    assert not np.array_equal(batches[0][1], training.Batches(data.train, 256, 2, seed=1)[0][1])
+    assert not np.array_equal(batches[0][1], Batches(data.train, 256, 2, seed=1)[0][1])
 
 
 def test_an_epoch_holds_no_example_twice(data):
-    batches = training.Batches(data.train, 256, epochs=2, seed=0)
+    batches = Batches(data.train, 256, epochs=2, seed=0)
     images = np.concatenate([batches[i][0] for i in range(5)]).reshape(5 * 256, -1)
     assert len(np.unique(images, axis=0)) == 5 * 256
 
@@ -276,8 +279,24 @@ def test_auto_leaves_convolutions_of_tensorflow_to_keras(data):
     comparisons = [dataclasses.replace(SMALL, model=model) for model in ("dense-1", "conv-dense-2")]
     built = [training.Trainer(comparison, data, comparison.arms[0]).model for comparison in comparisons]
     auto = {"torch": [False, False], "jax": [True, "auto"], "tensorflow": [True, "auto"]}[keras.backend.backend()]
-    assert [training._jit_compile("auto", model) for model in built] == auto
-    assert [training._jit_compile("on", model) for model in built] == [True, True]
+    assert [jit_compile("auto", model) for model in built] == auto
+    assert [jit_compile("on", model) for model in built] == [True, True]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the other backends compile with XLA, which they have")
+def test_without_a_compiler_jit_is_refused_before_training(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
+    monkeypatch.setattr(torch._inductor.config, "force_disable_caches", True)
+    torch._dynamo.reset()
+    jit_module._why_torch_cannot.cache_clear()
+    try:
+        runner.prepare(SMALL)
+        with pytest.raises(ValueError, match="Install a C\\+\\+ compiler"):
+            runner.prepare(dataclasses.replace(SMALL, jit="on"))
+    finally:
+        jit_module._why_torch_cannot.cache_clear()
 
 
 def test_another_step_is_not_kept_for_another_jit(data):

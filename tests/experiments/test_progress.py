@@ -1,0 +1,56 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from keras_langevin.experiments import runner
+from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.progress import RunsProgress
+from keras_langevin.experiments.store import Store
+from keras_langevin.experiments.tasks import Task
+from tests.experiments.records import failed, record
+
+COMPARISON = Comparison(model="dense-2", optimizers=("adam",), epochs=10, seeds=4)
+
+
+@pytest.fixture
+def watched(tmp_path):
+    """A progress whose clock is `seconds[0]`, and what it printed."""
+    seconds, text = [0.0], io.StringIO()
+    cell = runner.Cell(COMPARISON, None, Store(tmp_path, COMPARISON))
+    return RunsProgress([cell], Console(file=text, width=200), clock=lambda: seconds[0]), seconds, text
+
+
+def tasks():
+    return [Task(COMPARISON, COMPARISON.arms[0], seed) for seed in range(4)]
+
+
+def train(progress, task, seconds, duration, epochs=10):
+    progress.start(task)
+    seconds[0] += duration
+    progress.epoch(task, epochs, {"val_accuracy": 0.5})
+
+
+def test_the_time_left_is_by_the_epochs_that_were_trained(watched):
+    progress, seconds, text = watched
+    first, second, third, last = tasks()
+    train(progress, first, seconds, 20)
+    progress.end(first, record("adam", 0, 0.9))
+    assert text.getvalue() == "Adam, seed 0: test accuracy 90.0%, 2.0 s; about 60 s left\n"
+    train(progress, second, seconds, 4, epochs=2)
+    progress.end(second, failed("adam", 1))
+    assert text.getvalue().splitlines()[-1] == "Adam, seed 1: failed: MemoryError: no room; about 40 s left"
+    progress.start(third)
+    progress.end(third, failed("adam", 2))
+    assert text.getvalue().splitlines()[-1].endswith("; about 20 s left"), "it failed at once"
+    train(progress, last, seconds, 20)
+    progress.end(last, record("adam", 3, 0.8, status="diverged"))
+    assert text.getvalue().splitlines()[-1] == "Adam, seed 3: test accuracy 80.0% (diverged), 2.0 s"
+
+
+def test_a_trial_shows_its_validation_accuracy(watched):
+    progress, seconds, text = watched
+    task = tasks()[0]
+    train(progress, task, seconds, 20)
+    progress.end(task, record("adam", 0, None) | {"validation_accuracy": 0.75})
+    assert "validation accuracy 75.0%, 2.0 s" in text.getvalue()
