@@ -4,8 +4,10 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Any
 
 # (learning rate, sigma) of each parent and its Langevin optimizer where none is given, and the name it is shown by.
 _DEFAULT_RATES = {
@@ -34,6 +36,50 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64
 JIT = ("auto", "on", "off")
 # The seeds of a search's trials begin here, far from those of the runs that are reported.
 _FIRST_TRIAL_SEED = 1_000_000
+
+
+def _is_text(value) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_count(least: int) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def _or_none(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or is_right(value)
+
+
+# Setting, what it must be, and whether a value is that.
+_CHECKS = (
+    ("model", "a name such as dense-30", _is_text),
+    ("dataset", "a name such as digits", _is_text),
+    (
+        "optimizers",
+        "a list of names such as adam and ladam",
+        lambda value: isinstance(value, list | tuple) and all(map(_is_text, value)),
+    ),
+    *((name, "an int >= 1", _is_count(1)) for name in ("epochs", "batch_size", "seeds", "tuning_seeds")),
+    ("tuning_trials", "an int >= 0", _is_count(0)),
+    ("learning_rate", "a finite float > 0", _or_none(lambda value: _is_number(value) and value > 0)),
+    ("sigma", "a finite float >= 0", _or_none(lambda value: _is_number(value) and value >= 0)),
+    ("validation_fraction", "a float in (0, 1)", lambda value: _is_number(value) and 0 < value < 1),
+    ("limit", "an int >= 2, or left out for all", _or_none(_is_count(2))),
+    (
+        "augment",
+        "none, crop-flip (2 pixels), or crop-flip-PIXELS such as crop-flip-4",
+        _or_none(lambda value: isinstance(value, str) and re.fullmatch(r"none|crop-flip(-\d{1,2})?", value, re.ASCII)),
+    ),
+    ("standardize", "true or false", lambda value: isinstance(value, bool)),
+    ("precision", f"{', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}", lambda value: value in PRECISIONS),
+    ("jit", f"{', '.join(JIT[:-1])} or {JIT[-1]}", lambda value: value in JIT),
+    ("dataset_note", "text", lambda value: isinstance(value, str)),
+    ("backend", "a name, or left out", _or_none(_is_text)),
+)
 
 
 @dataclass(frozen=True)
@@ -159,42 +205,23 @@ class Comparison:
     backend: str | None = None
 
     def __post_init__(self):
-        batch_size, epochs = _DEFAULT_LENGTHS.get(self.dataset, _DEFAULT_LENGTH)
+        batch_size, epochs = _DEFAULT_LENGTHS.get(str(self.dataset), _DEFAULT_LENGTH)
         object.__setattr__(self, "batch_size", batch_size if self.batch_size is None else self.batch_size)
         object.__setattr__(self, "epochs", epochs if self.epochs is None else self.epochs)
+        for name, expected, is_right in _CHECKS:
+            if not is_right(getattr(self, name)):
+                default = type(self).__dataclass_fields__[name].default
+                raise ValueError(
+                    f"`{name}` must be {expected}. Received: {name}={getattr(self, name)!r}. Leave it out for "
+                    + ("the default." if default is None or isinstance(default, tuple) else f"{default!r}.")
+                )
         object.__setattr__(self, "optimizers", tuple(self.optimizers))
         if self.augment is None:
             object.__setattr__(self, "augment", "crop-flip" if self.dataset in _AUGMENTED else "none")
-        for name in ("epochs", "batch_size", "seeds", "tuning_seeds", "tuning_trials"):
-            value, least = getattr(self, name), int(name != "tuning_trials")
-            if not isinstance(value, int) or value < least:
-                raise ValueError(f"`{name}` must be an int >= {least}. Received: {name}={value!r}")
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"`learning_rate` must be a finite float > 0. Received: {self.learning_rate}")
-        if self.sigma is not None and not 0 <= self.sigma < math.inf:
-            raise ValueError(f"`sigma` must be a finite float >= 0. Received: sigma={self.sigma}")
         if self.tuning_trials and self.sigma == 0:
             raise ValueError(
                 "`sigma` must be > 0 where it is tuned: values below and above it are tried. "
                 f"Received: sigma={self.sigma}, tuning_trials={self.tuning_trials}. Leave one of them out."
-            )
-        if not 0 < self.validation_fraction < 1:
-            raise ValueError(f"`validation_fraction` must be in (0, 1). Received: {self.validation_fraction}")
-        if self.limit is not None and (not isinstance(self.limit, int) or self.limit < 2):
-            raise ValueError(f"`limit` must be an int >= 2, or None for all. Received: limit={self.limit!r}")
-        if not re.fullmatch(r"none|crop-flip(-\d+)?", self.augment):
-            raise ValueError(
-                "`augment` must be none, crop-flip (2 pixels), or crop-flip-PIXELS such as crop-flip-4. "
-                f"Received: {self.augment!r}"
-            )
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"`precision` must be {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}. "
-                f"Received: precision={self.precision!r}. Leave it out for float32."
-            )
-        if self.jit not in JIT:
-            raise ValueError(
-                f"`jit` must be {', '.join(JIT[:-1])} or {JIT[-1]}. Received: jit={self.jit!r}. Leave it out for auto."
             )
         if not self.optimizers:
             raise ValueError("`optimizers` must name at least one optimizer, e.g. adam ladam. Received none.")

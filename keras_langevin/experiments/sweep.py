@@ -55,7 +55,7 @@ class Sweep:
                     )
                 if not value:
                     raise ValueError(f"`{name}` must have at least one value. Received none.")
-                if len(set(value)) < len(value):
+                if any(value.count(each) > 1 for each in value):
                     raise ValueError(f"The values of `{name}` must differ. Received: {value!r}")
         object.__setattr__(self, "comparisons", tuple(self._comparison(point) for point in self.points))
 
@@ -84,7 +84,7 @@ class Sweep:
             family = point.get("model", "")
             if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
                 raise ValueError(f"`depth` must be an int >= 1. Received: depth={depth!r}")
-            if not family or re.search(r"-\d+$", family):
+            if not isinstance(family, str) or not family or re.search(r"-\d+$", family):
                 raise ValueError(
                     "`depth` must go with a model's family, as in model='dense'. "
                     f"Received: model={family!r}, depth={depth}"

@@ -1,6 +1,7 @@
 """Schedules and values for sigma. Every Keras learning-rate schedule serves as well."""
 
 import math
+import numbers
 
 import keras
 from keras import ops
@@ -34,15 +35,17 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, initial_value: float, decay: float = 1.0, name: str | None = "LogSchedule"):
         super().__init__()
         for argument, value in (("initial_value", initial_value), ("decay", decay)):
-            if not 0 <= value < math.inf:
-                raise ValueError(f"`{argument}` must be a finite number >= 0. Received: {argument}={value}")
+            if not (_is_number(value) and 0 <= value < math.inf):
+                raise ValueError(f"`{argument}` must be a finite number >= 0. Received: {argument}={value!r}")
         self.initial_value = initial_value
         self.decay = decay
         self.name = name
 
     def __call__(self, step):
-        step = ops.cast(step, keras.config.floatx())
-        return self.initial_value / ops.sqrt(ops.log(math.e + step * self.decay))
+        # log(e + t · decay) as log(e¹ + e^(log t + log decay)): t · decay may be beyond what a float holds
+        log_step = ops.log(ops.cast(step, keras.config.floatx()))
+        log_decay = math.log(self.decay) if self.decay else -math.inf
+        return self.initial_value / ops.sqrt(ops.logaddexp(ops.ones_like(log_step), log_step + log_decay))
 
     def get_config(self):
         return {"initial_value": self.initial_value, "decay": self.decay, "name": self.name}
@@ -70,8 +73,12 @@ def posterior_sigma(data_size: int, temperature: float = 1.0) -> float:
     References:
         M. Welling and Y. W. Teh, ICML 2011.
     """
-    if not 1 <= data_size < math.inf:
-        raise ValueError(f"`data_size`, the number of examples, must be >= 1. Received: data_size={data_size}")
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"`temperature` must be finite and > 0. Received: temperature={temperature}")
+    if not (_is_number(data_size) and 1 <= data_size < math.inf):
+        raise ValueError(f"`data_size`, the number of examples, must be >= 1. Received: data_size={data_size!r}")
+    if not (_is_number(temperature) and 0 < temperature < math.inf):
+        raise ValueError(f"`temperature` must be finite and > 0. Received: temperature={temperature!r}")
     return math.sqrt(2 * temperature / data_size)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -96,7 +96,7 @@ def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
         (["--limit", "1"], "`limit` must be an int >= 2"),
         (["--limit", "5000"], "`limit` must be at most 1437"),
         (["--limit", "100"], "`batch_size` must be at most 90"),
-        (["--augment", "flip"], "Received: 'flip'"),
+        (["--augment", "flip"], "Received: augment='flip'"),
         (["--precision", "float31"], "`precision` must be float32, mixed_bfloat16, mixed_float16, bfloat16 or float"),
         (["--jit", "yes"], "`jit` must be auto, on or off. Received: jit='yes'"),
         (["--tuning-trials", "-1"], "`tuning_trials` must be an int >= 0"),

@@ -1,0 +1,41 @@
+"""Properties over many random cases: some hundreds in the default suite, ten thousand among the slow tests."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+FEW, MANY = 300, 10_000
+fuzzed = pytest.mark.parametrize("cases", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+
+# What a user, or a file, may put where something else is expected.
+PLAIN = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.integers(-3, 12),
+    st.floats(),
+    st.floats(0, 2),
+    st.text(max_size=8),
+    st.binary(max_size=4),
+    st.complex_numbers(max_magnitude=2),
+)
+ANYTHING = st.recursive(
+    PLAIN,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.tuples(inner), st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def check(cases: int, function, *strategies, **named):
+    """Calls the function with so many random cases; a failure shows the smallest that fails."""
+    quiet = settings(
+        max_examples=cases, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    quiet(given(*strategies, **named)(function))()
+
+
+def refused(error: Exception) -> bool:
+    """Whether an error is one that the documentation promises: what was expected, and what was received."""
+    return isinstance(error, ValueError) and "Received" in str(error)
