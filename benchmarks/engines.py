@@ -8,16 +8,13 @@ of both are compared, too: they must be equal.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-
-from keras_langevin.experiments.engines.sharing import available_cores
-from keras_langevin.experiments.provenance import provenance
-from keras_langevin.files import replaced
 
 RESULTS = Path(__file__).parent / "results"
 COMPARISON = ["--model", "dense-20", "--dataset", "digits", "--optimizers", "adam", "ladam"]
@@ -42,10 +39,15 @@ def main():
     parser.add_argument("--turns", type=int, default=3, help="default: 3")
     parser.add_argument("--seeds", type=int, default=10, help="default: 10")
     parser.add_argument("--epochs", type=int, default=60, help="default: 60")
-    parser.add_argument("--workers", type=int, default=len(available_cores()), help="default: one on each core")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: one on each core")
     options = parser.parse_args()
+    os.environ["KERAS_BACKEND"] = options.backend
+
+    from keras_langevin.experiments.provenance import provenance
+    from keras_langevin.files import replaced
+
     sizes = (options.backend, options.seeds, options.epochs, options.workers)
-    results = {"provenance": provenance() | {"backend": options.backend}, "comparison": COMPARISON}
+    results = {"provenance": provenance(), "comparison": COMPARISON}
     results |= {name: getattr(options, name) for name in ("seeds", "epochs", "workers")}
     results["seconds"] = {"local": [], "processes": []}
     for turn in range(options.turns):

@@ -132,7 +132,31 @@ def peers() -> str:
     return "\n\n".join(tables)
 
 
+def engines() -> str:
+    rows = []
+    for backend, title in BACKENDS.items():
+        file = read(f"engines-{backend}.json")
+        if file:
+            seconds = [" ".join(f"{value:.0f}" for value in file["seconds"][name]) for name in ("local", "processes")]
+            equal = "equal" if file["equal"] else "**not equal**"
+            size = f"2 optimizers × {file['seeds']} seeds × {file['epochs']} epochs"
+            rows.append(
+                [
+                    title,
+                    size,
+                    seconds[0],
+                    f"{seconds[1]} ({file['workers']})",
+                    f"{file['local_over_processes']:.2f}",
+                    equal,
+                ]
+            )
+    return markdown(
+        ["backend", "dense-20 on digits", "local, s", "processes, s (workers)", "local / processes", "curves"], rows
+    )
+
+
 TABLES = {
+    "engines": engines,
     "steps": steps,
     "starts": starts,
     "generators": generators,
