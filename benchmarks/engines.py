@@ -2,8 +2,8 @@
 
     python benchmarks/engines.py --backend jax
 
-Writes `results/engines-BACKEND.json` as it goes: the seconds of each command and their ratio. The records
-of both are compared, too: they must be equal.
+Writes `results/engines-BACKEND.json` as it goes: the seconds of each command and their ratio. The records of both are
+compared, too: they must be equal.
 """
 
 import argparse
@@ -39,13 +39,15 @@ def main():
     parser.add_argument("--turns", type=int, default=3, help="default: 3")
     parser.add_argument("--seeds", type=int, default=10, help="default: 10")
     parser.add_argument("--epochs", type=int, default=60, help="default: 60")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="default: one on each core")
+    parser.add_argument("--workers", type=int, help="default: one on each core")
     options = parser.parse_args()
     os.environ["KERAS_BACKEND"] = options.backend
 
+    from keras_langevin.experiments.engines.sharing import available_cores
     from keras_langevin.experiments.provenance import provenance
     from keras_langevin.files import replaced
 
+    options.workers = options.workers or len(available_cores())
     sizes = (options.backend, options.seeds, options.epochs, options.workers)
     results = {"provenance": provenance(), "comparison": COMPARISON}
     results |= {name: getattr(options, name) for name in ("seeds", "epochs", "workers")}

@@ -4,10 +4,10 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any
+
+from keras_langevin.experiments.values import is_count, is_number, or_none
 
 # (learning rate, sigma) of each parent and its Langevin optimizer where none is given, and the name it is shown by.
 _DEFAULT_RATES = {
@@ -42,18 +42,6 @@ def _is_text(value) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _is_count(least: int) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
-
-
-def _or_none(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or is_right(value)
-
-
 # Setting, what it must be, and whether a value is that.
 _CHECKS = (
     ("model", "a name such as dense-30", _is_text),
@@ -63,22 +51,22 @@ _CHECKS = (
         "a list of names such as adam and ladam",
         lambda value: isinstance(value, list | tuple) and all(map(_is_text, value)),
     ),
-    *((name, "an int >= 1", _is_count(1)) for name in ("epochs", "batch_size", "seeds", "tuning_seeds")),
-    ("tuning_trials", "an int >= 0", _is_count(0)),
-    ("learning_rate", "a finite float > 0", _or_none(lambda value: _is_number(value) and value > 0)),
-    ("sigma", "a finite float >= 0", _or_none(lambda value: _is_number(value) and value >= 0)),
-    ("validation_fraction", "a float in (0, 1)", lambda value: _is_number(value) and 0 < value < 1),
-    ("limit", "an int >= 2, or left out for all", _or_none(_is_count(2))),
+    *((name, "an int >= 1", is_count(1)) for name in ("epochs", "batch_size", "seeds", "tuning_seeds")),
+    ("tuning_trials", "an int >= 0", is_count(0)),
+    ("learning_rate", "a finite float > 0", or_none(lambda value: is_number(value) and value > 0)),
+    ("sigma", "a finite float >= 0", or_none(lambda value: is_number(value) and value >= 0)),
+    ("validation_fraction", "a float in (0, 1)", lambda value: is_number(value) and 0 < value < 1),
+    ("limit", "an int >= 2, or left out for all", or_none(is_count(2))),
     (
         "augment",
         "none, crop-flip (2 pixels), or crop-flip-PIXELS such as crop-flip-4",
-        _or_none(lambda value: isinstance(value, str) and re.fullmatch(r"none|crop-flip(-\d{1,2})?", value, re.ASCII)),
+        or_none(lambda value: isinstance(value, str) and re.fullmatch(r"none|crop-flip(-\d{1,2})?", value, re.ASCII)),
     ),
     ("standardize", "true or false", lambda value: isinstance(value, bool)),
     ("precision", f"{', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}", lambda value: value in PRECISIONS),
     ("jit", f"{', '.join(JIT[:-1])} or {JIT[-1]}", lambda value: value in JIT),
     ("dataset_note", "text", lambda value: isinstance(value, str)),
-    ("backend", "a name, or left out", _or_none(_is_text)),
+    ("backend", "a name, or left out", or_none(_is_text)),
 )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.store import Store
+from keras_langevin.experiments.values import is_number
 from keras_langevin.files import replaced, writing_to
 
 FILE = "tuning.json"
@@ -79,11 +80,6 @@ class Search:
         return max(self.trials, key=lambda trial: (trial.validation_accuracy, -trial.validation_loss))
 
     @property
-    def arguments(self) -> dict[str, float]:
-        """The learning rate, and sigma where there is one, that were chosen."""
-        return self.chosen.arguments
-
-    @property
     def at_edge(self) -> list[str]:
         """Where the choice is the lowest or the highest of the search: a wider one may find a better.
 
@@ -94,11 +90,11 @@ class Search:
         ['the highest learning rate']
         """
         found = []
-        for name in self.arguments:
+        for name, chosen in self.chosen.arguments.items():
             values = sorted(getattr(trial, name) for trial in self.trials)
             if values[0] < values[-1]:
                 ends = {values[0]: "lowest", values[-1]: "highest"}
-                end = ends.get(self.arguments[name])
+                end = ends.get(chosen)
                 found += [f"the {end} {name.replace('_', ' ')}"] if end else []
         return found
 
@@ -188,7 +184,7 @@ def _checked(trial: dict) -> Trial:
     rates = [found.learning_rate] + [found.sigma] * (found.sigma is not None)
     values = [*found.validation_accuracies, *found.validation_losses]
     numbers = [*rates, *(value for value in values if value is not None)]
-    if not all(isinstance(number, float | int) and math.isfinite(number) for number in numbers) or not values:
+    if not all(is_number(number) for number in numbers) or not values:
         raise ValueError(f"a trial's numbers must be finite, not {trial}")
     return found
 

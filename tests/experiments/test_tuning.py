@@ -187,7 +187,7 @@ def test_a_report_says_what_was_chosen(data, tmp_path):
     (result,) = report.analyse(report.collect([tmp_path]))
     said = " ".join(report.about_setting(result, 1))
     for arm in SMALL.arms:
-        chosen = tuning.read(tmp_path / tuning.FILE)[arm.spec].arguments
+        chosen = tuning.read(tmp_path / tuning.FILE)[arm.spec].chosen.arguments
         assert f"{arm.label}: learning rate {chosen['learning_rate']:g}" in said
     assert "2 seeds each, none of those below" in said
     with pytest.raises(ValueError, match="trials of a search alone"):

@@ -28,12 +28,12 @@ ANYTHING = st.recursive(
 )
 
 
-def check(cases: int, function, *strategies, **named):
+def check(cases: int, function, *strategies):
     """Calls the function with so many random cases; a failure shows the smallest that fails."""
     quiet = settings(
         max_examples=cases, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
-    quiet(given(*strategies, **named)(function))()
+    quiet(given(*strategies)(function))()
 
 
 def refused(error: Exception) -> bool:

@@ -15,7 +15,7 @@ NAMES = ("a", "b", "dense", "dense_1", "dense_10", "block.1", "conv-2")
 EXPRESSIONS = ("dense.*", ".*", "(a|b)", "net/.*", "dense_\\d+", "[", "a$", "", "/", "net", "net/a", "a/b", "nosuch")
 
 
-def trees(depth=3):
+def trees():
     """A model as a nested list: a name and how many weights it owns, or a name and its parts."""
     leaf = st.tuples(st.sampled_from(NAMES), st.integers(1, 3))
     return st.lists(

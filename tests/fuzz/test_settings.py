@@ -1,5 +1,6 @@
 """Settings of comparisons, configuration files, records: what is wrong ends with a documented error, whatever it is."""
 
+import dataclasses
 import json
 import tomllib
 
@@ -7,7 +8,6 @@ import pytest
 from hypothesis import strategies as st
 
 from keras_langevin.experiments import report, tuning
-from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.report.runs import checked_run
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.sweep import SETTINGS, Sweep, config_text, read_config
@@ -56,7 +56,7 @@ def test_settings_are_taken_or_refused(cases):
         else:
             seen["taken"] += 1
             for comparison in sweep.comparisons:
-                assert comparison.folder_name == Comparison(**vars_of(comparison)).folder_name
+                assert comparison.folder_name == dataclasses.replace(comparison).folder_name
                 json.dumps(comparison.as_dict(), allow_nan=False)
 
     check(cases, agrees, ANY_SETTINGS)
@@ -103,10 +103,6 @@ def test_no_text_is_a_configuration_that_crashes(cases, tmp_path):
     )
 
 
-def vars_of(comparison):
-    return {name: getattr(comparison, name) for name in comparison.__dataclass_fields__}
-
-
 @fuzzed
 def test_records_are_read_or_refused(cases, tmp_path):
     good = record("adam", 0, 0.5)
@@ -128,7 +124,7 @@ def test_records_are_read_or_refused(cases, tmp_path):
 @fuzzed
 def test_folders_are_reported_or_refused(cases, tmp_path):
     """A configuration, a record and a search with random entries: a report is written, or the error names the file."""
-    comparison = Comparison(**vars_of(COMPARISON) | {"tuning_trials": 2})
+    comparison = dataclasses.replace(COMPARISON, tuning_trials=2)
     folder = write_folder(tmp_path / "results", comparison, of_seeds([0.5, 0.6], [0.7, 0.8]))
     config, run = folder / "config.json", Store(folder, comparison).path(comparison.arms[0], 0)
     search = folder / tuning.FILE

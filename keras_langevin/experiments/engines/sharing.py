@@ -69,8 +69,8 @@ def as_a_child_starts(cores: list[int], variables: dict[str, str]) -> Iterator[N
 
 def once_for_each_dataset(cells: Sequence[Cell], share: Callable[[datasets.Data], Any]) -> list[Any]:
     """What `share` made of the data of each cell; it is called once for the data that several cells have."""
-    shared = {id(cell.data): cell.data for cell in cells}
-    shared = {key: share(data) for key, data in shared.items()}
+    datasets_by_id = {id(cell.data): cell.data for cell in cells}
+    shared = {key: share(data) for key, data in datasets_by_id.items()}
     return [shared[id(cell.data)] for cell in cells]
 
 

@@ -106,7 +106,7 @@ def _merged(group: list) -> Cell:
     arms, runs, planned, called_with, searches = {}, {}, set(), {}, {}
     for folder, comparison, _, arguments in group:
         own_searches = _searches(folder, comparison)
-        arguments = arguments | {spec: search.arguments for spec, search in own_searches.items()}
+        arguments = arguments | {spec: search.chosen.arguments for spec, search in own_searches.items()}
         searches |= {arm_key(Arm(spec)): search for spec, search in own_searches.items()}
         for arm in comparison.arms:
             arms.setdefault(arm_key(arm), arm)

@@ -1,8 +1,6 @@
 """A run as a report sees it: a record that was read and checked."""
 
 import json
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 from keras_langevin.experiments.config import Arm
 from keras_langevin.experiments.statistics import stayed_at_chance
 from keras_langevin.experiments.store import CURVES
+from keras_langevin.experiments.values import is_count, is_number, or_none
 
 STATUSES = ("finished", "diverged", "failed")
 
@@ -85,13 +84,13 @@ it to repeat that run, or leave its folder out.
         if not is_right(record.get(name)):
             raise _not_a_record(path, f"`{name}` must be {expected}", record.get(name))
     status, curves = record["status"], record.get("curves", {})
-    if status != "failed" and not (_is_number(record.get("test_accuracy")) and 0 <= record["test_accuracy"] <= 1):
+    if status != "failed" and not (is_number(record.get("test_accuracy")) and 0 <= record["test_accuracy"] <= 1):
         raise _not_a_record(path, "`test_accuracy` must be in [0, 1]", record.get("test_accuracy"))
     if not isinstance(curves, dict):
         raise _not_a_record(path, "`curves` must be an object", curves)
     for name in CURVES:
         values = curves.get(name, [])
-        if not isinstance(values, list) or not all(value is None or _is_number(value) for value in values):
+        if not isinstance(values, list) or not all(value is None or is_number(value) for value in values):
             raise _not_a_record(path, f"the curve `{name}` must be a list of finite numbers or null", values)
     lengths = {name: len(curves.get(name, [])) for name in CURVES}
     if len(set(lengths.values())) > 1:
@@ -118,30 +117,17 @@ def is_name(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable() and bool(value.strip())
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_count(least: int) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_number_or_none(value: Any) -> bool:
-    return value is None or _is_number(value)
-
-
-def _is_object_or_none(value: Any) -> bool:
-    return value is None or isinstance(value, dict)
-
-
 _CHECKS = (
     ("optimizer", "a name", is_name),
-    ("seed", "an int >= 0", _is_count(0)),
-    ("num_classes", "an int >= 1", _is_count(1)),
+    ("seed", "an int >= 0", is_count(0)),
+    ("num_classes", "an int >= 1", is_count(1)),
     ("status", f"one of {', '.join(STATUSES)}", lambda value: value in STATUSES),
-    *((name, "a finite number or null", _is_number_or_none) for name in ("test_loss", "train_loss", "seconds")),
-    *((name, "an object or null", _is_object_or_none) for name in ("arguments", "provenance")),
-    ("error", "text or null", lambda value: value is None or isinstance(value, str)),
+    *((name, "a finite number or null", or_none(is_number)) for name in ("test_loss", "train_loss", "seconds")),
+    *(
+        (name, "an object or null", or_none(lambda value: isinstance(value, dict)))
+        for name in ("arguments", "provenance")
+    ),
+    ("error", "text or null", or_none(lambda value: isinstance(value, str))),
 )
 
 
