@@ -39,9 +39,7 @@ class GammaCorrection(Langevin):
 
     def __init__(self, *args, gamma_correction: bool = False, **kwargs):
         if not isinstance(gamma_correction, bool):
-            raise ValueError(
-                f"`gamma_correction` must be True or False. Received: {gamma_correction=}. Pass True for Γ."
-            )
+            raise ValueError(f"`gamma_correction` must be True or False. Received: {gamma_correction=}. Pass a bool.")
         super().__init__(*args, **kwargs)
         self.gamma_correction = gamma_correction
         if gamma_correction:
