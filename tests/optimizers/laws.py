@@ -12,21 +12,24 @@ COMPILED = list(MODES)[-1]
 FALSE_ALARMS = 1e-6  # of each statistic, over all seeds; the seeds are fixed
 
 
-def run_chains(optimizer, gradient, updates: int, start: np.ndarray, mode: str = COMPILED) -> np.ndarray:
-    """The chains' last states.
+def run_chains(optimizer, gradient, updates: int, start: np.ndarray, record: int | None = None) -> np.ndarray:
+    """The chains' last states; or their states after each `record` updates, array of shape `(times, *start.shape)`.
 
     Args:
-        optimizer: it may have been built on another variable of this shape before, and goes on from there.
+        optimizer: not built yet.
         gradient: function of the states, array of shape `(num_chains, dimension)`, that returns an equal one.
         updates: int.
         start: float32 array of shape `(num_chains, dimension)`, the first states.
     """
     (theta,) = make_variables(start.shape, seed=None)
     theta.assign(start)
-    step = make_step(optimizer, [theta], mode)
-    for _ in range(updates):
+    step = make_step(optimizer, [theta], COMPILED)
+    states = []
+    for update in range(1, updates + 1):
         step([gradient(values([theta])[0]).astype("float32")])
-    return values([theta])[0].astype("float64")
+        if update == updates or (record and update % record == 0):
+            states.append(values([theta])[0].astype("float64"))
+    return np.stack(states) if record else states[-1]
 
 
 def assert_samples_normal(samples, covariance, bias: float = 0.0):
