@@ -32,6 +32,12 @@ class GammaCorrection(Langevin):
         ValueError: `gamma_correction` is not a bool, or the other arguments make P something else than a function of
             v, or the step something else than −γ·P·g.
 
+    Example:
+
+    >>> from keras_langevin import LAdam
+    >>> LAdam(1e-3, beta_1=0.0, beta_2=0.99, sigma=1e-2, gamma_correction=True).averaging_rate
+    0.99
+
     References:
         C. Li, C. Chen, D. Carlson and L. Carin, AAAI 2016, equation (4). S. Delong, F. Balboa Usabiaga and A. Donev,
         Brownian dynamics without Green's functions, J. Chem. Phys. 2014 (a random displacement for a divergence).
