@@ -21,7 +21,7 @@ class GammaCorrection(Langevin):
 
     It assumes that v forgets, in 1/(1 − ρ) updates, sooner than the weights decorrelate, and that a step changes √P by
     little, which asks for an ε that is not tiny beside the squared gradients. `docs/gamma-correction.md` has the
-    derivation, measurements, and what holding v_{t−1} fixed (as in the reference) leaves of the bias: a share ρ.
+    derivation, measurements, and what a derivative of P with v_{t−1} held fixed leaves of the bias: a share ρ.
 
     Args:
         *args: the optimizer's arguments.
@@ -39,7 +39,7 @@ class GammaCorrection(Langevin):
     0.99
 
     References:
-        C. Li, C. Chen, D. Carlson and L. Carin, AAAI 2016, equation (4). S. Delong, F. Balboa Usabiaga and A. Donev,
+        C. Li, C. Chen, D. Carlson and L. Carin, AAAI 2016 (Γ). S. Delong, F. Balboa Usabiaga and A. Donev,
         Brownian dynamics without Green's functions, J. Chem. Phys. 2014 (a random displacement for a divergence).
     """
 

@@ -44,7 +44,7 @@ class LRMSprop(GammaCorrection, fused(keras.optimizers.RMSprop)):
 
     References:
         C. Li, C. Chen, D. Carlson and L. Carin, Preconditioned stochastic gradient Langevin dynamics for deep neural
-        networks, AAAI 2016, equations (4) to (6). P. Bras, arXiv:2212.14718.
+        networks, AAAI 2016. P. Bras, arXiv:2212.14718.
     """
 
     elementwise_preconditioner = True
