@@ -212,7 +212,7 @@ def normal_fit_divergence_of_law(covariance, law):
 @every_target
 def test_preconditioned_with_gamma_samples_the_law(target):
     """L-RMSprop on the same Gaussian: its P follows the gradient, so that the law is the invariant one only with Γ. Its
-    variance is then off by up to 4% at this step, in any direction; without Γ by more than 15% in some."""
+    variance is then off by up to 4% at this step, in any direction; without Γ by more than 40% in some."""
     rate, biases = 0.01, {}
     for on in (True, False):
         optimizer = LRMSprop(rate, rho=0.5, epsilon=1.0, sigma=SIGMA, seed=4, gamma_correction=on)
@@ -223,4 +223,4 @@ def test_preconditioned_with_gamma_samples_the_law(target):
             assert_samples_normal(samples, target.law, bias=0.04)
         biases[on] = np.abs(linalg.eigvalsh(np.cov(samples.T), target.law) - 1).max()
     print(f"\n{len(target.covariance)} dimensions: largest relative error of a variance {biases}")
-    assert biases[False] > 0.15
+    assert biases[False] > 0.4 > biases[True]  # in 50 dimensions 0.27 is the Monte-Carlo error's
