@@ -15,6 +15,7 @@ from keras_langevin.version import __version__
 
 __all__ = [
     "LSGD",
+    "SGHMC",
     "LAdadelta",
     "LAdagrad",
     "LAdam",
@@ -41,6 +42,7 @@ if not _is_the_command():
     from keras_langevin.datasets.preprocessing import RandomCropFlip
     from keras_langevin.optimizers import (
         LSGD,
+        SGHMC,
         LAdadelta,
         LAdagrad,
         LAdam,

@@ -4,15 +4,19 @@ from keras_langevin.optimizers.adadelta import LAdadelta
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
 from keras_langevin.optimizers.describe import describe
+from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.registry import REGISTRY, get
 from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.schedules import LogSchedule, posterior_sigma
 from keras_langevin.optimizers.sgd import LSGD
+from keras_langevin.optimizers.sghmc import SGHMC
 
 __all__ = [
     "LSGD",
     "REGISTRY",
+    "SGHMC",
+    "GammaCorrection",
     "LAdadelta",
     "LAdagrad",
     "LAdam",

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.langevin import Langevin, fused
 
 
@@ -18,7 +19,7 @@ class AdamPreconditioner(Langevin):
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LAdam(AdamPreconditioner, fused(keras.optimizers.Adam)):
+class LAdam(AdamPreconditioner, GammaCorrection, fused(keras.optimizers.Adam)):
     """Adam with Langevin noise.
 
         θ_t = [Adam's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(1 − β₂ᵗ) / (√v_t + ε),   Z_t ~ N(0, I)
@@ -37,10 +38,12 @@ class LAdam(AdamPreconditioner, fused(keras.optimizers.Adam)):
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
         seed: int, or `None` to draw one. Defaults to `None`.
         noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        gamma_correction: bool, with `beta_1=0.0` and without `amsgrad` alone: see `keras_langevin.LRMSprop`, of which
+            this L-Adam is the like. Defaults to `False`.
         **kwargs: every other argument of `keras.optimizers.Adam`.
 
     Raises:
-        ValueError: see `keras_langevin.Langevin`.
+        ValueError: see `keras_langevin.Langevin`; `gamma_correction` with `beta_1` or `amsgrad`.
 
     Example:
 
@@ -56,6 +59,12 @@ class LAdam(AdamPreconditioner, fused(keras.optimizers.Adam)):
     References:
         D. P. Kingma and J. Ba, Adam, ICLR 2015. P. Bras, arXiv:2212.14718, algorithm 1.
     """
+
+    correctable = {"beta_1": 0.0, "amsgrad": False}
+
+    @property
+    def averaging_rate(self):
+        return self.beta_2
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")

@@ -13,7 +13,6 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.selection import LayerSelection, choice, group_by_layer
 
-_LANGEVIN_ARGUMENTS = ("sigma", "layers", "seed", "noise")
 # Variables of at most so many elements are drawn together: a draw for each costs more to compile and to launch than to
 # compute. A round number, not tuned.
 _POOL_LIMIT = 1 << 16
@@ -71,6 +70,8 @@ class Langevin:
     # Whether an element of P depends on the same element of the slots alone. Then P is computed for all small variables
     # at once, and `preconditioner` and `before_step` are given a pool of them, of which `slot` is flat.
     elementwise_preconditioner = False
+    # The parent's arguments that the class has another argument for.
+    replaced_arguments: tuple[str, ...] = ()
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -410,13 +411,19 @@ def _parameters(method) -> dict[str, inspect.Parameter]:
 
 
 def _signature(cls) -> inspect.Signature:
-    """The parent's arguments and the Langevin ones, so that `help` and editors show them all."""
-    if "__init__" in vars(cls):
-        return inspect.Signature(_parameters(cls.__init__).values())
-    parameters = _parent_parameters(cls)
-    if "epsilon" in parameters:
-        parameters["epsilon"] = parameters["epsilon"].replace(default=cls.default_epsilon)
-    own = _parameters(Langevin.__init__)
-    variadic = [p for p in parameters.values() if p.kind is p.VAR_KEYWORD]
-    ordinary = [p for p in parameters.values() if p.kind is not p.VAR_KEYWORD]
-    return inspect.Signature(ordinary + [own[name] for name in _LANGEVIN_ARGUMENTS] + variadic)
+    """The parent's arguments and the class's own, so that `help` and editors show them all."""
+    own = {}
+    for base in reversed(cls.__mro__[: cls.__mro__.index(Langevin) + 1]):
+        if "__init__" in vars(base):
+            parameters = _parameters(base.__init__)
+            takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+            own = own | parameters if takes_more else parameters
+    if not takes_more:
+        return inspect.Signature(own.values())
+    parents = {name: p for name, p in _parent_parameters(cls).items() if name not in {*own, *cls.replaced_arguments}}
+    if "epsilon" in parents:
+        parents["epsilon"] = parents["epsilon"].replace(default=cls.default_epsilon)
+    variadic = [p for p in _parent_parameters(cls).values() if p.kind is p.VAR_KEYWORD]
+    leading = [p for p in own.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    ordinary = [p for p in parents.values() if p.kind is not p.VAR_KEYWORD]
+    return inspect.Signature(leading + ordinary + [p for p in own.values() if p.kind is p.KEYWORD_ONLY] + variadic)

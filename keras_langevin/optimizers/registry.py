@@ -8,10 +8,12 @@ from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
 from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.sgd import LSGD
+from keras_langevin.optimizers.sghmc import SGHMC
 
 # Each Langevin optimizer beside the parent that it is compared with.
 PARENTS = {
     LSGD: keras.optimizers.SGD,
+    SGHMC: keras.optimizers.SGD,
     LAdam: keras.optimizers.Adam,
     LAdamW: keras.optimizers.AdamW,
     LRMSprop: keras.optimizers.RMSprop,

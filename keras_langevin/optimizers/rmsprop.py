@@ -3,12 +3,13 @@
 import keras
 from keras import ops
 
-from keras_langevin.optimizers.langevin import Langevin, fused
+from keras_langevin.optimizers.gamma_correction import GammaCorrection
+from keras_langevin.optimizers.langevin import fused
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LRMSprop(Langevin, fused(keras.optimizers.RMSprop)):
-    """RMSprop with Langevin noise (pSGLD without the drift Γ).
+class LRMSprop(GammaCorrection, fused(keras.optimizers.RMSprop)):
+    """RMSprop with Langevin noise (pSGLD; with the drift Γ by `gamma_correction=True`).
 
         θ_t = [RMSprop's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(v_t + ε),   Z_t ~ N(0, I)
 
@@ -25,16 +26,21 @@ class LRMSprop(Langevin, fused(keras.optimizers.RMSprop)):
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
         seed: int, or `None` to draw one. Defaults to `None`.
         noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        gamma_correction: bool, whether to add the drift γ·(σ²/2)·Γ, Γ_i = ∂P_i/∂θ_i, without which small steps sample
+            exp(−2V/σ²)/P and not exp(−2V/σ²). It is estimated, see `keras_langevin.optimizers.GammaCorrection`, which
+            keeps one slot more. Not with `momentum` or `centered`. Defaults to `False`, as in practice.
         **kwargs: every other argument of `keras.optimizers.RMSprop`.
 
     Raises:
-        ValueError: see `keras_langevin.Langevin`.
+        ValueError: see `keras_langevin.Langevin`; `gamma_correction` with `momentum` or `centered`.
 
     Example:
 
     >>> from keras_langevin import LRMSprop
     >>> LRMSprop(1e-3, sigma=1e-4, layers=["stem", -1]).layers
     ['stem', -1]
+    >>> LRMSprop(1e-3, sigma=1e-2, gamma_correction=True).gamma_correction
+    True
 
     References:
         C. Li, C. Chen, D. Carlson and L. Carin, Preconditioned stochastic gradient Langevin dynamics for deep neural
@@ -42,6 +48,11 @@ class LRMSprop(Langevin, fused(keras.optimizers.RMSprop)):
     """
 
     elementwise_preconditioner = True
+    correctable = {"momentum": 0.0, "centered": False}
+
+    @property
+    def averaging_rate(self):
+        return self.rho
 
     def preconditioner(self, variable, before):
         variance = self.slot(self._velocities, variable)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_langevin.optimizers import LSGD, LAdadelta, LAdagrad, LAdam, LAdamW, LRMSprop, noise
+from keras_langevin.optimizers import LSGD, SGHMC, LAdadelta, LAdagrad, LAdam, LAdamW, LRMSprop, noise
 
 BACKEND = keras.backend.backend()
 
@@ -22,6 +22,11 @@ BACKEND = keras.backend.backend()
 def sgd(gradients, **_) -> Iterator[np.ndarray]:
     for gradient in gradients:
         yield np.ones_like(gradient)
+
+
+def sghmc(gradients, friction=0.1, **_) -> Iterator[np.ndarray]:
+    for gradient in gradients:
+        yield np.full_like(gradient, friction)
 
 
 def adam(gradients, beta_2=0.999, epsilon=1e-6, amsgrad=False, **_) -> Iterator[np.ndarray]:
@@ -70,6 +75,9 @@ class Case:
         parent_arguments: what the parent must be given to equal the Langevin class's defaults.
         options: name -> arguments that only this family takes.
         learning_rate: float with which it trains a small model.
+        own_arguments: the names of those of its arguments that neither the parent nor every Langevin optimizer has.
+        of_parent: its options -> those of the parent that takes the same step.
+        kept: its options -> the share of an update's noise that comes again in the next.
     """
 
     langevin: type[keras.optimizers.Optimizer]
@@ -78,12 +86,15 @@ class Case:
     parent_arguments: dict = field(default_factory=lambda: {"epsilon": 1e-6})
     options: dict[str, dict] = field(default_factory=dict)
     learning_rate: float = 0.01
+    own_arguments: tuple[str, ...] = ()
+    of_parent: Callable[[dict], dict] = dict
+    kept: Callable[..., float] = lambda **_: 0.0
 
     def make(self, **arguments) -> keras.optimizers.Optimizer:
         return self.langevin(**{"learning_rate": self.learning_rate} | arguments)
 
     def make_parent(self, **arguments) -> keras.optimizers.Optimizer:
-        return self.parent(**{"learning_rate": self.learning_rate} | self.parent_arguments | arguments)
+        return self.parent(**{"learning_rate": self.learning_rate} | self.parent_arguments | self.of_parent(arguments))
 
     def preconditioners(self, gradients, **options) -> list[np.ndarray]:
         """P_1, ..., P_T for one variable; list of arrays of its shape.
@@ -92,6 +103,19 @@ class Case:
             gradients: its gradients g_1, ..., g_T, list of arrays.
         """
         return list(self.reference([np.asarray(gradient, "float64") for gradient in gradients], **options))
+
+    def accumulated(self, noises, **options) -> list[np.ndarray]:
+        """What updates add that draw `noises` (list of arrays): each its own, and a share of what the last added."""
+        added = []
+        for fresh in noises:
+            added.append(fresh + (self.kept(**options) * added[-1] if added else 0))
+        return added
+
+
+def with_momentum(arguments: dict) -> dict:
+    """SGHMC's arguments as those of SGD."""
+    momentum = {"momentum": 1.0 - arguments["friction"]} if "friction" in arguments else {}
+    return {name: value for name, value in arguments.items() if name != "friction"} | momentum
 
 
 # A short memory, so that in the contract's falling gradients the maximum is not the latest velocity.
@@ -105,13 +129,24 @@ CASES = [
         parent_arguments={},
         options={"momentum": {"momentum": 0.9}, "nesterov": {"momentum": 0.9, "nesterov": True}},
     ),
-    Case(LAdam, keras.optimizers.Adam, adam, options=AMSGRAD),
+    Case(
+        SGHMC,
+        keras.optimizers.SGD,
+        sghmc,
+        parent_arguments={"momentum": 0.9},
+        options={"friction": {"friction": 0.4}, "overdamped": {"friction": 1.0}},
+        own_arguments=("friction", "temperature"),
+        of_parent=with_momentum,
+        kept=lambda friction=0.1, **_: 1 - friction,
+    ),
+    Case(LAdam, keras.optimizers.Adam, adam, options=AMSGRAD, own_arguments=("gamma_correction",)),
     Case(LAdamW, keras.optimizers.AdamW, adam, options=AMSGRAD),
     Case(
         LRMSprop,
         keras.optimizers.RMSprop,
         rmsprop,
         options={"momentum": {"momentum": 0.9}, "centered": {"centered": True}},
+        own_arguments=("gamma_correction",),
     ),
     Case(LAdadelta, keras.optimizers.Adadelta, adadelta, learning_rate=1.0),
     Case(LAdagrad, keras.optimizers.Adagrad, adagrad),

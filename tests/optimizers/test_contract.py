@@ -87,12 +87,16 @@ def test_noise_of_each_update_is_the_formula(case, arguments, shapes):
     parent = increments(case.make_parent(learning_rate=rate, **arguments), variables, gradients)
     for index in range(len(variables)):
         preconditioners = case.preconditioners([update[index] for update in gradients], **arguments)
-        for update, preconditioner in enumerate(preconditioners):
-            scale = SIGMA * np.sqrt(rate) * np.sqrt(preconditioner)
-            expected = scale * normals(SEED, update, [v.shape for v in variables])[index]
+        noises = [
+            SIGMA * np.sqrt(rate * preconditioner) * normals(SEED, update, [v.shape for v in variables])[index]
+            for update, preconditioner in enumerate(preconditioners)
+        ]
+        sizes = case.accumulated(np.abs(noises), **arguments)
+        for update, expected in enumerate(case.accumulated(noises, **arguments)):
             step = parent[update][index]
             error = np.abs(noisy[update][index] - step - expected)
-            assert np.all(error <= 1e-4 * np.abs(expected) + 1e-6 * np.abs(step)), f"update {update}"
+            rounding = 1e-4 * np.abs(noises[update]) + 1e-6 * (np.abs(step) + sizes[update])
+            assert np.all(error <= rounding), f"update {update}"
 
 
 @pytest.mark.parametrize(("case", "arguments"), EVERY_PRECONDITIONER)
@@ -106,7 +110,8 @@ def test_noise_has_covariance_sigma_squared_gamma_p(case, arguments):
     noisy = increments(case.make(learning_rate=rate, sigma=SIGMA, seed=1, **arguments), variables, gradients)
     parent = increments(case.make_parent(learning_rate=rate, **arguments), variables, gradients)
     preconditioner = case.preconditioners([gradient for (gradient,) in gradients], **arguments)[-1]
-    z = (noisy[-1][0] - parent[-1][0]) / np.sqrt(SIGMA**2 * rate * preconditioner)
+    last, before = (noisy[update][0] - parent[update][0] for update in (-1, -2))
+    z = (last - case.kept(**arguments) * before) / np.sqrt(SIGMA**2 * rate * preconditioner)
     low, high = stats.chi2.ppf([0.5e-6, 1 - 0.5e-6], df=rows)
     for column in z.T:
         assert low < np.sum(column**2) < high
@@ -188,12 +193,13 @@ def test_one_draw_for_each_accumulated_update(case):
     added = increments(case.make(**arguments), variables, zero_gradients(variables, accumulation * updates))
     for index, variable in enumerate(variables):
         preconditioners = case.preconditioners([np.zeros(variable.shape)] * updates)
+        draws = [normals(SEED, update, [v.shape for v in variables])[index] for update in range(updates)]
+        noises = [SIGMA * np.sqrt(rate * p) * z for p, z in zip(preconditioners, draws, strict=True)]
+        expected = case.accumulated(noises)
         for step, weights in enumerate(added):
             update, remainder = divmod(step, accumulation)
             is_update = remainder == accumulation - 1
-            z = normals(SEED, update, [v.shape for v in variables])[index]
-            noise = SIGMA * np.sqrt(rate * preconditioners[update]) * z
-            np.testing.assert_allclose(weights[index], is_update * noise, rtol=1e-4)
+            np.testing.assert_allclose(weights[index], is_update * expected[update], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("accumulation", [None, 2])
@@ -214,10 +220,13 @@ def test_sigma_schedule_sees_the_counter_of_the_learning_rate_schedule(case, acc
     )
     added = increments(optimizer, variables, zero_gradients(variables, updates * stride))[stride - 1 :: stride]
     preconditioners = case.preconditioners([np.zeros(variables[0].shape)] * updates)
-    for update, ((weights,), preconditioner) in enumerate(zip(added, preconditioners, strict=True)):
+    noises = []
+    for update, preconditioner in enumerate(preconditioners):
         step = update * stride + stride - 1
         scale = value(SIGMA, step) * np.sqrt(value(0.02, step) * preconditioner)
-        np.testing.assert_allclose(weights, scale * normal(SEED, update, weights.shape), rtol=1e-4)
+        noises.append(scale * normal(SEED, update, variables[0].shape))
+    for (weights,), expected in zip(added, case.accumulated(noises), strict=True):
+        np.testing.assert_allclose(weights, expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(float(optimizer.sigma), value(SIGMA, updates * stride), rtol=1e-6)
 
 

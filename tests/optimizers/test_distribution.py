@@ -13,7 +13,7 @@ from tests.optimizers.cases import BACKEND
 
 MODEL = """
 import keras, numpy as np
-from keras_langevin import LAdadelta, LAdam
+from keras_langevin import SGHMC, LAdadelta, LAdam, LRMSprop
 
 def zero_loss(_, prediction):
     return 0.0 * keras.ops.mean(prediction, axis=-1)
@@ -26,7 +26,12 @@ def trained(make, **compile_arguments):
     model.fit(np.ones((16, 256), "float32"), np.ones((16, 8), "float32"), batch_size=8, verbose=0)
     return model
 
-MAKERS = [lambda: LAdam(1e-3, sigma=0.1, seed=3), lambda: LAdadelta(0.1, sigma=0.1, seed=3, layers=["dense_8"])]
+MAKERS = [
+    lambda: LAdam(1e-3, sigma=0.1, seed=3),
+    lambda: LAdadelta(0.1, sigma=0.1, seed=3, layers=["dense_8"]),
+    lambda: SGHMC(1e-3, sigma=0.1, seed=3),
+    lambda: LRMSprop(1e-3, sigma=0.1, seed=3, gamma_correction=True),
+]
 """
 
 MIRRORED = """
@@ -68,13 +73,14 @@ COLLECTIVES = """
 import jax, numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from keras_langevin import LAdam, LAdadelta
+from keras_langevin import SGHMC, LAdam, LAdadelta, LRMSprop
 
 mesh = Mesh(np.array(jax.devices()).reshape(2, 2), ("row", "column"))
 SPECS = {(512, 256): ("row", "column"), (256,): ("column",), (8, 256): (None, "column"), (4, 6): ("row", None)}
-for cls in (LAdam, LAdadelta):
+CLASSES = (LAdam, {}), (LAdadelta, {}), (SGHMC, {}), (LRMSprop, {"gamma_correction": True})
+for cls, arguments in CLASSES:
     variables = [keras.Variable(np.zeros(shape, "float32"), name="kernel") for shape in SPECS]
-    optimizer = cls(1e-3, sigma=1.0, seed=0)
+    optimizer = cls(1e-3, sigma=1.0, seed=0, **arguments)
     optimizer.build(variables)
     split = {shape: NamedSharding(mesh, PartitionSpec(*spec)) for shape, spec in SPECS.items()}
     everywhere = NamedSharding(mesh, PartitionSpec())

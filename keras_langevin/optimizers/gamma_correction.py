@@ -1,0 +1,106 @@
+"""The drift Γ of a preconditioner that depends on the weights, from gradients and the optimizer's own noise alone."""
+
+from keras import ops
+
+from keras_langevin.optimizers import noise as noise_source
+from keras_langevin.optimizers.langevin import Langevin
+
+
+class GammaCorrection(Langevin):
+    """Adds the drift that a state-dependent P needs: a mixin, to be named in place of `Langevin`.
+
+        θ_t = [the parent's step] + σ_t√γ_t · √P_t ⊙ Z_t + C_t
+        C_t = (1 + ρ) · (√P_t − √P_{t−1}) ⊙ S_t,   S_{t+1} = ρ · S_t + σ_t√γ_t · Z_t,   S_1 = 0
+
+    with P a function of v_t = ρ·v_{t−1} + (1 − ρ)·g_t². Without Γ, small steps sample exp(−2V/σ²)/P, and not
+    exp(−2V/σ²): the noise drives weights to where P is large. The drift that mends this is γ·(σ²/2)·Γ, Γ_i = ∂P_i/∂θ_i,
+    P as a function of where the weights are; it has the diagonal of the Hessian in it. C_t has that mean, because an
+    update's own noise is a random displacement: what √P does after the displacement S, times S, is its derivative on
+    average, and other elements' noise has no part in it. Summed over the updates it multiplies Z_t, in place of √P_t,
+    with a mean of the √P that come after it, and of the same variance: no noise is added on the whole.
+
+    It assumes that v forgets, in 1/(1 − ρ) updates, sooner than the weights decorrelate, and that a step changes √P by
+    little, which asks for an ε that is not tiny beside the squared gradients. `docs/gamma-correction.md` has the
+    derivation, measurements, and what a derivative of P with v_{t−1} held fixed leaves of the bias: a share ρ.
+
+    Args:
+        *args: the optimizer's arguments.
+        gamma_correction: bool. Keeps one more slot, S, for each noisy variable. Defaults to `False`.
+        **kwargs: the optimizer's arguments.
+
+    Raises:
+        ValueError: `gamma_correction` is not a bool, or the other arguments make P something else than a function of
+            v, or the step something else than −γ·P·g.
+
+    Example:
+
+    >>> from keras_langevin import LAdam
+    >>> LAdam(1e-3, beta_1=0.0, beta_2=0.99, sigma=1e-2, gamma_correction=True).averaging_rate
+    0.99
+
+    References:
+        C. Li, C. Chen, D. Carlson and L. Carin, AAAI 2016 (Γ). S. Delong, F. Balboa Usabiaga and A. Donev,
+        Brownian dynamics without Green's functions, J. Chem. Phys. 2014 (a random displacement for a divergence).
+    """
+
+    def __init__(self, *args, gamma_correction: bool = False, **kwargs):
+        if not isinstance(gamma_correction, bool):
+            raise ValueError(f"`gamma_correction` must be True or False. Received: {gamma_correction=}. Pass a bool.")
+        super().__init__(*args, **kwargs)
+        self.gamma_correction = gamma_correction
+        if gamma_correction:
+            self.elementwise_preconditioner = False  # variable by variable, as C is
+            self._check_correctable()
+
+    # --- what a subclass defines ------------------------------------------------------------------------------------
+
+    # Arguments with which there is no correction, and the value that they must have.
+    correctable: dict[str, object] = {}
+
+    @property
+    def averaging_rate(self) -> float:
+        """ρ, the share of v that stays at an update."""
+        raise NotImplementedError(f"{type(self).__name__} must define `averaging_rate`, the decay rate of v.")
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _check_correctable(self):
+        for argument, needed in self.correctable.items():
+            value = getattr(self, argument)
+            if value != needed:
+                raise ValueError(
+                    "`gamma_correction=True` needs a step −γ·P·g with a P that is a function of the mean squared "
+                    f"gradient, hence {argument}={needed} in {type(self).__name__}. Received: {argument}={value}. "
+                    f"Pass `{argument}={needed}`, or leave the correction out."
+                )
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        if self.gamma_correction:
+            noisy = sorted(self._noisy_indices)
+            slots = self.add_optimizer_variables([variables[index] for index in noisy], "noise_memory")
+            self._noise_memories = dict(zip(noisy, slots, strict=True))
+
+    def before_step(self, variable):
+        return self.preconditioner(variable, None) if self.gamma_correction else None
+
+    def _add_noise(self, pool, before, learning_rate):
+        super()._add_noise(pool, before, learning_rate)
+        if not self.gamma_correction:
+            return
+        for variable, index, place, previous in zip(pool.members, pool.indices, pool.draw.places, before, strict=True):
+            dtype = previous.dtype
+            scale = ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype))
+            memory = self._noise_memories[index]
+            past = ops.cast(memory, dtype)
+            change = ops.sqrt(self.preconditioner(variable, previous)) - ops.sqrt(previous)
+            correction = (1 + self.averaging_rate) * change * past
+            self.assign_add(variable, ops.cast(correction, variable.dtype))
+            draw = noise_source.Draw((place,), False, self.noise)
+            z = noise_source.sample(ops.convert_to_tensor(self._seed), ops.convert_to_tensor(self.iterations), draw)
+            self.assign(memory, ops.cast(self.averaging_rate * past + scale * ops.cast(z, dtype), memory.dtype))
+
+    def get_config(self):
+        return super().get_config() | {"gamma_correction": self.gamma_correction}

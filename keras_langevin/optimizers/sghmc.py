@@ -1,0 +1,98 @@
+"""SGHMC: underdamped Langevin, stochastic gradient Hamiltonian Monte Carlo."""
+
+import math
+import numbers
+
+import keras
+
+from keras_langevin.optimizers.langevin import Langevin, fused
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class SGHMC(Langevin, fused(keras.optimizers.SGD)):
+    """SGD with momentum and Langevin noise in the momentum: underdamped Langevin, L-SGD with friction.
+
+        m_t = (1 − α) · m_{t−1} − γ_t · g_t + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = α,   Z_t ~ N(0, I)
+        θ_t = θ_{t−1} + m_t
+
+    Without noise it is `keras.optimizers.SGD(γ, momentum=1 − α)`; with α = 1 it is `LSGD(γ, sigma=σ)`. For small γ the
+    invariant law of θ is ∝ exp(−2V/σ²) = exp(−V/τ), whatever α, with `temperature` τ = σ²/2. To sample a posterior at
+    temperature T, with V the mean loss over N examples plus −log prior / N, let τ = T/N: `sigma=posterior_sigma(N, T)`.
+    The law of m is N(0, (σ²/2)·γ/(1 − α/2)). On V = a·θ²/2 both variances are these over 1 − γa/(2(2 − α)), the error
+    of a finite step: at a small α half of L-SGD's. Where α is small, an L-SGD with the learning rate γ/α moves as fast.
+    In the paper's letters η = γ, and the gradient's own noise is taken to be nothing (β̂ = 0).
+
+    Args:
+        learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
+        friction: α, float in (0, 1], the share of the momentum that is lost at an update. Defaults to `0.1`.
+        temperature: τ, float >= 0, in place of `sigma`: σ = √(2τ). Defaults to `None`.
+        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
+        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
+        seed: int, or `None` to draw one. Defaults to `None`.
+        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        **kwargs: every other argument of `keras.optimizers.SGD`, but for `momentum` and `nesterov`.
+
+    Raises:
+        ValueError: see `keras_langevin.Langevin`; `friction` or `temperature` is out of its range; `temperature` and
+            `sigma` are both given; `momentum` or `nesterov` is given.
+
+    Example:
+
+    >>> from keras_langevin import SGHMC
+    >>> optimizer = SGHMC(0.01, friction=0.1, temperature=1 / 50_000, seed=0)
+    >>> print(f"{float(optimizer.sigma):.5f}, momentum {optimizer.momentum}")
+    0.00632, momentum 0.9
+
+    References:
+        T. Chen, E. B. Fox and C. Guestrin, Stochastic gradient Hamiltonian Monte Carlo, ICML 2014, equation (15).
+    """
+
+    elementwise_preconditioner = True
+    replaced_arguments = ("momentum", "nesterov")
+
+    def __init__(self, learning_rate=0.01, friction: float = 0.1, temperature: float | None = None, **kwargs):
+        for argument in self.replaced_arguments:
+            if argument in kwargs:
+                raise ValueError(
+                    "SGHMC takes `friction`, its momentum being 1 − friction, and no Nesterov step. "
+                    f"Received: {argument}={kwargs[argument]!r}. Pass `friction` alone."
+                )
+        if not _is_number(friction) or not 0 < friction <= 1:
+            raise ValueError(
+                "`friction`, the share of the momentum that is lost at an update, must be a float in (0, 1]. "
+                f"Received: friction={friction!r}. `friction=0.1` is a momentum of 0.9."
+            )
+        if temperature is not None:
+            if "sigma" in kwargs:
+                raise ValueError(
+                    "SGHMC takes `temperature` or `sigma`, which is √(2·temperature), and not both. "
+                    f"Received: temperature={temperature!r} and sigma={kwargs['sigma']!r}. Leave one out."
+                )
+            if not _is_number(temperature) or not 0 <= temperature < math.inf:
+                raise ValueError(
+                    "`temperature` must be a finite float >= 0. "
+                    f"Received: temperature={temperature!r}. For what changes in time pass `sigma`, √(2·temperature)."
+                )
+            kwargs["sigma"] = math.sqrt(2 * temperature)
+        super().__init__(learning_rate, momentum=1.0 - float(friction), **kwargs)
+        self.friction = float(friction)
+
+    def preconditioner(self, variable, before):
+        return self.friction
+
+    def _add_noise(self, pool, before, learning_rate):
+        """To the weights as to the momentum that has moved them: the same noise, drawn twice and not kept."""
+        super()._add_noise(pool, before, learning_rate)
+        if self.momentum:
+            momentums = [self.momentums[index] for index in pool.indices]
+            super()._add_noise(type(pool)(momentums, pool.indices, pool.draw), before, learning_rate)
+
+    def get_config(self):
+        config = super().get_config()
+        for argument in self.replaced_arguments:
+            del config[argument]
+        return config | {"friction": self.friction}
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

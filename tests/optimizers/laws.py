@@ -1,0 +1,92 @@
+"""Distributions that a long run is held against: bounds from the Monte-Carlo error, and the laws of finite steps.
+
+Chains are rows of one variable; after the burn-in their last states are independent samples, so the bounds are exact.
+"""
+
+import numpy as np
+from scipy import linalg, stats
+
+from tests.optimizers.cases import MODES, make_step, make_variables, values
+
+COMPILED = list(MODES)[-1]
+FALSE_ALARMS = 1e-6  # of each statistic, over all seeds; the seeds are fixed
+
+
+def run_chains(optimizer, gradient, updates: int, start: np.ndarray, record: int | None = None) -> np.ndarray:
+    """The chains' last states; or their states after each `record` updates, array of shape `(times, *start.shape)`.
+
+    Args:
+        optimizer: not built yet.
+        gradient: function of the states, array of shape `(num_chains, dimension)`, that returns an equal one.
+        updates: int.
+        start: float32 array of shape `(num_chains, dimension)`, the first states.
+    """
+    (theta,) = make_variables(start.shape, seed=None)
+    theta.assign(start)
+    step = make_step(optimizer, [theta], COMPILED)
+    states = []
+    for update in range(1, updates + 1):
+        step([gradient(values([theta])[0]).astype("float32")])
+        if update == updates or (record and update % record == 0):
+            states.append(values([theta])[0].astype("float64"))
+    return np.stack(states) if record else states[-1]
+
+
+def assert_samples_normal(samples, covariance, bias: float = 0.0):
+    """Mean, variances and correlations against N(0, covariance), whitened: each exceeds its bound by chance in fewer
+    than `FALSE_ALARMS` of all seeds.
+
+    Args:
+        samples: independent ones, array of shape `(count, dimension)`.
+        bias: how far variances may be from the law's, relatively, besides: what the size of the steps makes.
+    """
+    count = len(samples)
+    white = linalg.solve_triangular(np.linalg.cholesky(covariance), samples.T, lower=True)
+    bound = stats.norm.isf(FALSE_ALARMS / 2) / np.sqrt(count)
+    assert np.abs(white.mean(axis=1)).max() < bound * np.sqrt(1 + bias), "mean"
+    low, high = stats.chi2.ppf([FALSE_ALARMS / 2, 1 - FALSE_ALARMS / 2], df=count)
+    variances = (white**2).sum(axis=1)
+    assert low * (1 - bias) < variances.min(), "variance"
+    assert variances.max() < high * (1 + bias), "variance"
+    correlations = white @ white.T / count - np.diag(variances / count)
+    assert np.abs(correlations).max() < bound + bias, "covariance"
+
+
+def normal_fit_divergence(samples, covariance) -> float:
+    """KL(N(m, S) ‖ N(0, covariance)), m and S the mean and covariance of the samples."""
+    mean, fitted = samples.mean(axis=0), np.cov(samples.T, bias=True)
+    quadratic = mean @ np.linalg.solve(covariance, mean) + np.trace(np.linalg.solve(covariance, fitted))
+    return (quadratic - len(mean) + np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(fitted)[1]) / 2
+
+
+def largest_divergence(count: int, dimension: int) -> float:
+    """Below which that divergence is for `count` samples of the law itself: 2·count·KL is χ²(d + d(d + 1)/2) where the
+    count is large."""
+    return stats.chi2.isf(FALSE_ALARMS, df=dimension + dimension * (dimension + 1) / 2) / (2 * count)
+
+
+# --- the laws of finite steps on V = θᵀAθ/2, by the discrete Lyapunov equation ----------------------------------------
+
+
+def law_of_steps(precision, rate, sigma, momentum=0.0) -> np.ndarray:
+    """Of θ ← θ − rate·m + σ√rate·Z with m ← momentum·m + (1 − momentum)·Aθ: covariance of θ.
+
+    Args:
+        precision: A, array of shape `(d, d)`.
+        rate: γP, float or array of shape `(d,)`.
+    """
+    dimension = len(precision)
+    identity, rate = np.eye(dimension), np.diag(np.broadcast_to(rate, dimension))
+    gradient = (1 - momentum) * precision
+    transition = np.block([[identity - rate @ gradient, -momentum * rate], [gradient, momentum * identity]])
+    noise = linalg.block_diag(sigma**2 * rate, np.zeros_like(identity))
+    return linalg.solve_discrete_lyapunov(transition, noise)[:dimension, :dimension]
+
+
+def law_of_underdamped_steps(precision, rate, sigma, friction) -> np.ndarray:
+    """Of m ← (1 − α)m − γAθ + σ√(αγ)·Z, θ ← θ + m: covariance of (θ, m), array of shape `(2d, 2d)`."""
+    identity = np.eye(len(precision))
+    kept = (1 - friction) * identity
+    transition = np.block([[identity - rate * precision, kept], [-rate * precision, kept]])
+    noise = friction * rate * sigma**2 * np.kron(np.ones((2, 2)), identity)
+    return linalg.solve_discrete_lyapunov(transition, noise)
