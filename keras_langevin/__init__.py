@@ -15,6 +15,7 @@ from keras_langevin.version import __version__
 
 __all__ = [
     "LSGD",
+    "GaussianPrior",
     "LAdadelta",
     "LAdagrad",
     "LAdam",
@@ -22,12 +23,15 @@ __all__ = [
     "LRMSprop",
     "Langevin",
     "LogSchedule",
+    "PosteriorSamples",
     "RandomCropFlip",
     "__version__",
     "describe",
     "models",
     "optimizers",
     "posterior_sigma",
+    "run_chains",
+    "sampling",
 ]
 
 
@@ -37,7 +41,7 @@ def _is_the_command() -> bool:
 
 
 if not _is_the_command():
-    from keras_langevin import models, optimizers
+    from keras_langevin import models, optimizers, sampling
     from keras_langevin.datasets.preprocessing import RandomCropFlip
     from keras_langevin.optimizers import (
         LSGD,
@@ -51,3 +55,4 @@ if not _is_the_command():
         describe,
         posterior_sigma,
     )
+    from keras_langevin.sampling import GaussianPrior, PosteriorSamples, run_chains
