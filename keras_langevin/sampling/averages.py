@@ -1,5 +1,6 @@
-"""Averages of one output of a model over samples of its weights, updated sample by sample."""
+"""Averages of a model's outputs over samples of its weights, updated sample by sample."""
 
+import keras
 import numpy as np
 
 from keras_langevin.sampling.scores import entropy
@@ -75,6 +76,44 @@ class Probabilities:
     def mutual_information(self) -> np.ndarray:
         """H[E p] − E H[p] >= 0, in nats: what the label would tell of the weights."""
         return np.maximum(self.entropy - self.mean_entropy, 0)
+
+
+class Averages:
+    """Those of all outputs, in the structure of the outputs.
+
+    Args:
+        predicted: what the model predicts with one sample, for the structure.
+        outputs: one of `KINDS`, or a list or dict of them like the outputs.
+        classes: bool, whether all have to be class probabilities or logits.
+
+    Raises:
+        ValueError: `outputs` is something else.
+    """
+
+    def __init__(self, predicted, outputs, classes: bool):
+        count = len(keras.tree.flatten(predicted))
+        kinds = [outputs] * count if isinstance(outputs, str) else keras.tree.flatten(outputs)
+        allowed = [kind for kind in KINDS if not (classes and kind == "values")]
+        if len(kinds) != count or any(kind not in allowed for kind in kinds):
+            raise ValueError(
+                f"`outputs` must be {' or '.join(map(repr, allowed))}, or a list or dict of these like the model's "
+                f"{count} outputs. Received: outputs={outputs!r}. Say what the model returns."
+            )
+        self.structure = predicted
+        self.leaves = [Values() if kind == "values" else Probabilities(kind) for kind in kinds]
+
+    def add(self, predicted):
+        """What the model predicts with one sample."""
+        for average, output in zip(self.leaves, keras.tree.flatten(predicted), strict=True):
+            average.add(output)
+
+    def map(self, function):
+        """The function of each output's average, in the structure of the outputs."""
+        return self.pack([function(average) for average in self.leaves])
+
+    def pack(self, leaves: list):
+        """The list in the structure of the outputs."""
+        return keras.tree.pack_sequence_as(self.structure, leaves)
 
 
 def check_kind(output: np.ndarray, kind: str):

@@ -73,8 +73,8 @@ def run_chains(
     if not callable(build_model) or not (callbacks is None or callable(callbacks)):
         raise ValueError(
             "`build_model` must be a function of a seed, and `callbacks` a function without arguments (or None), so "
-            f"that each chain has its own. Received: build_model={build_model!r}, callbacks={callbacks!r}. Give for example "
-            "`callbacks=lambda: [keras.callbacks.TerminateOnNaN()]`."
+            f"that each chain has its own. Received: build_model={build_model!r}, callbacks={callbacks!r}. Give for "
+            "example `callbacks=lambda: [keras.callbacks.TerminateOnNaN()]`."
         )
     folders = [None if directory is None else Path(directory) / f"chain-{number}" for number in range(num_chains)]
     samples = [PosteriorSamples(burn_in, thinning, max_samples, folder, when) for folder in folders]

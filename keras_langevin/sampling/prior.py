@@ -13,10 +13,11 @@ class GaussianPrior(keras.regularizers.Regularizer):
 
         −log p(θ) / N = Σ θ² / (2 s² N) + constant
 
-    A Keras loss is the mean over the batch, so that the sum over layers of this and of the loss is V = −log posterior / N,
-    which `posterior_sigma(data_size)` turns into samples of the posterior. It has to be given for every variable that is
-    to have a prior, biases too (`kernel_regularizer`, `bias_regularizer`, ...); without one a variable's prior is flat.
-    Do not use an optimizer's `weight_decay` for it: that is applied apart from the loss, and not preconditioned.
+    A Keras loss is the mean over the batch, so that the loss and this, summed over the variables, are
+    V = −log posterior / N, from which `posterior_sigma(data_size)` makes samples of the posterior. Every variable that
+    is to have a prior needs it, biases too (`kernel_regularizer`, `bias_regularizer`, ...); without one a variable's
+    prior is flat. An optimizer's `weight_decay` is no substitute: it is applied apart from the loss, and not
+    preconditioned.
 
     Args:
         stddev: s, float > 0, the standard deviation (not the variance) of each element.

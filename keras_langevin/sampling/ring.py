@@ -143,6 +143,6 @@ class DiskRing(MemoryRing):
 
 def _no_sample(path: Path, error: Exception) -> ValueError:
     return ValueError(
-        f"A file sample-*.npz must hold a sample that `PosteriorSamples` wrote. Received: {path}, which is not readable "
-        f"as such ({error}). Remove it, or choose another directory."
+        f"A file sample-*.npz must hold a sample that `PosteriorSamples` wrote. Received: {path}, which is not "
+        f"readable as such ({error}). Remove it, or choose another directory."
     )

@@ -1,5 +1,6 @@
 """A callback that collects samples of the weights."""
 
+import math
 import numbers
 import warnings
 from collections.abc import Callable
@@ -14,10 +15,10 @@ from keras_langevin.sampling.weights import weights_of
 
 
 class PosteriorSamples(Ensemble, keras.callbacks.Callback):
-    """Collects the weights after updates burn_in + thinning, burn_in + 2·thinning, ..., the latest `max_samples` of them.
+    """Collects the weights after updates burn_in + thinning, burn_in + 2·thinning, ..., and keeps the latest.
 
-    With a Langevin optimizer whose σ is `posterior_sigma(data_size)`, a mean loss and `GaussianPrior` on the weights they
-    are samples of the posterior; see docs/sampling.md. `predict`, `predictive_entropy`, `mutual_information` and
+    With a Langevin optimizer whose σ is `posterior_sigma(data_size)`, a mean loss and `GaussianPrior` on the weights
+    they are samples of the posterior; see docs/sampling.md. `predict`, `predictive_entropy`, `mutual_information` and
     `evaluate` average over them.
 
     Updates are those that the optimizer counts (`optimizer.iterations`): a batch with gradient accumulation or with a
@@ -101,9 +102,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             )
         if getattr(self.model.loss, "reduction", None) == "sum":
             warnings.warn(
-                "The loss is the sum over the batch (reduction='sum'), but `posterior_sigma` and `GaussianPrior` are for "
-                "the mean: the samples will be too close together by the root of the batch size. Use the loss's default "
-                "reduction.",
+                "The loss must be a mean over the batch for `posterior_sigma` and `GaussianPrior`. Received: a loss "
+                "with reduction='sum': samples will be too close together by the root of the batch size. Use the "
+                "loss's default reduction.",
                 stacklevel=2,
             )
         self._check_samples()
@@ -132,7 +133,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         behind = max(update - self.burn_in, 0)
         self._due = self.burn_in + (behind // self.thinning + 1) * self.thinning
         steps = int(getattr(self._model, "steps_per_execution", 1))  # a call is at most so many updates
-        self._calls_left = -((update - self._due) // steps)
+        self._calls_left = math.ceil((self._due - update) / steps)
 
     def _is_wanted(self, update: int) -> bool:
         if self.when is None:

@@ -68,3 +68,47 @@ def expected_calibration_error(probabilities, labels, num_bins: int = 15) -> flo
     bins = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
     # (n_b / n) |accuracy_b − confidence_b| = |Σ_{i in b} (right_i − confidence_i)| / n
     return float(np.abs(np.bincount(bins, right - confidence, minlength=num_bins)).sum() / len(right))
+
+
+def class_labels(labels, shape: tuple[int, ...]) -> np.ndarray:
+    """Labels as ints.
+
+    Args:
+        labels: ints of shape `(...)` or `(..., 1)`, or one-hot rows of shape `(..., num_classes)`.
+        shape: `(..., num_classes)`, of the probabilities that they go with.
+
+    Returns:
+        int array of shape `(...)`.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    given = labels = np.asarray(labels)
+    if labels.shape == tuple(shape):
+        labels = labels.argmax(axis=-1)
+    elif labels.shape == (*shape[:-1], 1):
+        labels = labels[..., 0]
+    if labels.shape != tuple(shape[:-1]) or not np.isin(labels, np.arange(shape[-1])).all():
+        values = f" with values {given.min():g} ... {given.max():g}" if given.size else ""
+        raise ValueError(
+            f"`y` must hold the classes 0 ... {shape[-1] - 1} of {tuple(shape[:-1])} examples, or one-hot rows. "
+            f"Received: shape {given.shape}{values}. Give labels for the same examples as `x`."
+        )
+    return labels.astype(int)
+
+
+def all_scores(probabilities, labels, num_bins: int = 15) -> dict[str, float]:
+    """Accuracy, `nll`, `brier` and `ece`, over all axes but the last.
+
+    Args:
+        probabilities: array of shape `(..., num_classes)`, `num_classes` >= 2.
+        labels: int array of shape `(...)`.
+        num_bins: int >= 1. Defaults to `15`.
+    """
+    labels, probabilities = labels.ravel(), probabilities.reshape(-1, probabilities.shape[-1])
+    return {
+        "accuracy": accuracy(probabilities, labels),
+        "nll": negative_log_likelihood(probabilities, labels),
+        "brier": brier_score(probabilities, labels),
+        "ece": expected_calibration_error(probabilities, labels, num_bins),
+    }
