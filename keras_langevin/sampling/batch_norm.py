@@ -53,7 +53,7 @@ class BatchNormStatistics:
         size = len(keras.tree.flatten(x)[0])
         for start in range(0, size, batch_size):
             for _, variable in self._slots:
-                variable.assign(ops.zeros_like(variable))
+                variable.assign(np.zeros(variable.shape))
             batch = keras.tree.map_structure(partial(_rows, slice(start, start + batch_size)), x)
             self._forward.predict_on_batch(batch)
             share = min(batch_size, size - start) / size

@@ -70,7 +70,8 @@ def run_chains(
             f"`num_chains` must be an int >= 2. Received: num_chains={num_chains!r}. For one chain, give a "
             "`PosteriorSamples` to `model.fit`."
         )
-    if not callable(build_model) or not (callbacks is None or callable(callbacks)):
+    is_function = callable(build_model) and not isinstance(build_model, keras.Model)
+    if not is_function or not (callbacks is None or callable(callbacks)):
         raise ValueError(
             "`build_model` must be a function of a seed, and `callbacks` a function without arguments (or None), so "
             f"that each chain has its own. Received: build_model={build_model!r}, callbacks={callbacks!r}. Give for "

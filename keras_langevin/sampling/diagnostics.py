@@ -1,5 +1,6 @@
 """Whether chains have converged, through arviz."""
 
+import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +13,8 @@ def arviz():
         ImportError: it is not there.
     """
     try:
-        import arviz
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of 1.0, which the extra leaves out
+            import arviz
     except ImportError as error:
         raise ImportError(
             f"The diagnostics of chains need arviz. Received: {error}. Install it by "
