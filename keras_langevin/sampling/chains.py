@@ -36,7 +36,8 @@ def run_chains(
             The optimizer's seed is set here.
         num_chains: int >= 2.
         x, y: data for `fit`.
-        burn_in, thinning, max_samples, when: see `PosteriorSamples`.
+        burn_in, thinning, max_samples, when: see `PosteriorSamples`; `when="callback"` is the one of the chain's own
+            `callbacks` that has `is_sampling`.
         seed: int >= 0; the chains' seeds are seed, seed + 1, .... Batches are shuffled by Keras, which
             `keras.utils.set_random_seed` makes repeatable. Defaults to `0`.
         directory: str or path of a folder that gets a folder `chain-0`, `chain-1`, ... for each chain, or `None` for
@@ -78,7 +79,8 @@ def run_chains(
             "example `callbacks=lambda: [keras.callbacks.TerminateOnNaN()]`."
         )
     folders = [None if directory is None else Path(directory) / f"chain-{number}" for number in range(num_chains)]
-    samples = [PosteriorSamples(burn_in, thinning, max_samples, folder, when) for folder in folders]
+    own = when == "callback"
+    samples = [PosteriorSamples(burn_in, thinning, max_samples, folder, None if own else when) for folder in folders]
     for number, of_chain in enumerate(samples):
         model = build_model(seed + number)
         optimizer = innermost(getattr(model, "optimizer", None))
@@ -89,8 +91,20 @@ def run_chains(
             )
         optimizer.seed = seed + number
         others = [] if callbacks is None else list(callbacks())
+        if own:
+            of_chain.when = _with_stage(others)
         model.fit(x, y, callbacks=[*others, of_chain], **fit_arguments)
     return Chains(model, samples)
+
+
+def _with_stage(callbacks):
+    found = [callback for callback in callbacks if hasattr(callback, "is_sampling")]
+    if len(found) != 1:
+        raise ValueError(
+            "With `when='callback'` one of `callbacks()` must have an attribute `is_sampling`. Received: "
+            f"{len(found)} such in {callbacks!r}. Give for example `callbacks=lambda: [CyclicalLangevin(cycles=4)]`."
+        )
+    return found[0]
 
 
 class Chains(Ensemble):

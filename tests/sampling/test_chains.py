@@ -125,6 +125,21 @@ def test_callbacks_are_made_for_each_chain():
     assert len(made) == 2 and all(len(history.history["loss"]) == 1 for history in made)
 
 
+def test_a_callback_of_each_chain_may_say_when():
+    class Stage(keras.callbacks.Callback):
+        is_sampling = False
+
+        def on_train_batch_begin(self, batch, logs=None):
+            self.is_sampling = batch % 4 == 3
+
+    run = {"burn_in": 0, "when": "callback", "verbose": 0}
+    chains = run_chains(line, 2, FullBatch(X, X, 12), callbacks=lambda: [Stage()], **run)
+    for of_chain in chains.samples:
+        assert [settings["iteration"] for settings in of_chain.settings] == [4, 8, 12]
+    with pytest.raises(ValueError, match=r"must have an attribute `is_sampling`. Received: 0 such"):
+        run_chains(line, 2, UPDATES, **run)
+
+
 def test_without_arviz_the_error_says_what_to_install(chains, monkeypatch):
     monkeypatch.setitem(sys.modules, "arviz", None)
     with pytest.raises(ImportError, match=r'need arviz.*pip install "keras-langevin\[sampling\]"'):
