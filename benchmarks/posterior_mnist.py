@@ -2,14 +2,14 @@
 
     KERAS_BACKEND=jax python benchmarks/posterior_mnist.py --data-dir ../shared/tfds
 
-For each seed: a net is trained by Adam to the maximum of the posterior (the same prior), then L-SGD at temperature 1
-goes on from it. On the test split, and on CIFAR-10 in grey, which is nothing that the net knows:
+For each seed: a net is trained by Adam to the maximum of the posterior (the same prior), then L-SGD goes on from it. On
+the test split, and on CIFAR-10 in grey, which is nothing that the net knows:
 
     single      the net that Adam trained
     scaled      the same with its logits divided by the temperature that is best on the validation split
                 (C. Guo et al., ICML 2017): what one number can do for calibration
-    last        the last sample alone: what the noise does without the averaging
-    posterior   all samples
+    posterior   all samples, at temperature 1 and at a lower one ("cold")
+    last of ... the last sample alone: what the noise does without the averaging
 
 Writes `results/posterior_mnist-BACKEND.json` as it goes, a record for each seed, and goes on with the seeds that are
 not there. What was chosen was chosen on the validation split, with a seed that is not reported (`--split validation`).
@@ -37,8 +37,9 @@ RESULTS = Path(__file__).parent / "results"
 SCORES = ("accuracy", "nll", "brier", "ece", "out_entropy", "out_auroc")
 
 
-def build(width: int, depth: int, data_size: int, seed: int) -> keras.Model:
-    """Hidden layers of ReLU units, logits out; the prior of a kernel is He's N(0, 2 / inputs), of a bias N(0, 1)."""
+def build(width: int, depth: int, prior_scale: float, data_size: int, seed: int) -> keras.Model:
+    """Hidden layers of ReLU units, logits out; a kernel's prior has `prior_scale` times He's standard deviation
+    √(2 / inputs), a bias's N(0, 1)."""
     model = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten()])
     sizes = [28 * 28] + [width] * depth + [10]
     for number, (inputs, units) in enumerate(itertools.pairwise(sizes)):
@@ -46,7 +47,7 @@ def build(width: int, depth: int, data_size: int, seed: int) -> keras.Model:
             units,
             "relu" if number < depth else None,
             kernel_initializer=keras.initializers.HeNormal(seed=100 * seed + number),
-            kernel_regularizer=GaussianPrior(math.sqrt(2 / inputs), data_size),
+            kernel_regularizer=GaussianPrior(prior_scale * math.sqrt(2 / inputs), data_size),
             bias_regularizer=GaussianPrior(1.0, data_size),
         )
         model.add(layer)
@@ -73,8 +74,17 @@ def record(inside, labels, outside) -> dict:
     inner, outer = scores.entropy(inside), scores.entropy(outside)
     found = scores.all_scores(inside, labels)
     found |= {"entropy": float(inner.mean()), "out_entropy": float(outer.mean())}
-    is_outside = np.repeat([0, 1], [len(inner), len(outer)])
-    return found | {"out_auroc": float(roc_auc_score(is_outside, np.concatenate([inner, outer])))}
+    return found | {"out_auroc": auroc(inner, outer)}
+
+
+def auroc(inside, outside) -> float:
+    """The probability that a number of the other images is larger than one of the test split's."""
+    labels = np.repeat([0, 1], [len(inside), len(outside)])
+    return float(roc_auc_score(labels, np.concatenate([inside, outside])))
+
+
+def posterior_name(temperature: float) -> str:
+    return f"posterior T={temperature:g}"
 
 
 def run(options, data, outside, seed: int, split: str) -> dict:
@@ -82,7 +92,7 @@ def run(options, data, outside, seed: int, split: str) -> dict:
     keras.utils.set_random_seed(seed)
     data_size = len(data.train.x)
     examples = getattr(data, split)
-    model = build(options.width, options.depth, data_size, seed)
+    model = build(options.width, options.depth, options.prior_scale, data_size, seed)
     began = time.perf_counter()
     per_epoch = math.ceil(data_size / options.batch_size)
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
@@ -96,30 +106,35 @@ def run(options, data, outside, seed: int, split: str) -> dict:
     inside_and_outside = [special.softmax(values.astype(float), axis=-1) for values in logits[:2]]
     results = {"single": record(inside_and_outside[0], examples.y, inside_and_outside[1])}
     both = np.concatenate(logits[:2])
-    probabilities, temperature = scaled(both, logits[2], data.validation.y)
+    probabilities, scaling = scaled(both, logits[2], data.validation.y)
     results["scaled"] = record(probabilities[: len(examples.y)], examples.y, probabilities[len(examples.y) :])
     adam_seconds = time.perf_counter() - began
 
-    optimizer = LSGD(options.learning_rate, sigma=posterior_sigma(data_size), seed=seed)
-    model.compile(optimizer, loss=loss())
-    thinning = options.sample_epochs * per_epoch // options.samples
-    samples = PosteriorSamples(options.burn_in_epochs * per_epoch, thinning, options.samples)
-    model.fit(*data.train, epochs=options.burn_in_epochs + options.sample_epochs, callbacks=[samples], **fit)
-    posterior = {"outputs": "logits", **predict}
-    inside = samples.predict(examples.x, **posterior)
-    results["posterior"] = record(inside, examples.y, samples.predict(outside, **posterior))
-    information = [samples.mutual_information(x, **posterior) for x in (examples.x, outside)]
-    results["posterior"]["mutual_information"] = float(information[0].mean())
-    results["posterior"]["out_mutual_information"] = float(information[1].mean())
-    is_outside = np.repeat([0, 1], [len(inside), len(outside)])
-    results["posterior"]["out_auroc_information"] = float(roc_auc_score(is_outside, np.concatenate(information)))
-    last = [special.softmax(model.predict(x, **predict).astype(float), axis=-1) for x in (examples.x, outside)]
-    results["last"] = record(last[0], examples.y, last[1])
+    trained = model.get_weights()
+    for temperature in options.temperatures:
+        model.set_weights(trained)
+        sigma = posterior_sigma(data_size, temperature)
+        model.compile(LSGD(options.learning_rate, sigma=sigma, seed=seed), loss=loss())
+        thinning = options.sample_epochs * per_epoch // options.samples
+        samples = PosteriorSamples(options.burn_in_epochs * per_epoch, thinning, options.samples)
+        model.fit(*data.train, epochs=options.burn_in_epochs + options.sample_epochs, callbacks=[samples], **fit)
+        inside, outside_ = (
+            special.softmax(np.array(list(samples.predictions(x, **predict)), float), axis=-1)
+            for x in (examples.x, outside)
+        )
+        name = posterior_name(temperature)
+        results[name] = record(inside.mean(axis=0), examples.y, outside_.mean(axis=0)) | {"num_samples": len(samples)}
+        information = [scores.entropy(p.mean(axis=0)) - scores.entropy(p).mean(axis=0) for p in (inside, outside_)]
+        results[name] |= {"mutual_information": float(information[0].mean())}
+        results[name] |= {
+            "out_mutual_information": float(information[1].mean()),
+            "out_auroc_information": auroc(*information),
+        }
+        results[f"last of {name}"] = record(inside[-1], examples.y, outside_[-1])
     return {
         "seed": seed,
         "split": split,
-        "temperature_of_scaled": temperature,
-        "num_samples": len(samples),
+        "temperature_of_scaled": scaling,
         "adam_seconds": adam_seconds,
         "seconds": time.perf_counter() - began,
         "results": results,
@@ -132,15 +147,16 @@ def grey(images: np.ndarray) -> np.ndarray:
 
 
 def differences(runs: list[dict]) -> dict:
-    """Posterior minus each other method: the mean over seeds with a 95% interval."""
+    """Posteriors minus other methods: the mean over seeds with a 95% interval."""
     found = {}
-    for other in ("single", "scaled", "last"):
-        for score in SCORES:
-            pairs = [[run["results"][method][score] for run in runs] for method in ("posterior", other)]
+    for name in (name for name in runs[0]["results"] if name.startswith("posterior")):
+        for other, score in itertools.product(("single", "scaled", f"last of {name}"), SCORES):
+            pairs = [[run["results"][method][score] for run in runs] for method in (name, other)]
             difference = paired_difference(*pairs, generator=np.random.default_rng(0))
-            found[f"{score}: posterior - {other}"] = {
+            interval = [difference.low, difference.high]
+            found[f"{score}: {name} - {other}"] = {
                 "mean": difference.mean,
-                "interval": [difference.low, difference.high],
+                "interval": interval if len(runs) > 1 else None,
                 "p_value": difference.p_value,
             }
     return found
@@ -152,13 +168,15 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="default: 0 1 2 3 4")
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--depth", type=int, default=2)
+    parser.add_argument("--prior-scale", type=float, default=3.0)
     parser.add_argument("--batch-size", type=int, default=500)
     parser.add_argument("--epochs", type=int, default=20, help="of Adam; the last third at a tenth of its rate")
     parser.add_argument("--adam-rate", type=float, default=2e-3)
-    parser.add_argument("--learning-rate", type=float, default=0.1, help="of L-SGD")
+    parser.add_argument("--learning-rate", type=float, default=0.03, help="of L-SGD")
+    parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0, 0.1])
     parser.add_argument("--burn-in-epochs", type=int, default=10)
-    parser.add_argument("--sample-epochs", type=int, default=50)
-    parser.add_argument("--samples", type=int, default=50)
+    parser.add_argument("--sample-epochs", type=int, default=40)
+    parser.add_argument("--samples", type=int, default=40)
     parser.add_argument("--split", choices=("test", "validation"), default="test", help="validation: for choosing")
     parser.add_argument("--out", type=Path, default=RESULTS / f"posterior_mnist-{keras.backend.backend()}.json")
     options = parser.parse_args()
@@ -179,16 +197,16 @@ def main():
         runs = results["runs"]
         results["means"] = {
             method: {score: mean_and_std([run["results"][method][score] for run in runs]) for score in SCORES}
-            for method in ("single", "scaled", "last", "posterior")
+            for method in runs[0]["results"]
         }
         results["differences"] = differences(runs)
         with replaced(options.out) as file:
             json.dump(results, file, indent=1)
         for method, found in runs[-1]["results"].items():
-            print(seed, f"{method:10s}", *(f"{score} {found[score]:.4f}" for score in SCORES), flush=True)
+            print(seed, f"{method:25s}", *(f"{score} {found[score]:.4f}" for score in SCORES), flush=True)
     for name, found in results["differences"].items():
-        low, high = found["interval"]
-        print(f"{name:35s} {found['mean']:+.5f} ({low:+.5f} to {high:+.5f})")
+        interval = "({:+.5f} to {:+.5f})".format(*found["interval"]) if found["interval"] else ""
+        print(f"{name:50s} {found['mean']:+.5f} {interval}")
 
 
 if __name__ == "__main__":

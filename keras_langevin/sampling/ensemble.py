@@ -1,6 +1,7 @@
 """Predictions averaged over samples of the weights."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 import keras
@@ -171,12 +172,13 @@ class Ensemble:
         self, x, outputs, batch_size, verbose, classes: bool = False, check: Callable[[Averages], None] | None = None
     ) -> Averages:
         averages = None
-        for predicted in self.predictions(x, batch_size, verbose):
-            first = averages is None
-            averages = averages or Averages(predicted, outputs, classes)
-            averages.add(predicted)
-            if first and check:
-                check(averages)
+        with closing(self.predictions(x, batch_size, verbose)) as predictions:
+            for predicted in predictions:
+                first = averages is None
+                averages = averages or Averages(predicted, outputs, classes)
+                averages.add(predicted)
+                if first and check:
+                    check(averages)
         return averages
 
 

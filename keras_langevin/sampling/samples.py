@@ -107,7 +107,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
                 "loss's default reduction.",
                 stacklevel=2,
             )
-        self._check_samples()
+        if self.model.built:  # under some distribution strategies it is not, until the first step
+            self._check_samples()
         if isinstance(self.ring, DiskRing):
             self.ring.clean()
         self._update = None  # the last one that was looked at

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -44,7 +45,7 @@ def check_layout(model, heads: list[dict], source: str):
     Raises:
         ValueError: a shape or a dtype differs.
     """
-    wanted = [[list(variable.shape), _copy(variable).dtype.name] for variable in model.weights]
+    wanted = [[list(variable.shape), keras.backend.standardize_dtype(variable.dtype)] for variable in model.weights]
     for head in heads:
         if head["layout"] != wanted:
             raise ValueError(

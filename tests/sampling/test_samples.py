@@ -9,6 +9,7 @@ import pytest
 from keras_langevin import LSGD, LAdam, PosteriorSamples
 from keras_langevin.sampling import load
 from tests.sampling.cases import (
+    BACKEND,
     assert_equal_arrays,
     classifier,
     data,
@@ -39,6 +40,7 @@ def test_the_latest_samples_are_kept_oldest_first():
     assert iterations(samples) == [6, 7, 8, 9] and len(samples) == 4
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has no steps_per_execution on PyTorch")
 @pytest.mark.parametrize(
     ("thinning", "expected"),
     # 10 batches an epoch, 4 an execution: Keras calls back after 4, 8, 10, 14, 18, 20 updates
