@@ -70,7 +70,7 @@ class _InTraining(keras.Model):
     """A model that is always called in training mode."""
 
     def __init__(self, model):
-        super().__init__()
+        super().__init__(name="in_training")
         self.model = model
 
     def call(self, inputs):
