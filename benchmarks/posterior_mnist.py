@@ -151,15 +151,20 @@ def differences(runs: list[dict]) -> dict:
     found = {}
     for name in (name for name in runs[0]["results"] if name.startswith("posterior")):
         for other, score in itertools.product(("single", "scaled", f"last of {name}"), SCORES):
-            pairs = [[run["results"][method][score] for run in runs] for method in (name, other)]
-            difference = paired_difference(*pairs, generator=np.random.default_rng(0))
-            interval = [difference.low, difference.high]
-            found[f"{score}: {name} - {other}"] = {
-                "mean": difference.mean,
-                "interval": interval if len(runs) > 1 else None,
-                "p_value": difference.p_value,
-            }
+            found[f"{score}: {name} - {other}"] = difference(runs, (name, score), (other, score))
+        # by mutual information, which a single net has none of, against the single net's entropy
+        found[f"out_auroc by information: {name} - single"] = difference(
+            runs, (name, "out_auroc_information"), ("single", "out_auroc")
+        )
     return found
+
+
+def difference(runs: list[dict], one: tuple[str, str], other: tuple[str, str]) -> dict:
+    """Of (method, score) one and the other."""
+    values = [[run["results"][method][score] for run in runs] for method, score in (one, other)]
+    found = paired_difference(*values, generator=np.random.default_rng(0))
+    interval = [found.low, found.high] if len(runs) > 1 else None
+    return {"mean": found.mean, "interval": interval, "p_value": found.p_value}
 
 
 def main():
