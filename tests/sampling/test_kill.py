@@ -15,18 +15,34 @@ from keras_langevin.sampling.ring import DiskRing, Sample
 from tests.sampling.cases import BACKEND, assert_equal_arrays, classifier, data, fit, iterations, sample_arrays
 
 FIT = """
-import sys
+import pathlib, sys
 import keras
-from keras_langevin import PosteriorSamples
+import numpy as np
+from keras_langevin import PosteriorSamples, archive
 from tests.sampling.cases import BATCH, classifier, data
 
-folder, epochs = sys.argv[1], int(sys.argv[2])
+folder, epochs = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+
+# Keras's own BackupAndRestore leaves a file that cannot be read when it is killed in the middle of writing it.
+class AtomicBackup(keras.callbacks.Callback):
+    path = folder / "state.npz"
+
+    def variables(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def on_train_begin(self, logs=None):
+        if self.path.exists():
+            for variable, array in zip(self.variables(), archive.read(self.path)[1], strict=True):
+                variable.assign(array)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % 2:
+            archive.write(self.path, {}, [np.array(keras.ops.convert_to_numpy(v)) for v in self.variables()])
+
+samples = PosteriorSamples(burn_in=3, thinning=1, max_samples=6, directory=folder / "samples")
 model, (x, y) = classifier(), data()
-callbacks = [
-    keras.callbacks.BackupAndRestore(folder + "/backup", save_freq=4, delete_checkpoint=False),
-    PosteriorSamples(burn_in=3, thinning=1, max_samples=6, directory=folder + "/samples"),
-]
-model.fit(x, y, epochs=epochs, batch_size=BATCH, shuffle=False, verbose=0, callbacks=callbacks)
+arguments = {"epochs": epochs, "batch_size": BATCH, "shuffle": False, "verbose": 0}
+model.fit(x, y, callbacks=[AtomicBackup(), samples], **arguments)
 """
 EPOCHS = 2000  # longer than any test waits
 
