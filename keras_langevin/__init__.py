@@ -16,6 +16,7 @@ from keras_langevin.version import __version__
 __all__ = [
     "LSGD",
     "SGHMC",
+    "GaussianPrior",
     "LAdadelta",
     "LAdagrad",
     "LAdam",
@@ -23,12 +24,15 @@ __all__ = [
     "LRMSprop",
     "Langevin",
     "LogSchedule",
+    "PosteriorSamples",
     "RandomCropFlip",
     "__version__",
     "describe",
     "models",
     "optimizers",
     "posterior_sigma",
+    "run_chains",
+    "sampling",
 ]
 
 
@@ -38,7 +42,7 @@ def _is_the_command() -> bool:
 
 
 if not _is_the_command():
-    from keras_langevin import models, optimizers
+    from keras_langevin import models, optimizers, sampling
     from keras_langevin.datasets.preprocessing import RandomCropFlip
     from keras_langevin.optimizers import (
         LSGD,
@@ -53,3 +57,4 @@ if not _is_the_command():
         describe,
         posterior_sigma,
     )
+    from keras_langevin.sampling import GaussianPrior, PosteriorSamples, run_chains

@@ -1,13 +1,11 @@
 """The state of an unfinished run, from which it goes on as if it had not stopped."""
 
-import json
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from keras_langevin.files import replaced, writing_to
+from keras_langevin import archive
 
 
 class State(NamedTuple):
@@ -45,10 +43,7 @@ class Checkpoint:
             StorageError: the disk is full, say.
         """
         head = {"epoch": state.epoch, "history": state.history, "seconds": state.seconds}
-        # NumPy has no name for bfloat16: its bytes, and the variable knows the rest
-        arrays = [array.view(f"V{array.itemsize}") if array.dtype.kind == "V" else array for array in state.arrays]
-        with writing_to(self.path.parent), replaced(self.path, "wb") as file:
-            np.savez(file, *arrays, head=np.array(json.dumps(head)))
+        archive.write(self.path, head, state.arrays)
 
     def read(self) -> State | None:
         """The state, or `None` where there is none.
@@ -57,13 +52,11 @@ class Checkpoint:
             ValueError: the file is not what `write` makes.
         """
         try:
-            with np.load(self.path, allow_pickle=False) as file:
-                head = json.loads(str(file["head"]))
-                arrays = [file[f"arr_{index}"] for index in range(len(file.files) - 1)]
-                return State(**head, arrays=arrays, source=str(self.path))
+            head, arrays = archive.read(self.path)
+            return State(**head, arrays=arrays, source=str(self.path))
         except FileNotFoundError:
             return None
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        except archive.UNREADABLE as error:
             raise ValueError(
                 f"{self.path} must hold the state of an unfinished run. It is not readable as such ({error}). "
                 "Remove it to begin that run anew."

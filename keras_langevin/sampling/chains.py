@@ -1,0 +1,194 @@
+"""Several chains, and whether they agree."""
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_langevin.sampling import diagnostics
+from keras_langevin.sampling.ensemble import Ensemble
+from keras_langevin.sampling.samples import PosteriorSamples
+from keras_langevin.sampling.settings import innermost
+
+
+def run_chains(
+    build_model: Callable[[int], keras.Model],
+    num_chains: int,
+    x=None,
+    y=None,
+    *,
+    burn_in: int,
+    thinning: int = 1,
+    max_samples: int = 100,
+    seed: int = 0,
+    directory: str | Path | None = None,
+    when=None,
+    callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
+    **fit_arguments,
+) -> "Chains":
+    """Trains a model anew for each chain, from its own initial weights and with its own noise, and collects samples.
+
+    Args:
+        build_model: function of an int, the chain's seed, that returns a compiled and built model with a Langevin
+            optimizer. It should give the seed to the initializers: R̂ tells something only if chains begin apart.
+            The optimizer's seed is set here.
+        num_chains: int >= 2.
+        x, y: data for `fit`.
+        burn_in, thinning, max_samples, when: see `PosteriorSamples`; `when="callback"` is the one of the chain's own
+            `callbacks` that has `is_sampling`.
+        seed: int >= 0; the chains' seeds are seed, seed + 1, .... Batches are shuffled by Keras, which
+            `keras.utils.set_random_seed` makes repeatable. Defaults to `0`.
+        directory: str or path of a folder that gets a folder `chain-0`, `chain-1`, ... for each chain, or `None` for
+            memory. Defaults to `None`.
+        callbacks: function without arguments that returns other callbacks, called once for each chain, because
+            callbacks have a state. Defaults to `None`.
+        **fit_arguments: what `fit` takes besides (`epochs`, `batch_size`, `verbose`, ...).
+
+    Raises:
+        ValueError: an argument is out of its range, or the model has no Langevin optimizer.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_langevin import LSGD, posterior_sigma, run_chains
+    >>> x = np.linspace(-1, 1, 50)[:, None].astype("float32")
+    >>> def build_model(seed):
+    ...     line = keras.layers.Dense(1, kernel_initializer=keras.initializers.RandomNormal(seed=seed), name="line")
+    ...     model = keras.Sequential([keras.Input((1,)), line])
+    ...     model.compile(LSGD(0.1, sigma=posterior_sigma(50)), loss="mse")
+    ...     return model
+    >>> chains = run_chains(build_model, 2, x, 2 * x, burn_in=50, max_samples=20, epochs=70, batch_size=50, verbose=0)
+    >>> [array.shape for array in chains.draws(weights="line/kernel").values()]
+    [(2, 20, 1, 1)]
+
+    References:
+        A. Gelman and D. B. Rubin, Inference from iterative simulation using multiple sequences, Statist. Sci. 7 (1992).
+    """
+    if not isinstance(num_chains, int) or num_chains < 2:
+        raise ValueError(
+            f"`num_chains` must be an int >= 2. Received: num_chains={num_chains!r}. For one chain, give a "
+            "`PosteriorSamples` to `model.fit`."
+        )
+    is_function = callable(build_model) and not isinstance(build_model, keras.Model)
+    if not is_function or not (callbacks is None or callable(callbacks)):
+        raise ValueError(
+            "`build_model` must be a function of a seed, and `callbacks` a function without arguments (or None), so "
+            f"that each chain has its own. Received: build_model={build_model!r}, callbacks={callbacks!r}. Give for "
+            "example `callbacks=lambda: [keras.callbacks.TerminateOnNaN()]`."
+        )
+    folders = [None if directory is None else Path(directory) / f"chain-{number}" for number in range(num_chains)]
+    own = when == "callback"
+    samples = [PosteriorSamples(burn_in, thinning, max_samples, folder, None if own else when) for folder in folders]
+    for number, of_chain in enumerate(samples):
+        model = build_model(seed + number)
+        optimizer = innermost(getattr(model, "optimizer", None))
+        if not hasattr(optimizer, "sigma"):
+            raise ValueError(
+                "`build_model` must return a model that is compiled with a Langevin optimizer. Received: the optimizer "
+                f"{type(optimizer).__name__}. Use one of `keras_langevin.optimizers`."
+            )
+        optimizer.seed = seed + number
+        others = [] if callbacks is None else list(callbacks())
+        if own:
+            of_chain.when = _with_stage(others)
+        model.fit(x, y, callbacks=[*others, of_chain], **fit_arguments)
+    return Chains(model, samples)
+
+
+def _with_stage(callbacks):
+    found = [callback for callback in callbacks if hasattr(callback, "is_sampling")]
+    if len(found) != 1:
+        raise ValueError(
+            "With `when='callback'` one of `callbacks()` must have an attribute `is_sampling`. Received: "
+            f"{len(found)} such in {callbacks!r}. Give for example `callbacks=lambda: [CyclicalLangevin(cycles=4)]`."
+        )
+    return found[0]
+
+
+class Chains(Ensemble):
+    """Samples of several chains: an `Ensemble` of all of them, with diagnostics.
+
+    What is diagnosed is chosen by `weights` and `x`: numbers of the weights, or of the function, which is what
+    predictions are made of and has no symmetries under which chains may differ for no reason (units of a hidden layer
+    can be exchanged).
+
+    Args:
+        model: a built model.
+        samples: list of ensembles, one a chain: `PosteriorSamples`, or what `load` returns.
+    """
+
+    def __init__(self, model, samples: Sequence[Ensemble]):
+        super().__init__(model, [ring for of_chain in samples for ring in of_chain.rings])
+        self.samples = list(samples)
+
+    def draws(self, weights: str | Sequence[str] | None = None, x=None, batch_size: int | None = None) -> dict:
+        """Chosen numbers of each sample.
+
+        Args:
+            weights: regular expression, or a list of them, for the paths of variables, as `re.search` finds them.
+                `None`: all if there is no `x`, else none. Defaults to `None`.
+            x: inputs as `model.predict` takes them; the outputs for them are drawn as they are. Defaults to `None`.
+            batch_size: of that prediction. Defaults to `None`.
+
+        Returns:
+            dict of arrays of shape `(num_chains, num_draws, ...)`: by the path of a variable, and `"output"`, or
+            `"output_0"`, `"output_1"`, ... for several.
+
+        Raises:
+            ValueError: no path is matched, or the chains have different numbers of samples.
+        """
+        self.check()
+        lengths = [len(ring) for ring in self.rings]
+        if len(set(lengths)) > 1:
+            raise ValueError(
+                f"Each chain must have the same number of samples. Received: {lengths}. Train them for equally many "
+                "updates."
+            )
+        chosen = {} if weights is None and x is not None else self._chosen(weights)
+        columns: dict[str, list] = {path: [] for path in chosen}
+        for ring in self.rings:
+            for arrays in map(ring.arrays, range(len(ring))):
+                for path, index in chosen.items():
+                    columns[path].append(arrays[index])
+        if x is not None:
+            for predicted in self.predictions(x, batch_size, verbose=0):
+                outputs = keras.tree.flatten(predicted)
+                for number, output in enumerate(outputs):
+                    name = "output" if len(outputs) == 1 else f"output_{number}"
+                    columns.setdefault(name, []).append(output)
+        shape = (len(self.rings), lengths[0])
+        return {name: np.reshape(values, (*shape, *values[0].shape)) for name, values in columns.items()}
+
+    def inference_data(self, weights=None, x=None, batch_size: int | None = None):
+        """The same as `arviz.InferenceData`; needs the extra `sampling`."""
+        diagnostics.arviz()  # before any work
+        return diagnostics.inference_data(self.draws(weights, x, batch_size))
+
+    def summary(self, weights=None, x=None, batch_size: int | None = None):
+        """Mean, sd, Monte-Carlo errors, `ess_bulk`, `ess_tail` and `r_hat` of each number: a pandas DataFrame."""
+        return diagnostics.summary(self.inference_data(weights, x, batch_size))
+
+    def autocorrelation(self, weights=None, x=None, batch_size: int | None = None) -> dict[str, np.ndarray]:
+        """By lag, in samples: dict of arrays of shape `(num_chains, num_draws, ...)`."""
+        return diagnostics.autocorrelation(self.inference_data(weights, x, batch_size))
+
+    def plot_trace(self, weights=None, x=None, batch_size: int | None = None, max_plots: int = 10):
+        """Densities and traces; array of matplotlib axes of shape `(num_numbers, 2)`."""
+        return diagnostics.plot_trace(self.inference_data(weights, x, batch_size), max_plots)
+
+    def _chosen(self, weights) -> dict[str, int]:
+        """Index in `model.weights`, by path."""
+        paths = [variable.path for variable in self._current_model().weights]
+        expressions = [weights] if isinstance(weights, str) else list(weights if weights is not None else [""])
+        chosen = {}
+        for expression in expressions:
+            found = {path: index for index, path in enumerate(paths) if re.search(expression, path)}
+            if not found:
+                raise ValueError(
+                    f"`weights` must match paths of variables. Received: {expression!r}, which matches none of "
+                    f"{', '.join(paths)}. Give a part of one of these."
+                )
+            chosen |= found
+        return chosen

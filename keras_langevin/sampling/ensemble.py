@@ -1,0 +1,186 @@
+"""Predictions averaged over samples of the weights."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from keras_langevin.sampling import scores
+from keras_langevin.sampling.averages import Averages, Probabilities, Values
+from keras_langevin.sampling.batch_norm import BatchNormStatistics
+from keras_langevin.sampling.ring import MemoryRing
+from keras_langevin.sampling.weights import assign, check_layout, restored
+
+
+class Prediction(NamedTuple):
+    """What an output that is no probability is on average.
+
+    Attributes:
+        mean: float64 array of the output's shape.
+        std: likewise, the standard deviation over the samples: that of the function's value, without the noise of an
+            observation.
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+
+class Ensemble:
+    """A model with samples of its weights.
+
+    Methods with an `x` take what `keras.Model.predict` takes: an array, a list or a dict of arrays, a
+    `tf.data.Dataset`, a `PyDataset`, a `DataLoader`; not a generator, which can be run through only once, nor what
+    gives its examples in another order each time. They go through it once a sample, by `model.predict`, so that nothing
+    is traced again from sample to sample, and leave the model with the weights that it had. `outputs` says what the
+    model's outputs are: `"probabilities"` (of classes on the last axis; a single unit's is that of the second of two
+    classes), `"logits"` or `"values"` (regression, and all else); for several outputs one of these, or a list or dict
+    of them like the outputs. `batch_size` and `verbose` (a progress bar over the samples) are Keras's.
+
+    Args:
+        model: a built Keras model. Its own weights are no sample.
+        rings: list of rings, one for each chain; every sample has the same weight.
+
+    Raises:
+        ValueError: from each method: there are no samples, or they are of another model, or the outputs are not what
+            `outputs` says.
+    """
+
+    def __init__(self, model, rings: Sequence[MemoryRing]):
+        self._ensemble_model = model
+        self.rings = list(rings)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.rings))
+
+    @property
+    def settings(self) -> list[dict]:
+        """What made each sample, in order, see `settings_of`."""
+        return [settings for ring in self.rings for settings in ring.settings]
+
+    def predict(self, x, outputs="probabilities", batch_size: int | None = None, verbose="auto"):
+        """The mean over the samples of what the model predicts.
+
+        Returns:
+            for probabilities and logits an array of mean probabilities, of the output's shape; for values a
+            `Prediction(mean, std)`; for several outputs a list or dict of these, like the outputs.
+        """
+        return self._averages(x, outputs, batch_size, verbose).map(_prediction)
+
+    def predictive_entropy(self, x, outputs="probabilities", batch_size: int | None = None, verbose="auto"):
+        """H[E p] in nats, array of shape `(num_examples,)`: all uncertainty of a prediction."""
+        return self._averages(x, outputs, batch_size, verbose, classes=True).map(lambda average: average.entropy)
+
+    def mutual_information(self, x, outputs="probabilities", batch_size: int | None = None, verbose="auto"):
+        """H[E p] − E H[p] in nats, array of shape `(num_examples,)`: the uncertainty that comes of the weights.
+
+        References:
+            N. Houlsby et al., Bayesian active learning for classification and preference learning, arXiv:1112.5745.
+        """
+        averages = self._averages(x, outputs, batch_size, verbose, classes=True)
+        return averages.map(lambda average: average.mutual_information)
+
+    def evaluate(
+        self, x, y, outputs="probabilities", batch_size: int | None = None, verbose="auto", num_bins: int = 15
+    ):
+        """How good the mean probabilities are.
+
+        Args:
+            y: int array of shape `(num_examples,)` or `(num_examples, 1)`, or one-hot `(num_examples, num_classes)`;
+                for several outputs a list or dict of these, like the outputs.
+            num_bins: int >= 1, bins of the calibration error. Defaults to `15`.
+
+        Returns:
+            dict of floats: `accuracy`, `nll` (nats), `brier` (the sum over classes, in [0, 2]) and `ece`; for several
+            outputs a list or dict of these.
+        """
+        if not isinstance(num_bins, int) or num_bins < 1:
+            raise ValueError(f"`num_bins` must be an int >= 1. Received: num_bins={num_bins!r}. The usual is 15.")
+        labels = []
+
+        def check(averages):  # before all samples but the first are run
+            given = [y] if len(averages.leaves) == 1 else keras.tree.flatten(y)
+            if len(given) != len(averages.leaves):
+                raise ValueError(
+                    f"`y` must have labels for each of the {len(averages.leaves)} outputs. Received: {len(given)}. "
+                    "Give a list or a dict like the outputs."
+                )
+            shapes = [average.of_each_class.shape for average in averages.leaves]
+            labels.extend(map(scores.class_labels, given, shapes))
+
+        averages = self._averages(x, outputs, batch_size, verbose, classes=True, check=check)
+        pairs = zip(averages.leaves, labels, strict=True)
+        return averages.pack([scores.all_scores(average.of_each_class, of_it, num_bins) for average, of_it in pairs])
+
+    def predictions(self, x, batch_size: int | None = None, verbose="auto") -> Iterator:
+        """What the model predicts with each sample, in order; like `model.predict`, outputs as they are."""
+        if hasattr(x, "__next__"):
+            raise ValueError(
+                "`x` must be something that can be run through once a sample. Received: a generator or iterator "
+                f"({type(x).__name__}), which can be run through once. Give arrays, a PyDataset or a tf.data.Dataset."
+            )
+        for model in self.models(verbose):
+            yield model.predict(x, batch_size=batch_size, verbose=0)
+
+    def models(self, verbose=0) -> Iterator:
+        """The model, with the weights of each sample in turn; with its own ones after the last."""
+        self.check()
+        model = self._current_model()
+        bar = keras.utils.Progbar(len(self), verbose=1 if verbose == "auto" else verbose, unit_name="sample")
+        with restored(model):
+            for ring in self.rings:
+                for index in range(len(ring)):
+                    assign(model, ring.arrays(index))
+                    yield model
+                    bar.add(1)
+
+    def recompute_batch_norm(self, x, batch_size: int = 32, verbose="auto"):
+        """Replaces the moving statistics of each sample's `BatchNormalization` layers by those of its own weights.
+
+        Args:
+            x: inputs: an array, or a list, tuple or dict of arrays of shape `(num_examples, ...)`: the training data,
+                or a part of it.
+            batch_size: int >= 2, that of the training: a batch's own mean and variance are what is averaged, weighted
+                by the number of its examples. Defaults to `32`.
+        """
+        self.check()
+        statistics = BatchNormStatistics(self._current_model())
+        places = [(ring, index) for ring in self.rings for index in range(len(ring))]
+        for (ring, index), _ in zip(places, self.models(verbose), strict=True):
+            ring.replace(index, statistics.recomputed(ring.arrays(index), x, batch_size))
+
+    def check(self):
+        """Raises a `ValueError` if there are no samples, or if they are of another model."""
+        model = self._current_model()
+        if model is None or not len(self):
+            raise ValueError(f"There must be at least one sample of the weights. {self._how_to_get_samples()}")
+        self._check_samples()
+
+    def _check_samples(self):
+        model = self._current_model()
+        for ring in self.rings:
+            check_layout(model, ring.heads, str(getattr(ring, "folder", "memory")))
+
+    def _current_model(self):
+        return self._ensemble_model
+
+    def _how_to_get_samples(self) -> str:
+        return "Received: none. Collect them by `model.fit(..., callbacks=[PosteriorSamples(...)])`."
+
+    def _averages(
+        self, x, outputs, batch_size, verbose, classes: bool = False, check: Callable[[Averages], None] | None = None
+    ) -> Averages:
+        averages = None
+        with closing(self.predictions(x, batch_size, verbose)) as predictions:
+            for predicted in predictions:
+                first = averages is None
+                averages = averages or Averages(predicted, outputs, classes)
+                averages.add(predicted)
+                if first and check:
+                    check(averages)
+        return averages
+
+
+def _prediction(average: Values | Probabilities) -> Prediction | np.ndarray:
+    return Prediction(average.mean, average.std) if isinstance(average, Values) else average.mean

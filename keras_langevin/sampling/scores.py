@@ -1,0 +1,114 @@
+"""How good predicted class probabilities are: arrays in, numbers out."""
+
+import numpy as np
+
+_SMALLEST = np.finfo("float32").tiny  # in place of a probability that was rounded to 0
+
+
+def entropy(probabilities) -> np.ndarray:
+    """H = −Σ_c p_c log p_c in nats, over the last axis of an array of shape `(..., num_classes)`.
+
+    Example:
+
+    >>> entropy([[0.5, 0.5], [1.0, 0.0]]).round(4).tolist()
+    [0.6931, 0.0]
+    """
+    from scipy.special import entr
+
+    return entr(np.asarray(probabilities, float)).sum(axis=-1)
+
+
+def accuracy(probabilities, labels) -> float:
+    """The share of examples whose most probable class is theirs.
+
+    Args:
+        probabilities: array of shape `(num_examples, num_classes)`.
+        labels: int array of shape `(num_examples,)`.
+    """
+    return float(np.mean(np.argmax(probabilities, axis=-1) == labels))
+
+
+def negative_log_likelihood(probabilities, labels) -> float:
+    """−log p(label), the mean over examples, in nats; arguments as in `accuracy`."""
+    chosen = np.take_along_axis(np.asarray(probabilities, float), np.asarray(labels)[:, None], axis=-1)
+    return float(-np.log(np.maximum(chosen, _SMALLEST)).mean())
+
+
+def brier_score(probabilities, labels) -> float:
+    """Σ_c (p_c − 1{c = label})², the mean over examples, in [0, 2]; arguments as in `accuracy`.
+
+    References:
+        G. W. Brier, Monthly Weather Review 78 (1950): the sum over all classes, also where there are two.
+    """
+    probabilities = np.asarray(probabilities, float)
+    return float(((probabilities - np.eye(probabilities.shape[-1])[labels]) ** 2).sum(axis=-1).mean())
+
+
+def expected_calibration_error(probabilities, labels, num_bins: int = 15) -> float:
+    """Σ_b (n_b / n) |accuracy_b − confidence_b| over bins of equal width of the highest probability.
+
+    It is biased upwards where bins hold few examples.
+
+    Args:
+        probabilities: array of shape `(num_examples, num_classes)`.
+        labels: int array of shape `(num_examples,)`.
+        num_bins: int >= 1; bin b is (b/num_bins, (b+1)/num_bins]. Defaults to `15`.
+
+    Example: three of four examples right at a confidence of 0.8.
+
+    >>> print(f"{expected_calibration_error([[0.8, 0.2]] * 4, [0, 0, 0, 1]):.2f}")
+    0.05
+
+    References:
+        C. Guo et al., On calibration of modern neural networks, ICML 2017, equation (3).
+    """
+    probabilities = np.asarray(probabilities, float)
+    confidence = probabilities.max(axis=-1)
+    right = probabilities.argmax(axis=-1) == labels
+    bins = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
+    # (n_b / n) |accuracy_b − confidence_b| = |Σ_{i in b} (right_i − confidence_i)| / n
+    return float(np.abs(np.bincount(bins, right - confidence, minlength=num_bins)).sum() / len(right))
+
+
+def class_labels(labels, shape: tuple[int, ...]) -> np.ndarray:
+    """Labels as ints.
+
+    Args:
+        labels: ints of shape `(...)` or `(..., 1)`, or one-hot rows of shape `(..., num_classes)`.
+        shape: `(..., num_classes)`, of the probabilities that they go with.
+
+    Returns:
+        int array of shape `(...)`.
+
+    Raises:
+        ValueError: they are something else.
+    """
+    given = labels = np.asarray(labels)
+    if labels.shape == tuple(shape):
+        labels = labels.argmax(axis=-1)
+    elif labels.shape == (*shape[:-1], 1):
+        labels = labels[..., 0]
+    if labels.shape != tuple(shape[:-1]) or not np.isin(labels, np.arange(shape[-1])).all():
+        values = f" with values {given.min():g} ... {given.max():g}" if given.size else ""
+        raise ValueError(
+            f"`y` must hold the classes 0 ... {shape[-1] - 1} of {tuple(shape[:-1])} examples, or one-hot rows. "
+            f"Received: shape {given.shape}{values}. Give labels for the same examples as `x`."
+        )
+    return labels.astype(int)
+
+
+def all_scores(probabilities, labels, num_bins: int = 15) -> dict[str, float]:
+    """Accuracy, `nll`, `brier` and `ece`, over all axes but the last.
+
+    Args:
+        probabilities: array of shape `(..., num_classes)`, `num_classes` >= 2.
+        labels: int array of shape `(...)`.
+        num_bins: int >= 1. Defaults to `15`.
+    """
+    labels, probabilities = labels.ravel(), probabilities.reshape(-1, probabilities.shape[-1])
+    return {
+        "accuracy": accuracy(probabilities, labels),
+        "nll": negative_log_likelihood(probabilities, labels),
+        "brier": brier_score(probabilities, labels),
+        "ece": expected_calibration_error(probabilities, labels, num_bins),
+    }

@@ -1,0 +1,45 @@
+"""What made a sample: the optimizer's settings at one update."""
+
+import keras
+from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
+
+
+def innermost(optimizer):
+    """The optimizer that updates the weights: not a `LossScaleOptimizer`, but the one in it."""
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
+
+
+def iteration_of(optimizer) -> int:
+    """t, the number of updates done."""
+    return int(ops.convert_to_numpy(innermost(optimizer).iterations))
+
+
+def settings_of(optimizer) -> dict:
+    """Settings of the update that was done last, in plain types that JSON can hold.
+
+    Returns:
+        dict with `iteration` (t), `sigma` (`None` where the optimizer has none), `learning_rate`, `seed` (likewise) and
+        `optimizer`: its class and config, as `keras.saving.serialize_keras_object` gives them. A schedule's value is
+        that of update t, not of the next one.
+    """
+    inner = innermost(optimizer)
+    return {
+        "iteration": iteration_of(inner),
+        "sigma": _value(inner, "sigma"),
+        "learning_rate": _value(inner, "learning_rate"),
+        "seed": getattr(inner, "seed", None),
+        "optimizer": keras.saving.serialize_keras_object(optimizer),
+    }
+
+
+def _value(optimizer, name: str) -> float | None:
+    if not hasattr(optimizer, name):
+        return None
+    schedule = getattr(optimizer, f"_{name}", None)
+    if isinstance(schedule, LearningRateSchedule):
+        # The counter has moved on since; both are what the schedule was called with.
+        return float(ops.convert_to_numpy(schedule(optimizer._iterations - 1)))
+    return float(ops.convert_to_numpy(getattr(optimizer, name)))

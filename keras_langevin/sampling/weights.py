@@ -1,0 +1,63 @@
+"""A model's weights, taken out and put in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def weights_of(model) -> list[np.ndarray]:
+    """Copies of `model.weights`. (A view would change, or die, with the variable: PyTorch assigns in place, JAX donates
+    the buffer to the next step.)"""
+    return [_copy(variable) for variable in model.weights]
+
+
+def assign(model, arrays: list[np.ndarray]):
+    """Puts the arrays into `model.weights`."""
+    for variable, array in zip(model.weights, arrays, strict=True):
+        if array.dtype.kind == "V":  # bfloat16 comes back from a file as bytes
+            array = array.view(ops.convert_to_numpy(variable).dtype)
+        variable.assign(array)
+
+
+@contextmanager
+def restored(model) -> Iterator[None]:
+    """Afterwards all variables of the model, weights and states of random generators, are what they were."""
+    variables = list(model.variables)
+    before = [_copy(variable) for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+
+
+def check_layout(model, heads: list[dict], source: str):
+    """Checks that samples are of a model with these weights.
+
+    Args:
+        model: a built model.
+        heads: list of dicts with `layout`, shapes and dtypes.
+        source: str, where they are, for the error.
+
+    Raises:
+        ValueError: a shape or a dtype differs.
+    """
+    wanted = [[list(variable.shape), keras.backend.standardize_dtype(variable.dtype)] for variable in model.weights]
+    for head in heads:
+        if head["layout"] != wanted:
+            raise ValueError(
+                f"The samples in {source} must be of a model with {_in_words(wanted)}. Received: samples with "
+                f"{_in_words(head['layout'])}. Build the model that they were taken from, or choose another directory."
+            )
+
+
+def _in_words(layout: list) -> str:
+    shown = ", ".join(f"{dtype} {tuple(shape)}" for shape, dtype in layout[:6])
+    return f"the {len(layout)} weights {shown}{', ...' if len(layout) > 6 else ''}"
+
+
+def _copy(variable) -> np.ndarray:
+    return np.array(ops.convert_to_numpy(variable))

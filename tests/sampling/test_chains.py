@@ -1,0 +1,165 @@
+"""Several chains and their diagnostics."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+from scipy import stats
+
+from keras_langevin import LSGD, GaussianPrior, posterior_sigma, run_chains
+from keras_langevin.sampling import Chains, load
+from tests.sampling.cases import assert_equal_arrays, classifier, data
+from tests.sampling.test_posterior import FullBatch
+
+SIZE = 50
+X = np.linspace(-1, 1, SIZE)[:, None].astype("float32")
+RUN = {"burn_in": 100, "thinning": 10, "max_samples": 40, "verbose": 0, "shuffle": False}
+UPDATES = FullBatch(X, 2 * X, 500)
+
+
+def line(seed, start=None):
+    """A Gaussian posterior; the chains relax in about 7 updates."""
+    initializer = keras.initializers.RandomNormal(seed=seed) if start is None else keras.initializers.Constant(start)
+    layer = keras.layers.Dense(
+        1, use_bias=False, kernel_initializer=initializer, kernel_regularizer=GaussianPrior(10.0, SIZE), name="line"
+    )
+    model = keras.Sequential([keras.Input((1,)), layer], name="model")
+    model.compile(LSGD(0.2, sigma=posterior_sigma(SIZE)), loss="mse")
+    return model
+
+
+@pytest.fixture(scope="module")
+def chains():
+    return run_chains(line, 3, UPDATES, **RUN)
+
+
+def test_each_chain_has_its_seed_and_its_draws(chains):
+    assert [{settings["seed"] for settings in of_chain.settings} for of_chain in chains.samples] == [{0}, {1}, {2}]
+    draws = chains.draws()
+    assert list(draws) == ["model/line/kernel"] and draws["model/line/kernel"].shape == (3, 40, 1, 1)
+    np.testing.assert_array_equal(draws["model/line/kernel"][1, 7], chains.samples[1].ring.arrays(7)[0])
+    first, second, third = draws["model/line/kernel"][..., 0, 0]
+    assert not np.isin(first, second).any() and not np.isin(second, third).any()
+
+
+def test_function_values_are_the_predictions(chains):
+    probe = np.array([[0.5], [1.0]], "float32")
+    draws = chains.draws(x=probe)
+    assert list(draws) == ["output"] and draws["output"].shape == (3, 40, 2, 1)
+    kernels = chains.draws()["model/line/kernel"]
+    np.testing.assert_allclose(draws["output"][..., 1, 0], kernels[..., 0, 0], rtol=1e-5)
+    mean = chains.predict(probe, outputs="values", verbose=0).mean
+    np.testing.assert_allclose(mean, draws["output"].mean(axis=(0, 1)), rtol=1e-5)
+    assert len(chains) == 120
+
+
+def test_the_same_seeds_give_the_same_chains_and_a_directory_keeps_them(chains, tmp_path):
+    again = run_chains(line, 2, UPDATES, seed=1, directory=tmp_path, **RUN)
+    found = [load(tmp_path / f"chain-{number}", line(0)) for number in range(2)]
+    expected = chains.draws()["model/line/kernel"][1:]
+    np.testing.assert_array_equal(again.draws()["model/line/kernel"], expected)
+    np.testing.assert_array_equal(Chains(line(0), found).draws()["model/line/kernel"], expected)
+
+
+def test_r_hat_and_effective_sizes_are_those_of_good_chains(chains):
+    """The draws are ten updates apart and nearly independent; 4 standard errors of arviz's estimates, seen in chains of
+    independent numbers of the same shape, are allowed."""
+    arviz = pytest.importorskip("arviz")
+    summary = chains.summary()
+    assert list(summary.columns) == ["mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat"]
+    row = summary.iloc[0]
+    independent = np.random.default_rng(0).normal(size=(3, 40, 200))
+    data_ = arviz.convert_to_dataset(independent)
+    for name, found in (
+        ("r_hat", arviz.rhat(data_)),
+        ("ess_bulk", arviz.ess(data_)),
+        ("ess_tail", arviz.ess(data_, method="tail")),
+    ):
+        values = found["x"].values
+        assert abs(row[name] - values.mean()) < 5 * values.std(), name
+    # "mse" is −log p of observations with variance 1/2
+    precision = 2 * (X**2).sum() + 1 / 100
+    assert abs(row["mean"] - 4 * (X**2).sum() / precision) < 5 * row["mcse_mean"]
+    low, high = stats.chi2.ppf([1e-4, 1 - 1e-4], df=60) / 60
+    assert low < row["sd"] ** 2 * precision < high * 1.1
+
+
+def test_chains_that_have_not_met_are_seen():
+    pytest.importorskip("arviz")
+    few = RUN | {"burn_in": 0, "thinning": 1}
+    apart = run_chains(lambda seed: line(seed, start=20.0 * seed), 3, FullBatch(X, 2 * X, 20), **few)
+    assert apart.summary()["r_hat"].iloc[0] > 1.5
+
+
+def test_autocorrelation(chains):
+    pytest.importorskip("arviz")
+    found = chains.autocorrelation()["model/line/kernel"]
+    assert found.shape == (3, 40, 1, 1)
+    np.testing.assert_allclose(found[:, 0], 1)
+    series = chains.draws()["model/line/kernel"][0, :, 0, 0]
+    centred = series - series.mean()
+    np.testing.assert_allclose(found[0, 1, 0, 0], (centred[1:] * centred[:-1]).sum() / (centred**2).sum(), atol=1e-6)
+
+
+def test_trace_plot(chains):
+    pytest.importorskip("arviz")
+    import matplotlib.pyplot as plt
+
+    axes = chains.plot_trace(x=X[:2])
+    assert axes.shape == (2, 2)
+    traces = [line_ for line_ in axes[0, 1].get_lines() if len(line_.get_ydata()) == 40]
+    assert len(traces) == 3
+    np.testing.assert_allclose(traces[0].get_ydata(), chains.draws(x=X[:2])["output"][0, :, 0, 0], rtol=1e-5)
+    plt.close("all")
+
+
+def test_callbacks_are_made_for_each_chain():
+    made = []
+
+    def callbacks():
+        made.append(keras.callbacks.History())
+        return [made[-1]]
+
+    run_chains(line, 2, FullBatch(X, X, 5), burn_in=0, verbose=0, callbacks=callbacks)
+    assert len(made) == 2 and all(len(history.history["loss"]) == 1 for history in made)
+
+
+def test_a_callback_of_each_chain_may_say_when():
+    class Stage(keras.callbacks.Callback):
+        is_sampling = False
+
+        def on_train_batch_begin(self, batch, logs=None):
+            self.is_sampling = batch % 4 == 3
+
+    run = {"burn_in": 0, "when": "callback", "verbose": 0}
+    chains = run_chains(line, 2, FullBatch(X, X, 12), callbacks=lambda: [Stage()], **run)
+    for of_chain in chains.samples:
+        assert [settings["iteration"] for settings in of_chain.settings] == [4, 8, 12]
+    with pytest.raises(ValueError, match=r"must have an attribute `is_sampling`. Received: 0 such"):
+        run_chains(line, 2, UPDATES, **run)
+
+
+def test_without_arviz_the_error_says_what_to_install(chains, monkeypatch):
+    monkeypatch.setitem(sys.modules, "arviz", None)
+    with pytest.raises(ImportError, match=r'need arviz.*pip install "keras-langevin\[sampling\]"'):
+        chains.summary()
+    assert chains.draws()
+
+
+def test_bad_input(chains):
+    x, y = data()
+    with pytest.raises(ValueError, match=r"`num_chains` must be an int >= 2. Received: num_chains=1"):
+        run_chains(line, 1, UPDATES, **RUN)
+    with pytest.raises(ValueError, match=r"`build_model` must be a function"):
+        run_chains(line(0), 2, UPDATES, **RUN)
+    with pytest.raises(ValueError, match=r"with a Langevin optimizer. Received: the optimizer SGD"):
+        run_chains(lambda seed: classifier(optimizer="sgd"), 2, x, y, burn_in=0)
+    with pytest.raises(ValueError, match=r"`burn_in`"):
+        run_chains(line, 2, UPDATES, burn_in=-1)
+    with pytest.raises(ValueError, match=r"match paths.*Received: 'nothing', which matches none of model/line/kernel"):
+        chains.draws(weights="nothing")
+    uneven = Chains(line(0), [chains.samples[0], run_chains(line, 2, FullBatch(X, X, 3), burn_in=0, verbose=0)])
+    with pytest.raises(ValueError, match=r"same number of samples. Received: \[40, 3, 3\]"):
+        uneven.draws()
+    assert_equal_arrays([chains.draws()["model/line/kernel"].shape], [(3, 40, 1, 1)])

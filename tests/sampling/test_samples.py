@@ -1,0 +1,261 @@
+"""Which updates the samples are of, with what settings, and what is refused before a fit begins."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_langevin import LSGD, LAdam, PosteriorSamples
+from keras_langevin.sampling import load
+from tests.sampling.cases import (
+    BACKEND,
+    assert_equal_arrays,
+    classifier,
+    data,
+    fit,
+    iterations,
+    sample_arrays,
+    trained,
+    weights,
+)
+
+
+def test_samples_are_the_weights_after_the_updates_that_are_due():
+    samples = fit(classifier(), PosteriorSamples(burn_in=4, thinning=3, max_samples=10), epochs=5)
+    assert iterations(samples) == [7, 10, 13]
+    for iteration, arrays in sample_arrays(samples).items():
+        # the last of as many updates as that, in a fit of its own
+        x, y = data()
+        model = classifier()
+        for update in range(iteration):
+            batch = slice(update % 3 * 8, update % 3 * 8 + 8)
+            model.train_on_batch(x[batch], y[batch])
+        for array, variable in zip(arrays, model.weights, strict=True):
+            np.testing.assert_allclose(array, keras.ops.convert_to_numpy(variable), rtol=2e-5, atol=1e-6)
+
+
+def test_the_latest_samples_are_kept_oldest_first():
+    samples = fit(classifier(), PosteriorSamples(burn_in=0, max_samples=4), epochs=3)
+    assert iterations(samples) == [6, 7, 8, 9] and len(samples) == 4
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has no steps_per_execution on PyTorch")
+@pytest.mark.parametrize(
+    ("thinning", "expected"),
+    # 10 batches an epoch, 4 an execution: Keras calls back after 4, 8, 10, 14, 18, 20 updates
+    [(1, [4, 8, 10, 14, 18, 20]), (5, [8, 10, 18, 20]), (6, [8, 14, 18]), (7, [8, 14])],
+)
+def test_with_several_steps_an_execution_a_sample_is_the_first_that_can_be_had(thinning, expected):
+    x, y = np.tile(data()[0], (4, 1))[:80], np.tile(data()[1], 4)[:80]
+    runs = {}
+    for steps in (1, 4):
+        samples = PosteriorSamples(burn_in=0, thinning=thinning if steps == 4 else 1)
+        runs[steps] = fit(classifier(steps_per_execution=steps), samples, epochs=2, x=x, y=y)
+    assert iterations(runs[4]) == expected
+    every, found = sample_arrays(runs[1]), sample_arrays(runs[4])
+    for iteration in expected:
+        for array, other in zip(found[iteration], every[iteration], strict=True):
+            np.testing.assert_allclose(array, other, rtol=2e-5, atol=1e-6)
+
+
+def test_with_accumulated_gradients_updates_count_and_not_batches():
+    optimizer = LSGD(0.05, sigma=0.3, seed=5, gradient_accumulation_steps=2)
+    samples = fit(classifier(optimizer=optimizer), PosteriorSamples(burn_in=1, thinning=2), epochs=4)
+    assert iterations(samples) == [3, 5]
+
+
+def test_the_model_is_looked_at_only_when_a_sample_may_be_due():
+    looks = []
+
+    class Watched(PosteriorSamples):
+        @property
+        def model(self):
+            looks.append(self.params and self.params.get("epochs"))
+            return super().model
+
+    samples = fit(classifier(), Watched(burn_in=10, thinning=10), epochs=10)
+    assert iterations(samples) == [20, 30]
+    assert len(looks) < 12  # of 30 batches: at 10, 20 and 30, and when the fit begins
+
+
+def test_a_second_fit_goes_on():
+    model, samples = classifier(), PosteriorSamples(burn_in=4, thinning=4)
+    for _ in range(3):
+        fit(model, samples, epochs=2)
+    assert iterations(samples) == [8, 12, 16]
+
+
+def test_each_sample_has_the_settings_that_made_it():
+    decay = keras.optimizers.schedules.InverseTimeDecay(0.5, 1, 1.0)  # 0.5 / (1 + t)
+    optimizer = LAdam(1e-3, sigma=decay, seed=11)
+    samples = fit(classifier(optimizer=optimizer), PosteriorSamples(burn_in=0), epochs=1)
+    json.dumps(samples.settings)
+    for update, settings in enumerate(samples.settings, start=1):
+        assert settings["iteration"] == update and settings["seed"] == 11
+        assert settings["sigma"] == pytest.approx(0.5 / update)  # the schedule is called with 0, 1, 2
+        assert settings["learning_rate"] == pytest.approx(1e-3)
+        again = keras.saving.deserialize_keras_object(settings["optimizer"])
+        assert type(again) is LAdam and again.get_config() == optimizer.get_config()
+
+
+def test_a_sigma_that_changes_during_the_fit_is_that_of_its_update():
+    class Halving(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            self.model.optimizer.sigma = 0.5**batch
+
+    samples = PosteriorSamples(burn_in=0)
+    x, y = data()
+    classifier_ = classifier()
+    classifier_.fit(x, y, batch_size=8, verbose=0, callbacks=[samples, Halving()])
+    assert [settings["sigma"] for settings in samples.settings] == [1, 0.5, 0.25]
+
+
+def test_a_loss_scale_optimizer_is_looked_into():
+    optimizer = keras.optimizers.LossScaleOptimizer(LSGD(0.05, sigma=0.25, seed=3), initial_scale=8.0)
+    samples = fit(classifier(optimizer=optimizer), PosteriorSamples(burn_in=0), epochs=1)
+    assert iterations(samples) == [1, 2, 3]
+    assert samples.settings[0]["sigma"] == 0.25 and samples.settings[0]["seed"] == 3
+    assert samples.settings[0]["optimizer"]["class_name"] == "LossScaleOptimizer"
+
+
+def test_a_predicate_or_an_attribute_says_when():
+    class Stage:
+        is_sampling = False
+
+    class Flipping(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            Stage.is_sampling = epoch % 2 == 1
+
+    x, y = data()
+    by_number = fit(classifier(), PosteriorSamples(burn_in=2, when=lambda update: update % 5 == 0))
+    assert iterations(by_number) == [5, 10]
+    by_stage = PosteriorSamples(burn_in=0, thinning=2, when=Stage())
+    classifier().fit(x, y, batch_size=8, epochs=4, verbose=0, callbacks=[by_stage, Flipping()])
+    assert iterations(by_stage) == [4, 6, 10, 12]
+
+
+def test_the_fit_is_the_same_with_samples_taken():
+    plain, watched = classifier(), classifier()
+    x, y = data()
+    plain.fit(x, y, epochs=3, batch_size=8, shuffle=False, verbose=0)
+    fit(watched, PosteriorSamples(burn_in=0), epochs=3)
+    assert_equal_arrays(weights(watched), weights(plain))
+
+
+def test_a_sample_does_not_change_with_the_training_that_follows():
+    model, samples = trained(epochs=1, max_samples=50)
+    before = [np.array(array) for array in samples.ring.arrays(0)]
+    fit(model, samples, epochs=3)
+    assert_equal_arrays(samples.ring.arrays(0), before)
+
+
+# --- on disk ----------------------------------------------------------------------------------------------------------
+
+
+def test_samples_on_disk_are_those_in_memory(tmp_path):
+    _, in_memory = trained()
+    _, on_disk = trained(directory=tmp_path / "chain")
+    assert iterations(on_disk) == iterations(in_memory) == [8, 9, 10, 11, 12]
+    found, expected = sample_arrays(on_disk), sample_arrays(in_memory)
+    for iteration in expected:
+        assert_equal_arrays(found[iteration], expected[iteration])
+    again = load(tmp_path / "chain", classifier())
+    assert again.settings == on_disk.settings
+    np.testing.assert_array_equal(again.predict(data()[0], verbose=0), on_disk.predict(data()[0], verbose=0))
+
+
+def test_a_fit_that_is_restored_takes_its_later_samples_again_and_once(tmp_path):
+    """As after a kill: the ring has samples of updates that come after the state that is restored."""
+    model = classifier()
+    whole = fit(model, PosteriorSamples(burn_in=0, max_samples=20), epochs=4)
+    first = classifier()
+    fit(first, PosteriorSamples(burn_in=0, max_samples=20, directory=tmp_path), epochs=2)
+    first.save(tmp_path / "state.keras")
+    fit(first, PosteriorSamples(burn_in=0, max_samples=20, directory=tmp_path), epochs=1)  # then it is lost
+    restored = keras.saving.load_model(tmp_path / "state.keras")
+    samples = fit(restored, PosteriorSamples(burn_in=0, max_samples=20, directory=tmp_path), epochs=2)
+    assert iterations(samples) == list(range(1, 13))
+    expected, found = sample_arrays(whole), sample_arrays(samples)
+    for iteration in expected:
+        assert_equal_arrays(found[iteration], expected[iteration])
+
+
+def test_another_chain_in_the_same_directory_replaces_nothing_but_the_oldest(tmp_path):
+    for seed in (1, 2):
+        model = classifier(optimizer=LSGD(0.05, sigma=0.3, seed=seed))
+        samples = fit(model, PosteriorSamples(burn_in=0, max_samples=5, directory=tmp_path), epochs=1)
+    found = [(settings["seed"], settings["iteration"]) for settings in samples.settings]
+    assert found == [(1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
+
+
+def test_bfloat16_weights_survive_the_disk(tmp_path):
+    keras.config.set_dtype_policy("bfloat16")
+    try:
+        model = classifier()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    samples = fit(model, PosteriorSamples(burn_in=0, max_samples=2, directory=tmp_path), epochs=1)
+    model.predict(data()[0], verbose=0)
+    last = [np.array(keras.ops.convert_to_numpy(variable)) for variable in model.weights]
+    for arrays, _ in zip(samples.models(), range(2), strict=False):
+        found = [np.array(keras.ops.convert_to_numpy(variable)) for variable in arrays.weights]
+    assert_equal_arrays(found, last)
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"burn_in": -1}, r"`burn_in`.* int >= 0. Received: burn_in=-1"),
+        ({"burn_in": 1.5}, r"`burn_in`.* int >= 0. Received: burn_in=1.5"),
+        ({"burn_in": 0, "thinning": 0}, r"`thinning`.* int >= 1. Received: thinning=0"),
+        ({"burn_in": 0, "max_samples": 0}, r"`max_samples`.* int >= 1. Received: max_samples=0"),
+        ({"burn_in": 0, "when": 3}, r"`when` must be .*Received: when=3. Give"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        PosteriorSamples(**arguments)
+
+
+def test_samples_of_another_model_are_refused_before_the_fit(tmp_path):
+    trained(directory=tmp_path)
+    model = classifier(units=4)
+    before = weights(model)
+    with pytest.raises(ValueError, match=r"must be of a model with the 4 weights .*\(4, 4\).* Received: .*\(4, 3\)"):
+        fit(model, PosteriorSamples(burn_in=0, directory=tmp_path))
+    assert_equal_arrays(weights(model), before)
+    with pytest.raises(ValueError, match="another directory"):
+        load(tmp_path, model)
+
+
+def test_a_directory_that_cannot_be_used(tmp_path):
+    trained(directory=tmp_path / "five")
+    with pytest.raises(ValueError, match=r"at most max_samples=3 samples. Received: .* with 5. Raise"):
+        PosteriorSamples(burn_in=0, max_samples=3, directory=tmp_path / "five")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="`directory` must be a folder"):
+        PosteriorSamples(burn_in=0, directory=tmp_path / "file")
+    with pytest.raises(ValueError, match=r"must be a folder with samples. Received: .*none"):
+        load(tmp_path / "none", classifier())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="at least one sample"):
+        load(tmp_path / "empty", classifier())
+
+
+def test_nothing_is_unpickled(tmp_path):
+    bad = np.array([lambda: None, object], dtype=object)
+    with open(tmp_path / "sample-00000.npz", "wb") as file:
+        np.savez(file, head=np.array([print], dtype=object), arr_0=bad[1:])
+    with pytest.raises(ValueError, match=r"must hold a sample .*Received: .*sample-00000.npz.*Remove it"):
+        PosteriorSamples(burn_in=0, directory=tmp_path)
+
+
+def test_a_sum_over_the_batch_is_warned_of():
+    model = classifier()
+    model.compile(LSGD(0.01), loss=keras.losses.SparseCategoricalCrossentropy(reduction="sum"))
+    with pytest.warns(UserWarning, match="must be a mean over the batch.*reduction='sum'.*default reduction"):
+        fit(model, PosteriorSamples(burn_in=0), epochs=1)
