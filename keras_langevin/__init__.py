@@ -15,15 +15,21 @@ from keras_langevin.version import __version__
 
 __all__ = [
     "LSGD",
+    "CyclicalLangevin",
     "LAdadelta",
     "LAdagrad",
     "LAdam",
     "LAdamW",
     "LRMSprop",
     "Langevin",
+    "LangevinMonitor",
+    "LayerSchedule",
     "LogSchedule",
     "RandomCropFlip",
+    "ReduceSigmaOnPlateau",
+    "SigmaScheduler",
     "__version__",
+    "callbacks",
     "describe",
     "models",
     "optimizers",
@@ -37,7 +43,14 @@ def _is_the_command() -> bool:
 
 
 if not _is_the_command():
-    from keras_langevin import models, optimizers
+    from keras_langevin import callbacks, models, optimizers
+    from keras_langevin.callbacks import (
+        CyclicalLangevin,
+        # LM
+        LayerSchedule,
+        ReduceSigmaOnPlateau,
+        SigmaScheduler,
+    )
     from keras_langevin.datasets.preprocessing import RandomCropFlip
     from keras_langevin.optimizers import (
         LSGD,

@@ -3,6 +3,7 @@
 from keras_langevin.optimizers.adadelta import LAdadelta
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
+from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from keras_langevin.optimizers.describe import describe
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.registry import REGISTRY, get
@@ -13,6 +14,8 @@ from keras_langevin.optimizers.sgd import LSGD
 __all__ = [
     "LSGD",
     "REGISTRY",
+    "CyclicalCosine",
+    "CyclicalNoise",
     "LAdadelta",
     "LAdagrad",
     "LAdam",
