@@ -46,7 +46,7 @@ if not _is_the_command():
     from keras_langevin import callbacks, models, optimizers
     from keras_langevin.callbacks import (
         CyclicalLangevin,
-        # LM
+        LangevinMonitor,
         LayerSchedule,
         ReduceSigmaOnPlateau,
         SigmaScheduler,

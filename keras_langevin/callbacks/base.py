@@ -28,9 +28,9 @@ class LangevinCallback(keras.callbacks.Callback):
         optimizer = self.optimizer
         if self.sets_sigma and not isinstance(optimizer._sigma, keras.Variable):
             raise ValueError(
-                f"`{type(self).__name__}` sets the noise level, so `sigma` must be a float. Received an optimizer whose "
-                f"sigma is {optimizer._sigma!r}. Create it with `{type(optimizer).__name__}(sigma=...)` and a float, or "
-                "leave the callback out."
+                f"`{type(self).__name__}` sets the noise level, so `sigma` must be a float. Received an optimizer "
+                f"whose sigma is {optimizer._sigma!r}. Create it with `{type(optimizer).__name__}(sigma=...)` and a "
+                "float, or leave the callback out."
             )
 
     @classmethod

@@ -20,8 +20,8 @@ class CyclicalLangevin(LangevinCallback):
 
     The schedules stay in the optimizer after the fit. They can be had without a callback, as
     `LSGD(CyclicalCosine(...), sigma=CyclicalNoise(...))` from `keras_langevin.optimizers`. Where the step was compiled
-    before, it is compiled anew. Learning rate and noise level of an epoch's last step are in `logs["learning_rate"]` and
-    `logs["sigma"]`. With `gradient_accumulation_steps`, steps are counted and not updates, as all schedules do.
+    before, it is compiled anew. Learning rate and noise level of an epoch's last step are in `logs["learning_rate"]`
+    and `logs["sigma"]`. With `gradient_accumulation_steps`, steps are counted and not updates, as all schedules do.
 
     Args:
         cycles: M, int >= 1.
@@ -65,8 +65,8 @@ class CyclicalLangevin(LangevinCallback):
         for name, value in (("learning_rate", learning_rate), ("sigma", sigma)):
             if value is not None and not (is_level(value) and value > 0):
                 raise ValueError(
-                    f"`{name}` must be a finite float > 0, or None for the optimizer's own. Received: {name}={value!r}. "
-                    f"Pass one, as in `{name}=0.01`."
+                    f"`{name}` must be a finite float > 0, or None for the optimizer's own. "
+                    f"Received: {name}={value!r}. Pass one, as in `{name}=0.01`."
                 )
         if total_steps is not None:
             check_int("total_steps", total_steps, cycles, type(self).__name__)
@@ -116,7 +116,7 @@ class CyclicalLangevin(LangevinCallback):
     def on_epoch_begin(self, epoch, logs=None):
         if self._begun:
             return
-        # Where the first of a fit's epochs is not epoch 0, cycles began that many epochs ago. The step is not traced yet.
+        # Where a fit's first epoch is not epoch 0, cycles began that many epochs ago. The step is not traced yet.
         self._begun = True
         steps = (self.params.get("steps") or 0) * epoch
         self._rate.first_step = self._noise.first_step = self._counter() - steps
@@ -131,8 +131,8 @@ class CyclicalLangevin(LangevinCallback):
             return self.total_steps
         if not params.get("steps"):
             raise ValueError(
-                "`CyclicalLangevin` needs the number of steps, of which the cycles are parts. Received data whose length "
-                "is not known. Pass `total_steps`, or give `fit` `steps_per_epoch`."
+                "`CyclicalLangevin` needs the number of steps, of which the cycles are parts. Received data whose "
+                "length is not known. Pass `total_steps`, or give `fit` `steps_per_epoch`."
             )
         steps = params["epochs"] * params["steps"]
         if steps < self.cycles:

@@ -6,7 +6,7 @@ import numbers
 import keras
 
 from keras_langevin.callbacks.base import LangevinCallback, check_built
-from keras_langevin.optimizers.selection import LayerSelection, LayersArgument
+from keras_langevin.optimizers.selection import LayersArgument, LayerSelection
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")

@@ -10,7 +10,7 @@ from keras_langevin.callbacks.base import LangevinCallback, check_int, is_level,
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class ReduceSigmaOnPlateau(LangevinCallback, keras.callbacks.ReduceLROnPlateau):
-    """Lowers the noise level when a metric no longer improves, as `keras.callbacks.ReduceLROnPlateau` the learning rate.
+    """Lowers the noise level when a metric no longer improves, as `ReduceLROnPlateau` the learning rate.
 
         σ ← max(factor · σ, min_sigma)   after `patience` epochs without an improvement of `monitor`
 

@@ -9,7 +9,7 @@ from keras_langevin.callbacks.base import LangevinCallback, is_level, number
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class SigmaScheduler(LangevinCallback):
-    """Sets the noise level at the beginning of each epoch, as `keras.callbacks.LearningRateScheduler` the learning rate.
+    """Sets the noise level at the beginning of each epoch, as `LearningRateScheduler` the learning rate.
 
         σ ← schedule(epoch, σ)
 
@@ -23,8 +23,9 @@ class SigmaScheduler(LangevinCallback):
         verbose: int, 1 to print what is set. Defaults to `0`.
 
     Raises:
-        ValueError: `schedule` is not callable. When training begins: the optimizer is not a Langevin one, or its `sigma`
-            is a schedule or a callable. At an epoch: `schedule` returned something else than a finite float >= 0.
+        ValueError: `schedule` is not callable. When training begins: the optimizer is not a Langevin one, or its
+            `sigma` is a schedule or a callable. At an epoch: `schedule` returned something else than a finite
+            float >= 0.
 
     Example:
 

@@ -144,6 +144,6 @@ def check_exploration_fraction(value):
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
         raise ValueError(
             "`exploration_fraction`, the part of a cycle without noise, must be a float in (0, 1). "
-            f"Received: exploration_fraction={value!r}. For noise throughout, use `CyclicalCosine` as the learning rate "
-            "and a float `sigma`."
+            f"Received: exploration_fraction={value!r}. For noise throughout, use `CyclicalCosine` as the learning "
+            "rate and a float `sigma`."
         )

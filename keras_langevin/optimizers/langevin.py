@@ -4,7 +4,7 @@ import inspect
 import math
 import numbers
 import random
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -121,6 +121,15 @@ class Langevin:
         """What `preconditioner` needs from before the parent's step. Defaults to nothing."""
         return None
 
+    def gradient_averages(self) -> "list[GradientAverage]":
+        """Where the parent keeps averages of the gradient, for `LangevinMonitor`. Defaults to nowhere."""
+        return []
+
+    def parent_step(self, variable, preconditioner):
+        """γP times the parent's last direction, read from its slots after the step, for `LangevinMonitor`; `None` where
+        the direction is the gradient itself, or is not in the slots. Defaults to `None`."""
+        return None
+
     # --- helpers for subclasses -------------------------------------------------------------------------------------
 
     def slot(self, slots, variable):
@@ -133,6 +142,12 @@ class Langevin:
         else:
             slot = ops.convert_to_tensor(slots[self._get_variable_index(variable)])
         return ops.cast(slot, _noise_dtype(variable))
+
+    def pool_of(self, indices) -> "_Pool":
+        """Variables of a built optimizer, by their numbers in it, as one pool."""
+        places = tuple(self._places[index] for index in indices)
+        members = [self._trainable_variables[index] for index in indices]
+        return _Pool(members, tuple(indices), noise_source.Draw(places, True, self.noise))
 
     def update_count(self, variable):
         """t = 1, 2, ..., the number of the update under way, in the precision of the noise."""
@@ -212,12 +227,17 @@ class Langevin:
                 "`noisy_layers` is known once the optimizer is built. Call `model.fit`, or "
                 "`optimizer.build(model.trainable_variables)`, or see `keras_langevin.describe(model)`."
             )
-        return tuple(group.path for group in (self._gate.open() if self._gate is not None else self._chosen))
+        return tuple(group.path for group in self.noisy_groups)
+
+    @property
+    def noisy_groups(self) -> list[LayerGroup]:
+        """As `noisy_layers`, with the places of their variables."""
+        return list(self._chosen if self._gate is None else self._gate.open())
 
     def chosen(self, groups: list[LayerGroup], variables) -> list[LayerGroup]:
         """Those of `groups`, as made from `variables`, that get noise."""
         if self._gate is not None:
-            indices = {group.indices for group in self._gate.open()}
+            indices = {group.indices for group in self.noisy_groups}
             return [group for group in groups if group.indices in indices]
         return self.selection.choose(groups, variables)
 
@@ -341,6 +361,22 @@ class Langevin:
             variable = keras.Variable(value, dtype=dtype, trainable=False, name=name, aggregation="only_first_replica")
         self._track_variable(variable)
         return variable
+
+
+class GradientAverage(NamedTuple):
+    """A slot of the parent that a step changes by s ← decay · s + weight · g^power.
+
+    Attributes:
+        slots: list of variables, one for each of the optimizer's.
+        decay: float.
+        weight: float.
+        power: int, 1 or 2.
+    """
+
+    slots: list
+    decay: float
+    weight: float
+    power: int
 
 
 class _Pool:

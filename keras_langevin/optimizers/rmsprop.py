@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_langevin.optimizers.langevin import Langevin, fused
+from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -48,3 +48,9 @@ class LRMSprop(Langevin, fused(keras.optimizers.RMSprop)):
         if self.centered:
             variance = variance - ops.square(self.slot(self._average_gradients, variable))
         return 1 / ops.sqrt(variance + self.epsilon)
+
+    def gradient_averages(self):
+        return [GradientAverage(self._velocities, self.rho, 1 - self.rho, 2)]
+
+    def parent_step(self, variable, preconditioner):
+        return self.slot(self._momentums, variable) if self.momentum else None

@@ -30,6 +30,7 @@ __all__ = [
     "pooled",
     "random_bits",
     "sample",
+    "sample_alone",
     "split_seed",
 ]
 
@@ -64,6 +65,11 @@ def sample(seed_words, update, draw: Draw):
         float32 tensor of the draw's shape.
     """
     return _backend.sample(seed_words, update, draw)
+
+
+def sample_alone(seed_words, update, draw: Draw):
+    """As `sample`, outside of a step: compiled by itself where the backend compiles."""
+    return _backend.sample_alone(seed_words, update, draw)
 
 
 def normal_from_bits(words):

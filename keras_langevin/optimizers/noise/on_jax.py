@@ -1,8 +1,10 @@
 """The noise on JAX: pure elementwise code, which XLA fuses into whatever uses it."""
 
 import math
+from functools import lru_cache
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -53,6 +55,15 @@ def sample(seed_words, update, draw: Draw):
     if draw.law == "rademacher":
         return 1 - 2 * _over_draw(law.sign_bits, seed_words, update, draw).astype(jnp.float32)
     return normal_from_bits(random_bits(seed_words, update, draw))
+
+
+def sample_alone(seed_words, update, draw: Draw):
+    return _compiled(draw)(seed_words, update)
+
+
+@lru_cache(maxsize=64)
+def _compiled(draw: Draw):
+    return jax.jit(lambda seed_words, update: sample(seed_words, update, draw))
 
 
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):

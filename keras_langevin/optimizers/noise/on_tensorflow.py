@@ -55,6 +55,9 @@ def sample(seed_words, update, draw: Draw):
     return _call(_sample, seed_words, update, draw)
 
 
+sample_alone = sample
+
+
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
     noise = _call(_scaled_sample, seed_words, update, draw, scale, tf.convert_to_tensor(preconditioner.whole()))
     if draw.flat:

@@ -54,6 +54,9 @@ def sample(seed_words, update, draw: Draw):
     return _filled(_SAMPLES[draw.law], torch.float32, seed_words, update, draw)
 
 
+sample_alone = sample
+
+
 @torch.no_grad()
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
     spans = _spans(draw, _longest(scale.device))
