@@ -4,7 +4,7 @@ import warnings
 
 import keras
 
-from keras_langevin.callbacks.base import LangevinCallback, check_built, check_int, is_level
+from keras_langevin.callbacks.base import LangevinCallback, check_built, check_int, is_level, number
 from keras_langevin.callbacks.measurement import ALL, NAMES, Change, Row, Snapshot, flat, rows
 from keras_langevin.callbacks.monitor_files import Board, Table, writer_class
 
@@ -99,9 +99,9 @@ class LangevinMonitor(LangevinCallback):
         self._files = [Table(self.csv)] if self.csv else []
         if self.tensorboard:
             self._files.append(Board(self.tensorboard, writer_class()))
-        self._initial = self._before = None
+        self._initial = self._last_begin = None
+        self._befores: list[Snapshot] = []
         self._has_warned = False
-        self._last_begin = 0
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -120,22 +120,31 @@ class LangevinMonitor(LangevinCallback):
             if self._initial is None:
                 self._initial = flat(self.optimizer._trainable_variables)
         self._is_measured = epoch % self.frequency == 0
-        self._before = None
+        self._befores = []
 
     # There is no `on_train_batch_end`, for which Keras would wait for the end of each step.
     def on_train_batch_begin(self, batch, logs=None):
-        steps = self.params.get("steps")
-        first = max(0, steps - self._window) if steps else self._last_begin
-        if self._is_measured and self._before is None and batch >= first:
-            self._before = Snapshot(self.optimizer)
         self._batch = batch
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._last_begin = self._batch  # where the length is not known, the next epoch's is this one's
         if not self._is_measured:
             return
-        measured = rows(epoch, Change(self.optimizer, self._before), self._initial)
-        self._before = None
+        if self.params.get("steps"):
+            first, several = self.params["steps"] - self._window, False
+        elif self._last_begin is None:
+            first, several = 0, False
+        else:  # of unknown length: as the epoch before, at whose end Keras may begin a batch that is not there
+            first, several = self._last_begin - self._window, True
+        if batch >= first and (several or not self._befores):
+            self._befores.append(Snapshot(self.optimizer))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._last_begin = self._batch
+        if not self._is_measured:
+            return
+        optimizer = self.optimizer
+        updates = int(number(optimizer.iterations))
+        before = next((snapshot for snapshot in self._befores[::-1] if snapshot.updates < updates), None)
+        measured = rows(epoch, Change(optimizer, before), self._initial)
+        self._befores = []
         self.history += measured
         for file in self._files:
             file.write(measured)
