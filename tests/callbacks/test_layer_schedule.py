@@ -45,7 +45,7 @@ def test_noise_is_that_of_layers_bit_for_bit(case, mode):
         gated.layers = layers
         step(gradients)
         added = values(variables)
-        for own, other in others:
+        for _, other in others:
             other(gradients)
         expected = values(others[update][0])
         for mine, theirs in zip(added, expected, strict=True):
@@ -195,9 +195,7 @@ def test_layers_are_not_settable_without_a_gate():
     optimizer.layers = [1]
     optimizer.build(make_variables(*SHAPES))
     assert optimizer.noisy_layers == ("layer_1",)
-    with pytest.raises(
-        ValueError, match=r"Received: layers=\[0\] for a built optimizer without one\. Use the callback"
-    ):
+    with pytest.raises(ValueError, match=r"Received: layers=\[0\] for a built .* without one\. Use the callback"):
         optimizer.layers = [0]
 
 
