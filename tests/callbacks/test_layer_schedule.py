@@ -15,8 +15,8 @@ from tests.optimizers.cases import (
     MODES,
     case_name,
     is_second,
+    make_common_step,
     make_gradients,
-    make_step,
     make_variables,
     values,
 )
@@ -34,25 +34,19 @@ def test_noise_is_that_of_layers_bit_for_bit(case, mode):
     arguments = {"sigma": 0.5, "seed": 7}
     gated = case.make(**arguments, layers=[2])
     gated.gate_layers()
-    variables = make_variables(*SHAPES)
-    step = make_step(gated, variables, mode)
+    optimizers = [gated, *(case.make(**arguments, layers=layers) for layers in CHOICES)]
+    variables = [make_variables(*SHAPES) for _ in optimizers]
+    step = make_common_step(list(zip(optimizers, variables, strict=True)), mode)
     assert gated.noisy_layers == ("layer_2",)
-    others = []
-    for layers in CHOICES:
-        own = make_variables(*SHAPES)
-        others.append((own, make_step(case.make(**arguments, layers=layers), own, mode)))
-    for update, (layers, gradients) in enumerate(zip(CHOICES, make_gradients(variables, len(CHOICES)), strict=True)):
+    gradients = make_gradients(variables[0], len(CHOICES))
+    for update, layers in enumerate(CHOICES):
         gated.layers = layers
-        step(gradients)
-        added = values(variables)
-        for _, other in others:
-            other(gradients)
-        expected = values(others[update][0])
-        for mine, theirs in zip(added, expected, strict=True):
-            atol = 2 * np.spacing(np.abs(theirs).max()) if mode == "xla" else 0
-            np.testing.assert_allclose(mine, theirs, rtol=0, atol=atol)
-        # all go on from the same weights
-        for own in (variables, *(own for own, _ in others)):
+        step(gradients[update])
+        mine, *others = map(values, variables)
+        for actual, expected in zip(mine, others[update], strict=True):
+            atol = 2 * np.spacing(np.abs(expected).max()) if mode == "xla" else 0
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
+        for own in variables:  # all go on from the same weights
             for variable, value in zip(own, make_variables(*SHAPES), strict=True):
                 variable.assign(value)
 
@@ -205,9 +199,9 @@ def test_it_is_serializable():
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(callback))
     assert again.get_config() == callback.get_config()
     chosen = []
-    for each in (callback, again):
+    for own, each in ((model, callback), (small_model(LAdam(1e-3)), again)):
         states = States(lambda model: model.optimizer.noisy_layers)
-        fit(small_model(LAdam(1e-3)), each, states, epochs=8, steps=1)
+        fit(own, each, states, epochs=8, steps=1)
         chosen.append(states.seen)
     assert chosen[1][3] == ("second",)
     assert chosen[0] == chosen[1]
