@@ -29,7 +29,7 @@ class LangevinMonitor(LangevinCallback):
     is left is the drift, exact to the weights' rounding, for every optimizer and with what it may do besides its step
     (weight decay, constraints, `ema_overwrite_frequency`). Adam's gradient is read from its m before and after, that of
     RMSprop, Adadelta and Adagrad from their squared gradients, momentum SGD's from its momentum; otherwise it is
-    drift/(γP). Quantiles of a layer with more than 65,536 elements are those of so many of them. An update that
+    drift/(γP), in which weight decay counts as gradient. Quantiles of a layer with more than 65,536 elements are those of so many of them. An update that
     `LossScaleOptimizer` skipped has no drift and no gradient: they are NaN.
 
     With `steps_per_execution` > 1 Keras shows only what was before and after an execution. Then the gradient's norm is
@@ -37,7 +37,8 @@ class LangevinMonitor(LangevinCallback):
     gradients. The drift is γP times the last direction where the slots hold it (LAdam, LAdamW, momentum), else γP times
     that root mean square (weight decay is left out in both). For `LSGD` without momentum, and for optimizers of your
     own that say no more, it is the mean step of the execution, in which the batches' differences cancel in part, and
-    for which the noise of all its steps is drawn again.
+    for which the noise of all its steps is drawn again. LAdadelta's P then has its squared steps up to the last update,
+    not before it.
 
     `logs`, and so the history and the progress bar, have these names for the model: over its noisy layers (all, if none
     is), but distance and gradient over all layers. With `layer_logs=True` they also have `"NAME/LAYER PATH"` for each
@@ -108,8 +109,6 @@ class LangevinMonitor(LangevinCallback):
         check_built(self.model, type(self).__name__)
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
-        # the last steps of an epoch that are sure to have an update
-        self._window = max(self.model.steps_per_execution, self.optimizer.gradient_accumulation_steps or 1)
         self._is_begun = False
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -120,6 +119,8 @@ class LangevinMonitor(LangevinCallback):
             if self._initial is None:
                 self._initial = flat(self.optimizer._trainable_variables)
         self._is_measured = epoch % self.frequency == 0
+        # the last steps of an epoch that are sure to have an update
+        self._window = max(self.model.steps_per_execution, self.optimizer.gradient_accumulation_steps or 1)
         self._befores = []
 
     # There is no `on_train_batch_end`, for which Keras would wait for the end of each step.
