@@ -29,8 +29,8 @@ class LangevinMonitor(LangevinCallback):
     is left is the drift, exact to the weights' rounding, for every optimizer and with what it may do besides its step
     (weight decay, constraints, `ema_overwrite_frequency`). Adam's gradient is read from its m before and after, that of
     RMSprop, Adadelta and Adagrad from their squared gradients, momentum SGD's from its momentum; otherwise it is
-    drift/(γP), in which weight decay counts as gradient. Quantiles of a layer with more than 65,536 elements are those of so many of them. An update that
-    `LossScaleOptimizer` skipped has no drift and no gradient: they are NaN.
+    drift/(γP), in which weight decay counts as gradient. Quantiles of a layer with more than 65,536 elements are those
+    of so many of them. An update that `LossScaleOptimizer` skipped has no drift and no gradient: they are NaN.
 
     With `steps_per_execution` > 1 Keras shows only what was before and after an execution. Then the gradient's norm is
     the root mean square over the execution's steps, with the weights of its average, where the slots have squared
