@@ -27,7 +27,8 @@ def timed(monitor_class):
 
         def __getattribute__(self, name):
             value = super().__getattribute__(name)
-            if not name.startswith("on_") or name == "on_train_begin":
+            # no other: Keras would take a wrapped method for one that it must call at the end of each step
+            if name not in ("on_epoch_begin", "on_train_batch_begin", "on_epoch_end"):
                 return value
 
             def method(*arguments, **keywords):

@@ -3,6 +3,7 @@
 import warnings
 
 import keras
+import numpy as np
 
 from keras_langevin.callbacks.base import LangevinCallback, check_built, check_int, is_level, number
 from keras_langevin.callbacks.measurement import ALL, NAMES, Change, Row, Snapshot, flat, rows
@@ -145,8 +146,11 @@ class LangevinMonitor(LangevinCallback):
             return
         optimizer = self.optimizer
         updates = int(number(optimizer.iterations))
+        if len(self._befores) > 1 and np.array_equal(self._befores[-1].weights, flat(optimizer._trainable_variables)):
+            # a batch that was not there; on TensorFlow it advances the counter all the same
+            updates = self._befores.pop().updates
         before = next((snapshot for snapshot in self._befores[::-1] if snapshot.updates < updates), None)
-        measured = rows(epoch, Change(optimizer, before), self._initial)
+        measured = rows(epoch, Change(optimizer, before, updates), self._initial)
         self._befores = []
         self.history += measured
         for file in self._files:

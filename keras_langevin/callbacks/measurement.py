@@ -72,16 +72,16 @@ class Change:
     Args:
         optimizer: built Langevin optimizer, after the updates.
         snapshot: the state before them, or `None`: then drift and gradient are not known.
+        updates: int, the number of updates made in all.
     """
 
-    def __init__(self, optimizer: Langevin, snapshot: Snapshot | None):
+    def __init__(self, optimizer: Langevin, snapshot: Snapshot | None, updates: int):
         self.optimizer = optimizer
         self.weights = flat(optimizer._trainable_variables)
         self.noisy = {index for group in optimizer.noisy_groups for index in group.indices}
         sizes = [int(np.prod(variable.shape)) for variable in optimizer._trainable_variables]
         ends = np.cumsum(sizes)
         self.spans = [slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True)]
-        updates = int(number(optimizer.iterations))
         self.count = updates - snapshot.updates if snapshot else 0
         # the counter that the last update saw
         last = updates * (optimizer.gradient_accumulation_steps or 1) - 1
