@@ -138,7 +138,7 @@ class LangevinMonitor(LangevinCallback):
         else:  # of unknown length: as the epoch before, at whose end Keras may begin a batch that is not there
             first, several = self._last_begin - self._window, True
         if batch >= first and (several or not self._befores):
-            self._befores.append(Snapshot(self.optimizer))
+            self._befores.append(Snapshot(self.optimizer, self._model.steps_per_execution > 1 or first <= 0))
 
     def on_epoch_end(self, epoch, logs=None):
         self._last_begin = self._batch

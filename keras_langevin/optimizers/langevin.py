@@ -135,7 +135,10 @@ class Langevin:
     def slot(self, slots, variable):
         """The slot of `variable` as a tensor, in the precision of the noise: float64 for a float64 variable, else
         float32."""
-        if isinstance(variable, _Pool):
+        if isinstance(variable, _Pool) and variable.is_outside:
+            arrays = [np.ravel(ops.convert_to_numpy(slots[index])) for index in variable.indices]
+            slot = ops.convert_to_tensor(np.concatenate(arrays))
+        elif isinstance(variable, _Pool):
             slot = noise_source.concatenate([ops.convert_to_tensor(slots[index]) for index in variable.indices])
         elif isinstance(variable, _Piece):
             slot = ops.reshape(ops.convert_to_tensor(slots[variable.index]), [-1])[variable.span]
@@ -144,10 +147,10 @@ class Langevin:
         return ops.cast(slot, _noise_dtype(variable))
 
     def pool_of(self, indices) -> "_Pool":
-        """Variables of a built optimizer, by their numbers in it, as one pool."""
+        """Variables of a built optimizer, by their numbers in it, as one pool; for use outside of a step."""
         places = tuple(self._places[index] for index in indices)
         members = [self._trainable_variables[index] for index in indices]
-        return _Pool(members, tuple(indices), noise_source.Draw(places, True, self.noise))
+        return _Pool(members, tuple(indices), noise_source.Draw(places, True, self.noise), is_outside=True)
 
     def update_count(self, variable):
         """t = 1, 2, ..., the number of the update under way, in the precision of the noise."""
@@ -386,12 +389,15 @@ class _Pool:
         members: list of variables of the same precision.
         indices: tuple of ints, their numbers in the optimizer.
         draw: `noise_source.Draw`.
+        is_outside: bool, whether it is looked at outside of a step, where an operation on each member would be a kernel
+            of its own. Defaults to `False`.
     """
 
-    def __init__(self, members, indices, draw):
+    def __init__(self, members, indices, draw, is_outside: bool = False):
         self.members = members
         self.indices = indices
         self.draw = draw
+        self.is_outside = is_outside
         self.dtype = members[0].dtype
 
 
