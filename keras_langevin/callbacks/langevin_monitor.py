@@ -6,8 +6,9 @@ import keras
 import numpy as np
 
 from keras_langevin.callbacks.base import LangevinCallback, check_built, check_int, is_level, number
-from keras_langevin.callbacks.measurement import ALL, NAMES, Change, Row, Snapshot, flat, rows
+from keras_langevin.callbacks.measurement import ALL, NAMES, Change, Row, Snapshot, rows
 from keras_langevin.callbacks.monitor_files import Board, Table, writer_class
+from keras_langevin.optimizers.noise import flat_copy
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -120,7 +121,7 @@ class LangevinMonitor(LangevinCallback):
             for file in self._files:
                 file.begin(epoch)
             if self._initial is None:
-                self._initial = flat(self.optimizer._trainable_variables)
+                self._initial = flat_copy(self.optimizer._trainable_variables)
         self._is_measured = epoch % self.frequency == 0
         # the last steps of an epoch that are sure to have an update
         self._window = max(self.model.steps_per_execution, self.optimizer.gradient_accumulation_steps or 1)
@@ -146,7 +147,9 @@ class LangevinMonitor(LangevinCallback):
             return
         optimizer = self.optimizer
         updates = int(number(optimizer.iterations))
-        if len(self._befores) > 1 and np.array_equal(self._befores[-1].weights, flat(optimizer._trainable_variables)):
+        if len(self._befores) > 1 and np.array_equal(
+            self._befores[-1].weights, flat_copy(optimizer._trainable_variables)
+        ):
             # a batch that was not there; on TensorFlow it advances the counter all the same
             updates = self._befores.pop().updates
         before = next((snapshot for snapshot in self._befores[::-1] if snapshot.updates < updates), None)

@@ -45,13 +45,6 @@ NAMES = tuple(Row.__dataclass_fields__)[2:]
 ALL = "all"
 
 
-def flat(variables) -> np.ndarray:
-    """A copy of all elements, one variable after another, as float32 (float64 where one of them is)."""
-    arrays = [np.ravel(ops.convert_to_numpy(variable)) for variable in variables]
-    is_double = any(array.dtype == "float64" for array in arrays)
-    return np.concatenate([np.asarray(array, "float64" if is_double else "float32") for array in arrays])
-
-
 class Snapshot:
     """The state before the steps that are measured.
 
@@ -62,12 +55,12 @@ class Snapshot:
 
     def __init__(self, optimizer: Langevin, several: bool):
         self.updates = int(number(optimizer.iterations))
-        self.weights = flat(optimizer._trainable_variables)
+        self.weights = noise.flat_copy(optimizer._trainable_variables)
         # of one update the gradient itself is found, of several the mean of its squares; else what there is
         averages, power = optimizer.gradient_averages(), 2 if several else 1
         found = sorted(range(len(averages)), key=lambda i: averages[i].power != power)
         self.average = found[0] if found else None
-        self.slots = flat(averages[self.average].slots) if found else None
+        self.slots = noise.flat_copy(averages[self.average].slots) if found else None
         self.before = _before(optimizer)
 
 
@@ -82,7 +75,7 @@ class Change:
 
     def __init__(self, optimizer: Langevin, snapshot: Snapshot | None, updates: int):
         self.optimizer = optimizer
-        self.weights = flat(optimizer._trainable_variables)
+        self.weights = noise.flat_copy(optimizer._trainable_variables)
         self.noisy = {index for group in optimizer.noisy_groups for index in group.indices}
         sizes = [int(np.prod(variable.shape)) for variable in optimizer._trainable_variables]
         ends = np.cumsum(sizes)
@@ -151,7 +144,7 @@ class Change:
 
     def _square_gradient(self, average, before: np.ndarray) -> np.ndarray:
         """g² of the one update, or its mean over several with the average's weights; from s and the s before."""
-        added = flat(average.slots) - average.decay**self.count * before
+        added = noise.flat_copy(average.slots) - average.decay**self.count * before
         total = average.weight * np.sum(average.decay ** np.arange(self.count))
         mean = added / total if total else np.full_like(added, np.nan)
         return np.square(mean) if average.power == 1 else np.maximum(mean, 0)

@@ -136,8 +136,7 @@ class Langevin:
         """The slot of `variable` as a tensor, in the precision of the noise: float64 for a float64 variable, else
         float32."""
         if isinstance(variable, _Pool) and variable.is_outside:
-            arrays = [np.ravel(ops.convert_to_numpy(slots[index])) for index in variable.indices]
-            slot = ops.convert_to_tensor(np.concatenate(arrays))
+            slot = ops.convert_to_tensor(noise_source.flat_copy([slots[index] for index in variable.indices]))
         elif isinstance(variable, _Pool):
             slot = noise_source.concatenate([ops.convert_to_tensor(slots[index]) for index in variable.indices])
         elif isinstance(variable, _Piece):

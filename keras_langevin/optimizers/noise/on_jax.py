@@ -105,5 +105,15 @@ def concatenate(tensors):
     return jnp.concatenate([tensor.reshape(-1) for tensor in tensors])
 
 
+def flat(variables):
+    return _flat([variable.value for variable in variables])
+
+
+@jax.jit
+def _flat(arrays):
+    is_double = any(array.dtype == jnp.float64 for array in arrays)
+    return concatenate([array.astype(jnp.float64 if is_double else jnp.float32) for array in arrays])
+
+
 def is_distributed(optimizer) -> bool:
     return False
