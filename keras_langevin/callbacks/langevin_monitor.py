@@ -42,6 +42,9 @@ class LangevinMonitor(LangevinCallback):
     for which the noise of all its steps is drawn again. LAdadelta's P then has its squared steps up to the last update,
     not before it.
 
+    A measured epoch costs one to three steps more (docs/speed.md): 2% of an epoch of 120 steps. For shorter ones raise
+    `frequency`.
+
     `logs`, and so the history and the progress bar, have these names for the model: over its noisy layers (all, if none
     is), but distance and gradient over all layers. With `layer_logs=True` they also have `"NAME/LAYER PATH"` for each
     layer. `monitor.history` (as in `pandas.DataFrame(monitor.history)`), the CSV file and TensorBoard
