@@ -16,6 +16,7 @@ from keras_langevin.version import __version__
 __all__ = [
     "LSGD",
     "SGHMC",
+    "CyclicalLangevin",
     "GaussianPrior",
     "LAdadelta",
     "LAdagrad",
@@ -23,10 +24,15 @@ __all__ = [
     "LAdamW",
     "LRMSprop",
     "Langevin",
+    "LangevinMonitor",
+    "LayerSchedule",
     "LogSchedule",
     "PosteriorSamples",
     "RandomCropFlip",
+    "ReduceSigmaOnPlateau",
+    "SigmaScheduler",
     "__version__",
+    "callbacks",
     "describe",
     "models",
     "optimizers",
@@ -42,7 +48,14 @@ def _is_the_command() -> bool:
 
 
 if not _is_the_command():
-    from keras_langevin import models, optimizers, sampling
+    from keras_langevin import callbacks, models, optimizers, sampling
+    from keras_langevin.callbacks import (
+        CyclicalLangevin,
+        LangevinMonitor,
+        LayerSchedule,
+        ReduceSigmaOnPlateau,
+        SigmaScheduler,
+    )
     from keras_langevin.datasets.preprocessing import RandomCropFlip
     from keras_langevin.optimizers import (
         LSGD,

@@ -3,6 +3,7 @@
 from keras_langevin.optimizers.adadelta import LAdadelta
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
+from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from keras_langevin.optimizers.describe import describe
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.langevin import Langevin
@@ -16,6 +17,8 @@ __all__ = [
     "LSGD",
     "REGISTRY",
     "SGHMC",
+    "CyclicalCosine",
+    "CyclicalNoise",
     "GammaCorrection",
     "LAdadelta",
     "LAdagrad",

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_langevin.optimizers.langevin import Langevin, fused
+from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -46,3 +46,6 @@ class LAdadelta(Langevin, fused(keras.optimizers.Adadelta)):
 
     def preconditioner(self, variable, before):
         return before / ops.sqrt(self.slot(self._accumulated_grads, variable) + self.epsilon)
+
+    def gradient_averages(self):
+        return [GradientAverage(self._accumulated_grads, self.rho, 1 - self.rho, 2)]

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_langevin.optimizers.langevin import Langevin, fused
+from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -41,3 +41,6 @@ class LAdagrad(Langevin, fused(keras.optimizers.Adagrad)):
 
     def preconditioner(self, variable, before):
         return 1 / ops.sqrt(self.slot(self._accumulators, variable) + self.epsilon)
+
+    def gradient_averages(self):
+        return [GradientAverage(self._accumulators, 1.0, 1.0, 2)]

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
-from keras_langevin.optimizers.langevin import Langevin, fused
+from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
 
 
 class AdamPreconditioner(Langevin):
@@ -16,6 +16,16 @@ class AdamPreconditioner(Langevin):
         velocity = self.slot(self._velocity_hats if self.amsgrad else self._velocities, variable)
         bias_correction = ops.sqrt(1 - ops.power(self.beta_2, self.update_count(variable)))
         return bias_correction / (ops.sqrt(velocity) + self.epsilon)
+
+    def gradient_averages(self):
+        return [
+            GradientAverage(self._momentums, self.beta_1, 1 - self.beta_1, 1),
+            GradientAverage(self._velocities, self.beta_2, 1 - self.beta_2, 2),
+        ]
+
+    def parent_step(self, variable, preconditioner):
+        bias_correction = 1 - ops.power(self.beta_1, self.update_count(variable))
+        return self.learning_rate * preconditioner * self.slot(self._momentums, variable) / bias_correction
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")

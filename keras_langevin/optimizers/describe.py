@@ -88,7 +88,7 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
     groups = group_by_layer(variables)
     noisy = set()
     if isinstance(optimizer, Langevin):
-        noisy = {group.indices for group in optimizer.selection.choose(groups, variables)}
+        noisy = {group.indices for group in optimizer.chosen(groups, variables)}
     sizes = [sum(math.prod(variables[i].shape) for i in group.indices) for group in groups]
     total = sum(sizes)
     return Description(

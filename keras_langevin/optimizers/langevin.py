@@ -4,14 +4,16 @@ import inspect
 import math
 import numbers
 import random
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_langevin.optimizers import noise as noise_source
-from keras_langevin.optimizers.selection import LayerSelection, choice, group_by_layer
+from keras_langevin.optimizers.gate import LayerGate
+from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, choice, group_by_layer
 
 # Variables of at most so many elements are drawn together: a draw for each costs more to compile and to launch than to
 # compute. A round number, not tuned.
@@ -91,8 +93,10 @@ class Langevin:
         super().__init__(*args, **kwargs)
         self.noise = noise
         self.selection = selection
-        self._noisy_layers = None
+        self._groups = self._chosen = None
         self._choice = None
+        self._gate = None
+        self._is_gated = False
         self._seed = self._setting_variable("seed", noise_source.split_seed(seed), "int32")
         self._sigma = sigma if callable(sigma) else self._setting_variable("sigma", sigma, keras.config.floatx())
 
@@ -118,18 +122,35 @@ class Langevin:
         """What `preconditioner` needs from before the parent's step. Defaults to nothing."""
         return None
 
+    def gradient_averages(self) -> "list[GradientAverage]":
+        """Where the parent keeps averages of the gradient, for `LangevinMonitor`. Defaults to nowhere."""
+        return []
+
+    def parent_step(self, variable, preconditioner):
+        """γP times the parent's last direction, read from its slots after the step, for `LangevinMonitor`; `None` where
+        the direction is the gradient itself, or is not in the slots. Defaults to `None`."""
+        return None
+
     # --- helpers for subclasses -------------------------------------------------------------------------------------
 
     def slot(self, slots, variable):
         """The slot of `variable` as a tensor, in the precision of the noise: float64 for a float64 variable, else
         float32."""
-        if isinstance(variable, _Pool):
+        if isinstance(variable, _Pool) and variable.is_outside:
+            slot = ops.convert_to_tensor(noise_source.flat_copy([slots[index] for index in variable.indices]))
+        elif isinstance(variable, _Pool):
             slot = noise_source.concatenate([ops.convert_to_tensor(slots[index]) for index in variable.indices])
         elif isinstance(variable, _Piece):
             slot = ops.reshape(ops.convert_to_tensor(slots[variable.index]), [-1])[variable.span]
         else:
             slot = ops.convert_to_tensor(slots[self._get_variable_index(variable)])
         return ops.cast(slot, _noise_dtype(variable))
+
+    def pool_of(self, indices) -> "_Pool":
+        """Variables of a built optimizer, by their numbers in it, as one pool; for use outside of a step."""
+        places = tuple(self._places[index] for index in indices)
+        members = [self._trainable_variables[index] for index in indices]
+        return _Pool(members, tuple(indices), noise_source.Draw(places, True, self.noise), is_outside=True)
 
     def update_count(self, variable):
         """t = 1, 2, ..., the number of the update under way, in the precision of the noise."""
@@ -174,18 +195,54 @@ class Langevin:
 
     @property
     def layers(self):
-        """The `layers` argument."""
+        """The `layers` argument, or what was set. After the optimizer is built it can be set where `gate_layers` was
+        called (the callback `LayerSchedule` does); then it takes effect at the next step, without a new trace."""
         return self.selection.layers
+
+    @layers.setter
+    def layers(self, layers):
+        if self.built and self._gate is None:
+            raise ValueError(
+                "`layers` can be set before the optimizer is built, or where a gate lets it change between steps. "
+                f"Received: layers={layers!r} for a built optimizer without one. Use the callback "
+                "`keras_langevin.LayerSchedule`, or call `optimizer.gate_layers()` before the step is compiled."
+            )
+        selection = LayerSelection(layers)
+        if self.built:
+            chosen = selection.choose(self._groups, self._trainable_variables)
+            self._gate.set(chosen)
+            self._choice = choice(self._groups, chosen)
+        self.selection = selection
+
+    def gate_layers(self):
+        """Makes `layers` settable between steps, without a new trace: by a variable with a number for each layer, which
+        a step reads. From then on every layer's noise is drawn, also that of layers that don't get it. A step that was
+        compiled before does not read it (`model.train_function = None` has Keras make another)."""
+        self._is_gated = True
+        if self.built and self._gate is None:
+            self._add_gate(self._chosen)
 
     @property
     def noisy_layers(self) -> tuple[str, ...]:
         """Paths of the layers that get noise, in the model's order. There once the optimizer is built."""
-        if self._noisy_layers is None:
+        if self._groups is None:
             raise ValueError(
                 "`noisy_layers` is known once the optimizer is built. Call `model.fit`, or "
                 "`optimizer.build(model.trainable_variables)`, or see `keras_langevin.describe(model)`."
             )
-        return self._noisy_layers
+        return tuple(group.path for group in self.noisy_groups)
+
+    @property
+    def noisy_groups(self) -> list[LayerGroup]:
+        """As `noisy_layers`, with the places of their variables."""
+        return list(self._chosen if self._gate is None else self._gate.open())
+
+    def chosen(self, groups: list[LayerGroup], variables) -> list[LayerGroup]:
+        """Those of `groups`, as made from `variables`, that get noise."""
+        if self._gate is not None:
+            indices = {group.indices for group in self.noisy_groups}
+            return [group for group in groups if group.indices in indices]
+        return self.selection.choose(groups, variables)
 
     # --- the optimizer's life, in order -----------------------------------------------------------------------------
 
@@ -195,10 +252,20 @@ class Langevin:
         groups = group_by_layer(variables)
         chosen = self.selection.choose(groups, variables)
         super().build(variables)
-        self._noisy_layers = tuple(group.path for group in chosen)
+        self._groups, self._chosen = groups, chosen
         self._choice = choice(groups, chosen)
         self._noisy_indices = frozenset(index for group in chosen for index in group.indices)
         self._places = noise_source.places_of([tuple(variable.shape) for variable in variables])
+        self._draws = {}
+        if self._is_gated:
+            self._add_gate(chosen)
+
+    def _add_gate(self, chosen):
+        self._gate = LayerGate(
+            self._setting_variable("layer_gate", np.zeros(len(self._groups)), "float32"), self._groups
+        )
+        self._gate.set(chosen)
+        self._noisy_indices = frozenset(index for group in self._groups for index in group.indices)
         self._draws = {}
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
@@ -275,6 +342,8 @@ class Langevin:
             sigma = keras.saving.serialize_keras_object(sigma)
         layers = self.selection.get_config(self._choice)
         config.update({"sigma": sigma, "layers": layers, "seed": self.seed, "noise": self.noise})
+        if self._is_gated:
+            config["is_gated"] = True
         return config
 
     @classmethod
@@ -284,7 +353,10 @@ class Langevin:
             config["sigma"] = keras.saving.deserialize_keras_object(config["sigma"], custom_objects=custom_objects)
         if "layers" in config:
             config["layers"] = LayerSelection.from_config(config["layers"], custom_objects)
-        return super().from_config(config, custom_objects=custom_objects)
+        is_gated = config.pop("is_gated", False)
+        optimizer = super().from_config(config, custom_objects=custom_objects)
+        optimizer._is_gated = is_gated
+        return optimizer
 
     def _setting_variable(self, name, value, dtype):
         # As Keras makes `iteration` and `learning_rate`: tracked, before the optimizer is built.
@@ -294,6 +366,22 @@ class Langevin:
         return variable
 
 
+class GradientAverage(NamedTuple):
+    """A slot of the parent that a step changes by s ← decay · s + weight · g^power.
+
+    Attributes:
+        slots: list of variables, one for each of the optimizer's.
+        decay: float.
+        weight: float.
+        power: int, 1 or 2.
+    """
+
+    slots: list
+    decay: float
+    weight: float
+    power: int
+
+
 class _Pool:
     """Variables whose noise is drawn at once.
 
@@ -301,12 +389,15 @@ class _Pool:
         members: list of variables of the same precision.
         indices: tuple of ints, their numbers in the optimizer.
         draw: `noise_source.Draw`.
+        is_outside: bool, whether it is looked at outside of a step, where an operation on each member would be a kernel
+            of its own. Defaults to `False`.
     """
 
-    def __init__(self, members, indices, draw):
+    def __init__(self, members, indices, draw, is_outside: bool = False):
         self.members = members
         self.indices = indices
         self.draw = draw
+        self.is_outside = is_outside
         self.dtype = members[0].dtype
 
 
@@ -363,7 +454,19 @@ class _Preconditioner:
         return _piece_of(self._whole, span)
 
     def _of(self, part, before):
-        return ops.cast(self._optimizer.preconditioner(part, before), _noise_dtype(self._pool))
+        factor = ops.cast(self._optimizer.preconditioner(part, before), _noise_dtype(self._pool))
+        return factor if self._optimizer._gate is None else self._gated(factor, part)
+
+    def _gated(self, factor, part):
+        """P, or 0 where the layer's gate is closed."""
+        gate = self._optimizer._gate
+        if isinstance(part, _Pool):
+            shapes = [place.shape for place in part.draw.places]
+            switches = [ops.broadcast_to(gate.of(i), shape) for i, shape in zip(part.indices, shapes, strict=True)]
+            is_open = noise_source.concatenate(switches)
+        else:
+            is_open = gate.of(part.index if isinstance(part, _Piece) else self._optimizer._get_variable_index(part))
+        return ops.where(is_open, factor, ops.zeros_like(factor))
 
 
 def _piece_of(values, span: slice):

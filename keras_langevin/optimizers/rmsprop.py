@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
-from keras_langevin.optimizers.langevin import fused
+from keras_langevin.optimizers.langevin import GradientAverage, fused
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -59,3 +59,9 @@ class LRMSprop(GammaCorrection, fused(keras.optimizers.RMSprop)):
         if self.centered:
             variance = variance - ops.square(self.slot(self._average_gradients, variable))
         return 1 / ops.sqrt(variance + self.epsilon)
+
+    def gradient_averages(self):
+        return [GradientAverage(self._velocities, self.rho, 1 - self.rho, 2)]
+
+    def parent_step(self, variable, preconditioner):
+        return self.slot(self._momentums, variable) if self.momentum else None

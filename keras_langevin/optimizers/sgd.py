@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_langevin.optimizers.langevin import Langevin, fused
+from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -42,3 +42,9 @@ class LSGD(Langevin, fused(keras.optimizers.SGD)):
 
     def preconditioner(self, variable, before):
         return 1.0
+
+    def gradient_averages(self):
+        return [GradientAverage(self.momentums, self.momentum, -self.learning_rate, 1)] if self.momentum else []
+
+    def parent_step(self, variable, preconditioner):
+        return self.slot(self.momentums, variable) if self.momentum and not self.nesterov else None

@@ -12,6 +12,7 @@ processor's cache. The integers are the same everywhere, and the tests pin them 
 import importlib
 
 import keras
+import numpy as np
 
 from keras_langevin.optimizers.noise.law import join_seed, split_seed
 from keras_langevin.optimizers.noise.places import LAWS, Draw, Place, places_of, pooled
@@ -23,6 +24,7 @@ __all__ = [
     "Place",
     "add_noise",
     "concatenate",
+    "flat_copy",
     "is_distributed",
     "join_seed",
     "normal_from_bits",
@@ -30,6 +32,7 @@ __all__ = [
     "pooled",
     "random_bits",
     "sample",
+    "sample_alone",
     "split_seed",
 ]
 
@@ -66,6 +69,11 @@ def sample(seed_words, update, draw: Draw):
     return _backend.sample(seed_words, update, draw)
 
 
+def sample_alone(seed_words, update, draw: Draw):
+    """As `sample`, outside of a step: compiled by itself where the backend compiles."""
+    return _backend.sample_alone(seed_words, update, draw)
+
+
 def normal_from_bits(words):
     """Standard normal numbers from the words of `random_bits`."""
     return _backend.normal_from_bits(words)
@@ -88,6 +96,12 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
 def concatenate(tensors):
     """The elements of all tensors in one flat tensor."""
     return _backend.concatenate(tensors)
+
+
+def flat_copy(variables):
+    """The elements of all variables in one flat NumPy array, float32, or float64 where one of them is; outside of a
+    step, in one call of the backend where it would take one for each variable."""
+    return np.array(_backend.flat(variables))
 
 
 def is_distributed(optimizer) -> bool:

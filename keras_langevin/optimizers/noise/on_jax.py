@@ -1,8 +1,10 @@
 """The noise on JAX: pure elementwise code, which XLA fuses into whatever uses it."""
 
 import math
+from functools import lru_cache
 from types import SimpleNamespace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -55,6 +57,15 @@ def sample(seed_words, update, draw: Draw):
     return normal_from_bits(random_bits(seed_words, update, draw))
 
 
+def sample_alone(seed_words, update, draw: Draw):
+    return _compiled(draw)(seed_words, update)
+
+
+@lru_cache(maxsize=64)
+def _compiled(draw: Draw):
+    return jax.jit(lambda seed_words, update: sample(seed_words, update, draw))
+
+
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
     if draw.flat:
         pieces = _pieces(seed_words, update, draw, scale)
@@ -92,6 +103,16 @@ def _pieces(seed_words, update, draw: Draw, scale):
 
 def concatenate(tensors):
     return jnp.concatenate([tensor.reshape(-1) for tensor in tensors])
+
+
+def flat(variables):
+    return _flat([variable.value for variable in variables])
+
+
+@jax.jit
+def _flat(arrays):
+    is_double = any(array.dtype == jnp.float64 for array in arrays)
+    return concatenate([array.astype(jnp.float64 if is_double else jnp.float32) for array in arrays])
 
 
 def is_distributed(optimizer) -> bool:

@@ -55,6 +55,9 @@ def sample(seed_words, update, draw: Draw):
     return _call(_sample, seed_words, update, draw)
 
 
+sample_alone = sample
+
+
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
     noise = _call(_scaled_sample, seed_words, update, draw, scale, tf.convert_to_tensor(preconditioner.whole()))
     if draw.flat:
@@ -127,6 +130,19 @@ def normal_from_bits(words):
 
 def concatenate(tensors):
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
+
+
+def flat(variables):
+    values = [variable.value for variable in variables]
+    # under a `tf.distribute` strategy: the first of the equal copies
+    return _flat([value.values[0] if hasattr(value, "values") else value for value in values])
+
+
+@tf.function(autograph=False)
+def _flat(variables):
+    tensors = [tf.convert_to_tensor(variable) for variable in variables]
+    is_double = any(tensor.dtype == tf.float64 for tensor in tensors)
+    return concatenate([tf.cast(tensor, tf.float64 if is_double else tf.float32) for tensor in tensors])
 
 
 def is_distributed(optimizer) -> bool:

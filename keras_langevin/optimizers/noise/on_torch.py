@@ -54,6 +54,9 @@ def sample(seed_words, update, draw: Draw):
     return _filled(_SAMPLES[draw.law], torch.float32, seed_words, update, draw)
 
 
+sample_alone = sample
+
+
 @torch.no_grad()
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
     spans = _spans(draw, _longest(scale.device))
@@ -186,6 +189,13 @@ def normal_from_bits(words):
 
 def concatenate(tensors):
     return torch.cat([tensor.reshape(-1) for tensor in tensors])
+
+
+@torch.no_grad()
+def flat(variables):
+    tensors = [variable.value for variable in variables]
+    is_double = any(tensor.dtype == torch.float64 for tensor in tensors)
+    return concatenate([tensor.to(torch.float64 if is_double else torch.float32) for tensor in tensors]).cpu()
 
 
 def is_distributed(optimizer) -> bool:

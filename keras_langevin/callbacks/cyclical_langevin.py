@@ -1,0 +1,165 @@
+"""`CyclicalLangevin`."""
+
+import math
+
+import keras
+
+from keras_langevin.callbacks.base import LangevinCallback, check_int, is_level, number
+from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise, check_exploration_fraction
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class CyclicalLangevin(LangevinCallback):
+    """Cyclical sampling (cSG-MCMC): in each cycle a large learning rate explores without noise, a small one samples.
+
+        γ_k = γ₀/2 · [cos(π · r_k) + 1],   σ_k = σ₀ · 1{r_k >= β},   r_k = mod(k − 1, C)/C,   C = ⌈K/M⌉
+
+    at step k = 1, ..., K of M cycles. The callback puts these two schedules into the optimizer, which evaluates them at
+    its own step counter inside the compiled step. So they are exact with any `steps_per_execution`, where a callback is
+    called once an execution; where `LossScaleOptimizer` skips a step; and after a restart, with `BackupAndRestore` too.
+
+    The schedules stay in the optimizer after the fit. They can be had without a callback, as
+    `LSGD(CyclicalCosine(...), sigma=CyclicalNoise(...))` from `keras_langevin.optimizers`. Where the step was compiled
+    before, it is compiled anew. Learning rate and noise level of an epoch's last step are in `logs["learning_rate"]`
+    and `logs["sigma"]`. With `gradient_accumulation_steps`, steps are counted and not updates, as all schedules do.
+
+    Args:
+        cycles: M, int >= 1.
+        exploration_fraction: β, float in (0, 1), the part of each cycle without noise. Defaults to `0.5`.
+        learning_rate: γ₀, float > 0, or `None` for that of the optimizer. Defaults to `None`.
+        sigma: σ₀, float > 0, or `None` for that of the optimizer. Defaults to `None`.
+        total_steps: K, int >= `cycles`, or `None` for the `epochs` of the fit times its steps an epoch. Defaults to
+            `None`.
+
+    Raises:
+        ValueError: an argument is out of its range. Before training begins: the optimizer is not a Langevin one; its
+            learning rate or noise level is a schedule and the argument is `None`; K is not known or less than M.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_langevin import LSGD, CyclicalLangevin, posterior_sigma
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile(optimizer=LSGD(0.1, sigma=posterior_sigma(1000)), loss="mse")
+    >>> cyclical = CyclicalLangevin(cycles=2, exploration_fraction=0.5)
+    >>> history = model.fit(np.ones((8, 2)), np.ones(8), batch_size=2, epochs=2, callbacks=[cyclical], verbose=0)
+    >>> [round(sigma, 4) for sigma in history.history["sigma"]], cyclical.is_sampling
+    ([0.0447, 0.0447], True)
+
+    References:
+        R. Zhang, C. Li, J. Zhang, C. Chen and A. G. Wilson, Cyclical stochastic gradient MCMC for Bayesian deep
+        learning, ICLR 2020, arXiv:1902.03932, equation (1) and algorithm 1.
+    """
+
+    def __init__(
+        self,
+        cycles: int,
+        exploration_fraction: float = 0.5,
+        learning_rate: float | None = None,
+        sigma: float | None = None,
+        total_steps: int | None = None,
+    ):
+        super().__init__()
+        check_int("cycles", cycles, 1, type(self).__name__)
+        check_exploration_fraction(exploration_fraction)
+        for name, value in (("learning_rate", learning_rate), ("sigma", sigma)):
+            if value is not None and not (is_level(value) and value > 0):
+                raise ValueError(
+                    f"`{name}` must be a finite float > 0, or None for the optimizer's own. "
+                    f"Received: {name}={value!r}. Pass one, as in `{name}=0.01`."
+                )
+        if total_steps is not None:
+            check_int("total_steps", total_steps, cycles, type(self).__name__)
+        self.cycles = cycles
+        self.exploration_fraction = exploration_fraction
+        self.learning_rate = learning_rate
+        self.sigma = sigma
+        self.total_steps = total_steps
+        self._rate = self._noise = None
+        self._begun = True
+
+    # --- what a collector of samples asks ---------------------------------------------------------------------------
+
+    @property
+    def is_sampling(self) -> bool:
+        """Whether the last step that was made is in the sampling stage, so that the weights are a sample."""
+        if self._noise is None:
+            return False
+        last = self._counter() - 1
+        return last >= self._noise.first_step and self._noise.is_noisy(last)
+
+    @property
+    def cycle(self) -> int:
+        """The cycle of the last step that was made, from 0."""
+        return 0 if self._noise is None else (self._counter() - 1 - self._noise.first_step) // self._noise.cycle_length
+
+    def _counter(self) -> int:
+        return int(number(self.optimizer._iterations))
+
+    # --- the fit, in order ------------------------------------------------------------------------------------------
+
+    # Keras tells the parameters after the model, and both before `BackupAndRestore` loads the optimizer's variables,
+    # of which the schedules take two away.
+    def set_params(self, params):
+        super().set_params(params)
+        if self.model is None or not params or "epochs" not in params:
+            return
+        optimizer = self.optimizer
+        length = math.ceil(self._steps(params) / self.cycles)
+        self._rate = CyclicalCosine(self._initial("learning_rate", optimizer._learning_rate, CyclicalCosine), length)
+        sigma = self._initial("sigma", optimizer._sigma, CyclicalNoise)
+        self._noise = CyclicalNoise(sigma, length, self.exploration_fraction)
+        optimizer.learning_rate, optimizer.sigma = self._rate, self._noise
+        self.model.train_function = None  # one that was traced before has other schedules in it
+        self._begun = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._begun:
+            return
+        # Where a fit's first epoch is not epoch 0, cycles began that many epochs ago. The step is not traced yet.
+        self._begun = True
+        steps = (self.params.get("steps") or 0) * epoch
+        self._rate.first_step = self._noise.first_step = self._counter() - steps
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            last = self._counter() - 1
+            logs["learning_rate"], logs["sigma"] = number(self._rate(last)), number(self._noise(last))
+
+    def _steps(self, params) -> int:
+        if self.total_steps is not None:
+            return self.total_steps
+        if not params.get("steps"):
+            raise ValueError(
+                "`CyclicalLangevin` needs the number of steps, of which the cycles are parts. Received data whose "
+                "length is not known. Pass `total_steps`, or give `fit` `steps_per_epoch`."
+            )
+        steps = params["epochs"] * params["steps"]
+        if steps < self.cycles:
+            raise ValueError(
+                f"`cycles` must be at most the number of steps, which is {steps} ({params['epochs']} epochs of "
+                f"{params['steps']}). Received: cycles={self.cycles}. Take fewer cycles or train for longer."
+            )
+        return steps
+
+    def _initial(self, name: str, setting, kind) -> float:
+        """The argument, or what the optimizer has: a number, or the schedule that another fit put there."""
+        if getattr(self, name) is not None:
+            return getattr(self, name)
+        if isinstance(setting, keras.Variable):
+            return number(setting)
+        if isinstance(setting, kind):
+            return setting.initial_value
+        raise ValueError(
+            f"`CyclicalLangevin` sets `{name}` by a schedule of its own, from a number. Received an optimizer whose "
+            f"`{name}` is {setting!r}. Create the optimizer with a float, or pass `CyclicalLangevin({name}=...)`."
+        )
+
+    def get_config(self):
+        return {
+            "cycles": self.cycles,
+            "exploration_fraction": self.exploration_fraction,
+            "learning_rate": self.learning_rate,
+            "sigma": self.sigma,
+            "total_steps": self.total_steps,
+        }

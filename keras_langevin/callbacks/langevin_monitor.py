@@ -1,0 +1,189 @@
+"""`LangevinMonitor`."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_langevin.callbacks.base import LangevinCallback, check_built, check_int, is_level, number
+from keras_langevin.callbacks.measurement import ALL, NAMES, Change, Row, Snapshot, rows
+from keras_langevin.callbacks.monitor_files import Board, Table, writer_class
+from keras_langevin.optimizers.noise import flat_copy
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class LangevinMonitor(LangevinCallback):
+    """Measures noise and drift of a step, layer by layer, at the end of each epoch.
+
+        θ_t − θ_{t−1} = drift + noise,   noise = σ_t · √γ_t · √P_t ⊙ Z_t
+
+    - `sigma`: σ_t; 0 for a layer that is not noisy.
+    - `noise_rms`: the noise's root mean square by its law, σ√γ · √(mean of P); no luck of the draw is in it.
+    - `drift_rms`: the root mean square of the parent's step, with its weight decay.
+    - `noise_to_drift`: `noise_rms` / `drift_rms`.
+    - `sqrt_p_median`, `sqrt_p_99`: median and 99th percentile of √P. Where a gradient is zero for long (dead units) √P
+      is near its bound, with Adam 1/√ε; then the percentile is far above the median.
+    - `distance`: the Euclidean distance from the weights at the begin of the first fit that it watched.
+    - `gradient_norm`: the Euclidean norm of the gradient that the parent's step used, after clipping.
+
+    They are those of the epoch's last update, found from the weights and slots before and after it: the compiled step
+    is left as it is. The noise is a pure function, so it is drawn again and taken off the change of the weights; what
+    is left is the drift, exact to the weights' rounding, for every optimizer and with what it may do besides its step
+    (weight decay, constraints, `ema_overwrite_frequency`). Adam's gradient is read from its m before and after, that of
+    RMSprop, Adadelta and Adagrad from their squared gradients, momentum SGD's from its momentum; otherwise it is
+    drift/(γP), in which weight decay counts as gradient. Quantiles of a layer with more than 65,536 elements are those
+    of so many of them. An update that `LossScaleOptimizer` skipped has no drift and no gradient: they are NaN.
+
+    With `steps_per_execution` > 1 Keras shows only what was before and after an execution. Then the gradient's norm is
+    the root mean square over the execution's steps, with the weights of its average, where the slots have squared
+    gradients. The drift is γP times the last direction where the slots hold it (LAdam, LAdamW, momentum), else γP times
+    that root mean square (weight decay is left out in both). For `LSGD` without momentum, and for optimizers of your
+    own that say no more, it is the mean step of the execution, in which the batches' differences cancel in part, and
+    for which the noise of all its steps is drawn again. LAdadelta's P then has its squared steps up to the last update,
+    not before it.
+
+    A measured epoch costs one to three steps more (docs/speed.md): 2% of an epoch of 120 steps. For shorter ones raise
+    `frequency`.
+
+    `logs`, and so the history and the progress bar, have these names for the model: over its noisy layers (all, if none
+    is), but distance and gradient over all layers. With `layer_logs=True` they also have `"NAME/LAYER PATH"` for each
+    layer. `monitor.history` (as in `pandas.DataFrame(monitor.history)`), the CSV file and TensorBoard
+    (`langevin/NAME/LAYER PATH`) always have both; the model is the layer `"all"` there.
+
+    Args:
+        frequency: int >= 1, measure every so many epochs, from epoch 0. Defaults to `1`.
+        csv: path of a CSV file, a line for each epoch and layer, or `None`. A fit from epoch 0 begins it anew; one that
+            goes on from a later epoch keeps the lines of earlier ones. Defaults to `None`.
+        tensorboard: path of a folder for TensorBoard, or `None`. Needs the package tensorboard. Defaults to `None`.
+        warn_ratio: float > 0: warn once when the model's `noise_to_drift` exceeds it, or `None` for no warning.
+            Defaults to `300.0`: L-Adam with γ = σ = 1e-3, which trains `dense-30` on digits, had a ratio of 12 to 100
+            there (most of it from dead units); with σ = 1e-2, which does not, it was 300 to 1100 after the first
+            epochs.
+        layer_logs: bool, whether `logs` have each layer. Defaults to `False`.
+
+    Raises:
+        ValueError: an argument is out of its range, or tensorboard is not installed. When training begins: the
+            optimizer is not a Langevin one, or the model is not built.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_langevin import LAdam, LangevinMonitor
+    >>> layers = [keras.layers.Dense(4, name="first"), keras.layers.Dense(1, name="last")]
+    >>> model = keras.Sequential([keras.Input((2,)), *layers], name="net")
+    >>> model.compile(optimizer=LAdam(1e-3, sigma=1e-3, layers=1), loss="mse")
+    >>> monitor = LangevinMonitor()
+    >>> history = model.fit(np.ones((4, 2)), np.ones(4), epochs=2, callbacks=[monitor], verbose=0)
+    >>> [(row.epoch, row.layer, round(row.sigma, 4)) for row in monitor.history][:3]
+    [(0, 'all', 0.001), (0, 'net/first', 0.001), (0, 'net/last', 0.0)]
+    >>> len(history.history["noise_to_drift"])
+    2
+
+    Attributes:
+        history: list of `Row`, of all epochs and layers.
+    """
+
+    def __init__(
+        self,
+        frequency: int = 1,
+        csv: str | None = None,
+        tensorboard: str | None = None,
+        warn_ratio: float | None = 300.0,
+        layer_logs: bool = False,
+    ):
+        super().__init__()
+        check_int("frequency", frequency, 1, type(self).__name__)
+        if warn_ratio is not None and not (is_level(warn_ratio) and warn_ratio > 0):
+            raise ValueError(
+                "`warn_ratio`, the ratio of noise to drift that is warned of, must be a finite float > 0, or None for "
+                f"no warning. Received: warn_ratio={warn_ratio!r}. Pass one, as in `warn_ratio=300.0`."
+            )
+        self.frequency = frequency
+        self.csv = None if csv is None else str(csv)
+        self.tensorboard = None if tensorboard is None else str(tensorboard)
+        self.warn_ratio = warn_ratio
+        self.layer_logs = layer_logs
+        self.history: list[Row] = []
+        self._files = [Table(self.csv)] if self.csv else []
+        if self.tensorboard:
+            self._files.append(Board(self.tensorboard, writer_class()))
+        self._initial = self._last_begin = None
+        self._befores: list[Snapshot] = []
+        self._has_warned = False
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        check_built(self.model, type(self).__name__)
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        self._is_begun = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if not self._is_begun:  # not at the train's begin, where another callback may load weights
+            self._is_begun = True
+            for file in self._files:
+                file.begin(epoch)
+            if self._initial is None:
+                self._initial = flat_copy(self.optimizer._trainable_variables)
+        self._is_measured = epoch % self.frequency == 0
+        # the last steps of an epoch that are sure to have an update
+        self._window = max(self.model.steps_per_execution, self.optimizer.gradient_accumulation_steps or 1)
+        self._befores = []
+
+    # There is no `on_train_batch_end`, for which Keras would wait for the end of each step.
+    def on_train_batch_begin(self, batch, logs=None):
+        self._batch = batch
+        if not self._is_measured:
+            return
+        if self.params.get("steps"):
+            first, several = self.params["steps"] - self._window, False
+        elif self._last_begin is None:
+            first, several = 0, False
+        else:  # of unknown length: as the epoch before, at whose end Keras may begin a batch that is not there
+            first, several = self._last_begin - self._window, True
+        if batch >= first and (several or not self._befores):
+            self._befores.append(Snapshot(self.optimizer, self._model.steps_per_execution > 1 or first <= 0))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._last_begin = self._batch
+        if not self._is_measured:
+            return
+        optimizer = self.optimizer
+        updates = int(number(optimizer.iterations))
+        if len(self._befores) > 1 and np.array_equal(
+            self._befores[-1].weights, flat_copy(optimizer._trainable_variables)
+        ):
+            # a batch that was not there; on TensorFlow it advances the counter all the same
+            updates = self._befores.pop().updates
+        before = next((snapshot for snapshot in self._befores[::-1] if snapshot.updates < updates), None)
+        measured = rows(epoch, Change(optimizer, before, updates), self._initial)
+        self._befores = []
+        self.history += measured
+        for file in self._files:
+            file.write(measured)
+        if logs is not None:
+            for row in measured if self.layer_logs else measured[:1]:
+                logs |= {name if row.layer == ALL else f"{name}/{row.layer}": getattr(row, name) for name in NAMES}
+        self._warn(measured)
+
+    def on_train_end(self, logs=None):
+        for file in self._files:
+            file.end()
+
+    def _warn(self, measured):
+        whole, *layers = measured
+        if self._has_warned or self.warn_ratio is None or not whole.noise_to_drift > self.warn_ratio:
+            return
+        self._has_warned = True
+        worst = max((row for row in layers if row.sigma), key=lambda row: row.noise_to_drift)
+        warnings.warn(
+            f"The noise of a step is {whole.noise_to_drift:.3g} times the parent's step at the end of epoch "
+            f"{whole.epoch + 1}, more than `warn_ratio={self.warn_ratio:g}`: sigma={whole.sigma:.3g} may be too large. "
+            f"They would be equal with sigma={whole.sigma / whole.noise_to_drift:.3g}. The ratio is largest in the "
+            f"layer {worst.layer}, {worst.noise_to_drift:.3g}. A sampler may want this: then pass `warn_ratio=None`.",
+            stacklevel=2,
+        )
+
+    def get_config(self):
+        names = ("frequency", "csv", "tensorboard", "warn_ratio", "layer_logs")
+        return {name: getattr(self, name) for name in names}

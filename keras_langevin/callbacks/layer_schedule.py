@@ -1,0 +1,105 @@
+"""`LayerSchedule`."""
+
+import contextlib
+import numbers
+
+import keras
+
+from keras_langevin.callbacks.base import LangevinCallback, check_built
+from keras_langevin.optimizers.selection import LayersArgument, LayerSelection
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class LayerSchedule(LangevinCallback):
+    """Changes the noisy layers at given epochs, in a compiled `fit`, without a new trace.
+
+        J = the layers that `schedule[e]` chooses, e the last epoch in `schedule` that is not after the present one
+
+    A layer gets the very noise that the optimizer's `layers=` would give it with that choice: bit for bit, except that
+    XLA, where it compiles the noise (on JAX and TensorFlow), may round other sets of variables otherwise, by one unit
+    in the last place. `optimizer.noisy_layers` and `keras_langevin.describe` say which are noisy at the moment. What an
+    epoch has depends on its number alone, so a fit that goes on after a restart (`BackupAndRestore`, `initial_epoch`)
+    has it too.
+
+    For this the optimizer gets one more variable, with a number for each layer, before its step is traced: it is saved
+    with the optimizer's state, and stays after the fit with the last choice. The noise of all layers is drawn in every
+    step, as with `layers=None`, also of those that do not get it; optimizers without a `LayerSchedule` pay nothing.
+
+    Args:
+        schedule: dict from epochs (int >= 0, among them 0) to what the argument `layers` of the optimizers takes:
+            `None` (all), a fraction, a count, names, ... See `keras_langevin.Langevin`.
+        verbose: int, 1 to print what is set. Defaults to `0`.
+
+    Raises:
+        ValueError: `schedule` has another form, or one of its values is no `layers`. Before training begins: the
+            optimizer is not a Langevin one, the model is not built, or a value does not fit it (a name that matches no
+            layer).
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_langevin import LAdam, LayerSchedule
+    >>> layers = [keras.layers.Dense(4, name=f"dense_{i}") for i in range(3)]
+    >>> model = keras.Sequential([keras.Input((2,)), *layers], name="net")
+    >>> model.compile(optimizer=LAdam(1e-3), loss="mse")
+    >>> schedule = LayerSchedule({0: None, 1: 0.3, 2: 0})
+    >>> history = model.fit(np.ones((4, 2)), np.ones((4, 4)), epochs=2, callbacks=[schedule], verbose=0)
+    >>> model.optimizer.noisy_layers
+    ('net/dense_0',)
+
+    `get_config` keeps `keras.Layer` objects as their paths, and needs callables to be registered with Keras.
+
+    References:
+        P. Bras, arXiv:2212.14718, section 3 (Layer Langevin; there the layers stay).
+    """
+
+    def __init__(self, schedule: dict[int, LayersArgument], verbose: int = 0):
+        super().__init__()
+        expected = "`schedule` must be a dict from epochs (int >= 0, among them 0) to `layers`"
+        if not isinstance(schedule, dict) or 0 not in schedule:
+            raise ValueError(f"{expected}. Received: schedule={schedule!r}. Say what epoch 0 has, as in {{0: None}}.")
+        for epoch in schedule:
+            if not isinstance(epoch, numbers.Integral) or isinstance(epoch, bool) or epoch < 0:
+                raise ValueError(
+                    f"{expected}. Received: the epoch {epoch!r}. Epochs are counted from 0, as in {{0: None, 10: 0.3}}."
+                )
+        self._selections = {int(epoch): LayerSelection(schedule[epoch]) for epoch in sorted(schedule)}
+        self.verbose = verbose
+
+    # Not at the train's begin: `BackupAndRestore` loads the optimizer's variables there, and this is one of them.
+    def set_model(self, model):
+        super().set_model(model)
+        optimizer = self.optimizer
+        check_built(model, type(self).__name__)
+        # TensorFlow: where variables have copies under a strategy, this one has
+        with _scope_of(model):
+            if not model.optimizer.built:
+                model.optimizer.build(model.trainable_variables)
+            number_of_variables = len(optimizer.variables)
+            optimizer.gate_layers()
+        if len(optimizer.variables) != number_of_variables:
+            model.train_function = None  # one that was traced before does not read the gate
+        for selection in self._selections.values():
+            selection.choose(optimizer._groups, model.trainable_variables)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        optimizer = self.optimizer
+        first = max(begin for begin in self._selections if begin <= epoch)
+        before = optimizer.noisy_layers
+        optimizer.layers = self._selections[first].layers
+        if self.verbose > 0 and optimizer.noisy_layers != before:
+            print(f"\nEpoch {epoch + 1}: LayerSchedule making {len(optimizer.noisy_layers)} layers noisy.")
+
+    def get_config(self):
+        schedule = [[epoch, selection.get_config()] for epoch, selection in self._selections.items()]
+        return {"schedule": schedule, "verbose": self.verbose}
+
+    @classmethod
+    def from_config(cls, config):
+        schedule = {epoch: LayerSelection.from_config(layers).layers for epoch, layers in config["schedule"]}
+        return cls(schedule, config["verbose"])
+
+
+def _scope_of(model):
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy.scope() if strategy else contextlib.nullcontext()

@@ -1,0 +1,133 @@
+"""`ReduceSigmaOnPlateau`."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_langevin.callbacks.base import LangevinCallback, check_int, is_level, number
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class ReduceSigmaOnPlateau(LangevinCallback, keras.callbacks.ReduceLROnPlateau):
+    """Lowers the noise level when a metric no longer improves, as `ReduceLROnPlateau` the learning rate.
+
+        σ ← max(factor · σ, min_sigma)   after `patience` epochs without an improvement of `monitor`
+
+    What an improvement is, and the counts of `patience` and `cooldown`, are Keras's; the learning rate stays. The noise
+    level that an epoch had is in `logs["sigma"]`.
+
+    Args:
+        monitor: str, the metric. Defaults to `"val_loss"`.
+        factor: float in [0, 1). Defaults to `0.1`; 0 ends the noise.
+        patience: int >= 0, epochs. Defaults to `10`.
+        verbose: int, 1 to print what is set. Defaults to `0`.
+        mode: `"min"`, `"max"`, or `"auto"`, by the metric's name. Defaults to `"auto"`.
+        min_delta: float, the least change that counts. Defaults to `1e-4`.
+        cooldown: int >= 0, epochs after a reduction that do not count. Defaults to `0`.
+        min_sigma: float >= 0, σ's lower bound. Defaults to `0.0`.
+
+    Raises:
+        ValueError: an argument is out of its range. When training begins: the optimizer is not a Langevin one, or its
+            `sigma` is a schedule or a callable. After an epoch: `mode="auto"` and a metric whose direction Keras does
+            not know. A metric that is not there is a warning, as Keras's.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_langevin import LAdam, ReduceSigmaOnPlateau
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile(optimizer=LAdam(1e-6, sigma=0.5), loss="mse")
+    >>> calm = ReduceSigmaOnPlateau(monitor="loss", factor=0.5, patience=1, min_delta=1e9)
+    >>> history = model.fit(np.ones((4, 2)), np.ones(4), epochs=3, callbacks=[calm], verbose=0)
+    >>> history.history["sigma"]
+    [0.5, 0.5, 0.25]
+    """
+
+    sets_sigma = True
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_sigma: float = 0.0,
+    ):
+        if not (is_level(factor) and factor < 1):
+            raise ValueError(
+                "`factor`, by which sigma is multiplied, must be a float in [0, 1). "
+                f"Received: factor={factor!r}. To halve sigma, pass `factor=0.5`."
+            )
+        if not is_level(min_sigma):
+            raise ValueError(
+                "`min_sigma`, the lower bound of sigma, must be a finite float >= 0. "
+                f"Received: min_sigma={min_sigma!r}. For no bound, pass `min_sigma=0.0`."
+            )
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(
+                f'`mode` must be "auto", "min" or "max". Received: mode={mode!r}. '
+                'Pass "min" for a loss and "max" for an accuracy.'
+            )
+        check_int("patience", patience, 0, type(self).__name__)
+        check_int("cooldown", cooldown, 0, type(self).__name__)
+        super().__init__(
+            monitor=monitor,
+            factor=factor,
+            patience=patience,
+            verbose=verbose,
+            mode=mode,
+            min_delta=min_delta,
+            cooldown=cooldown,
+        )
+        self.min_sigma = min_sigma
+        self._arguments = {
+            "monitor": monitor,
+            "factor": factor,
+            "patience": patience,
+            "verbose": verbose,
+            "mode": mode,
+            "min_delta": min_delta,
+            "cooldown": cooldown,
+            "min_sigma": min_sigma,
+        }
+
+    # Keras's own method, with sigma in place of the learning rate. Which of its parts may be overridden differs between
+    # Keras's releases; this one is public in all.
+    def on_epoch_end(self, epoch, logs=None):
+        if self.monitor_op is None:
+            self._set_monitor_op()
+        logs = logs if logs is not None else {}
+        logs["sigma"] = number(self.optimizer.sigma)
+        current = logs.get(self.monitor)
+        if current is None:
+            warnings.warn(
+                f"Noise reduction is conditioned on metric `{self.monitor}` which is not available. Available metrics "
+                f"are: {','.join(logs)}.",
+                stacklevel=2,
+            )
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self._is_improvement(current, self.best):
+            self.best = current
+            self.wait = 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience and logs["sigma"] > np.float32(self.min_sigma):
+                self._reduce(epoch, logs["sigma"])
+
+    def _reduce(self, epoch, sigma):
+        sigma = max(sigma * self.factor, self.min_sigma)
+        self.optimizer.sigma = sigma
+        self.cooldown_counter = self.cooldown
+        self.wait = 0
+        if self.verbose > 0:
+            print(f"\nEpoch {epoch + 1}: ReduceSigmaOnPlateau reducing sigma to {sigma}.")
+
+    def get_config(self):
+        return dict(self._arguments)

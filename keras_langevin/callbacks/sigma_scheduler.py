@@ -1,0 +1,76 @@
+"""`SigmaScheduler`."""
+
+from collections.abc import Callable
+
+import keras
+
+from keras_langevin.callbacks.base import LangevinCallback, is_level, number
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class SigmaScheduler(LangevinCallback):
+    """Sets the noise level at the beginning of each epoch, as `LearningRateScheduler` the learning rate.
+
+        σ ← schedule(epoch, σ)
+
+    The noise level that an epoch had is in `logs["sigma"]` and thus in the history. It is the optimizer's variable that
+    is set: no new trace, also with `steps_per_execution`. For a level that changes within an epoch give the optimizer a
+    `LearningRateSchedule` as its `sigma` instead.
+
+    Args:
+        schedule: function of the epoch (int, from 0) and the present σ (float) that returns the σ of that epoch, a
+            float >= 0.
+        verbose: int, 1 to print what is set. Defaults to `0`.
+
+    Raises:
+        ValueError: `schedule` is not callable. When training begins: the optimizer is not a Langevin one, or its
+            `sigma` is a schedule or a callable. At an epoch: `schedule` returned something else than a finite
+            float >= 0.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_langevin import LAdam, SigmaScheduler
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile(optimizer=LAdam(1e-3, sigma=0.5), loss="mse")
+    >>> halve = SigmaScheduler(lambda epoch, sigma: sigma / 2 if epoch else sigma)
+    >>> history = model.fit(np.ones((4, 2)), np.ones(4), epochs=3, callbacks=[halve], verbose=0)
+    >>> history.history["sigma"]
+    [0.5, 0.25, 0.125]
+
+    `get_config` needs a `schedule` that is registered with Keras (`@keras.saving.register_keras_serializable()`).
+    """
+
+    sets_sigma = True
+
+    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
+        super().__init__()
+        if not callable(schedule):
+            raise ValueError(
+                "`schedule` must be a function of (epoch, sigma) that returns a float. "
+                f"Received: schedule={schedule!r}. Pass one, as in `SigmaScheduler(lambda epoch, sigma: 0.9 * sigma)`."
+            )
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch, logs=None):
+        sigma = self.schedule(epoch, number(self.optimizer.sigma))
+        if not is_level(sigma):
+            raise ValueError(
+                "The output of the `schedule` function should be a finite float >= 0. "
+                f"Received: {sigma!r} for epoch {epoch}. Mend the function; for a tensor, return `float(tensor)`."
+            )
+        self.optimizer.sigma = float(sigma)
+        if self.verbose > 0:
+            print(f"\nEpoch {epoch + 1}: SigmaScheduler setting sigma to {sigma}.")
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs["sigma"] = number(self.optimizer.sigma)
+
+    def get_config(self):
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "verbose": self.verbose}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["verbose"])

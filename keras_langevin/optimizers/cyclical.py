@@ -1,0 +1,149 @@
+"""Schedules that begin again: the learning rate and the noise level of cyclical sampling."""
+
+import math
+
+import keras
+from keras import ops
+
+
+class _Cyclical(keras.optimizers.schedules.LearningRateSchedule):
+    """A value by the place of a step in its cycle, an integer: exact for any number of steps.
+
+    Args:
+        initial_value: float >= 0.
+        cycle_length: int >= 1, steps.
+        first_step: int, the step at which the first cycle begins.
+        name: str or None.
+    """
+
+    def __init__(self, initial_value: float, cycle_length: int, first_step: int = 0, name: str | None = None):
+        super().__init__()
+        if not 0 <= initial_value < math.inf:
+            raise ValueError(
+                "`initial_value` must be a finite number >= 0. "
+                f"Received: initial_value={initial_value}. Pass one, as in `initial_value=0.1`."
+            )
+        if cycle_length != int(cycle_length) or cycle_length < 1:
+            raise ValueError(
+                "`cycle_length` must be an int >= 1, a number of steps. "
+                f"Received: cycle_length={cycle_length}. For M cycles in K steps pass `math.ceil(K / M)`."
+            )
+        self.initial_value = float(initial_value)
+        self.cycle_length = int(cycle_length)
+        self.first_step = int(first_step)
+        self.name = name
+
+    def place(self, step):
+        """mod(k − 1, C): the number of the step in its cycle, from 0."""
+        return (step - self.first_step) % self.cycle_length
+
+    def get_config(self):
+        return {
+            "initial_value": self.initial_value,
+            "cycle_length": self.cycle_length,
+            "first_step": self.first_step,
+            "name": self.name,
+        }
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class CyclicalCosine(_Cyclical):
+    """A learning rate that falls as a cosine from γ₀ to almost 0 in each cycle of C steps.
+
+        γ_k = γ₀/2 · [cos(π · mod(k − 1, C)/C) + 1],   k = 1, 2, ...
+
+    Args:
+        initial_value: γ₀, float >= 0.
+        cycle_length: C, int >= 1, steps.
+        first_step: int, the optimizer's step counter at k = 1. Defaults to `0`.
+        name: str or None. Defaults to `None`.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+
+    >>> from keras_langevin.optimizers import CyclicalCosine
+    >>> schedule = CyclicalCosine(0.1, cycle_length=4)
+    >>> [round(float(schedule(step)), 4) for step in range(5)]
+    [0.1, 0.0854, 0.05, 0.0146, 0.1]
+
+    References:
+        R. Zhang, C. Li, J. Zhang, C. Chen and A. G. Wilson, Cyclical stochastic gradient MCMC for Bayesian deep
+        learning, ICLR 2020, arXiv:1902.03932, equation (1).
+    """
+
+    def __call__(self, step):
+        part = ops.cast(self.place(step), keras.config.floatx()) / self.cycle_length
+        return self.initial_value / 2 * (ops.cos(math.pi * part) + 1)
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class CyclicalNoise(_Cyclical):
+    """A noise level that is 0 in the first part of each cycle of C steps and σ₀ in the second.
+
+        σ_k = σ₀ · 1{mod(k − 1, C)/C >= β},   k = 1, 2, ...
+
+    Args:
+        initial_value: σ₀, float >= 0.
+        cycle_length: C, int >= 1, steps.
+        exploration_fraction: β, float in (0, 1), the part of a cycle without noise. Defaults to `0.5`.
+        first_step: int, the optimizer's step counter at k = 1. Defaults to `0`.
+        name: str or None. Defaults to `None`.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+
+    >>> from keras_langevin.optimizers import CyclicalNoise
+    >>> schedule = CyclicalNoise(0.5, cycle_length=4, exploration_fraction=0.5)
+    >>> [float(schedule(step)) for step in range(6)]
+    [0.0, 0.0, 0.5, 0.5, 0.0, 0.0]
+
+    References:
+        R. Zhang et al., ICLR 2020, arXiv:1902.03932, algorithm 1.
+    """
+
+    def __init__(
+        self,
+        initial_value: float,
+        cycle_length: int,
+        exploration_fraction: float = 0.5,
+        first_step: int = 0,
+        name: str | None = None,
+    ):
+        super().__init__(initial_value, cycle_length, first_step, name)
+        check_exploration_fraction(exploration_fraction)
+        self.exploration_fraction = exploration_fraction
+
+    @property
+    def first_noisy_place(self) -> int:
+        """The first place in a cycle with noise; it is `cycle_length` where there is none."""
+        place = math.ceil(self.exploration_fraction * self.cycle_length)
+        # the product may be rounded up beyond an integer that it should be
+        return place - 1 if (place - 1) / self.cycle_length >= self.exploration_fraction else place
+
+    def is_noisy(self, step):
+        """Whether mod(k − 1, C)/C >= β, for a step as the optimizer's counter counts it."""
+        return self.place(step) >= self.first_noisy_place
+
+    def __call__(self, step):
+        return self.initial_value * ops.cast(self.is_noisy(step), keras.config.floatx())
+
+    def get_config(self):
+        return super().get_config() | {"exploration_fraction": self.exploration_fraction}
+
+
+def check_exploration_fraction(value):
+    """Refuses what is not in (0, 1).
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
+        raise ValueError(
+            "`exploration_fraction`, the part of a cycle without noise, must be a float in (0, 1). "
+            f"Received: exploration_fraction={value!r}. For noise throughout, use `CyclicalCosine` as the learning "
+            "rate and a float `sigma`."
+        )

@@ -1,0 +1,315 @@
+"""`LangevinMonitor`: its numbers against those of a step made by hand in NumPy, and what it writes."""
+
+import csv
+import dataclasses
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_langevin import LSGD, LAdam, LangevinMonitor
+from keras_langevin.callbacks.measurement import ALL, NAMES
+from tests.callbacks.models import EXECUTIONS, LAYERS, examples, fit, policy, small_model, weights_of
+from tests.optimizers.cases import BACKEND, CASES, case_name
+
+EPOCHS, STEPS, SIGMA = 3, 4, 0.02
+every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+EVERY_OPTION = [
+    pytest.param(case, options, id=f"{case_name(case)}-{name}")
+    for case in CASES
+    for name, options in ({"default": {}} | case.options).items()
+]
+
+
+class Recorder(keras.callbacks.Callback):
+    """The weights before each step, and after the last."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.weights.append(weights_of(self.model))
+
+    def on_train_end(self, logs=None):
+        self.weights.append(weights_of(self.model))
+
+
+def gradients(weights, features, targets) -> list[np.ndarray]:
+    """The mean squared error's gradient for `small_model`, by the chain rule in float64."""
+    outputs = [features.astype("float64")]
+    for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
+        outputs.append(np.tanh(outputs[-1] @ kernel.astype("float64") + bias))
+    backward = 2 * (outputs[-1] - targets) / targets.size
+    found = []
+    for number in range(2, -1, -1):
+        backward = backward * (1 - outputs[number + 1] ** 2)
+        found = [outputs[number].T @ backward, backward.sum(axis=0), *found]
+        backward = backward @ weights[2 * number].T.astype("float64")
+    return found
+
+
+def trained(case, options, callbacks=(), **arguments):
+    """A model trained with a monitor, and weights before and gradients at each step."""
+    recorder, monitor = Recorder(), LangevinMonitor(warn_ratio=None, **arguments)
+    model = small_model(case.make(sigma=SIGMA, seed=3, layers=["first", "third"], weight_decay=0.0, **options))
+    history = fit(model, recorder, monitor, *callbacks, epochs=EPOCHS, steps=STEPS)
+    features, targets = examples(STEPS)
+    batches = [(features[4 * i : 4 * i + 4], targets[4 * i : 4 * i + 4]) for i in range(STEPS)] * EPOCHS
+    found = [gradients(weights, *batch) for weights, batch in zip(recorder.weights[:-1], batches, strict=True)]
+    return model, monitor, history, recorder.weights, found
+
+
+def by_layer(arrays, layer) -> np.ndarray:
+    """The elements of a layer's kernel and bias; of all layers for `"all"`."""
+    chosen = range(6) if layer == ALL else (2 * LAYERS.index(layer), 2 * LAYERS.index(layer) + 1)
+    return np.concatenate([np.ravel(arrays[i]) for i in chosen]).astype("float64")
+
+
+def rms(array) -> float:
+    return float(np.sqrt(np.mean(np.square(array))))
+
+
+@pytest.mark.parametrize(("case", "options"), EVERY_OPTION)
+def test_numbers_are_those_of_a_step_made_by_hand(case, options):
+    """Of each epoch's last update: P from the gradients by NumPy's formulas; the drift as what Keras's parent does from
+    the same weights, slots and gradient; the gradient by the chain rule."""
+    _, monitor, _, weights, found = trained(case, options)
+    parent = small_model(case.make_parent(weight_decay=0.0, **options))
+    preconditioners = [case.preconditioners([step[i] for step in found], **options) for i in range(6)]
+    drifts = []
+    for step, before in zip(found, weights, strict=False):
+        parent.set_weights(before)
+        parent.optimizer.apply([ops.convert_to_tensor(g.astype("float32")) for g in step], parent.trainable_variables)
+        drifts.append([after - start for after, start in zip(weights_of(parent), before, strict=True)])
+    assert [(row.epoch, row.layer) for row in monitor.history] == [
+        (epoch, layer) for epoch in range(EPOCHS) for layer in (ALL, *LAYERS)
+    ]
+    for row in monitor.history:
+        last = (row.epoch + 1) * STEPS - 1
+        noisy = LAYERS[::2] if row.layer == ALL else [row.layer]
+        factor = np.concatenate([by_layer([p[last] for p in preconditioners], layer) for layer in noisy])
+        sigma = 0.0 if row.layer == "second" else SIGMA
+        drift = rms(np.concatenate([by_layer(drifts[last], layer) for layer in noisy]))
+        noise = sigma * np.sqrt(case.learning_rate * factor.mean())
+        moved = by_layer(weights[last + 1], row.layer) - by_layer(weights[0], row.layer)
+        expected = {
+            "sigma": sigma,
+            "noise_rms": noise,
+            "drift_rms": drift,
+            "noise_to_drift": noise / drift,
+            "sqrt_p_median": np.median(np.sqrt(factor)),
+            "sqrt_p_99": np.quantile(np.sqrt(factor), 0.99),
+            "distance": np.linalg.norm(moved),
+            "gradient_norm": np.linalg.norm(by_layer(found[last], row.layer)),
+        }
+        actual = {name: getattr(row, name) for name in NAMES}
+        assert actual == pytest.approx(expected, rel=2e-3), row
+
+
+@pytest.mark.skipif(EXECUTIONS == [1], reason="Keras runs one step at a time on PyTorch")
+@pytest.mark.parametrize(("case", "options"), EVERY_OPTION)
+def test_an_execution_of_several_steps(case, options):
+    """P, distance and sigma are the last update's. The drift is the last step's with momentum, else the mean over the
+    steps; compared with single steps of the same run."""
+    runs = {}
+    for steps in (1, STEPS):
+        monitor = LangevinMonitor(warn_ratio=None)
+        optimizer = case.make(sigma=SIGMA, seed=3, layers=["first", "third"], weight_decay=0.0, **options)
+        model = small_model(optimizer, steps_per_execution=steps)
+        recorder = Recorder()
+        fit(model, *([recorder] if steps == 1 else []), monitor, epochs=EPOCHS, steps=STEPS)
+        runs[steps] = monitor.history, recorder.weights
+    features, targets = examples(STEPS)
+    batches = [(features[4 * i : 4 * i + 4], targets[4 * i : 4 * i + 4]) for i in range(STEPS)] * EPOCHS
+    weights = runs[1][1]
+    found = [gradients(before, *batch) for before, batch in zip(weights[:-1], batches, strict=True)]
+    for single, several in zip(runs[1][0], runs[STEPS][0], strict=True):
+        exact = {"sigma", "distance"} | (set() if case_name(case) == "LAdadelta" else {"noise_rms", "sqrt_p_median"})
+        for name in exact:
+            assert getattr(several, name) == pytest.approx(getattr(single, name), rel=2e-3), name
+        assert several.noise_rms == pytest.approx(single.noise_rms, rel=0.1)
+        own = slice(several.epoch * STEPS, (several.epoch + 1) * STEPS)
+        squares = [np.square(by_layer(step, several.layer)).sum() for step in found[own]]
+        if case_name(case) == "LSGD":
+            assert 0 < several.gradient_norm <= 1.01 * np.sqrt(np.max(squares))
+        else:
+            assert np.sqrt(np.min(squares)) * 0.99 <= several.gradient_norm <= np.sqrt(np.max(squares)) * 1.01
+        if ("momentum" in options and not options.get("nesterov")) or case_name(case).startswith("LAdam"):
+            assert several.drift_rms == pytest.approx(single.drift_rms, rel=2e-3)
+
+
+@every_case
+def test_the_training_is_the_same_with_a_monitor(case):
+    """Bit for bit: it looks and does not touch."""
+    weights = []
+    for callbacks in ([], [LangevinMonitor(warn_ratio=None, layer_logs=True)]):
+        model = small_model(case.make(sigma=SIGMA, seed=3))
+        fit(model, *callbacks, epochs=2, steps=STEPS)
+        weights.append(weights_of(model))
+    for without, watched in zip(*weights, strict=True):
+        np.testing.assert_array_equal(watched, without)
+
+
+def test_dead_units_show_in_the_percentile():
+    """One of four inputs is always zero: its weights have no gradient, and √P is at its bound, (1 − β₂ᵗ)^¼ / √ε."""
+    monitor = LangevinMonitor(warn_ratio=None)
+    model = small_model(LAdam(1e-3, sigma=1e-3))
+    features, targets = examples(STEPS)
+    features[:, 3] = 0
+    model.fit(features, targets, batch_size=4, verbose=0, callbacks=[monitor])
+    first, second = (row for row in monitor.history if row.layer in LAYERS[:2])
+    assert first.sqrt_p_99 == pytest.approx((1 - 0.999**STEPS) ** 0.25 * 1000, rel=1e-3)
+    assert first.sqrt_p_median < 50 > second.sqrt_p_99
+
+
+@pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
+def test_logs_have_the_model_and_if_asked_each_layer(steps_per_execution):
+    for layer_logs in (False, True):
+        monitor = LangevinMonitor(frequency=2, layer_logs=layer_logs, warn_ratio=None)
+        model = small_model(LAdam(1e-3, sigma=1e-3), steps_per_execution=steps_per_execution)
+        history = fit(model, monitor, epochs=3).history
+        rows = [dataclasses.asdict(row) for row in monitor.history]
+        assert [row["epoch"] for row in rows if row["layer"] == ALL] == [0, 2]
+        for name in NAMES:
+            assert history[name] == [row[name] for row in rows if row["layer"] == ALL]
+            for layer in LAYERS:
+                expected = [row[name] for row in rows if row["layer"] == layer] if layer_logs else None
+                assert history.get(f"{name}/{layer}") == expected
+
+
+def test_csv(tmp_path):
+    """A line for each epoch and layer; a fit that goes on keeps what was before."""
+    path = tmp_path / "monitor.csv"
+    model = small_model(LAdam(1e-3, sigma=1e-3))
+    monitor = LangevinMonitor(csv=path, warn_ratio=None)
+    fit(model, monitor, epochs=3)
+    with open(path, newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [(int(line["epoch"]), line["layer"]) for line in lines] == [
+        (epoch, layer) for epoch in range(3) for layer in (ALL, *LAYERS)
+    ]
+    for line, row in zip(lines, monitor.history, strict=True):
+        assert [float(line[name]) for name in NAMES] == [getattr(row, name) for name in NAMES]
+    fit(model, LangevinMonitor(csv=path, warn_ratio=None), epochs=4, initial_epoch=2)
+    with open(path, newline="") as file:
+        again = list(csv.DictReader(file))
+    assert again[:8] == lines[:8]
+    assert again[8:12] != lines[8:12]
+    assert [int(line["epoch"]) for line in again] == sorted([0, 1, 2, 3] * 4)
+
+
+def test_tensorboard(tmp_path):
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    monitor = LangevinMonitor(tensorboard=tmp_path, warn_ratio=None)
+    fit(small_model(LAdam(1e-3, sigma=1e-3)), monitor, epochs=2)
+    events = reader.EventAccumulator(str(tmp_path), {"tensors": 0})
+    events.Reload()
+    for name in NAMES:
+        for layer in (ALL, *LAYERS):
+            points = [
+                (event.step, float(event.tensor_proto.float_val[0]))
+                for event in events.Tensors(f"langevin/{name}/{layer}")
+            ]
+            rows = [row for row in monitor.history if row.layer == layer]
+            assert points == [(row.epoch, pytest.approx(getattr(row, name), rel=1e-6)) for row in rows]
+
+
+def test_it_warns_once_in_words():
+    monitor = LangevinMonitor(warn_ratio=5.0)
+    model = small_model(LSGD(1e-3, sigma=10.0, layers=["second"]))
+    with pytest.warns(UserWarning, match=r"more than `warn_ratio=5`: sigma=10 may be too large") as caught:
+        fit(model, monitor, epochs=3, steps=1)
+    (message,) = (str(warning.message) for warning in caught if "warn_ratio" in str(warning.message))
+    whole = monitor.history[0]
+    assert f"{whole.noise_to_drift:.3g} times the parent's step at the end of epoch 1" in message
+    assert "layer second" in message
+    equal = LangevinMonitor(warn_ratio=None)
+    fit(small_model(LSGD(1e-3, sigma=10.0 / whole.noise_to_drift, layers=["second"])), equal, steps=1)
+    assert equal.history[0].noise_to_drift == pytest.approx(1, rel=1e-2)
+
+
+def test_no_warning_below_the_ratio():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        fit(small_model(LSGD(1e-3, sigma=10.0)), LangevinMonitor(warn_ratio=None))
+        fit(small_model(LSGD(1e-3, sigma=1e-6)), LangevinMonitor(warn_ratio=5.0))
+        fit(small_model(LAdam(1e-3, layers=0)), LangevinMonitor(warn_ratio=5.0))
+
+
+def test_accumulated_gradients():
+    """One update in two steps: the window holds it, and the drift is one update's."""
+    rows = []
+    for accumulation, batch in ((2, 4), (None, 8)):
+        monitor = LangevinMonitor(warn_ratio=None)
+        model = small_model(LAdam(1e-2, sigma=SIGMA, seed=0, gradient_accumulation_steps=accumulation))
+        features, targets = examples(4, batch=4)
+        model.fit(features, targets, batch_size=batch, epochs=2, shuffle=False, verbose=0, callbacks=[monitor])
+        rows.append(monitor.history)
+    for accumulated, whole in zip(*rows, strict=True):
+        assert accumulated.layer == whole.layer
+        assert dataclasses.astuple(accumulated)[2:] == pytest.approx(dataclasses.astuple(whole)[2:], rel=5e-3)
+
+
+def test_mixed_float16_and_a_skipped_step():
+    """The inner optimizer is found. A step that overflows has no drift: NaN, no warning, and the next epoch has one."""
+    with policy("mixed_float16"):
+        monitor = LangevinMonitor(warn_ratio=1e-12)
+        model = small_model(LAdam(1e-3, sigma=1e-3))
+        assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+        features, targets = examples(1)
+        targets[:] = 1e4
+
+        class Overflow(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                self.model.optimizer.dynamic_scale.assign(2.0**60 if epoch == 0 else 1.0)
+
+        with pytest.warns(UserWarning, match="at the end of epoch 2"):
+            model.fit(features, targets, epochs=2, verbose=0, callbacks=[monitor, Overflow()])
+    skipped, made = (row for row in monitor.history if row.layer == ALL)
+    assert np.isnan([skipped.drift_rms, skipped.noise_to_drift, skipped.gradient_norm]).all()
+    assert skipped.distance == 0
+    assert made.drift_rms == pytest.approx(1e-3, rel=0.2)  # Adam's first step
+
+
+def test_data_of_unknown_length():
+    """The first epoch is measured as one execution; then its length is known."""
+
+    def batches():
+        features, targets = examples(STEPS)
+        for i in range(STEPS):
+            yield features[4 * i : 4 * i + 4], targets[4 * i : 4 * i + 4]
+
+    monitor, known = LangevinMonitor(warn_ratio=None), LangevinMonitor(warn_ratio=None)
+    model = small_model(LAdam(1e-3, sigma=1e-3, seed=0))
+    other = small_model(LAdam(1e-3, sigma=1e-3, seed=0))
+    fit(other, known, epochs=2, steps=STEPS)
+    for epoch in range(2):
+        model.fit(batches(), epochs=epoch + 1, initial_epoch=epoch, verbose=0, callbacks=[monitor])
+    # On TensorFlow Keras advances the optimizer's counter once more as the data end, so Adam's t is another by one.
+    tolerance = 0.1 if BACKEND == "tensorflow" else 1e-2
+    for unknown, row in zip(monitor.history, known.history, strict=True):
+        assert unknown.distance == pytest.approx(row.distance, rel=tolerance)
+        assert unknown.drift_rms == pytest.approx(row.drift_rms, rel=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"frequency": 0}, r"`frequency` must be an int >= 1\. Received: frequency=0\. "),
+        ({"warn_ratio": -1.0}, r"Received: warn_ratio=-1.0\. Pass one"),
+        ({"csv": "no/such/folder/monitor.csv"}, r"a folder that exists\. Received: .*\. Make "),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LangevinMonitor(**arguments)
+
+
+def test_it_is_serializable(tmp_path):
+    monitor = LangevinMonitor(frequency=3, csv=tmp_path / "monitor.csv", warn_ratio=7.0, layer_logs=True)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(monitor))
+    assert again.get_config() == monitor.get_config()
+    assert again.get_config()["csv"] == str(tmp_path / "monitor.csv")

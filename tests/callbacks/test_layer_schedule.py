@@ -1,0 +1,212 @@
+"""`LayerSchedule`: which layers are noisy in each epoch of one compiled fit."""
+
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_langevin import LAdam, LayerSchedule, describe
+from tests.callbacks.models import EXECUTIONS, LAYERS, CountedLoss, States, fit, policy, small_model, weights_of
+from tests.optimizers.cases import (
+    BACKEND,
+    CASES,
+    MODES,
+    case_name,
+    is_second,
+    make_common_step,
+    make_gradients,
+    make_variables,
+    values,
+)
+
+every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+SHAPES = ((3, 4), (70_000, 3), (4, 2), (2,))  # three in a pool, and one that is drawn in pieces
+CHOICES = [None, [1], ["layer_0", -1], 0, 0.5]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@every_case
+def test_noise_is_that_of_layers_bit_for_bit(case, mode):
+    """An optimizer whose gate changes at each update, beside ones whose `layers` has that choice from the start and is
+    never changed. XLA, which on TensorFlow compiles the noise in any mode, may round other sets of variables otherwise,
+    by one unit in the last place; but where only the noise is compiled, all variables together are one set, so there
+    `layers=None` has the same bits in the layers that are noisy."""
+    arguments = {"sigma": 0.5, "seed": 7}
+    gated = case.make(**arguments, layers=[2])
+    gated.gate_layers()
+    optimizers = [gated, *(case.make(**arguments, layers=layers) for layers in CHOICES)]
+    variables = [make_variables(*SHAPES) for _ in optimizers]
+    step = make_common_step(list(zip(optimizers, variables, strict=True)), mode)
+    assert gated.noisy_layers == ("layer_2",)
+    gradients = make_gradients(variables[0], len(CHOICES))
+    for update, layers in enumerate(CHOICES):
+        gated.layers = layers
+        step(gradients[update])
+        mine, *others = map(values, variables)
+        for actual, expected in zip(mine, others[update], strict=True):
+            atol = 0 if mode == "eager" else 2 * np.spacing(np.abs(expected).max())
+            np.testing.assert_allclose(actual, expected, rtol=0, atol=atol)
+        for number, (actual, all_noisy) in enumerate(zip(mine, others[0], strict=True)):
+            if mode != "xla" and f"layer_{number}" in gated.noisy_layers:
+                np.testing.assert_array_equal(actual, all_noisy)
+        for own in variables:  # all go on from the same weights
+            for variable, value in zip(own, make_variables(*SHAPES), strict=True):
+                variable.assign(value)
+
+
+@pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
+@every_case
+def test_layers_of_each_epoch_move_and_others_do_not(case, steps_per_execution):
+    """With a gradient of zero only noise moves weights. One trace for all epochs; `noisy_layers` and `describe` say at
+    each moment what moves."""
+    loss = CountedLoss(0.0)
+    model = small_model(case.make(sigma=0.5, weight_decay=0.0), loss=loss, steps_per_execution=steps_per_execution)
+    schedule = LayerSchedule({0: None, 1: ["second"], 3: 0.3, 4: 0})
+    states = States(
+        lambda model: (
+            weights_of(model),
+            model.optimizer.noisy_layers,
+            tuple(row.path for row in describe(model) if row.noisy),
+            loss.count,
+        )
+    )
+    before = weights_of(model)
+    fit(model, schedule, states, epochs=6)
+    expected = [LAYERS, ("second",), ("second",), ("first",), (), ()]
+    for chosen, (weights, noisy, described, traces) in zip(expected, states.seen, strict=True):
+        assert noisy == described == chosen
+        for number, (old, new) in enumerate(zip(before, weights, strict=True)):
+            assert np.all((old != new) == (LAYERS[number // 2] in chosen))
+        if BACKEND != "torch":
+            assert traces == states.seen[0][3]
+        before = weights
+
+
+def test_an_optimizer_without_it_has_no_new_variable():
+    plain, gated = (small_model(LAdam(1e-3)) for _ in range(2))
+    fit(plain)
+    fit(gated, LayerSchedule({0: None}))
+    assert len(gated.optimizer.variables) == len(plain.optimizer.variables) + 1
+    assert gated.optimizer.variables[-1].shape == (3,)
+    assert not any("gate" in variable.name for variable in plain.optimizer.variables)
+
+
+def test_it_takes_effect_after_a_fit_without_it():
+    """The step that was compiled then does not read the gate: it is compiled anew."""
+    model = small_model(LAdam(1e-2, sigma=0.5), loss=CountedLoss(0.0))
+    fit(model)
+    before = weights_of(model)
+    fit(model, LayerSchedule({0: ["third"]}))
+    moved = [np.any(old != new) for old, new in zip(before, weights_of(model), strict=True)]
+    assert moved == [False] * 4 + [True] * 2
+
+
+class Stop(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("backup_first", [True, False])
+def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
+    """With `BackupAndRestore`, in a new model and with a new callback, before or after it in the list."""
+    schedule = {0: ["first"], 2: ["second"], 4: 0}
+
+    def run(*callbacks):
+        model = small_model(LAdam(1e-2, sigma=0.5, seed=1))
+        gate, backup = LayerSchedule(schedule), keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        fit(model, *((backup, gate) if backup_first else (gate, backup)), *callbacks, epochs=5)
+        return weights_of(model)
+
+    whole = run()
+    shutil.rmtree(tmp_path / "backup", ignore_errors=True)
+    with pytest.raises(KeyboardInterrupt):
+        run(Stop())
+    for restarted, uninterrupted in zip(run(), whole, strict=True):
+        np.testing.assert_array_equal(restarted, uninterrupted)
+
+
+def test_it_is_saved_with_the_model(tmp_path):
+    """A loaded model has the state, the last choice, and goes on as the first."""
+    model = small_model(LAdam(1e-2, sigma=0.5, seed=1))
+    fit(model, LayerSchedule({0: ["first"], 1: ["second"]}), epochs=2)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.optimizer.noisy_layers == ("second",)
+    for loaded, saved in zip(again.optimizer.variables, model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(loaded), ops.convert_to_numpy(saved))
+    for each in (model, again):
+        fit(each, LayerSchedule({0: ["third"]}))
+    for loaded, saved in zip(weights_of(again), weights_of(model), strict=True):
+        np.testing.assert_allclose(loaded, saved, rtol=1e-5, atol=1e-6)
+    assert describe(again).__repr__().count(" yes ") == 1
+
+
+def test_in_a_loss_scale_optimizer():
+    with policy("mixed_float16"):
+        model = small_model(LAdam(1e-2, sigma=0.5), loss=CountedLoss(0.0))
+        assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+        before = weights_of(model)
+        states = States(weights_of)
+        fit(model, LayerSchedule({0: [0], 1: [2]}), states, epochs=2)
+    for chosen, weights in zip((0, 2), states.seen, strict=True):
+        moved = [bool(np.any(old != new)) for old, new in zip(before, weights, strict=True)]
+        assert moved == [number // 2 == chosen for number in range(6)]
+        before = weights
+
+
+def test_verbose(capsys):
+    fit(small_model(LAdam(1e-3)), LayerSchedule({0: None, 1: 2}, verbose=1), epochs=3)
+    assert capsys.readouterr().out == "\nEpoch 2: LayerSchedule making 2 layers noisy.\n"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ([0, 1], r"must be a dict .* Received: schedule=\[0, 1\]\. Say"),
+        ({}, r"among them 0\) .* Received: schedule=\{\}\. Say"),
+        ({5: None}, r"Received: schedule=\{5: None\}\. Say"),
+        ({0: None, -1: 0}, r"Received: the epoch -1\. Epochs"),
+        ({0: None, 1.5: 0}, r"Received: the epoch 1\.5\. Epochs"),
+        ({0: None, 1: 1.5}, r"`layers` must be None .* Received: layers=1\.5\."),
+    ],
+)
+def test_bad_schedules(schedule, message):
+    with pytest.raises(ValueError, match=message):
+        LayerSchedule(schedule)
+
+
+@pytest.mark.parametrize("later", ["fourth", [7], 4])
+def test_what_does_not_fit_the_model_is_refused_before_training(later):
+    """Also the choice of an epoch that is far away."""
+    model = small_model(LAdam(1e-3))
+    before = weights_of(model)
+    with pytest.raises(ValueError, match="The layers are: first, second, third"):
+        fit(model, LayerSchedule({0: None, 100: later}))
+    for old, new in zip(before, weights_of(model), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_layers_are_not_settable_without_a_gate():
+    optimizer = LAdam(1e-3)
+    optimizer.layers = [1]
+    optimizer.build(make_variables(*SHAPES))
+    assert optimizer.noisy_layers == ("layer_1",)
+    with pytest.raises(ValueError, match=r"Received: layers=\[0\] for a built .* without one\. Use the callback"):
+        optimizer.layers = [0]
+
+
+def test_it_is_serializable():
+    model = small_model(LAdam(1e-3))
+    callback = LayerSchedule({3: is_second, 0: model.layers[1], 5: None, 7: 0.5}, verbose=1)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(callback))
+    assert again.get_config() == callback.get_config()
+    chosen = []
+    for own, each in ((model, callback), (small_model(LAdam(1e-3)), again)):
+        states = States(lambda model: model.optimizer.noisy_layers)
+        fit(own, each, states, epochs=8, steps=1)
+        chosen.append(states.seen)
+    assert chosen[1][3] == ("second",)
+    assert chosen[0] == chosen[1]

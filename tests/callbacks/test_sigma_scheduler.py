@@ -1,0 +1,61 @@
+"""`SigmaScheduler`: σ of each epoch, in the step and in the logs."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_langevin import LAdam, SigmaScheduler
+from tests.callbacks.models import EXECUTIONS, fit, policy, small_model
+from tests.optimizers.cases import CASES, case_name
+from tests.optimizers.test_fit import SIGMA, assert_close, expected_noise, noise_model, noisy, run_epochs
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def halved(epoch, sigma):
+    return sigma / 2 if epoch else sigma
+
+
+@pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
+@pytest.mark.parametrize("case", CASES, ids=case_name)
+def test_each_epoch_has_its_noise(case, steps_per_execution):
+    """In one compiled fit, the noise of every step is σ_epoch√γ√P·Z: σ, σ/2, then nothing."""
+    levels = [SIGMA, SIGMA / 2, 0.0]
+    model = noise_model(noisy(case), steps_per_execution=steps_per_execution)
+    draws = run_epochs(model, 3, SigmaScheduler(lambda epoch, sigma: levels[epoch]), steps=3)
+    expected = expected_noise(case, 9).reshape(3, 3, *draws.shape[1:]) * np.reshape(levels, (3, 1, 1, 1)) / SIGMA
+    assert_close(draws, expected.sum(axis=1))
+    np.testing.assert_array_equal(draws[2], 0)
+
+
+@pytest.mark.parametrize("name", ["float32", "mixed_float16"])
+def test_logs_and_what_the_schedule_is_told(name):
+    with policy(name):
+        told = []
+        callback = SigmaScheduler(lambda epoch, sigma: told.append((epoch, sigma)) or halved(epoch, sigma))
+        history = fit(small_model(LAdam(1e-3, sigma=0.5)), callback, epochs=3).history
+    assert history["sigma"] == [0.5, 0.25, 0.125]
+    assert told == [(0, 0.5), (1, 0.5), (2, 0.25)]
+
+
+def test_verbose(capsys):
+    fit(small_model(LAdam(1e-3, sigma=0.5)), SigmaScheduler(halved, verbose=1), epochs=2)
+    assert "\nEpoch 2: SigmaScheduler setting sigma to 0.25.\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("output", [-1.0, float("nan"), float("inf"), "0.1", None, True])
+def test_what_is_no_level_is_refused(output):
+    model = small_model(LAdam(1e-3))
+    with pytest.raises(ValueError, match=r"should be a finite float >= 0\. Received: .* for epoch 0\. Mend"):
+        fit(model, SigmaScheduler(lambda epoch, sigma: output))
+
+
+def test_a_schedule_that_cannot_be_called_is_refused():
+    with pytest.raises(ValueError, match=r"Received: schedule=0\.5\. Pass one, as in"):
+        SigmaScheduler(0.5)
+
+
+def test_it_is_serializable():
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(SigmaScheduler(halved, verbose=1))
+    )
+    assert (again.schedule, again.verbose) == (halved, 1)
