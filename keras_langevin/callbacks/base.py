@@ -1,8 +1,5 @@
 """What every callback of this package needs of a model: its Langevin optimizer, and a noise level that can be set."""
 
-import math
-import numbers
-
 import keras
 from keras import ops
 
@@ -75,21 +72,3 @@ def check_built(model, user: str):
             f"`{user}` needs a model whose weights exist before training. Received a model that is not built: "
             f"{model.name}. Begin it with `keras.Input(shape)`, or call `model.build(input_shape)` before `fit`."
         )
-
-
-def check_int(name: str, value, low: int, user: str):
-    """Refuses what is not an int >= `low`.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < low:
-        raise ValueError(
-            f"`{name}` must be an int >= {low}. Received: {name}={value!r}. Give `{user}` a whole number, as in "
-            f"`{name}={max(low, 1)}`."
-        )
-
-
-def is_level(value) -> bool:
-    """Whether it is a noise level, or another finite number >= 0."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 <= value < math.inf

@@ -4,8 +4,9 @@ import math
 
 import keras
 
-from keras_langevin.callbacks.base import LangevinCallback, check_int, is_level, number
+from keras_langevin.callbacks.base import LangevinCallback, number
 from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise, check_exploration_fraction
+from keras_langevin.values import check_int, is_level
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -60,7 +61,7 @@ class CyclicalLangevin(LangevinCallback):
         total_steps: int | None = None,
     ):
         super().__init__()
-        check_int("cycles", cycles, 1, type(self).__name__)
+        check_int("cycles", cycles, 1)
         check_exploration_fraction(exploration_fraction)
         for name, value in (("learning_rate", learning_rate), ("sigma", sigma)):
             if value is not None and not (is_level(value) and value > 0):
@@ -69,7 +70,7 @@ class CyclicalLangevin(LangevinCallback):
                     f"Received: {name}={value!r}. Pass one, as in `{name}=0.01`."
                 )
         if total_steps is not None:
-            check_int("total_steps", total_steps, cycles, type(self).__name__)
+            check_int("total_steps", total_steps, cycles)
         self.cycles = cycles
         self.exploration_fraction = exploration_fraction
         self.learning_rate = learning_rate

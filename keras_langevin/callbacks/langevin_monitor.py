@@ -5,10 +5,11 @@ import warnings
 import keras
 import numpy as np
 
-from keras_langevin.callbacks.base import LangevinCallback, check_built, check_int, is_level, number
+from keras_langevin.callbacks.base import LangevinCallback, check_built, number
 from keras_langevin.callbacks.measurement import ALL, NAMES, Change, Row, Snapshot, rows
 from keras_langevin.callbacks.monitor_files import Board, Table, writer_class
 from keras_langevin.optimizers.noise import flat_copy
+from keras_langevin.values import check_int, is_level
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -29,18 +30,19 @@ class LangevinMonitor(LangevinCallback):
     They are those of the epoch's last update, found from the weights and slots before and after it: the compiled step
     is left as it is. The noise is a pure function, so it is drawn again and taken off the change of the weights; what
     is left is the drift, exact to the weights' rounding, for every optimizer and with what it may do besides its step
-    (weight decay, constraints, `ema_overwrite_frequency`). Adam's gradient is read from its m before and after, that of
-    RMSprop, Adadelta and Adagrad from their squared gradients, momentum SGD's from its momentum; otherwise it is
-    drift/(γP), in which weight decay counts as gradient. Quantiles of a layer with more than 65,536 elements are those
-    of so many of them. An update that `LossScaleOptimizer` skipped has no drift and no gradient: they are NaN.
+    (weight decay, constraints, `ema_overwrite_frequency`, Γ). Adam's gradient is read from its m before and after, that
+    of RMSprop, Adadelta and Adagrad from their squared gradients, that of momentum SGD and SGHMC from the momentum;
+    otherwise it is drift/(γP), in which weight decay counts as gradient. Quantiles of a layer with more than 65,536
+    elements are those of so many of them. An update that `LossScaleOptimizer` skipped has no drift and no gradient:
+    they are NaN.
 
     With `steps_per_execution` > 1 Keras shows only what was before and after an execution. Then the gradient's norm is
     the root mean square over the execution's steps, with the weights of its average, where the slots have squared
     gradients. The drift is γP times the last direction where the slots hold it (LAdam, LAdamW, momentum), else γP times
-    that root mean square (weight decay is left out in both). For `LSGD` without momentum, and for optimizers of your
-    own that say no more, it is the mean step of the execution, in which the batches' differences cancel in part, and
-    for which the noise of all its steps is drawn again. LAdadelta's P then has its squared steps up to the last update,
-    not before it.
+    that root mean square (weight decay and Γ are left out in both). For `LSGD` without momentum, and for optimizers of
+    your own that say no more, it is the mean step of the execution, in which the batches' differences cancel in part,
+    and for which the noise of all its steps is drawn again. LAdadelta's P then has its squared steps up to the last
+    update, not before it.
 
     A measured epoch costs one to three steps more (docs/speed.md): 2% of an epoch of 120 steps. For shorter ones raise
     `frequency`.
@@ -92,7 +94,7 @@ class LangevinMonitor(LangevinCallback):
         layer_logs: bool = False,
     ):
         super().__init__()
-        check_int("frequency", frequency, 1, type(self).__name__)
+        check_int("frequency", frequency, 1)
         if warn_ratio is not None and not (is_level(warn_ratio) and warn_ratio > 0):
             raise ValueError(
                 "`warn_ratio`, the ratio of noise to drift that is warned of, must be a finite float > 0, or None for "

@@ -33,7 +33,7 @@ class LayerSchedule(LangevinCallback):
     Raises:
         ValueError: `schedule` has another form, or one of its values is no `layers`. Before training begins: the
             optimizer is not a Langevin one, the model is not built, or a value does not fit it (a name that matches no
-            layer).
+            layer); the optimizer has `gamma_correction=True` and has trained without the callback.
 
     Example:
 
@@ -73,11 +73,11 @@ class LayerSchedule(LangevinCallback):
         check_built(model, type(self).__name__)
         # TensorFlow: where variables have copies under a strategy, this one has
         with _scope_of(model):
+            was_gated = optimizer.is_gated
+            optimizer.gate_layers()
             if not model.optimizer.built:
                 model.optimizer.build(model.trainable_variables)
-            number_of_variables = len(optimizer.variables)
-            optimizer.gate_layers()
-        if len(optimizer.variables) != number_of_variables:
+        if not was_gated:
             model.train_function = None  # one that was traced before does not read the gate
         for selection in self._selections.values():
             selection.choose(optimizer._groups, model.trainable_variables)

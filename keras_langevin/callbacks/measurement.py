@@ -102,11 +102,13 @@ class Change:
         self.square_gradient = self.drift
         if self.count == 0:
             return
-        square_gradient = None if average is None else self._square_gradient(average, snapshot.slots)
+        square_gradient = None if average is None else self._square_gradient(average, snapshot.slots, updates)
         if self.count == 1 or (steps[0] is None and square_gradient is None):
-            self.drift = (self.weights - snapshot.weights - self._noise(updates)) / self.count
+            self.drift = (self.weights - snapshot.weights - self._noise(updates, self.count)) / self.count
         elif steps[0] is not None:
             self.drift = self._whole(steps)
+            if average is not None and average.has_noise:
+                self.drift = self.drift - self._noise(updates, 1)
         else:
             self.drift = self.learning_rate * self.preconditioner * np.sqrt(square_gradient)
         if square_gradient is None:
@@ -123,8 +125,8 @@ class Change:
             whole[span] = np.ravel(ops.convert_to_numpy(part))
         return whole
 
-    def _noise(self, updates: int) -> np.ndarray:
-        """The noise of the last `count` updates, drawn again."""
+    def _noise(self, updates: int, count: int, decay: float = 1.0) -> np.ndarray:
+        """The noise of the last `count` updates, drawn again; each times `decay` for every update after it."""
         total = np.zeros_like(self.weights)
         if not self.noisy or self.sigma == 0:
             return total
@@ -132,8 +134,8 @@ class Change:
         draw = self.optimizer.pool_of(indices).draw
         seed = ops.convert_to_tensor(self.optimizer._seed)
         drawn = 0
-        for update in range(updates - self.count, updates):
-            drawn = drawn + ops.convert_to_numpy(noise.sample_alone(seed, ops.convert_to_tensor(update), draw))
+        for update in range(updates - count, updates):
+            drawn = decay * drawn + ops.convert_to_numpy(noise.sample_alone(seed, ops.convert_to_tensor(update), draw))
         begin = 0
         for index in indices:
             span = self.spans[index]
@@ -142,9 +144,11 @@ class Change:
         scale = self.sigma * np.sqrt(self.learning_rate)
         return (scale * np.sqrt(self.preconditioner)).astype(total.dtype) * total
 
-    def _square_gradient(self, average, before: np.ndarray) -> np.ndarray:
+    def _square_gradient(self, average, before: np.ndarray, updates: int) -> np.ndarray:
         """g² of the one update, or its mean over several with the average's weights; from s and the s before."""
         added = noise.flat_copy(average.slots) - average.decay**self.count * before
+        if average.has_noise:
+            added -= self._noise(updates, self.count, average.decay)
         total = average.weight * np.sum(average.decay ** np.arange(self.count))
         mean = added / total if total else np.full_like(added, np.nan)
         return np.square(mean) if average.power == 1 else np.maximum(mean, 0)

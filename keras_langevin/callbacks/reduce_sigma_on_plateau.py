@@ -5,7 +5,8 @@ import warnings
 import keras
 import numpy as np
 
-from keras_langevin.callbacks.base import LangevinCallback, check_int, is_level, number
+from keras_langevin.callbacks.base import LangevinCallback, number
+from keras_langevin.values import check_int, is_level
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -72,8 +73,8 @@ class ReduceSigmaOnPlateau(LangevinCallback, keras.callbacks.ReduceLROnPlateau):
                 f'`mode` must be "auto", "min" or "max". Received: mode={mode!r}. '
                 'Pass "min" for a loss and "max" for an accuracy.'
             )
-        check_int("patience", patience, 0, type(self).__name__)
-        check_int("cooldown", cooldown, 0, type(self).__name__)
+        check_int("patience", patience, 0)
+        check_int("cooldown", cooldown, 0)
         super().__init__(
             monitor=monitor,
             factor=factor,

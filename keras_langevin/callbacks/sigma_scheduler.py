@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import keras
 
-from keras_langevin.callbacks.base import LangevinCallback, is_level, number
+from keras_langevin.callbacks.base import LangevinCallback, number
+from keras_langevin.values import is_level
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")

@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
-from keras_langevin.experiments.values import is_count, is_number, or_none
+from keras_langevin.values import is_count, is_number, or_none
 
 # (learning rate, sigma) of each parent and its Langevin optimizer where none is given, and the name it is shown by.
 _DEFAULT_RATES = {

@@ -15,8 +15,8 @@ from typing import Any
 
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.values import is_number
 from keras_langevin.files import replaced, writing_to
+from keras_langevin.values import is_number
 
 FILE = "tuning.json"
 FACTOR = 10.0  # a search goes so far below and above the default

@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from keras_langevin.values import is_level, is_real
+
 
 class _Cyclical(keras.optimizers.schedules.LearningRateSchedule):
     """A value by the place of a step in its cycle, an integer: exact for any number of steps.
@@ -18,10 +20,10 @@ class _Cyclical(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, initial_value: float, cycle_length: int, first_step: int = 0, name: str | None = None):
         super().__init__()
-        if not 0 <= initial_value < math.inf:
+        if not is_level(initial_value):
             raise ValueError(
                 "`initial_value` must be a finite number >= 0. "
-                f"Received: initial_value={initial_value}. Pass one, as in `initial_value=0.1`."
+                f"Received: initial_value={initial_value!r}. Pass one, as in `initial_value=0.1`."
             )
         if cycle_length != int(cycle_length) or cycle_length < 1:
             raise ValueError(
@@ -141,7 +143,7 @@ def check_exploration_fraction(value):
     Raises:
         ValueError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1:
+    if not (is_real(value) and 0 < value < 1):
         raise ValueError(
             "`exploration_fraction`, the part of a cycle without noise, must be a float in (0, 1). "
             f"Received: exploration_fraction={value!r}. For noise throughout, use `CyclicalCosine` as the learning "

@@ -83,6 +83,15 @@ class GammaCorrection(Langevin):
             slots = self.add_optimizer_variables([variables[index] for index in noisy], "noise_memory")
             self._noise_memories = dict(zip(noisy, slots, strict=True))
 
+    def gate_layers(self):
+        if self.gamma_correction and self.built and self._gate is None:
+            raise ValueError(
+                "With `gamma_correction=True` there is a slot for each noisy layer, so layers can be made to change "
+                "only before the optimizer is built. Received: an optimizer that is built. Compile the model with a "
+                "new one, and give `LayerSchedule` to its first `fit`, or call `gate_layers()` at once."
+            )
+        super().gate_layers()
+
     def before_step(self, variable):
         return self.preconditioner(variable, None) if self.gamma_correction else None
 
@@ -93,6 +102,8 @@ class GammaCorrection(Langevin):
         for variable, index, place, previous in zip(pool.members, pool.indices, pool.draw.places, before, strict=True):
             dtype = previous.dtype
             scale = ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype))
+            if self._gate is not None:
+                scale = ops.where(self._gate.of(index), scale, ops.zeros_like(scale))
             memory = self._noise_memories[index]
             past = ops.cast(memory, dtype)
             change = ops.sqrt(self.preconditioner(variable, previous)) - ops.sqrt(previous)

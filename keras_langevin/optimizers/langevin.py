@@ -1,7 +1,6 @@
 """The machinery that every Langevin optimizer shares."""
 
 import inspect
-import math
 import numbers
 import random
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.gate import LayerGate
 from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, choice, group_by_layer
+from keras_langevin.values import is_level
 
 # Variables of at most so many elements are drawn together: a draw for each costs more to compile and to launch than to
 # compute. A round number, not tuned.
@@ -214,10 +214,19 @@ class Langevin:
             self._choice = choice(self._groups, chosen)
         self.selection = selection
 
+    @property
+    def is_gated(self) -> bool:
+        """Whether `gate_layers` was called."""
+        return self._is_gated
+
     def gate_layers(self):
         """Makes `layers` settable between steps, without a new trace: by a variable with a number for each layer, which
         a step reads. From then on every layer's noise is drawn, also that of layers that don't get it. A step that was
-        compiled before does not read it (`model.train_function = None` has Keras make another)."""
+        compiled before does not read it (`model.train_function = None` has Keras make another).
+
+        Raises:
+            ValueError: the optimizer is built and has slots for its noisy layers alone (`gamma_correction=True`).
+        """
         self._is_gated = True
         if self.built and self._gate is None:
             self._add_gate(self._chosen)
@@ -374,12 +383,14 @@ class GradientAverage(NamedTuple):
         decay: float.
         weight: float.
         power: int, 1 or 2.
+        has_noise: bool, whether the noise of a step is added to the slot too.
     """
 
     slots: list
     decay: float
     weight: float
     power: int
+    has_noise: bool = False
 
 
 class _Pool:
@@ -434,12 +445,12 @@ class _Preconditioner:
         self._whole = None
 
     def of_member(self, number: int):
-        """P of one variable of the pool; where the backend does not pool preconditioners."""
-        return self._of(self._parts[number], self._before[number])
+        """P of one of the parts; that is of one variable, where the backend does not pool preconditioners."""
+        return self._of(self._parts[number], self._before[number], self._pool.indices[number])
 
     def whole(self):
         """P of the pool's draw, or a scalar."""
-        factors = [self._of(part, before) for part, before in zip(self._parts, self._before, strict=True)]
+        factors = [self.of_member(number) for number in range(len(self._parts))]
         if len(factors) == 1:
             return factors[0]
         factors = zip(factors, self._pool.draw.places, strict=True)
@@ -449,15 +460,15 @@ class _Preconditioner:
         """P of neighbouring elements of the pool's one variable, flat, or a scalar."""
         if self._optimizer.elementwise_preconditioner:
             (variable,), (index,), (before,) = self._pool.members, self._pool.indices, self._before
-            return self._of(_Piece(variable, index, span), _piece_of(before, span))
+            return self._of(_Piece(variable, index, span), _piece_of(before, span), index)
         self._whole = self.whole() if self._whole is None else self._whole
         return _piece_of(self._whole, span)
 
-    def _of(self, part, before):
+    def _of(self, part, before, index: int):
         factor = ops.cast(self._optimizer.preconditioner(part, before), _noise_dtype(self._pool))
-        return factor if self._optimizer._gate is None else self._gated(factor, part)
+        return factor if self._optimizer._gate is None else self._gated(factor, part, index)
 
-    def _gated(self, factor, part):
+    def _gated(self, factor, part, index: int):
         """P, or 0 where the layer's gate is closed."""
         gate = self._optimizer._gate
         if isinstance(part, _Pool):
@@ -465,7 +476,7 @@ class _Preconditioner:
             switches = [ops.broadcast_to(gate.of(i), shape) for i, shape in zip(part.indices, shapes, strict=True)]
             is_open = noise_source.concatenate(switches)
         else:
-            is_open = gate.of(part.index if isinstance(part, _Piece) else self._optimizer._get_variable_index(part))
+            is_open = gate.of(index)
         return ops.where(is_open, factor, ops.zeros_like(factor))
 
 
@@ -487,9 +498,7 @@ def _noise_dtype(variable) -> str:
 
 
 def _check_sigma(sigma):
-    if callable(sigma):
-        return
-    if not isinstance(sigma, numbers.Real) or isinstance(sigma, bool) or not 0 <= sigma < math.inf:
+    if not (callable(sigma) or is_level(sigma)):
         raise ValueError(
             "`sigma`, the noise level, must be a finite float >= 0, a `LearningRateSchedule`, or a callable without "
             f"arguments. Received: sigma={sigma!r}"

@@ -1,10 +1,11 @@
 """Schedules and values for sigma. Every Keras learning-rate schedule serves as well."""
 
 import math
-import numbers
 
 import keras
 from keras import ops
+
+from keras_langevin.values import is_level, is_real
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -35,7 +36,7 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, initial_value: float, decay: float = 1.0, name: str | None = "LogSchedule"):
         super().__init__()
         for argument, value in (("initial_value", initial_value), ("decay", decay)):
-            if not (_is_number(value) and 0 <= value < math.inf):
+            if not is_level(value):
                 raise ValueError(f"`{argument}` must be a finite number >= 0. Received: {argument}={value!r}")
         self.initial_value = initial_value
         self.decay = decay
@@ -73,12 +74,8 @@ def posterior_sigma(data_size: int, temperature: float = 1.0) -> float:
     References:
         M. Welling and Y. W. Teh, ICML 2011.
     """
-    if not (_is_number(data_size) and 1 <= data_size < math.inf):
+    if not (is_real(data_size) and data_size >= 1):
         raise ValueError(f"`data_size`, the number of examples, must be >= 1. Received: data_size={data_size!r}")
-    if not (_is_number(temperature) and 0 < temperature < math.inf):
+    if not (is_real(temperature) and temperature > 0):
         raise ValueError(f"`temperature` must be finite and > 0. Received: temperature={temperature!r}")
     return math.sqrt(2 * temperature / data_size)
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)

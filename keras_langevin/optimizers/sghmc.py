@@ -1,11 +1,11 @@
 """SGHMC: underdamped Langevin, stochastic gradient Hamiltonian Monte Carlo."""
 
 import math
-import numbers
 
 import keras
 
-from keras_langevin.optimizers.langevin import Langevin, fused
+from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
+from keras_langevin.values import is_level, is_real
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -57,7 +57,7 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
                     "SGHMC takes `friction`, its momentum being 1 − friction, and no Nesterov step. "
                     f"Received: {argument}={kwargs[argument]!r}. Pass `friction` alone."
                 )
-        if not _is_number(friction) or not 0 < friction <= 1:
+        if not (is_real(friction) and 0 < friction <= 1):
             raise ValueError(
                 "`friction`, the share of the momentum that is lost at an update, must be a float in (0, 1]. "
                 f"Received: friction={friction!r}. `friction=0.1` is a momentum of 0.9."
@@ -68,7 +68,7 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
                     "SGHMC takes `temperature` or `sigma`, which is √(2·temperature), and not both. "
                     f"Received: temperature={temperature!r} and sigma={kwargs['sigma']!r}. Leave one out."
                 )
-            if not _is_number(temperature) or not 0 <= temperature < math.inf:
+            if not is_level(temperature):
                 raise ValueError(
                     "`temperature` must be a finite float >= 0. "
                     f"Received: temperature={temperature!r}. For what changes in time pass `sigma`, √(2·temperature)."
@@ -79,6 +79,14 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
 
     def preconditioner(self, variable, before):
         return self.friction
+
+    def gradient_averages(self):
+        if not self.momentum:
+            return []
+        return [GradientAverage(self.momentums, self.momentum, -self.learning_rate, 1, has_noise=True)]
+
+    def parent_step(self, variable, preconditioner):
+        return self.slot(self.momentums, variable) if self.momentum else None
 
     def _add_noise(self, pool, before, learning_rate):
         """To the weights as to the momentum that has moved them: the same noise, drawn twice and not kept."""
@@ -92,7 +100,3 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
         for argument in self.replaced_arguments:
             del config[argument]
         return config | {"friction": self.friction}
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -12,6 +12,7 @@ from keras_langevin.sampling.averages import Averages, Probabilities, Values
 from keras_langevin.sampling.batch_norm import BatchNormStatistics
 from keras_langevin.sampling.ring import MemoryRing
 from keras_langevin.sampling.weights import assign, check_layout, restored
+from keras_langevin.values import check_int
 
 
 class Prediction(NamedTuple):
@@ -95,8 +96,7 @@ class Ensemble:
             dict of floats: `accuracy`, `nll` (nats), `brier` (the sum over classes, in [0, 2]) and `ece`; for several
             outputs a list or dict of these.
         """
-        if not isinstance(num_bins, int) or num_bins < 1:
-            raise ValueError(f"`num_bins` must be an int >= 1. Received: num_bins={num_bins!r}. The usual is 15.")
+        check_int("num_bins", num_bins, 1)
         labels = []
 
         def check(averages):  # before all samples but the first are run

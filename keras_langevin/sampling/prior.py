@@ -1,10 +1,9 @@
 """A normal prior on weights, as a regularizer."""
 
-import math
-import numbers
-
 import keras
 from keras import ops
+
+from keras_langevin.values import is_real
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -40,12 +39,12 @@ class GaussianPrior(keras.regularizers.Regularizer):
     """
 
     def __init__(self, stddev: float, data_size: int):
-        if not _is_number(stddev) or not 0 < stddev < math.inf:
+        if not (is_real(stddev) and stddev > 0):
             raise ValueError(
                 "`stddev`, the prior's standard deviation, must be a finite float > 0. "
                 f"Received: stddev={stddev!r}. Without a regularizer the prior is flat."
             )
-        if not _is_number(data_size) or not 1 <= data_size < math.inf:
+        if not (is_real(data_size) and data_size >= 1):
             raise ValueError(
                 "`data_size`, the number of training examples, must be a finite number >= 1. "
                 f"Received: data_size={data_size!r}. Give the length of the training data."
@@ -58,7 +57,3 @@ class GaussianPrior(keras.regularizers.Regularizer):
 
     def get_config(self):
         return {"stddev": self.stddev, "data_size": self.data_size}
-
-
-def _is_number(value) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)

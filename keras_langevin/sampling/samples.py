@@ -1,7 +1,6 @@
 """A callback that collects samples of the weights."""
 
 import math
-import numbers
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
 from keras_langevin.sampling.settings import innermost, iteration_of, settings_of
 from keras_langevin.sampling.weights import weights_of
+from keras_langevin.values import check_int
 
 
 class PosteriorSamples(Ensemble, keras.callbacks.Callback):
@@ -75,9 +75,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         when: Callable[[int], bool] | object | None = None,
     ):
         keras.callbacks.Callback.__init__(self)
-        _check_int("burn_in", "the number of updates that are left out", burn_in, 0)
-        _check_int("thinning", "every how many updates a sample is taken", thinning, 1)
-        _check_int("max_samples", "how many samples are kept", max_samples, 1)
+        check_int("burn_in", burn_in, 0, "the number of updates that are left out")
+        check_int("thinning", thinning, 1, "every how many updates a sample is taken")
+        check_int("max_samples", max_samples, 1, "how many samples are kept")
         if not (when is None or callable(when) or hasattr(when, "is_sampling")):
             raise ValueError(
                 "`when` must be None, a function of the number of the update, or an object with an attribute "
@@ -178,8 +178,3 @@ def load(directory: str | Path, model) -> Ensemble:
     ensemble = Ensemble(model, [DiskRing(directory, None)])
     ensemble.check()
     return ensemble
-
-
-def _check_int(name: str, meaning: str, value, least: int):
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
-        raise ValueError(f"`{name}`, {meaning}, must be an int >= {least}. Received: {name}={value!r}. Give another.")

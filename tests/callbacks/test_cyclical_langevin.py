@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LSGD, CyclicalLangevin, LogSchedule
+from keras_langevin import LSGD, CyclicalLangevin, LogSchedule, PosteriorSamples
 from keras_langevin.optimizers import CyclicalCosine, CyclicalNoise
 from tests.callbacks.models import EXECUTIONS, CountedLoss, States, fit, policy, small_model, weights_of
 from tests.optimizers.cases import BACKEND, normal
@@ -77,6 +77,20 @@ def test_what_a_collector_sees(steps_per_execution, name):
     rates, sigmas = zip(*reference(12, 2, 0.5)[2::3], strict=True)
     assert history["learning_rate"] == pytest.approx(rates)
     assert history["sigma"] == pytest.approx(sigmas)
+
+
+@pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
+def test_posterior_samples_are_those_of_the_sampling_stages(steps_per_execution):
+    """Two cycles of six steps, whose last three have noise; each sample with the rate and the level that made it."""
+    cyclical = CyclicalLangevin(cycles=2, exploration_fraction=0.5)
+    samples = PosteriorSamples(burn_in=0, when=cyclical)
+    model = small_model(LSGD(RATE, sigma=SIGMA), steps_per_execution=steps_per_execution)
+    fit(model, cyclical, samples, epochs=4, steps=3)
+    expected = [k for k in (4, 5, 6, 10, 11, 12) if k % steps_per_execution == 0]
+    assert [settings["iteration"] for settings in samples.settings] == expected
+    for settings in samples.settings:
+        made_by = reference(12, 2, 0.5)[settings["iteration"] - 1]
+        assert (settings["learning_rate"], settings["sigma"]) == pytest.approx(made_by)
 
 
 def test_nothing_is_sampled_before_a_fit():

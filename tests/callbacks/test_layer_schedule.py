@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LAdam, LayerSchedule, describe
+from keras_langevin import LAdam, LayerSchedule, LRMSprop, describe
 from tests.callbacks.models import EXECUTIONS, LAYERS, CountedLoss, States, fit, policy, small_model, weights_of
 from tests.optimizers.cases import (
     BACKEND,
@@ -54,13 +54,17 @@ def test_noise_is_that_of_layers_bit_for_bit(case, mode):
         for own in variables:  # all go on from the same weights
             for variable, value in zip(own, make_variables(*SHAPES), strict=True):
                 variable.assign(value)
+        if case.kept():  # and from the same momentum, which has noise in it
+            for optimizer in optimizers:
+                for slot in optimizer.momentums:
+                    slot.assign(ops.zeros_like(slot))
 
 
 @pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
 @every_case
 def test_layers_of_each_epoch_move_and_others_do_not(case, steps_per_execution):
-    """With a gradient of zero only noise moves weights. One trace for all epochs; `noisy_layers` and `describe` say at
-    each moment what moves."""
+    """With a gradient of zero only noise moves weights, and what a momentum keeps of it. One trace for all epochs;
+    `noisy_layers` and `describe` say at each moment what is noisy."""
     loss = CountedLoss(0.0)
     model = small_model(case.make(sigma=0.5, weight_decay=0.0), loss=loss, steps_per_execution=steps_per_execution)
     schedule = LayerSchedule({0: None, 1: ["second"], 3: 0.3, 4: 0})
@@ -75,10 +79,13 @@ def test_layers_of_each_epoch_move_and_others_do_not(case, steps_per_execution):
     before = weights_of(model)
     fit(model, schedule, states, epochs=6)
     expected = [LAYERS, ("second",), ("second",), ("first",), (), ()]
+    moving = LAYERS  # all are noisy in the first epoch
     for chosen, (weights, noisy, described, traces) in zip(expected, states.seen, strict=True):
         assert noisy == described == chosen
         for number, (old, new) in enumerate(zip(before, weights, strict=True)):
-            assert np.all((old != new) == (LAYERS[number // 2] in chosen))
+            layer = LAYERS[number // 2]
+            moved = layer in chosen or (case.kept() > 0 and layer in moving)
+            assert np.all((old != new) == moved)
         if BACKEND != "torch":
             assert traces == states.seen[0][3]
         before = weights
@@ -155,6 +162,37 @@ def test_in_a_loss_scale_optimizer():
         moved = [bool(np.any(old != new)) for old, new in zip(before, weights, strict=True)]
         assert moved == [number // 2 == chosen for number in range(6)]
         before = weights
+
+
+def test_gamma_correction_is_that_of_layers():
+    """The memory of the noise is that of layers that are open: as with `layers=` from the start."""
+    optimizers = [LRMSprop(0.02, sigma=0.5, seed=7, layers=[2], gamma_correction=True) for _ in range(2)]
+    optimizers[0].gate_layers()
+    variables = [make_variables(*SHAPES) for _ in optimizers]
+    step = make_common_step(list(zip(optimizers, variables, strict=True)), "eager")
+    for gradient in make_gradients(variables[0], 4):
+        step(gradient)
+    for gated, plain in zip(*map(values, variables), strict=True):
+        np.testing.assert_array_equal(gated, plain)
+
+
+def test_gamma_correction_has_its_slots_from_the_start(tmp_path):
+    """Every layer has one, so that a loaded model goes on as the first; once it is built it is too late for them."""
+    optimizer = LRMSprop(0.01, sigma=0.5, seed=1, layers=["first"], gamma_correction=True)
+    model = small_model(optimizer)
+    fit(model, LayerSchedule({0: ["first"], 1: ["third"]}), epochs=2)
+    assert sum("noise_memory" in variable.path for variable in optimizer.variables) == 6
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    for each in (model, again):
+        fit(each, LayerSchedule({0: ["second"]}))
+    for loaded, saved in zip(weights_of(again), weights_of(model), strict=True):
+        np.testing.assert_allclose(loaded, saved, rtol=1e-5, atol=1e-6)
+
+    late = small_model(LRMSprop(0.01, gamma_correction=True))
+    fit(late)
+    with pytest.raises(ValueError, match=r"only before the optimizer is built\. Received: .* is built\. Compile"):
+        fit(late, LayerSchedule({0: None}))
 
 
 def test_verbose(capsys):

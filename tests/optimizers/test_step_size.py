@@ -1,11 +1,9 @@
-"""What a finite step does: a bias that is linear in γ, and a crossing from mode to mode where steps come in cycles."""
+"""What a finite step does: a bias that is linear in γ."""
 
 import math
 
-import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from keras_langevin import LSGD, SGHMC
 from tests.optimizers.laws import run_chains
@@ -44,56 +42,3 @@ def test_bias_is_linear_in_the_step(name):
     )
     np.testing.assert_array_less(np.abs(fitted - true), 4 * errors)
     assert 4 * errors[1] < 0.1 * abs(true[1])
-
-
-# --- two modes --------------------------------------------------------------------------------------------------------
-# exp(−2V/σ²) with σ² = 2 is an even mixture of N(−5, 1) and N(5, 1) in the first coordinate, and N(0, 1) in the second:
-# between the modes the density is 2·e⁻¹²·⁵ of theirs. All chains start in the left mode.
-
-
-def two_modes(theta):
-    """The gradient of V."""
-    gradient = theta.copy()
-    gradient[:, 0] -= 5 * np.tanh(5 * theta[:, 0])
-    return gradient
-
-
-class CyclicCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """(peak − floor)/2·(cos(π·(t mod period)/period) + 1) + floor: Zhang et al. 2020, equation (1)."""
-
-    def __init__(self, peak, floor, period):
-        super().__init__()
-        self.peak, self.floor, self.period = peak, floor, period
-
-    def __call__(self, step):
-        place = ops.cast(step % self.period, "float32") / self.period
-        return self.floor + (self.peak - self.floor) / 2 * (ops.cos(math.pi * place) + 1)
-
-    def get_config(self):
-        return {"peak": self.peak, "floor": self.floor, "period": self.period}
-
-
-def test_a_cycle_of_steps_finds_both_modes():
-    """Five cycles of 200 steps from 1.7 to 0.02, against 1000 steps of 0.02, of 2,000 chains each, all from one start.
-
-    With small steps alone no more than two in 2,000 chains leave the mode that they started in. At the ends of the
-    cycles four of five chains have been in both; after the last, half of all are in each within four standard errors,
-    and within a mode the variance is the law's, to its Monte-Carlo error and to 5% for the size of the steps.
-    """
-    start = np.tile(np.float32([-5, 0]), (2_000, 1))
-    period, floor, count, cycles = 200, 0.02, len(start), 5
-    small = run_chains(LSGD(floor, sigma=math.sqrt(2), seed=1), two_modes, cycles * period, start)
-    assert np.sum(small[:, 0] > 0) <= 2
-    optimizer = LSGD(CyclicCosine(1.7, floor, period), sigma=math.sqrt(2), seed=1)
-    ends = run_chains(optimizer, two_modes, cycles * period, start, record=period)
-    right = ends[:, :, 0] > 0
-    print(f"\nshare of the chains on the right after each cycle: {right.mean(axis=1)}, of those in both {both(right)}")
-    assert both(right) > 0.8
-    assert abs(right[-1].mean() - 0.5) < 4 * math.sqrt(0.25 / count)
-    for inside in (np.abs(ends[-1][:, 0]) - 5, ends[-1][:, 1]):
-        assert abs(np.mean(inside**2) - 1) < 4 * math.sqrt(2 / count) + 0.05
-
-
-def both(right) -> float:
-    """The share of chains that are on either side at the end of some cycle; of a bool array `(cycles, num_chains)`."""
-    return np.mean(right.any(axis=0) & ~right.all(axis=0))

@@ -8,7 +8,7 @@ from typing import Any
 from keras_langevin.experiments.config import Arm
 from keras_langevin.experiments.statistics import stayed_at_chance
 from keras_langevin.experiments.store import CURVES
-from keras_langevin.experiments.values import is_count, is_number, or_none
+from keras_langevin.values import is_count, is_number, or_none
 
 STATUSES = ("finished", "diverged", "failed")
 

@@ -1,0 +1,71 @@
+"""What a value is that a user, a file or another program gave."""
+
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite int or float, which JSON can hold.
+
+    Example:
+
+    >>> [is_number(value) for value in (1, 0.5, True, float("nan"), "1", None)]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def is_real(value: Any) -> bool:
+    """Whether it is a finite real number, NumPy's scalars included.
+
+    Example:
+
+    >>> import numpy as np
+    >>> [is_real(value) for value in (1, np.float32(0.5), True, float("inf"), "1")]
+    [True, True, False, False, False]
+    """
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(value) < math.inf
+
+
+def is_level(value: Any) -> bool:
+    """Whether it is a noise level, or another finite real number >= 0."""
+    return is_real(value) and value >= 0
+
+
+def check_int(name: str, value: Any, least: int, meaning: str = ""):
+    """Refuses what is not an int, NumPy's included, of at least so much.
+
+    Args:
+        name: str, the argument's name.
+        value: what was given.
+        least: int.
+        meaning: str, what the argument says, for the message. Defaults to nothing.
+
+    Raises:
+        ValueError: it is not.
+
+    Example:
+
+    >>> check_int("burn_in", -1, 0, "the number of updates that are left out")
+    Traceback (most recent call last):
+    ValueError: `burn_in`, the number of updates that are left out, must be an int >= 0. Received: burn_in=-1. Give a \
+    whole number, as in `burn_in=1`.
+    """
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        meaning = f", {meaning}," if meaning else ""
+        raise ValueError(
+            f"`{name}`{meaning} must be an int >= {least}. Received: {name}={value!r}. Give a whole number, as in "
+            f"`{name}={max(least, 1)}`."
+        )
+
+
+def is_count(least: int) -> Callable[[Any], bool]:
+    """A function that tells whether a value is an int of at least so much."""
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def or_none(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """A function that tells whether a value is right, or `None`."""
+    return lambda value: value is None or is_right(value)
