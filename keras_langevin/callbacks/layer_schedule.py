@@ -33,7 +33,7 @@ class LayerSchedule(LangevinCallback):
     Raises:
         ValueError: `schedule` has another form, or one of its values is no `layers`. Before training begins: the
             optimizer is not a Langevin one, the model is not built, or a value does not fit it (a name that matches no
-            layer); the optimizer has `gamma_correction=True` and has trained without the callback.
+            layer).
 
     Example:
 

@@ -48,6 +48,7 @@ class GammaCorrection(Langevin):
             raise ValueError(f"`gamma_correction` must be True or False. Received: {gamma_correction=}. Pass a bool.")
         super().__init__(*args, **kwargs)
         self.gamma_correction = gamma_correction
+        self._noise_memories = {}
         if gamma_correction:
             self.elementwise_preconditioner = False  # variable by variable, as C is
             self._check_correctable()
@@ -78,19 +79,24 @@ class GammaCorrection(Langevin):
         if self.built:
             return
         super().build(variables)
-        if self.gamma_correction:
-            noisy = sorted(self._noisy_indices)
-            slots = self.add_optimizer_variables([variables[index] for index in noisy], "noise_memory")
-            self._noise_memories = dict(zip(noisy, slots, strict=True))
+        self._add_memories()
 
-    def gate_layers(self):
-        if self.gamma_correction and self.built and self._gate is None:
-            raise ValueError(
-                "With `gamma_correction=True` there is a slot for each noisy layer, so layers can be made to change "
-                "only before the optimizer is built. Received: an optimizer that is built. Compile the model with a "
-                "new one, and give `LayerSchedule` to its first `fit`, or call `gate_layers()` at once."
-            )
-        super().gate_layers()
+    def _add_gate(self, chosen):
+        super()._add_gate(chosen)
+        self._add_memories()
+
+    def _add_memories(self):
+        """A slot for each noisy variable that has none; all of them in order, and after what else the optimizer has."""
+        if not self.gamma_correction:
+            return
+        missing = sorted(self._noisy_indices - self._noise_memories.keys())
+        slots = self.add_optimizer_variables([self._trainable_variables[index] for index in missing], "noise_memory")
+        memories = self._noise_memories | dict(zip(missing, slots, strict=True))
+        memories = {index: memories[index] for index in sorted(memories)}
+        for memory in memories.values():
+            self._untrack_variable(memory)
+            self._track_variable(memory)
+        self._noise_memories = memories
 
     def before_step(self, variable):
         return self.preconditioner(variable, None) if self.gamma_correction else None

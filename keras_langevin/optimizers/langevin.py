@@ -222,11 +222,7 @@ class Langevin:
     def gate_layers(self):
         """Makes `layers` settable between steps, without a new trace: by a variable with a number for each layer, which
         a step reads. From then on every layer's noise is drawn, also that of layers that don't get it. A step that was
-        compiled before does not read it (`model.train_function = None` has Keras make another).
-
-        Raises:
-            ValueError: the optimizer is built and has slots for its noisy layers alone (`gamma_correction=True`).
-        """
+        compiled before does not read it (`model.train_function = None` has Keras make another)."""
         self._is_gated = True
         if self.built and self._gate is None:
             self._add_gate(self._chosen)
