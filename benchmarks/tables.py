@@ -72,10 +72,29 @@ def starts() -> str:
     return markdown(["the first step with L-Adam / with Adam", *BACKENDS.values()], rows)
 
 
+def callbacks() -> str:
+    files = {backend: read(f"callback_overhead-{backend}.json") for backend in BACKENDS}
+    nets = [(file or {"nets": {}})["nets"].get("dense 30×64") for file in files.values()]
+    rows = []
+    for name, key in (
+        ("`LangevinMonitor`'s own work, % of an epoch", "share_in_monitor"),
+        ("an epoch with `LangevinMonitor` / without", "monitor_over_plain"),
+        ("an epoch with `LayerSchedule({0: None})` / `layers=None`", "gate_over_plain"),
+    ):
+        factor = 100 if key == "share_in_monitor" else 1
+        cells = []
+        for net in nets:
+            middle, low, high = (factor * value for value in net[key]) if net else (None,) * 3
+            cells.append(spread(low, middle, high) if net else "-")
+        rows.append([name, *cells])
+    return markdown(["", *BACKENDS.values()], rows)
+
+
 def machines() -> str:
     lines = []
     for path in sorted(RESULTS.glob("*.json")):
-        made = json.loads(path.read_text("utf-8"))["provenance"]
+        found = json.loads(path.read_text("utf-8"))
+        made = found["provenance"] if "provenance" in found else found["runs"][-1]["provenance"]
         versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
         device = f"{made['device']}, {made['cores']} cores"
         lines.append([f"`{path.name}`", made["finished_at"][:10], device, f"Python {made['python']}, {versions}"])
@@ -159,6 +178,7 @@ TABLES = {
     "engines": engines,
     "steps": steps,
     "starts": starts,
+    "callbacks": callbacks,
     "generators": generators,
     "quality": quality,
     "peers": peers,
