@@ -200,6 +200,7 @@ def main():
         if seed not in done:
             results["runs"].append(run(options, data, outside, seed, options.split) | {"provenance": provenance()})
         runs = results["runs"]
+        results["provenance"] = runs[-1]["provenance"]
         results["means"] = {
             method: {score: mean_and_std([run["results"][method][score] for run in runs]) for score in SCORES}
             for method in runs[0]["results"]

@@ -93,8 +93,7 @@ def callbacks() -> str:
 def machines() -> str:
     lines = []
     for path in sorted(RESULTS.glob("*.json")):
-        found = json.loads(path.read_text("utf-8"))
-        made = found["provenance"] if "provenance" in found else found["runs"][-1]["provenance"]
+        made = json.loads(path.read_text("utf-8"))["provenance"]
         versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
         device = f"{made['device']}, {made['cores']} cores"
         lines.append([f"`{path.name}`", made["finished_at"][:10], device, f"Python {made['python']}, {versions}"])

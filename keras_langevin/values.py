@@ -26,7 +26,7 @@ def is_real(value: Any) -> bool:
     >>> [is_real(value) for value in (1, np.float32(0.5), True, float("inf"), "1")]
     [True, True, False, False, False]
     """
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and abs(value) < math.inf
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and bool(abs(value) < math.inf)
 
 
 def is_level(value: Any) -> bool:
@@ -48,15 +48,14 @@ def check_int(name: str, value: Any, least: int, meaning: str = ""):
 
     Example:
 
-    >>> check_int("burn_in", -1, 0, "the number of updates that are left out")
+    >>> check_int("depth", 0, 1, "the number of layers")
     Traceback (most recent call last):
-    ValueError: `burn_in`, the number of updates that are left out, must be an int >= 0. Received: burn_in=-1. Give a \
-    whole number, as in `burn_in=1`.
+    ValueError: `depth`, the number of layers, must be an int >= 1. Received: depth=0. Give an int, as in `depth=1`.
     """
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
         meaning = f", {meaning}," if meaning else ""
         raise ValueError(
-            f"`{name}`{meaning} must be an int >= {least}. Received: {name}={value!r}. Give a whole number, as in "
+            f"`{name}`{meaning} must be an int >= {least}. Received: {name}={value!r}. Give an int, as in "
             f"`{name}={max(least, 1)}`."
         )
 

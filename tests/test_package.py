@@ -56,6 +56,7 @@ def test_import_leaves_tensorflow_alone_on_another_backend():
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_import_adds_little_to_keras():
     """Under 0.3 s of processor time beyond `import keras`: the median of three fresh processes."""
     code = "import time, keras; t = time.process_time(); import keras_langevin; print(time.process_time() - t)"

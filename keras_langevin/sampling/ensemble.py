@@ -33,11 +33,11 @@ class Ensemble:
 
     Methods with an `x` take what `keras.Model.predict` takes: an array, a list or a dict of arrays, a
     `tf.data.Dataset`, a `PyDataset`, a `DataLoader`; not a generator, which can be run through only once, nor what
-    gives its examples in another order each time. They go through it once a sample, by `model.predict`, so that nothing
-    is traced again from sample to sample, and leave the model with the weights that it had. `outputs` says what the
-    model's outputs are: `"probabilities"` (of classes on the last axis; a single unit's is that of the second of two
-    classes), `"logits"` or `"values"` (regression, and all else); for several outputs one of these, or a list or dict
-    of them like the outputs. `batch_size` and `verbose` (a progress bar over the samples) are Keras's.
+    gives its examples in another order each time. They go through it once a sample, by the same compiled step, and
+    leave the model with the weights that it had. `outputs` says what the model's outputs are: `"probabilities"` (of
+    classes on the last axis; a single unit's is that of the second of two classes), `"logits"` or `"values"`
+    (regression, and all else); for several outputs one of these, or a list or dict of them like the outputs.
+    `batch_size` and `verbose` (a progress bar over the samples) are Keras's.
 
     Args:
         model: a built Keras model. Its own weights are no sample.
@@ -120,8 +120,15 @@ class Ensemble:
                 "`x` must be something that can be run through once a sample. Received: a generator or iterator "
                 f"({type(x).__name__}), which can be run through once. Give arrays, a PyDataset or a tf.data.Dataset."
             )
+        arrays = None
         for model in self.models(verbose):
-            yield model.predict(x, batch_size=batch_size, verbose=0)
+            if arrays is None:  # Keras checks what it is given
+                yield model.predict(x, batch_size=batch_size, verbose=0)
+                arrays = _arrays(x)
+            elif not arrays:
+                yield model.predict(x, batch_size=batch_size, verbose=0)
+            else:
+                yield _predicted(model, x, batch_size or 32)
 
     def models(self, verbose=0) -> Iterator:
         """The model, with the weights of each sample in turn; with its own ones after the last."""
@@ -180,6 +187,27 @@ class Ensemble:
                 if first and check:
                     check(averages)
         return averages
+
+
+def _arrays(x) -> bool:
+    """Whether it is arrays of NumPy alone, whose batches are slices."""
+    return all(isinstance(leaf, np.ndarray) for leaf in keras.tree.flatten(x))
+
+
+def _predicted(model, x, batch_size: int):
+    """What `model.predict` gives for arrays, without what it sets up anew at each call, which takes longer than a small
+    model's whole prediction."""
+    x = keras.tree.map_structure(_as_keras_takes_it, x)
+    size = len(keras.tree.flatten(x)[0])
+    parts = [
+        model.predict_on_batch(keras.tree.map_structure(lambda array, at=begin: array[at : at + batch_size], x))
+        for begin in range(0, size, batch_size)
+    ]
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
+
+
+def _as_keras_takes_it(array: np.ndarray) -> np.ndarray:
+    return array.astype(keras.config.floatx()) if array.dtype == np.float64 else array
 
 
 def _prediction(average: Values | Probabilities) -> Prediction | np.ndarray:

@@ -11,23 +11,20 @@ from keras_langevin import LAdam, LayerSchedule, LRMSprop, describe
 from tests.callbacks.models import EXECUTIONS, LAYERS, CountedLoss, States, fit, policy, small_model, weights_of
 from tests.optimizers.cases import (
     BACKEND,
-    CASES,
     MODES,
-    case_name,
     is_second,
     make_common_step,
     make_gradients,
     make_variables,
     values,
+    with_each,
 )
 
-every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
 SHAPES = ((3, 4), (70_000, 3), (4, 2), (2,))  # three in a pool, and one that is drawn in pieces
 CHOICES = [None, [1], ["layer_0", -1], 0, 0.5]
 
 
-@pytest.mark.parametrize("mode", MODES)
-@every_case
+@pytest.mark.parametrize(("case", "mode"), with_each(MODES))
 def test_noise_is_that_of_layers_bit_for_bit(case, mode):
     """An optimizer whose gate changes at each update, beside ones whose `layers` has that choice from the start and is
     never changed. XLA, which on TensorFlow compiles the noise in any mode, may round other sets of variables otherwise,
@@ -60,8 +57,7 @@ def test_noise_is_that_of_layers_bit_for_bit(case, mode):
                     slot.assign(ops.zeros(slot.shape))
 
 
-@pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
-@every_case
+@pytest.mark.parametrize(("case", "steps_per_execution"), with_each(EXECUTIONS))
 def test_layers_of_each_epoch_move_and_others_do_not(case, steps_per_execution):
     """With a gradient of zero only noise moves weights, and what a momentum keeps of it. One trace for all epochs;
     `noisy_layers` and `describe` say at each moment what is noisy."""

@@ -21,14 +21,13 @@ class Told(keras.callbacks.Callback):
         self.sign = sign
 
 
-@pytest.mark.parametrize("mode", ["min", "max"])
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "mode"),
     [
-        {"patience": 1, "factor": 0.5},
-        {"patience": 2, "factor": 0.5, "cooldown": 2},
-        {"patience": 0, "factor": 0.1, "min_delta": 0.5},
-        {"patience": 3, "factor": 0.0},
+        ({"patience": 1, "factor": 0.5}, "min"),
+        ({"patience": 2, "factor": 0.5, "cooldown": 2}, "max"),
+        ({"patience": 0, "factor": 0.1, "min_delta": 0.5}, "min"),
+        ({"patience": 3, "factor": 0.0}, "max"),
     ],
     ids=str,
 )

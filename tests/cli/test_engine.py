@@ -1,8 +1,10 @@
 import pytest
 
 from keras_langevin.cli import main
+from tests.quick import JIT
 
-QUICK = ["compare", "--model", "dense-1", "--optimizers", "sgd", "--epochs", "1", "--batch-size", "256", "--seeds", "2"]
+QUICK = ["compare", "--jit", JIT, "--model", "dense-1", "--optimizers", "sgd"]
+QUICK += ["--epochs", "1", "--batch-size", "256", "--seeds", "2"]
 
 
 @pytest.mark.parametrize(

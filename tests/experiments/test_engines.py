@@ -13,8 +13,9 @@ from keras_langevin.experiments.engines.lost import TRIALS
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.watching import Watcher
 from tests.experiments.weights import arrays_of, assert_same_weights
+from tests.quick import JIT
 
-SMALL = Comparison(model="dense-2", optimizers=("adam", "ladam@1"), epochs=3, batch_size=64, seeds=2)
+SMALL = Comparison(jit=JIT, model="dense-2", optimizers=("adam", "ladam@1"), epochs=3, batch_size=64, seeds=2)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_a_run_that_ends_every_worker_has_failed_and_the_others_have_not(data, t
             self.moments = {(task.arm.spec, task.seed, epoch)} if task.seed == 1 else set()
             super().epoch(task, epoch, logs)
 
-    comparison = Comparison(model="dense-1", optimizers=("sgd",), epochs=200, batch_size=16, seeds=2)
+    comparison = Comparison(jit=JIT, model="dense-1", optimizers=("sgd",), epochs=200, batch_size=16, seeds=2)
     each = Each(())
     store = trained(comparison, data, tmp_path, Processes(workers=1), watchers=[each])
     assert [record["status"] for record in store.records()] == ["finished", "failed"]
@@ -94,7 +95,7 @@ def test_a_run_that_ends_every_worker_has_failed_and_the_others_have_not(data, t
 
 def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
     """A state of another model, and then a file that holds no state."""
-    comparison = Comparison(model="dense-1", optimizers=("adam",), epochs=1, batch_size=256, seeds=1)
+    comparison = Comparison(jit=JIT, model="dense-1", optimizers=("adam",), epochs=1, batch_size=256, seeds=1)
     store = Store(tmp_path, comparison)
     store.checkpoint(comparison.arms[0], 0).write(training.State(1, {}, 1.0, [np.zeros(3)]))
     runner.run([runner.Cell(comparison, data, store)], Processes(workers=1))

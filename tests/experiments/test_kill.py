@@ -11,10 +11,12 @@ import pytest
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
 from tests.experiments.weights import arrays_of, assert_same_weights
+from tests.quick import JIT
 
-RUN = {"model": "dense-2", "epochs": 30, "batch_size": 64, "seeds": 2}
-COMMAND = [sys.executable, "-m", "keras_langevin", "compare", "--optimizers", "adam", "ladam", "--model", "dense-2"]
-COMMAND += ["--epochs", "30", "--batch-size", "64", "--seeds", "2", "--save-weights", "--checkpoint-seconds", "0"]
+RUN = {"jit": JIT, "model": "dense-2", "epochs": 30, "batch_size": 64, "seeds": 2}
+COMMAND = [sys.executable, "-m", "keras_langevin", "compare", "--jit", JIT, "--optimizers", "adam", "ladam"]
+COMMAND += ["--model", "dense-2", "--epochs", "30", "--batch-size", "64", "--seeds", "2"]
+COMMAND += ["--save-weights", "--checkpoint-seconds", "0"]
 
 
 def weights(folder):

@@ -19,6 +19,7 @@ from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.watching import Watcher
 from keras_langevin.files import StorageError
 from tests.optimizers.cases import double_precision
+from tests.quick import JIT
 
 NEEDS_CPP = pytest.mark.skipif(
     keras.backend.backend() == "torch" and not any(map(shutil.which, ("c++", "g++", "clang++"))),
@@ -38,7 +39,9 @@ class Watching(Watcher):
         vars(self).update(functions)
 
 
-SMALL = Comparison(model="dense-2", optimizers=("adam", "ladam", "ladam@0.3"), epochs=3, batch_size=256, seeds=2)
+SMALL = Comparison(
+    jit=JIT, model="dense-2", optimizers=("adam", "ladam", "ladam@0.3"), epochs=3, batch_size=256, seeds=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +93,7 @@ def test_initial_weights_and_batches_are_the_same_for_all_optimizers(data):
 
 
 AUGMENTED = Comparison(
-    model="dense-1", optimizers=("adam", "ladam@1"), epochs=2, batch_size=256, seeds=2, augment="crop-flip-1",
+    jit=JIT, model="dense-1", optimizers=("adam", "ladam@1"), epochs=2, batch_size=256, seeds=2, augment="crop-flip-1",
     standardize=True, limit=800,
 )  # fmt: skip
 
@@ -193,7 +196,10 @@ def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(d
     assert [run["arguments"]["learning_rate"] for run in kept.records()] == [3e-3, 3e-3]
 
 
-@pytest.mark.parametrize("precision", PRECISIONS[1:])
+@pytest.mark.parametrize(
+    "precision",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name != "mixed_bfloat16")) for name in PRECISIONS[1:]],
+)
 def test_a_model_is_trained_in_the_precision_that_was_said(data, precision):
     """The global policy stays as it was, a run leaves nothing behind, and what the optimizer is set to reaches it."""
     comparison = dataclasses.replace(SMALL, precision=precision)
@@ -215,6 +221,7 @@ def test_a_model_is_trained_in_the_precision_that_was_said(data, precision):
     assert int(optimizer.iterations.numpy()) == 3 * 5
 
 
+@pytest.mark.slow
 def test_precisions_differ_by_their_rounding(data):
     """After one update with all examples, of equal initial weights."""
     losses = {}
@@ -232,7 +239,7 @@ def test_float64_is_float64_from_the_pixels_to_the_weights(data):
     """An update of the logits' weights, against NumPy. On PyTorch Keras makes some operations float32 all the same."""
     tolerance = 1e-7 if keras.backend.backend() == "torch" else 1e-12
     one_step = Comparison(
-        model="dense-1", optimizers=("sgd",), epochs=1, batch_size=len(data.train.x), precision="float64",
+        jit=JIT, model="dense-1", optimizers=("sgd",), epochs=1, batch_size=len(data.train.x), precision="float64",
         learning_rate=0.5, standardize=True,
     )  # fmt: skip
     with double_precision():
@@ -302,7 +309,8 @@ def test_without_a_compiler_jit_is_refused_before_training(monkeypatch):
 def test_another_step_is_not_kept_for_another_jit(data):
     trainer = training.Trainer(SMALL, data, SMALL.arms[0])
     assert trainer.serves(dataclasses.replace(SMALL, sigma=0.5), SMALL.arms[0])
-    assert not trainer.serves(dataclasses.replace(SMALL, jit="off"), SMALL.arms[0])
+    other = "on" if JIT == "off" else "off"
+    assert not trainer.serves(dataclasses.replace(SMALL, jit=other), SMALL.arms[0])
 
 
 def test_another_model_is_another_step(data, tmp_path):
@@ -344,7 +352,9 @@ def test_finished_runs_are_not_trained_again(data, tmp_path, records):
     assert [run["curves"] for run in store.records()] == [run["curves"] for run in records]
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mixed_float16", "bfloat16"))]
+)
 def test_an_interrupted_run_ends_as_if_it_had_not_been(data, tmp_path, precision):
     """Interrupted before the learning rate falls, and again when all epochs are done but the record is not written."""
     comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1, precision=precision)
@@ -411,7 +421,7 @@ def test_a_full_disk_ends_the_command_and_loses_nothing(data, tmp_path, monkeypa
 
 
 def test_a_failed_run_is_recorded_and_the_others_finish(data, tmp_path, monkeypatch):
-    comparison = Comparison(model="dense-1", optimizers=("adam", "lsgd"), epochs=1, batch_size=256, seeds=2)
+    comparison = Comparison(jit=JIT, model="dense-1", optimizers=("adam", "lsgd"), epochs=1, batch_size=256, seeds=2)
     train = training.Trainer.train
 
     def sometimes(self, seed, **arguments):
@@ -427,7 +437,9 @@ def test_a_failed_run_is_recorded_and_the_others_finish(data, tmp_path, monkeypa
 
 
 def test_a_diverging_run_is_recorded_as_such(data, tmp_path):
-    comparison = Comparison(model="dense-2", optimizers=("sgd",), learning_rate=1e30, epochs=3, batch_size=256, seeds=1)
+    comparison = Comparison(
+        jit=JIT, model="dense-2", optimizers=("sgd",), learning_rate=1e30, epochs=3, batch_size=256, seeds=1
+    )
     store = Store(tmp_path, comparison)
     train_all(comparison, data, store)
     (run,) = store.records()

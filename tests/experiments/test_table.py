@@ -12,9 +12,10 @@ from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.table import ImageTable
 from keras_langevin.experiments.watching import Watcher
+from tests.quick import JIT
 
 SMALL = Comparison(
-    model="dense-2", optimizers=("adam", "ladam@0.3"), epochs=3, batch_size=128, seeds=2, limit=400,
+    jit=JIT, model="dense-2", optimizers=("adam", "ladam@0.3"), epochs=3, batch_size=128, seeds=2, limit=400,
     augment="crop-flip-1", standardize=True,
 )  # fmt: skip
 
@@ -30,7 +31,14 @@ def trained(comparison, data, seeds, **options):
     return trainer, [trainer.train(seed) for seed in seeds]
 
 
-@pytest.mark.parametrize("settings", [{}, {"model": "conv-dense-1"}, {"precision": "mixed_float16"}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        pytest.param({"model": "conv-dense-1"}, marks=pytest.mark.slow),
+        pytest.param({"precision": "mixed_float16"}, marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_has_the_same_numbers_wherever_its_data_are(data, settings):
     """Bit for bit, in each seed that a trainer trains, and the same layers are noisy."""
     comparison = dataclasses.replace(SMALL, **settings)

@@ -12,9 +12,17 @@ from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.tuning import Search, Trial
 from keras_langevin.experiments.watching import Watcher
+from tests.quick import JIT
 
 SMALL = Comparison(
-    model="dense-2", optimizers=("adam", "ladam@1"), epochs=2, batch_size=256, seeds=2, tuning_trials=3, tuning_seeds=2
+    jit=JIT,
+    model="dense-2",
+    optimizers=("adam", "ladam@1"),
+    epochs=2,
+    batch_size=256,
+    seeds=2,
+    tuning_trials=3,
+    tuning_seeds=2,
 )
 
 

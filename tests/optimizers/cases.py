@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from keras_langevin.optimizers import LSGD, SGHMC, LAdadelta, LAdagrad, LAdam, LAdamW, LRMSprop, noise
@@ -264,6 +265,21 @@ MODES = {
     "torch": {"eager": _eager},
 }[BACKEND]
 FIRST_MODE = next(iter(MODES))
+
+
+def with_each(choices, cases=None) -> list:
+    """Pairs (case, choice) for `pytest.mark.parametrize`: every case with the first of the choices, and L-Adam with all
+    of them. The other pairs are marked slow: they take the default suite beyond its time."""
+    return [
+        pytest.param(
+            case,
+            choice,
+            id=f"{case_name(case)}-{choice}",
+            marks=[pytest.mark.slow] * (number > 0 and case.langevin is not LAdam),
+        )
+        for case in cases or CASES
+        for number, choice in enumerate(choices)
+    ]
 
 
 def make_common_step(pairs, mode: str = FIRST_MODE):

@@ -20,6 +20,7 @@ from tests.optimizers.cases import (
     sparse,
     train,
     values,
+    with_each,
     zero_gradients,
 )
 
@@ -37,8 +38,7 @@ SEED = 2**40 + 3
 SIGMA = 0.5
 
 
-@pytest.mark.parametrize("mode", MODES)
-@every_case
+@pytest.mark.parametrize(("case", "mode"), with_each(MODES))
 def test_without_noise_it_is_the_parent(case, mode):
     """With every option that changes the parent's step, compiled or not: `layers=0` equals the parent bit for bit, and
     so does σ = 0 where no compiler fuses the step; also the weights after the end of training, which ends an EMA.
@@ -155,8 +155,7 @@ def test_constraint_holds_after_the_noise(case):
     assert weights.max() > 0
 
 
-@pytest.mark.parametrize("mode", MODES)
-@every_case
+@pytest.mark.parametrize(("case", "mode"), with_each(MODES))
 def test_noise_stays_in_its_layers(case, mode):
     """After one step, layers outside J equal the run without noise bit for bit; the layer in J does not."""
     weights = {}

@@ -13,7 +13,16 @@ from keras import ops
 from scipy import stats
 
 from keras_langevin import LAdam
-from tests.optimizers.cases import BACKEND, CASES, case_name, double_precision, increments, make_variables, normal
+from tests.optimizers.cases import (
+    BACKEND,
+    CASES,
+    case_name,
+    double_precision,
+    increments,
+    make_variables,
+    normal,
+    with_each,
+)
 
 every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
 JIT = [False] if BACKEND == "torch" else [False, True]  # torch.compile wants a C++ compiler
@@ -84,8 +93,7 @@ def assert_close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=2e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("jit_compile", JIT)
-@every_case
+@pytest.mark.parametrize(("case", "jit_compile"), with_each(JIT))
 def test_draws_of_one_fit_are_the_formula_and_uncorrelated(case, jit_compile):
     """Ten updates, each with noise of its own: every element is σ√γ√P_t·Z_t, and no two updates' noises are correlated
     (each of the 45 correlations beyond its bound for one seed in 10⁶)."""
@@ -141,8 +149,7 @@ def fit_weights(model, steps=6):
     return np.concatenate([weights.ravel() for weights in model.get_weights()])
 
 
-@pytest.mark.parametrize("jit_compile", JIT)
-@every_case
+@pytest.mark.parametrize(("case", "jit_compile"), with_each(JIT))
 def test_fit_with_no_noisy_layer_is_the_parents(case, jit_compile):
     parent = fit_weights(trainable_model(case.make_parent(), jit_compile=jit_compile))
     langevin = fit_weights(trainable_model(case.make(layers=0), jit_compile=jit_compile))
@@ -233,8 +240,7 @@ def test_accumulation_in_fit_has_one_draw_an_update(case):
     np.testing.assert_array_equal(draws, 0)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-@every_case
+@pytest.mark.parametrize(("case", "policy"), with_each(["mixed_float16", "mixed_bfloat16"]))
 def test_mixed_precision_trains_with_the_same_noise(case, policy):
     """Weights are float32, the loss falls and the noise is the formula's, also inside a `LossScaleOptimizer`."""
     keras.config.set_dtype_policy(policy)
@@ -281,8 +287,7 @@ def test_float64(case):
             keras.config.set_dtype_policy("float32")
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@every_case
+@pytest.mark.parametrize(("case", "dtype"), with_each(["float16", "bfloat16"]))
 def test_low_precision_variables_get_noise(case, dtype):
     """The scale and Z are computed in float32 and rounded once. Gradients of 1, which float16's slots can hold."""
     shape, epsilon = (8, 8), {} if case.parent is keras.optimizers.SGD else {"epsilon": 1e-3}

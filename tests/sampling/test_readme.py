@@ -14,8 +14,8 @@ def test_the_example_of_a_posterior_runs(tmp_path, monkeypatch, capsys):
     names = {}
     exec(code, names)
     samples = names["samples"]
-    assert len(samples) == len(list(Path("samples").glob("sample-*.npz"))) == 50
-    assert [settings["iteration"] for settings in samples.settings] == list(range(1220, 2201, 20))
+    assert len(samples) == len(list(Path("samples").glob("sample-*.npz"))) == 30
+    assert [settings["iteration"] for settings in samples.settings] == list(range(520, 1101, 20))
     scores = samples.evaluate(*names["data"].test, verbose=0)
     assert str(scores) in capsys.readouterr().out
     assert scores["accuracy"] > 0.9 and scores["nll"] < 0.4
