@@ -49,6 +49,7 @@ compare(keras.distribution.DataParallel(devices=keras.distribution.list_devices(
 
 
 @pytest.mark.skipif(BACKEND not in CONTEXTS, reason="Keras distributes on TensorFlow and JAX")
+@pytest.mark.slow
 def test_replicas():
     environment = os.environ | {"KERAS_BACKEND": BACKEND, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     code = MODEL + CONTEXTS[BACKEND]

@@ -9,15 +9,20 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LSGD, LAdam, LangevinMonitor
+from keras_langevin import LSGD, SGHMC, LAdam, LangevinMonitor
 from keras_langevin.callbacks.measurement import ALL, NAMES
 from tests.callbacks.models import EXECUTIONS, LAYERS, examples, fit, policy, small_model, weights_of
-from tests.optimizers.cases import BACKEND, CASES, case_name
+from tests.optimizers.cases import BACKEND, CASES, case_name, of_each_kind
 
 EPOCHS, STEPS, SIGMA = 3, 4, 0.02
-every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+every_case = pytest.mark.parametrize("case", of_each_kind())
 EVERY_OPTION = [
-    pytest.param(case, options, id=f"{case_name(case)}-{name}")
+    pytest.param(
+        case,
+        options,
+        id=f"{case_name(case)}-{name}",
+        marks=[pytest.mark.slow] * (bool(options) and case.langevin not in (LSGD, SGHMC)),
+    )
     for case in CASES
     for name, options in ({"default": {}} | case.options).items()
 ]
@@ -115,13 +120,7 @@ def test_numbers_are_those_of_a_step_made_by_hand(case, options):
 
 
 @pytest.mark.skipif(EXECUTIONS == [1], reason="Keras runs one step at a time on PyTorch")
-@pytest.mark.parametrize(
-    ("case", "options"),
-    [
-        pytest.param(case, options, id=name, marks=[pytest.mark.slow] * (bool(options) and case.langevin is not LSGD))
-        for (case, options), _, name in EVERY_OPTION
-    ],
-)
+@pytest.mark.parametrize(("case", "options"), EVERY_OPTION)
 def test_an_execution_of_several_steps(case, options):
     """P, distance and sigma are the last update's. The drift is the last step's with momentum, else the mean over the
     steps; compared with single steps of the same run."""

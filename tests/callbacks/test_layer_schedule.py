@@ -16,6 +16,7 @@ from tests.optimizers.cases import (
     make_common_step,
     make_gradients,
     make_variables,
+    of_each_kind,
     values,
     with_each,
 )
@@ -24,7 +25,7 @@ SHAPES = ((3, 4), (70_000, 3), (4, 2), (2,))  # three in a pool, and one that is
 CHOICES = [None, [1], ["layer_0", -1], 0, 0.5]
 
 
-@pytest.mark.parametrize(("case", "mode"), with_each(MODES))
+@pytest.mark.parametrize(("case", "mode"), with_each(MODES, of_each_kind()))
 def test_noise_is_that_of_layers_bit_for_bit(case, mode):
     """An optimizer whose gate changes at each update, beside ones whose `layers` has that choice from the start and is
     never changed. XLA, which on TensorFlow compiles the noise in any mode, may round other sets of variables otherwise,
@@ -57,7 +58,7 @@ def test_noise_is_that_of_layers_bit_for_bit(case, mode):
                     slot.assign(ops.zeros(slot.shape))
 
 
-@pytest.mark.parametrize(("case", "steps_per_execution"), with_each(EXECUTIONS))
+@pytest.mark.parametrize(("case", "steps_per_execution"), with_each(EXECUTIONS, of_each_kind()))
 def test_layers_of_each_epoch_move_and_others_do_not(case, steps_per_execution):
     """With a gradient of zero only noise moves weights, and what a momentum keeps of it. One trace for all epochs;
     `noisy_layers` and `describe` say at each moment what is noisy."""
@@ -165,7 +166,7 @@ def test_gamma_correction_is_that_of_layers():
     optimizers = [LRMSprop(0.02, sigma=0.5, seed=7, layers=[2], gamma_correction=True) for _ in range(2)]
     optimizers[0].gate_layers()
     variables = [make_variables(*SHAPES) for _ in optimizers]
-    step = make_common_step(list(zip(optimizers, variables, strict=True)), "eager")
+    step = make_common_step(list(zip(optimizers, variables, strict=True)))
     for gradient in make_gradients(variables[0], 4):
         step(gradient)
     for gated, plain in zip(*map(values, variables), strict=True):

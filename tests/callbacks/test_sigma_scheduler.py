@@ -6,7 +6,7 @@ import pytest
 
 from keras_langevin import LAdam, SigmaScheduler
 from tests.callbacks.models import EXECUTIONS, fit, policy, small_model
-from tests.optimizers.cases import with_each
+from tests.optimizers.cases import of_each_kind, with_each
 from tests.optimizers.test_fit import SIGMA, assert_close, expected_noise, noise_model, noisy, run_epochs
 
 
@@ -15,7 +15,7 @@ def halved(epoch, sigma):
     return sigma / 2 if epoch else sigma
 
 
-@pytest.mark.parametrize(("case", "steps_per_execution"), with_each(EXECUTIONS))
+@pytest.mark.parametrize(("case", "steps_per_execution"), with_each(EXECUTIONS, of_each_kind()))
 def test_each_epoch_has_its_noise(case, steps_per_execution):
     """In one compiled fit, the noise of every step is σ_epoch√γ√P·Z: σ, σ/2, then nothing, but for what a momentum
     keeps."""

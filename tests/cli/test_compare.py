@@ -53,7 +53,8 @@ def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
     assert cli.main([*sweep, "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "4 comparisons" in shown
-    assert "dense-2 digits σ 0.01, L-Adam, seed 0: test accuracy" in shown
+    setting = "σ 0.01 jit off" if JIT == "off" else "σ 0.01"
+    assert f"dense-2 digits {setting}, L-Adam, seed 0: test accuracy" in shown
     records = {path: path.stat().st_mtime_ns for path in out.glob("*/runs/*.json")}
     assert len(records) == 4
     assert cli.main(["compare", "--config", str(out / "experiment.toml"), "--out", str(out)]) == 0
@@ -204,6 +205,7 @@ def test_another_backend_than_the_running_one_is_refused(capsys):
     assert f"KERAS_BACKEND={other}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
     """A real process, interrupted after its first run, and the same command again."""
     command = [sys.executable, "-m", "keras_langevin", *QUICK, "--optimizers", "adam", "lsgd", "--out", str(tmp_path)]

@@ -123,6 +123,7 @@ def test_mnist_has_70000_images():
     assert np.bincount(data.test.y).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
 
 
+@pytest.mark.slow
 @needs_cifar10
 def test_cifar10_and_its_file_hold_the_same_pixels(tmp_path):
     """All 60,000 images, with and without TensorFlow, and a file that is small enough to be sent around."""

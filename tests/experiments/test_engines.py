@@ -65,6 +65,7 @@ class Killer(Watcher):
         self.ended.append((task.arm.spec, task.seed))
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_runs_and_go_on_where_one_was_killed(data, tmp_path, expected):
     """Both workers are killed in the middle of their runs: each goes on from its last state, and ends once."""
     killer = Killer({("adam", 1, 2)})

@@ -27,9 +27,12 @@ NEEDS_CPP = pytest.mark.skipif(
 )
 
 
+ENGINE = Local()
+
+
 def train_all(comparison, data, store, engine=None, **options):
-    """One comparison, in this process."""
-    runner.run([runner.Cell(comparison, data, store)], engine or Local(), **options)
+    """One comparison, in this process, by one engine for all tests, which keeps what it has compiled."""
+    runner.run([runner.Cell(comparison, data, store)], engine or ENGINE, **options)
 
 
 class Watching(Watcher):

@@ -31,12 +31,15 @@ def data():
     return runner.prepare(SMALL)
 
 
+ENGINE = Local()  # for all tests: it keeps what it has compiled
+
+
 def cell_in(folder, data, comparison=SMALL):
     return runner.Cell(comparison, data, Store(folder, comparison))
 
 
 def tune(cell, engine=None):
-    engine = engine or Local()
+    engine = engine or ENGINE
     runner.run(tuning.trials([cell]), engine)
     return tuning.settled([cell])[0]
 
@@ -96,7 +99,7 @@ def test_trials_choose_what_the_runs_are_trained_with(data, tmp_path):
         best = max(means, key=lambda pair: pair[0])[1]
         chosen = settled.comparison.arguments(arm)
         assert {name: chosen[name] for name in best} == best
-    runner.run([settled], Local())
+    runner.run([settled], ENGINE)
     for run in cell.store.records():
         arguments = settled.comparison.arguments(Arm(run["optimizer"]))
         assert run["arguments"] == arguments and run["test_accuracy"] is not None
@@ -106,7 +109,7 @@ def test_trials_choose_what_the_runs_are_trained_with(data, tmp_path):
 
 def test_the_test_split_is_not_looked_at(data, tmp_path):
     cell = cell_in(tmp_path, dataclasses.replace(data, test=None))
-    settled = tune(cell)
+    settled = tune(cell, Local())
     runner.run([settled], Local())
     assert {run["status"] for run in cell.store.records()} == {"failed"}, "it was looked at by the runs alone"
 
@@ -158,6 +161,7 @@ COMMAND = ["compare", "--model", "dense-2", "--epochs", "2", "--batch-size", "25
 COMMAND += ["--optimizers", "adam", "ladam", "--tuning-trials", "3"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, monkeypatch, capsys):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert cli.main([*COMMAND, "--out", str(whole)]) == 0
@@ -191,7 +195,7 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
 
 
 def test_a_report_says_what_was_chosen(data, tmp_path):
-    runner.run([tune(cell_in(tmp_path, data))], Local())
+    runner.run([tune(cell_in(tmp_path, data))], ENGINE)
     (result,) = report.analyse(report.collect([tmp_path]))
     said = " ".join(report.about_setting(result, 1))
     for arm in SMALL.arms:

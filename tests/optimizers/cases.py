@@ -267,19 +267,33 @@ MODES = {
 FIRST_MODE = next(iter(MODES))
 
 
+# One of each kind; the others differ from them in P alone, which the contract holds for all.
+KINDS = (LSGD, SGHMC, LAdam, LAdadelta)
+
+
+def of_each_kind() -> list:
+    """`CASES` for `pytest.mark.parametrize`, where one costs seconds: those that are not of `KINDS` are marked slow."""
+    return [
+        pytest.param(case, id=case_name(case), marks=[pytest.mark.slow] * (case.langevin not in KINDS))
+        for case in CASES
+    ]
+
+
 def with_each(choices, cases=None) -> list:
     """Pairs (case, choice) for `pytest.mark.parametrize`: every case with the first of the choices, and L-Adam with all
-    of them. The other pairs are marked slow: they take the default suite beyond its time."""
-    return [
-        pytest.param(
-            case,
-            choice,
-            id=f"{case_name(case)}-{choice}",
-            marks=[pytest.mark.slow] * (number > 0 and case.langevin is not LAdam),
-        )
-        for case in cases or CASES
-        for number, choice in enumerate(choices)
-    ]
+    of them. The other pairs are marked slow.
+
+    Args:
+        choices: iterable.
+        cases: params with a case each, as `of_each_kind` gives. Defaults to all, none of them slow.
+    """
+    params = []
+    for param in cases or [pytest.param(case) for case in CASES]:
+        (case,) = param.values
+        for number, choice in enumerate(choices):
+            marks = [pytest.mark.slow] if number > 0 and case.langevin is not LAdam else param.marks
+            params.append(pytest.param(case, choice, id=f"{case_name(case)}-{choice}", marks=marks))
+    return params
 
 
 def make_common_step(pairs, mode: str = FIRST_MODE):

@@ -15,16 +15,15 @@ from scipy import stats
 from keras_langevin import LAdam
 from tests.optimizers.cases import (
     BACKEND,
-    CASES,
-    case_name,
     double_precision,
     increments,
     make_variables,
     normal,
+    of_each_kind,
     with_each,
 )
 
-every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+every_case = pytest.mark.parametrize("case", of_each_kind())
 JIT = [False] if BACKEND == "torch" else [False, True]  # torch.compile wants a C++ compiler
 QUICKEST = BACKEND == "jax"  # on TensorFlow a graph is made sooner than XLA compiles it
 SHAPE = (4, 500)
@@ -93,7 +92,7 @@ def assert_close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=2e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize(("case", "jit_compile"), with_each(JIT))
+@pytest.mark.parametrize(("case", "jit_compile"), with_each(JIT, of_each_kind()))
 def test_draws_of_one_fit_are_the_formula_and_uncorrelated(case, jit_compile):
     """Ten updates, each with noise of its own: every element is σ√γ√P_t·Z_t, and no two updates' noises are correlated
     (each of the 45 correlations beyond its bound for one seed in 10⁶)."""
@@ -149,7 +148,7 @@ def fit_weights(model, steps=6):
     return np.concatenate([weights.ravel() for weights in model.get_weights()])
 
 
-@pytest.mark.parametrize(("case", "jit_compile"), with_each(JIT))
+@pytest.mark.parametrize(("case", "jit_compile"), with_each(JIT, of_each_kind()))
 def test_fit_with_no_noisy_layer_is_the_parents(case, jit_compile):
     parent = fit_weights(trainable_model(case.make_parent(), jit_compile=jit_compile))
     langevin = fit_weights(trainable_model(case.make(layers=0), jit_compile=jit_compile))
@@ -240,7 +239,7 @@ def test_accumulation_in_fit_has_one_draw_an_update(case):
     np.testing.assert_array_equal(draws, 0)
 
 
-@pytest.mark.parametrize(("case", "policy"), with_each(["mixed_float16", "mixed_bfloat16"]))
+@pytest.mark.parametrize(("case", "policy"), with_each(["mixed_float16", "mixed_bfloat16"], of_each_kind()))
 def test_mixed_precision_trains_with_the_same_noise(case, policy):
     """Weights are float32, the loss falls and the noise is the formula's, also inside a `LossScaleOptimizer`."""
     keras.config.set_dtype_policy(policy)
@@ -287,7 +286,7 @@ def test_float64(case):
             keras.config.set_dtype_policy("float32")
 
 
-@pytest.mark.parametrize(("case", "dtype"), with_each(["float16", "bfloat16"]))
+@pytest.mark.parametrize(("case", "dtype"), with_each(["float16", "bfloat16"], of_each_kind()))
 def test_low_precision_variables_get_noise(case, dtype):
     """The scale and Z are computed in float32 and rounded once. Gradients of 1, which float16's slots can hold."""
     shape, epsilon = (8, 8), {} if case.parent is keras.optimizers.SGD else {"epsilon": 1e-3}

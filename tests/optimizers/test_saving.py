@@ -20,6 +20,7 @@ from tests.optimizers.cases import (
     make_gradients,
     make_step,
     make_variables,
+    of_each_kind,
     train,
     values,
 )
@@ -184,7 +185,7 @@ def test_keras_file_in_a_fresh_process(tmp_path):
                 np.testing.assert_array_equal(theirs, ours)
 
 
-@every_case
+@pytest.mark.parametrize("case", of_each_kind())
 def test_ten_steps_are_five_and_a_save_and_five(case, tmp_path):
     """Bit for bit, in compiled fits."""
     generator = np.random.default_rng(0)
