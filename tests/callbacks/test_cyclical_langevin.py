@@ -112,7 +112,7 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("backup_first", [True, False])
+@pytest.mark.parametrize("backup_first", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
     def run(*callbacks):
         model = small_model(LSGD(RATE, sigma=SIGMA, seed=1))

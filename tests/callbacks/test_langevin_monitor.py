@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LSGD, SGHMC, LAdam, LangevinMonitor
+from keras_langevin import LAdam, LangevinMonitor
 from keras_langevin.callbacks.measurement import ALL, NAMES
 from tests.callbacks.models import EXECUTIONS, LAYERS, examples, fit, policy, small_model, weights_of
-from tests.optimizers.cases import BACKEND, CASES, case_name, of_each_kind
+from tests.optimizers.cases import BACKEND, CASES, KINDS, case_name, of_each_kind
 
 EPOCHS, STEPS, SIGMA = 3, 4, 0.02
 every_case = pytest.mark.parametrize("case", of_each_kind())
@@ -21,7 +21,7 @@ EVERY_OPTION = [
         case,
         options,
         id=f"{case_name(case)}-{name}",
-        marks=[pytest.mark.slow] * (bool(options) and case.langevin not in (LSGD, SGHMC)),
+        marks=[pytest.mark.slow] * (case.langevin not in KINDS or name not in ("default", "momentum")),
     )
     for case in CASES
     for name, options in ({"default": {}} | case.options).items()

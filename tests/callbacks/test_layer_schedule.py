@@ -113,7 +113,7 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("backup_first", [True, False])
+@pytest.mark.parametrize("backup_first", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
     """With `BackupAndRestore`, in a new model and with a new callback, before or after it in the list."""
     schedule = {0: ["first"], 2: ["second"], 4: 0}

@@ -164,6 +164,7 @@ def test_how_it_is_trained_is_part_of_the_configuration(tmp_path, capsys):
     assert "differs in limit" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_where_the_data_are_is_no_part_of_the_configuration(tmp_path, monkeypatch, capsys):
     """A command goes on in the same folder, with the same numbers."""
     from keras_langevin.experiments.table import ImageTable
@@ -229,6 +230,7 @@ def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
     assert kept.items() <= after.items()
 
 
+@pytest.mark.slow
 @needs_mnist
 def test_mnist_through_the_same_command(tmp_path, capsys):
     arguments = [*ONE_EPOCH, "--dataset", "mnist"]

@@ -150,6 +150,7 @@ def test_a_fraction_grows_with_its_number():
         assert fine == sorted(fine) and fine[0] == 0 and fine[-1] == count
 
 
+@pytest.mark.slow
 def test_real_models_agree():
     """Nested Keras models, forty: the same reference."""
 

@@ -17,6 +17,7 @@ from tests.optimizers.cases import (
     make_variables,
     normal,
     normals,
+    of_each_kind,
     sparse,
     train,
     values,
@@ -38,7 +39,7 @@ SEED = 2**40 + 3
 SIGMA = 0.5
 
 
-@pytest.mark.parametrize(("case", "mode"), with_each(MODES))
+@pytest.mark.parametrize(("case", "mode"), with_each(MODES, of_each_kind()))
 def test_without_noise_it_is_the_parent(case, mode):
     """With every option that changes the parent's step, compiled or not: `layers=0` equals the parent bit for bit, and
     so does σ = 0 where no compiler fuses the step; also the weights after the end of training, which ends an EMA.
@@ -255,7 +256,7 @@ def test_sparse_gradient(case):
     np.testing.assert_allclose(weights[sparse], weights[np.asarray], rtol=1e-5, atol=1e-6)
 
 
-@every_case
+@pytest.mark.parametrize("case", of_each_kind())
 def test_embedding_trains(case):
     """After one step from zero, rows of an `Embedding` that no example names hold the noise of a zero gradient."""
     embedding = keras.layers.Embedding(10, 4, embeddings_initializer="zeros", name="embedding")

@@ -234,7 +234,9 @@ LAWS = {
 }
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize(
+    "law", [pytest.param(name, marks=[pytest.mark.slow] * (name in ("LRMSprop-0.0", "LRMSprop-0.5"))) for name in LAWS]
+)
 def test_correction_mends_the_law(law):
     """Beyond four standard errors, the variance is off by most of what 1/P makes of it without the correction, and by
     a few per cent of a finite step with it."""

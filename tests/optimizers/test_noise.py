@@ -132,6 +132,7 @@ def test_bits_are_the_same_on_every_backend():
     assert bits(7, 3, one((4,))).tolist() == GOLDEN
 
 
+@pytest.mark.slow
 def test_all_updates_and_blocks_of_a_seed_have_different_keys():
     words = {int(reference_bits(7, update, block, 0)) for update in range(256) for block in range(256)}
     # 2¹⁶ random words of 32 bits coincide in 0.5 pairs on average
@@ -212,6 +213,7 @@ def test_normals_are_the_inverse_of_the_normal_law(jit_compile):
     assert np.abs(z).max() == pytest.approx(5.42, abs=0.01)
 
 
+@pytest.mark.slow
 def test_ten_million_normals_are_normal():
     """Kolmogorov-Smirnov, Anderson-Darling, the first six moments, and the tails beyond 4 and 5; false alarms below
     1e-6 each."""

@@ -91,6 +91,7 @@ def test_a_fit_that_is_killed_ten_times_goes_on_with_the_ring(tmp_path):
     kill_and_check(tmp_path, [8, 9, 15, 40, 41, 60, 61, 80, 101, 120])
 
 
+@pytest.mark.slow
 def test_a_write_that_is_cut_off_leaves_the_old_sample_and_is_cleaned_away(tmp_path):
     """The process hangs with half of a file written, and is killed then."""
     fit(classifier(), PosteriorSamples(burn_in=0, max_samples=3, directory=tmp_path), epochs=1)
