@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LAdam, LangevinMonitor
+from keras_langevin import LSGD, LAdam, LangevinMonitor
 from keras_langevin.callbacks.measurement import ALL, NAMES
 from tests.callbacks.models import EXECUTIONS, LAYERS, examples, fit, policy, small_model, weights_of
 from tests.optimizers.cases import BACKEND, CASES, KINDS, case_name, of_each_kind

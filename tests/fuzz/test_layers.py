@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import keras
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from keras_langevin import LSGD
