@@ -11,6 +11,7 @@ from keras_langevin.sampling import diagnostics
 from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.samples import PosteriorSamples
 from keras_langevin.sampling.settings import innermost
+from keras_langevin.values import check_int
 
 
 def run_chains(
@@ -66,11 +67,7 @@ def run_chains(
     References:
         A. Gelman and D. B. Rubin, Inference from iterative simulation using multiple sequences, Statist. Sci. 7 (1992).
     """
-    if not isinstance(num_chains, int) or num_chains < 2:
-        raise ValueError(
-            f"`num_chains` must be an int >= 2. Received: num_chains={num_chains!r}. For one chain, give a "
-            "`PosteriorSamples` to `model.fit`."
-        )
+    check_int("num_chains", num_chains, 2)  # one chain is a fit with `PosteriorSamples`
     is_function = callable(build_model) and not isinstance(build_model, keras.Model)
     if not is_function or not (callbacks is None or callable(callbacks)):
         raise ValueError(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_langevin import LSGD, GaussianPrior, posterior_sigma, run_chains
+from keras_langevin import LSGD, CyclicalLangevin, GaussianPrior, posterior_sigma, run_chains
 from keras_langevin.sampling import Chains, load
 from tests.sampling.cases import assert_equal_arrays, classifier, data
 from tests.sampling.test_posterior import FullBatch
@@ -126,16 +126,12 @@ def test_callbacks_are_made_for_each_chain():
 
 
 def test_a_callback_of_each_chain_may_say_when():
-    class Stage(keras.callbacks.Callback):
-        is_sampling = False
-
-        def on_train_batch_begin(self, batch, logs=None):
-            self.is_sampling = batch % 4 == 3
-
+    """Each chain has its own cycles: two of six steps, whose last three have noise."""
     run = {"burn_in": 0, "when": "callback", "verbose": 0}
-    chains = run_chains(line, 2, FullBatch(X, X, 12), callbacks=lambda: [Stage()], **run)
+    chains = run_chains(line, 2, FullBatch(X, X, 12), callbacks=lambda: [CyclicalLangevin(2)], **run)
     for of_chain in chains.samples:
-        assert [settings["iteration"] for settings in of_chain.settings] == [4, 8, 12]
+        assert [settings["iteration"] for settings in of_chain.settings] == [4, 5, 6, 10, 11, 12]
+        assert [settings["sigma"] for settings in of_chain.settings] == pytest.approx([posterior_sigma(SIZE)] * 6)
     with pytest.raises(ValueError, match=r"must have an attribute `is_sampling`. Received: 0 such"):
         run_chains(line, 2, UPDATES, **run)
 
