@@ -98,6 +98,10 @@ class GammaCorrection(Langevin):
             self._track_variable(memory)
         self._noise_memories = memories
 
+    def own_variables(self):
+        memories = {f"noise_memory_{index}": memory for index, memory in self._noise_memories.items()}
+        return super().own_variables() | memories
+
     def before_step(self, variable):
         return self.preconditioner(variable, None) if self.gamma_correction else None
 

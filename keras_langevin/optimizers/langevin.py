@@ -13,6 +13,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.gate import LayerGate
 from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, choice, group_by_layer
+from keras_langevin.optimizers.state import NoiseState
 from keras_langevin.values import is_level
 
 # Variables of at most so many elements are drawn together: a draw for each costs more to compile and to launch than to
@@ -99,6 +100,7 @@ class Langevin:
         self._is_gated = False
         self._seed = self._setting_variable("seed", noise_source.split_seed(seed), "int32")
         self._sigma = sigma if callable(sigma) else self._setting_variable("sigma", sigma, keras.config.floatx())
+        self.noise_state = NoiseState(type(self).__name__, lambda: self.own_variables() if self.built else None)
 
     # --- what a subclass defines ------------------------------------------------------------------------------------
 
@@ -248,6 +250,33 @@ class Langevin:
             indices = {group.indices for group in self.noisy_groups}
             return [group for group in groups if group.indices in indices]
         return self.selection.choose(groups, variables)
+
+    # --- files of weights -------------------------------------------------------------------------------------------
+
+    def own_variables(self) -> dict[str, keras.Variable]:
+        """The variables beyond the parent's, by name."""
+        own = {"seed": self._seed}
+        if isinstance(self._sigma, keras.Variable):
+            own["sigma"] = self._sigma
+        if self._gate is not None:
+            own["layer_gate"] = self._gate.variable
+        return own
+
+    def _parent_variables(self) -> list[keras.Variable]:
+        own = set(map(id, self.own_variables().values()))
+        return [variable for variable in self.variables if id(variable) not in own]
+
+    def save_own_variables(self, store):
+        for number, variable in enumerate(self._parent_variables()):
+            store[str(number)] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        variables = self._parent_variables()
+        if len(store.keys()) != len(variables):
+            super().load_own_variables(store)  # says so
+            return
+        for number, variable in enumerate(variables):
+            variable.assign(store[str(number)])
 
     # --- the optimizer's life, in order -----------------------------------------------------------------------------
 
