@@ -8,7 +8,6 @@ import numpy as np
 from keras_langevin.callbacks.base import LangevinCallback, check_built, number
 from keras_langevin.callbacks.measurement import ALL, NAMES, Change, Row, Snapshot, rows
 from keras_langevin.callbacks.monitor_files import Board, Table, writer_class
-from keras_langevin.optimizers.noise import flat_copy
 from keras_langevin.values import check_int, is_level
 
 
@@ -126,7 +125,7 @@ class LangevinMonitor(LangevinCallback):
             for file in self._files:
                 file.begin(epoch)
             if self._initial is None:
-                self._initial = flat_copy(self.optimizer._trainable_variables)
+                self._initial = self.optimizer.read(self.optimizer._trainable_variables)
         self._is_measured = epoch % self.frequency == 0
         # the last steps of an epoch that are sure to have an update
         self._window = max(self.model.steps_per_execution, self.optimizer.gradient_accumulation_steps or 1)
@@ -153,7 +152,7 @@ class LangevinMonitor(LangevinCallback):
         optimizer = self.optimizer
         updates = int(number(optimizer.iterations))
         if len(self._befores) > 1 and np.array_equal(
-            self._befores[-1].weights, flat_copy(optimizer._trainable_variables)
+            self._befores[-1].weights, optimizer.read(optimizer._trainable_variables)
         ):
             # a batch that was not there; on TensorFlow it advances the counter all the same
             updates = self._befores.pop().updates

@@ -55,12 +55,12 @@ class Snapshot:
 
     def __init__(self, optimizer: Langevin, several: bool):
         self.updates = int(number(optimizer.iterations))
-        self.weights = noise.flat_copy(optimizer._trainable_variables)
+        self.weights = optimizer.read(optimizer._trainable_variables)
         # of one update the gradient itself is found, of several the mean of its squares; else what there is
         averages, power = optimizer.gradient_averages(), 2 if several else 1
         found = sorted(range(len(averages)), key=lambda i: averages[i].power != power)
         self.average = found[0] if found else None
-        self.slots = noise.flat_copy(averages[self.average].slots) if found else None
+        self.slots = optimizer.read(averages[self.average].slots) if found else None
         self.before = _before(optimizer)
 
 
@@ -75,7 +75,7 @@ class Change:
 
     def __init__(self, optimizer: Langevin, snapshot: Snapshot | None, updates: int):
         self.optimizer = optimizer
-        self.weights = noise.flat_copy(optimizer._trainable_variables)
+        self.weights = optimizer.read(optimizer._trainable_variables)
         self.noisy = {index for group in optimizer.noisy_groups for index in group.indices}
         sizes = [int(np.prod(variable.shape)) for variable in optimizer._trainable_variables]
         ends = np.cumsum(sizes)
@@ -146,7 +146,7 @@ class Change:
 
     def _square_gradient(self, average, before: np.ndarray, updates: int) -> np.ndarray:
         """g² of the one update, or its mean over several with the average's weights; from s and the s before."""
-        added = noise.flat_copy(average.slots) - average.decay**self.count * before
+        added = self.optimizer.read(average.slots) - average.decay**self.count * before
         if average.has_noise:
             added -= self._noise(updates, self.count, average.decay)
         total = average.weight * np.sum(average.decay ** np.arange(self.count))

@@ -93,9 +93,10 @@ class GammaCorrection(Langevin):
         slots = self.add_optimizer_variables([self._trainable_variables[index] for index in missing], "noise_memory")
         memories = self._noise_memories | dict(zip(missing, slots, strict=True))
         memories = {index: memories[index] for index in sorted(memories)}
-        for memory in memories.values():
-            self._untrack_variable(memory)
-            self._track_variable(memory)
+        if self._noise_memories and missing:
+            for memory in memories.values():
+                self._untrack_variable(memory)
+                self._track_variable(memory)
         self._noise_memories = memories
 
     def own_variables(self):

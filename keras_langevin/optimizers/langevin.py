@@ -98,6 +98,7 @@ class Langevin:
         self._choice = None
         self._gate = None
         self._is_gated = False
+        self._readers = {}
         self._seed = self._setting_variable("seed", noise_source.split_seed(seed), "int32")
         self._sigma = sigma if callable(sigma) else self._setting_variable("sigma", sigma, keras.config.floatx())
         self.noise_state = NoiseState(type(self).__name__, lambda: self.own_variables() if self.built else None)
@@ -139,7 +140,7 @@ class Langevin:
         """The slot of `variable` as a tensor, in the precision of the noise: float64 for a float64 variable, else
         float32."""
         if isinstance(variable, _Pool) and variable.is_outside:
-            slot = ops.convert_to_tensor(noise_source.flat_copy([slots[index] for index in variable.indices]))
+            slot = ops.convert_to_tensor(self.read([slots[index] for index in variable.indices]))
         elif isinstance(variable, _Pool):
             slot = noise_source.concatenate([ops.convert_to_tensor(slots[index]) for index in variable.indices])
         elif isinstance(variable, _Piece):
@@ -153,6 +154,13 @@ class Langevin:
         places = tuple(self._places[index] for index in indices)
         members = [self._trainable_variables[index] for index in indices]
         return _Pool(members, tuple(indices), noise_source.Draw(places, True, self.noise), is_outside=True)
+
+    def read(self, variables) -> np.ndarray:
+        """The elements of variables of the model or of its own in one flat array, a copy; for use outside of a step."""
+        key = tuple(map(id, variables))
+        if key not in self._readers:
+            self._readers[key] = noise_source.reader(variables)
+        return self._readers[key]()
 
     def update_count(self, variable):
         """t = 1, 2, ..., the number of the update under way, in the precision of the noise."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LSGD, LAdam, LogSchedule, describe
+from keras_langevin import LSGD, LAdam, LogSchedule, LRMSprop, describe
 from tests.optimizers.cases import (
     BACKEND,
     CASES,
@@ -226,3 +226,26 @@ def test_state_of_an_optimizer_is_all_in_its_variables(case):
         step(gradient)
     for ours, theirs in zip(train(new, new_variables, gradients[3:]), values(variables), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow")
+@pytest.mark.parametrize(
+    "optimizer",
+    [lambda seed: LAdam(0.01, sigma=0.1, seed=seed), lambda seed: LRMSprop(0.01, seed=seed, gamma_correction=True)],
+    ids=["LAdam", "gamma_correction"],
+)
+def test_a_checkpoint_of_tensorflow(optimizer, tmp_path):
+    """`tf.train.Checkpoint` has all of the state, and a training goes on from it."""
+    import tensorflow as tf
+
+    x, y = np.ones((8, 4), "float32"), np.ones((8, 3), "float32")
+    models = [make_model(optimizer(seed)) for seed in (1, 2)]
+    for model in models:
+        model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    kept, restored = (tf.train.Checkpoint(model=model, optimizer=model.optimizer) for model in models)
+    restored.restore(kept.save(str(tmp_path / "state"))).assert_consumed()
+    assert models[1].optimizer.seed == 1
+    for model in models:
+        model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -24,13 +24,13 @@ __all__ = [
     "Place",
     "add_noise",
     "concatenate",
-    "flat_copy",
     "is_distributed",
     "join_seed",
     "normal_from_bits",
     "places_of",
     "pooled",
     "random_bits",
+    "reader",
     "sample",
     "sample_alone",
     "split_seed",
@@ -98,10 +98,11 @@ def concatenate(tensors):
     return _backend.concatenate(tensors)
 
 
-def flat_copy(variables):
-    """The elements of all variables in one flat NumPy array, float32, or float64 where one of them is; outside of a
-    step, in one call of the backend where it would take one for each variable."""
-    return np.array(_backend.flat(variables))
+def reader(variables):
+    """A function that returns the elements of all variables in one flat NumPy array, float32, or float64 where one of
+    them is; outside of a step, in one call of the backend where it would take one for each variable."""
+    read = _backend.reader(variables)
+    return lambda: np.array(read())
 
 
 def is_distributed(optimizer) -> bool:

@@ -105,8 +105,8 @@ def concatenate(tensors):
     return jnp.concatenate([tensor.reshape(-1) for tensor in tensors])
 
 
-def flat(variables):
-    return _flat([variable.value for variable in variables])
+def reader(variables):
+    return lambda: _flat([variable.value for variable in variables])
 
 
 @jax.jit

@@ -132,17 +132,17 @@ def concatenate(tensors):
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
 
 
-def flat(variables):
+def reader(variables):
     values = [variable.value for variable in variables]
     # under a `tf.distribute` strategy: the first of the equal copies
-    return _flat([value.values[0] if hasattr(value, "values") else value for value in values])
+    values = [value.values[0] if hasattr(value, "values") else value for value in values]
+    dtype = tf.float64 if any(value.dtype == tf.float64 for value in values) else tf.float32
 
+    @tf.function(autograph=False)
+    def read():  # as arguments, variables would be looked at one by one at each call
+        return concatenate([tf.cast(tf.convert_to_tensor(value), dtype) for value in values])
 
-@tf.function(autograph=False)
-def _flat(variables):
-    tensors = [tf.convert_to_tensor(variable) for variable in variables]
-    is_double = any(tensor.dtype == tf.float64 for tensor in tensors)
-    return concatenate([tf.cast(tensor, tf.float64 if is_double else tf.float32) for tensor in tensors])
+    return read
 
 
 def is_distributed(optimizer) -> bool:

@@ -191,8 +191,12 @@ def concatenate(tensors):
     return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
 
+def reader(variables):
+    return lambda: _flat(variables)
+
+
 @torch.no_grad()
-def flat(variables):
+def _flat(variables):
     tensors = [variable.value for variable in variables]
     is_double = any(tensor.dtype == torch.float64 for tensor in tensors)
     return concatenate([tensor.to(torch.float64 if is_double else torch.float32) for tensor in tensors]).cpu()
