@@ -48,7 +48,7 @@ class GammaCorrection(Langevin):
             raise ValueError(f"`gamma_correction` must be True or False. Received: {gamma_correction=}. Pass a bool.")
         super().__init__(*args, **kwargs)
         self.gamma_correction = gamma_correction
-        self._noise_memories = {}
+        self._noise_memories = {}  # by str(index): TensorFlow's checkpoints take no other keys
         if gamma_correction:
             self.elementwise_preconditioner = False  # variable by variable, as C is
             self._check_correctable()
@@ -89,10 +89,10 @@ class GammaCorrection(Langevin):
         """A slot for each noisy variable that has none; all of them in order, and after what else the optimizer has."""
         if not self.gamma_correction:
             return
-        missing = sorted(self._noisy_indices - self._noise_memories.keys())
+        missing = [index for index in sorted(self._noisy_indices) if str(index) not in self._noise_memories]
         slots = self.add_optimizer_variables([self._trainable_variables[index] for index in missing], "noise_memory")
-        memories = self._noise_memories | dict(zip(missing, slots, strict=True))
-        memories = {index: memories[index] for index in sorted(memories)}
+        memories = dict(self._noise_memories) | dict(zip(map(str, missing), slots, strict=True))
+        memories = {index: memories[index] for index in sorted(memories, key=int)}
         if self._noise_memories and missing:
             for memory in memories.values():
                 self._untrack_variable(memory)
@@ -115,7 +115,7 @@ class GammaCorrection(Langevin):
             scale = ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype))
             if self._gate is not None:
                 scale = ops.where(self._gate.of(index), scale, ops.zeros_like(scale))
-            memory = self._noise_memories[index]
+            memory = self._noise_memories[str(index)]
             past = ops.cast(memory, dtype)
             change = ops.sqrt(self.preconditioner(variable, previous)) - ops.sqrt(previous)
             correction = (1 + self.averaging_rate) * change * past
