@@ -72,6 +72,13 @@ def starts() -> str:
     return markdown(["the first step with L-Adam / with Adam", *BACKENDS.values()], rows)
 
 
+def passes() -> str:
+    ms = (read("torch_passes.json") or {"ms": {}})["ms"]
+    names = {"words": "the words", "normals": "words to normal numbers", "add": "scaled and added, in the cache"}
+    names["parent"] = "Adam's own update"
+    return markdown(["4 M parameters on PyTorch", "ms"], [[names[name], spread(*ms[name])] for name in ms])
+
+
 def callbacks() -> str:
     files = {backend: read(f"callback_overhead-{backend}.json") for backend in BACKENDS}
     nets = [(file or {"nets": {}})["nets"].get("dense 30×64") for file in files.values()]
@@ -177,6 +184,7 @@ TABLES = {
     "engines": engines,
     "steps": steps,
     "starts": starts,
+    "passes": passes,
     "callbacks": callbacks,
     "generators": generators,
     "quality": quality,
