@@ -5,7 +5,7 @@
 Eager PyTorch makes each operation a loop of its own over a block that stays in the cache. The parts are timed one after
 another in turns (A B C A B C), medians and quartiles in milliseconds:
 
-    words     the generator's 32-bit words: `KERNELS` integer operations
+    words     the generator's 32-bit words: twenty integer operations
     normals   words to normal numbers: a shift, an addition, two multiplications and `torch.erfinv`
     add       scaled by σ√γ√P and added to the weights
     parent    Adam's fused update of the same variables, without noise
@@ -28,7 +28,6 @@ from keras_langevin.optimizers.noise import on_torch
 
 RESULT = Path(__file__).parent / "results" / "torch_passes.json"
 SHAPES, BLOCK, TURNS = [(1024, 1024)] * 4, on_torch._BLOCK, 15
-KERNELS = 22  # of `on_torch._words`: five shifts with mask and xor, three products, an xor, a sum, two of the key
 
 
 def parts() -> dict:
