@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.names import unknown
+from keras_langevin.values import is_count
 
 # `depth` goes with a model's family: "dense" and 30 are "dense-30". Of the others these may have several values.
 SWEPT = (
@@ -82,7 +83,7 @@ class Sweep:
         depth = point.pop("depth", None)
         if depth is not None:
             family = point.get("model", "")
-            if not isinstance(depth, int) or isinstance(depth, bool) or depth < 1:
+            if not is_count(1)(depth):
                 raise ValueError(f"`depth` must be an int >= 1. Received: depth={depth!r}")
             if not isinstance(family, str) or not family or re.search(r"-\d+$", family):
                 raise ValueError(

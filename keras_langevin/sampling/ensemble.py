@@ -122,13 +122,11 @@ class Ensemble:
             )
         arrays = None
         for model in self.models(verbose):
-            if arrays is None:  # Keras checks what it is given
+            if arrays is None:  # also of arrays the first, which Keras checks
                 yield model.predict(x, batch_size=batch_size, verbose=0)
                 arrays = _arrays(x)
-            elif not arrays:
-                yield model.predict(x, batch_size=batch_size, verbose=0)
             else:
-                yield _predicted(model, x, batch_size or 32)
+                yield _predicted(model, arrays, batch_size or 32)
 
     def models(self, verbose=0) -> Iterator:
         """The model, with the weights of each sample in turn; with its own ones after the last."""
@@ -189,25 +187,25 @@ class Ensemble:
         return averages
 
 
-def _arrays(x) -> bool:
-    """Whether it is arrays of NumPy alone, whose batches are slices."""
-    return all(isinstance(leaf, np.ndarray) for leaf in keras.tree.flatten(x))
+def _arrays(x):
+    """`x` in the precision that `model.predict` gives it, where it is arrays of NumPy alone, whose batches are slices;
+    else `None`."""
+    if not all(isinstance(leaf, np.ndarray) for leaf in keras.tree.flatten(x)):
+        return None
+    return keras.tree.map_structure(
+        lambda array: array.astype(keras.config.floatx()) if array.dtype == np.float64 else array, x
+    )
 
 
 def _predicted(model, x, batch_size: int):
     """What `model.predict` gives for arrays, without what it sets up anew at each call, which takes longer than a small
     model's whole prediction."""
-    x = keras.tree.map_structure(_as_keras_takes_it, x)
     size = len(keras.tree.flatten(x)[0])
     parts = [
         model.predict_on_batch(keras.tree.map_structure(lambda array, at=begin: array[at : at + batch_size], x))
         for begin in range(0, size, batch_size)
     ]
     return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
-
-
-def _as_keras_takes_it(array: np.ndarray) -> np.ndarray:
-    return array.astype(keras.config.floatx()) if array.dtype == np.float64 else array
 
 
 def _prediction(average: Values | Probabilities) -> Prediction | np.ndarray:

@@ -14,6 +14,7 @@ from keras_langevin.experiments.engines import sharing
 from keras_langevin.experiments.engines.lost import Lost
 from keras_langevin.experiments.runner import Cell, Ledger
 from keras_langevin.experiments.tasks import Task, Trainers
+from keras_langevin.values import is_count, or_none
 
 
 class Processes:
@@ -31,7 +32,7 @@ class Processes:
     """
 
     def __init__(self, workers: int | None = None):
-        if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
+        if not or_none(is_count(1))(workers):
             raise ValueError(f"`workers` must be an int >= 1, or None for one on each core. Received: {workers!r}")
         self.workers = workers
 
