@@ -1,7 +1,35 @@
-"""Names that users type."""
+"""Names that users type, and the files and folders that are named after them."""
 
 import difflib
+import hashlib
+import re
 from collections.abc import Iterable
+
+_LONGEST = 80  # letters; file systems take 255 bytes with what is added
+
+
+def digest(text: str) -> str:
+    """Eight hexadecimal digits of the text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def plain(text: str) -> str:
+    """A text in letters that every file system takes; no path leads out of a folder by it.
+
+    >>> plain("../TFDS/config")
+    '.._tfds_config'
+    """
+    return re.sub(r"[^\w.@-]", "_", text.lower(), flags=re.ASCII)[:_LONGEST]
+
+
+def file_name(text: str) -> str:
+    """`plain`, with a digest where that leaves out a difference from another text.
+
+    >>> file_name("ladam@0.3"), file_name("ladam@a/b"), file_name("ladam@a_b")
+    ('ladam@0.3', 'ladam@a_b-f913bb1f', 'ladam@a_b')
+    """
+    letters = plain(text)
+    return letters if letters == text else f"{letters}-{digest(text)}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str], also: Iterable[str] = ()) -> ValueError:

@@ -10,7 +10,8 @@ def start_keras(backend: str | None) -> str:
     """Imports Keras on that backend, or on Keras's own choice for `None`, and says which it is.
 
     Raises:
-        ValueError: the backend cannot be imported, or Keras runs on another one already.
+        ValueError: the backend cannot be imported, Keras runs on another one already, or is a release that the package
+            does not fit.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if backend is not None and "keras" not in sys.modules:
@@ -22,6 +23,12 @@ def start_keras(backend: str | None) -> str:
         raise ValueError(
             f"The {extra} backend cannot be imported ({error}). Install it, or choose another with --backend."
         ) from error
+    from keras_langevin import keras_internals
+
+    try:
+        keras_internals.check()
+    except ImportError as error:
+        raise ValueError(str(error)) from error
     running = keras.backend.backend()
     if backend not in (None, running):
         raise ValueError(

@@ -1,12 +1,12 @@
 """What a comparison is: a frozen configuration that is checked before any work starts."""
 
-import hashlib
 import json
 import math
 import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
+from keras_langevin.names import digest, plain
 from keras_langevin.values import is_count, is_number, or_none
 
 # (learning rate, sigma) of each parent and its Langevin optimizer where none is given, and the name it is shown by.
@@ -280,6 +280,5 @@ class Comparison:
     @property
     def folder_name(self) -> str:
         """A name that equal configurations share and others do not."""
-        digest = hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()
-        dataset = re.sub(r"[^\w.-]", "_", self.dataset)  # a configuration follows a slash
-        return f"{self.model}-{dataset}-{digest[:8]}"
+        settings = json.dumps(self.as_dict(), sort_keys=True)
+        return f"{plain(self.model)}-{plain(self.dataset)}-{digest(settings)}"

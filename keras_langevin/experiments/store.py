@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from filelock import FileLock, Timeout
 from keras_langevin.experiments.checkpoint import Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.files import replaced, writing_to
+from keras_langevin.names import file_name
 
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")  # what Keras calls them
@@ -63,8 +63,8 @@ class Store:
         return self.folder / "runs" / f"{self.name(arm)}-seed-{seed}.json"
 
     def name(self, arm: Arm) -> str:
-        """An optimizer in letters that every file system takes."""
-        return re.sub(r"[^\w.@-]", "_", arm.spec.lower())
+        """An optimizer in letters that every file system takes; no two share one."""
+        return file_name(arm.spec)
 
     def finished(self, arm: Arm, seed: int) -> bool:
         """Whether that run is on record. A failed one is not finished: it is tried again."""

@@ -1,6 +1,5 @@
 """Comparisons over a grid: settings of which some have several values, from Python, the command line or a TOML file."""
 
-import hashlib
 import itertools
 import json
 import re
@@ -9,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.names import unknown
+from keras_langevin.names import digest, unknown
 from keras_langevin.values import is_count
 
 # `depth` goes with a model's family: "dense" and 30 are "dense-30". Of the others these may have several values.
@@ -99,7 +98,7 @@ class Sweep:
         if len(self.comparisons) == 1:
             return self.comparisons[0].folder_name
         cells = json.dumps([comparison.as_dict() for comparison in self.comparisons], sort_keys=True)
-        return f"sweep-{'-'.join(self.axes)}-{hashlib.sha256(cells.encode()).hexdigest()[:8]}"
+        return f"sweep-{'-'.join(self.axes)}-{digest(cells)}"
 
 
 def read_config(path: str | Path) -> dict:

@@ -1,6 +1,7 @@
 """The machinery that every Langevin optimizer shares."""
 
 import inspect
+import itertools
 import numbers
 import random
 from typing import Any, NamedTuple
@@ -10,11 +11,14 @@ import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from keras_langevin import keras_internals
 from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.gate import LayerGate
 from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, choice, group_by_layer
 from keras_langevin.optimizers.state import NoiseState
 from keras_langevin.values import is_level
+
+keras_internals.check()  # before anything is made of what a Keras release may have moved
 
 # Variables of at most so many elements are drawn together: a draw for each costs more to compile and to launch than to
 # compute. A round number, not tuned.
@@ -309,6 +313,29 @@ class Langevin:
         self._gate.set(chosen)
         self._noisy_indices = frozenset(index for group in self._groups for index in group.indices)
         self._draws = {}
+
+    def stateless_apply(self, optimizer_variables, grads, trainable_variables):
+        self._check_fits(trainable_variables)
+        return super().stateless_apply(optimizer_variables, grads, trainable_variables)
+
+    def _check_fits(self, weights):
+        """Whether weights are those of the model that the optimizer was built for. On JAX, where a step gets them as
+        arrays, Keras looks at their count alone, and a changed layer would end in an error of shapes, far from here."""
+        if not self.built:
+            return  # Keras says so
+        variables = self._trainable_variables
+        shapes = [tuple(weight.shape) for weight in weights]
+        if shapes == [tuple(variable.shape) for variable in variables]:
+            return
+        pairs = itertools.zip_longest(variables, shapes)
+        built, found = next(pair for pair in pairs if pair[0] is None or tuple(pair[0].shape) != pair[1])
+        expected = "no further weight" if built is None else f"{built.path!r} of shape {tuple(built.shape)}"
+        raise ValueError(
+            f"{type(self).__name__} was built for {len(variables)} weights, and expected {expected} here. "
+            f"Received: {len(shapes)} weights, {'this one missing' if found is None else f'this one of shape {found}'}. A layer "
+            "was changed, added or removed since, or the optimizer belongs to another model: compile the model with a "
+            "new optimizer."
+        )
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         if noise_source.is_distributed(self):

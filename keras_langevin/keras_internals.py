@@ -1,0 +1,81 @@
+"""The private names of Keras that the package reads, in one place; and whether the installed Keras has them."""
+
+import dis
+import inspect
+from types import CodeType
+
+import keras
+
+# What the tests of the package run on: the oldest and the newest release.
+OLDEST, NEWEST = "3.12", "3.15"
+
+# By the class that has them: methods, and attributes that its methods set.
+NAMES = {
+    "keras.Optimizer": (
+        "_backend_update_step",
+        "_get_variable_index",
+        "_iterations",
+        "_learning_rate",
+        "_track_variable",
+        "_trainable_variables",
+        "_untrack_variable",
+    ),
+    "keras.optimizers.Adam": ("_momentums", "_velocities", "_velocity_hats"),
+    "keras.optimizers.RMSprop": ("_velocities", "_momentums", "_average_gradients"),
+    "keras.optimizers.Adadelta": ("_accumulated_grads", "_accumulated_delta_vars"),
+    "keras.optimizers.Adagrad": ("_accumulators",),
+    "keras.Model": ("_flatten_layers",),
+    "keras.Variable": ("_value",),
+    "keras.callbacks.Callback": ("_model",),
+    "keras.callbacks.ReduceLROnPlateau": ("_is_improvement", "_set_monitor_op"),
+}
+# Those of one backend alone.
+NAMES_ON = {"tensorflow": {"keras.Optimizer": ("_distribution_strategy",)}}
+
+
+def all_names() -> list[tuple[str, str]]:
+    """(class, name) of each, for the backend of this process."""
+    tables = NAMES, NAMES_ON.get(keras.backend.backend(), {})
+    return [(owner, name) for table in tables for owner, names in table.items() for name in names]
+
+
+def missing() -> list[str]:
+    """What the installed Keras does not have, as `keras.optimizers.Adam._velocities`.
+
+    An attribute is looked for in the code of the class's methods: making an object of the class starts the backend.
+    """
+    return [f"{owner}.{name}" for owner, name in all_names() if not _has(_resolve(owner), name)]
+
+
+def check():
+    """Refuses a Keras that does not have what the package reads.
+
+    Raises:
+        ImportError: it says what is missing, and which releases have it.
+    """
+    names = missing()
+    if names:
+        raise ImportError(
+            f"keras-langevin reads parts of Keras that are not public, and expected them as they are in Keras {OLDEST} "
+            f"to {NEWEST}. Received: Keras {keras.__version__}, which has no {', '.join(names)}. "
+            f"Install a Keras that has them: pip install 'keras>={OLDEST},<={NEWEST}.99', or a newer keras-langevin."
+        )
+
+
+def _resolve(path: str) -> type:
+    found = keras
+    for part in path.split(".")[1:]:
+        found = getattr(found, part)
+    return found
+
+
+def _has(cls: type, name: str) -> bool:
+    functions = (value for base in cls.__mro__ for value in vars(base).values() if inspect.isfunction(value))
+    return hasattr(cls, name) or any(_sets(function.__code__, name) for function in functions)
+
+
+def _sets(code: CodeType, name: str) -> bool:
+    """Whether a method sets that attribute. (To read it is not enough: that is what fails when it is gone.)"""
+    return name in code.co_names and any(
+        instruction.opname == "STORE_ATTR" and instruction.argval == name for instruction in dis.get_instructions(code)
+    )

@@ -1,0 +1,93 @@
+"""The private names of Keras: all of them are in one place, and a Keras without one of them is refused clearly."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+import keras_langevin
+from keras_langevin import keras_internals
+from keras_langevin.cli.backend import start_keras
+from tests.reliability.children import environment
+
+PACKAGE = Path(keras_langevin.__file__).parent
+# Private by their spelling, and not Keras's: of named tuples, and of PyTorch (documented there under this name).
+OTHERS = {"_replace", "_foreach_add_"}
+BACKENDS = {"on_tensorflow.py", "on_jax.py", "on_torch.py"}
+
+
+def private_names() -> dict[str, str]:
+    """Names with an underscore that the package reads and defines nowhere, with a file that does."""
+    defined, read = set(), {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                defined.add(node.name)
+            elif isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
+                defined.add(node.attr) if isinstance(node.ctx, ast.Store) else read.setdefault(node.attr, path.name)
+    # Keras's methods that a class of ours overrides
+    overridden = {name for _, name in keras_internals.all_names()} & defined
+    return {name: file for name, file in read.items() if name not in defined - overridden}
+
+
+def listed() -> set[str]:
+    tables = keras_internals.NAMES, *keras_internals.NAMES_ON.values()
+    return {name for table in tables for names in table.values() for name in names}
+
+
+def test_every_private_name_that_is_read_is_listed_and_no_other():
+    assert set(private_names()) - OTHERS == listed()
+
+
+def test_nothing_is_imported_from_within_keras():
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.startswith("keras.src") for name in names), path
+
+
+def test_the_installed_keras_has_all():
+    assert keras_internals.missing() == []
+
+
+@pytest.mark.parametrize(("owner", "name"), keras_internals.all_names())
+def test_a_keras_without_one_is_refused(owner, name, monkeypatch):
+    """As a release that has renamed it: the error says what is missing, what was expected and what to install."""
+    monkeypatch.setitem(keras_internals.NAMES, owner, (f"{name}_of_before",))
+    with pytest.raises(ImportError) as error:
+        keras_internals.check()
+    for part in (f"{owner}.{name}_of_before", "expected", f"Received: Keras {keras.__version__}", "pip install"):
+        assert part in str(error.value)
+    with pytest.raises(ValueError, match=f"{name}_of_before"):  # of a command: one line
+        start_keras(None)
+
+
+OF_ANOTHER_RELEASE = """
+import keras
+for base in keras.Optimizer.__mro__:
+    if "_get_variable_index" in vars(base):
+        base._index_of = base._get_variable_index
+        del base._get_variable_index
+import keras_langevin
+"""
+
+
+def test_it_is_refused_when_the_package_is_imported():
+    """Also where methods of Keras still have the name in their code, as callers."""
+    result = subprocess.run(
+        [sys.executable, "-c", OF_ANOTHER_RELEASE], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 1
+    assert "ImportError: keras-langevin reads parts of Keras" in result.stderr
+    assert "_get_variable_index" in result.stderr
+
+
+def test_the_check_asks_for_what_is_set():
+    """An attribute that only the code of a method sets is there; one that no class has is not."""
+    assert not hasattr(keras.optimizers.Adam, "_velocities")
+    assert keras_internals._has(keras.optimizers.Adam, "_velocities")
+    assert not keras_internals._has(keras.optimizers.Adam, "_velocity")
