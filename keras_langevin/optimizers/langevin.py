@@ -105,7 +105,7 @@ class Langevin:
         self._readers = {}
         self._seed = self._setting_variable("seed", noise_source.split_seed(seed), "int32")
         self._sigma = sigma if callable(sigma) else self._setting_variable("sigma", sigma, keras.config.floatx())
-        self.noise_state = NoiseState(type(self).__name__, lambda: self.own_variables() if self.built else None)
+        self.noise_state = NoiseState(type(self).__name__, self.own_variables, lambda: self.built)
 
     # --- what a subclass defines ------------------------------------------------------------------------------------
 
@@ -330,11 +330,11 @@ class Langevin:
         pairs = itertools.zip_longest(variables, shapes)
         built, found = next(pair for pair in pairs if pair[0] is None or tuple(pair[0].shape) != pair[1])
         expected = "no further weight" if built is None else f"{built.path!r} of shape {tuple(built.shape)}"
+        received = "this one missing" if found is None else f"this one of shape {found}"
         raise ValueError(
             f"{type(self).__name__} was built for {len(variables)} weights, and expected {expected} here. "
-            f"Received: {len(shapes)} weights, {'this one missing' if found is None else f'this one of shape {found}'}. A layer "
-            "was changed, added or removed since, or the optimizer belongs to another model: compile the model with a "
-            "new optimizer."
+            f"Received: {len(shapes)} weights, {received}. A layer was changed, added or removed since, or the "
+            "optimizer belongs to another model: compile the model with a new optimizer."
         )
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):

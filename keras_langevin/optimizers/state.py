@@ -15,21 +15,22 @@ class NoiseState(keras.layers.Layer):
 
     Args:
         owner: str, the optimizer's class, for the message.
-        variables: function that returns the variables by name, or `None` where the optimizer is not built.
+        variables: function that returns the variables by name.
+        is_built: function that tells whether the optimizer is built.
     """
 
-    def __init__(self, owner: str, variables: Callable[[], dict[str, keras.Variable] | None]):
+    def __init__(self, owner: str, variables: Callable[[], dict[str, keras.Variable]], is_built: Callable[[], bool]):
         super().__init__(name="noise_state")
-        self._owner, self._of_optimizer = owner, variables
+        self._owner, self._of_optimizer, self._is_built = owner, variables, is_built
 
     def save_own_variables(self, store):
-        for name, variable in (self._of_optimizer() or {}).items():
+        for name, variable in self._of_optimizer().items():
             store[name] = ops.convert_to_numpy(variable)
 
     def load_own_variables(self, store):
-        variables = self._of_optimizer()
-        if variables is None:
+        if not self._is_built():
             return  # Keras has said that nothing is loaded
+        variables = self._of_optimizer()
         saved = set(store.keys())
         if not saved:
             warnings.warn(

@@ -83,3 +83,15 @@ def test_an_optimizer_that_is_not_built_takes_nothing(tmp_path):
     with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):
         fresh.load_weights(tmp_path / "first.weights.h5")
     assert (fresh.optimizer.seed, round(float(fresh.optimizer.sigma), 6)) == (2, 0.1)
+
+
+def test_a_file_of_a_model_that_was_never_trained(tmp_path):
+    """Keras says that it has no slots; seed and sigma are the file's; nothing is said of moments that were loaded."""
+    (case,) = (case for case in CASES if case_name(case) == "LAdam")
+    model_with(case.make(sigma=0.5, seed=1)).save_weights(tmp_path / "fresh.weights.h5")
+    ours = train(model_with(case.make(sigma=0.1, seed=2)), 1)
+    with pytest.warns(UserWarning) as messages:
+        ours.load_weights(tmp_path / "fresh.weights.h5")
+    (message,) = [str(each.message) for each in messages if each.category is UserWarning]
+    assert message.startswith("Skipping variable loading for optimizer")
+    assert (ours.optimizer.seed, float(ours.optimizer.sigma), int(ours.optimizer.iterations)) == (1, 0.5, 4)

@@ -1,0 +1,236 @@
+"""Files from somebody else: they are data, and nothing in them is run, unpickled or followed out of its folder."""
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import json
+import os
+import pickle
+import stat
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_langevin
+from keras_langevin import archive, datasets, models
+from keras_langevin.experiments import report
+from keras_langevin.experiments.checkpoint import Checkpoint
+from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.engines import processes
+from keras_langevin.experiments.store import Store
+from keras_langevin.experiments.sweep import Sweep
+from keras_langevin.optimizers import REGISTRY
+from keras_langevin.sampling import GaussianPrior, samples
+from tests.experiments.records import COMPARISON, of_seeds, write_folder
+from tests.optimizers.cases import CASES, case_name
+
+PACKAGE = Path(keras_langevin.__file__).parent
+HOSTILE = ("../../outside", "/etc/outside", "a/../../../outside", "..", "a\\..\\outside", "a\0b", "con: ?*", "é" * 300)
+
+
+# --- what is read is data ---------------------------------------------------------------------------------------------
+
+
+def calls() -> list[tuple[str, str, ast.Call]]:
+    """(file, function, call) for each call in the package, by the name that stands there."""
+    found = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                found.append((str(path.relative_to(PACKAGE)), ast.unparse(node.func), node))
+    return found
+
+
+def test_nothing_evaluates_text():
+    names = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "marshal.loads", "shelve.open"}
+    names |= {"yaml.load", "joblib.load", "dill.loads", "cloudpickle.loads", "torch.load"}
+    assert not [(file, name) for file, name, _ in calls() if name in names]
+    assert not [file for file, name, call in calls() if any(k.arg == "shell" for k in call.keywords)]
+
+
+def test_arrays_are_read_without_pickle():
+    loads = [(file, call) for file, name, call in calls() if name == "np.load"]
+    assert loads
+    for file, call in loads:
+        (allowed,) = [keyword.value for keyword in call.keywords if keyword.arg == "allow_pickle"]
+        assert ast.literal_eval(allowed) is False, file
+
+
+def test_only_worker_processes_are_sent_pickles(monkeypatch):
+    """By way of a folder of this process's own, that nobody else can write."""
+    users = {file for file, name, _ in calls() if name.startswith("pickle.")}
+    assert users == {os.path.join("experiments", "engines", "sharing.py")}
+    assert "tempfile.TemporaryDirectory(" in inspect.getsource(processes)
+    with tempfile.TemporaryDirectory() as folder:
+        assert stat.S_IMODE(os.stat(folder).st_mode) == 0o700
+
+
+class Bomb:
+    """Leaves a file behind where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+READERS = {
+    "checkpoint": lambda path: Checkpoint(path).read(),
+    "archive": archive.read,
+    "data": lambda path: datasets.load("mnist", data_file=path),
+}
+
+
+@pytest.mark.parametrize("kind", ["pickle", "array"])
+@pytest.mark.parametrize("reader", READERS)
+def test_a_pickle_in_place_of_a_file_is_not_opened(reader, kind, tmp_path):
+    mark, path = tmp_path / "opened", tmp_path / "file.npz"
+    if kind == "pickle":
+        path.write_bytes(pickle.dumps(Bomb(mark)))
+    else:
+        with open(path, "wb") as file:
+            np.savez(file, np.array([Bomb(mark)], dtype=object), head=np.array([Bomb(mark)], dtype=object))
+    with pytest.raises((ValueError, *archive.UNREADABLE)):
+        READERS[reader](path)
+    assert not mark.exists()
+
+
+def test_a_pickle_among_samples_is_not_opened(tmp_path):
+    mark = tmp_path / "opened"
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    (folder / "sample-0.npz").write_bytes(pickle.dumps(Bomb(mark)))
+    with pytest.raises(ValueError):
+        samples.load(folder, models.dense(1, input_shape=(4,), num_classes=2))
+    assert not mark.exists()
+
+
+# --- names lead nowhere -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("setting", ["model", "dataset", "optimizers"])
+def test_a_name_leads_out_of_no_folder(setting, name, tmp_path):
+    """Every file of a comparison lies in the folder that was chosen, whatever model, data and optimizers are called."""
+    results = tmp_path / "results"
+    comparison = Comparison(**{setting: ["adam", f"ladam@{name}"] if setting == "optimizers" else name})
+    folder = results / comparison.folder_name
+    assert len(Path(comparison.folder_name).parts) == 1 and folder.resolve().parent == results.resolve()
+    store = Store(folder, comparison)
+    for arm, seed in comparison.runs:
+        for path in (store.path(arm, seed), store.weights_path(arm, seed), store.checkpoint(arm, seed).path):
+            assert path.resolve().parent == (folder / "runs").resolve()
+            assert len(path.name.encode()) < 255
+    store.append_epoch(comparison.arms[0], 0, 0, dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 0.5))
+    outside = [path for path in tmp_path.rglob("*") if path.is_file() and folder not in path.parents]
+    assert not outside
+
+
+def test_a_grid_has_a_folder_for_each_of_hostile_names(tmp_path):
+    sweep = Sweep({"model": list(HOSTILE[:3]), "dataset": "digits"})
+    folders = {(tmp_path / sweep.folder_name / each.folder_name).resolve() for each in sweep.comparisons}
+    assert len(folders) == 3 and {path.parent for path in folders} == {(tmp_path / sweep.folder_name).resolve()}
+
+
+def test_no_two_optimizers_share_a_file(tmp_path):
+    specs = ("ladam@a/b", "ladam@a_b", "ladam@A_b", "ladam@a b", "ladam@" + "x" * 200, "ladam@" + "x" * 201, "ladam@é")
+    comparison = Comparison(optimizers=specs)
+    store = Store(tmp_path, comparison)
+    paths = [str(store.path(arm, 0)).lower() for arm in comparison.arms]
+    assert len(set(paths)) == len(specs)
+    assert store.path(Comparison(optimizers=("ladam@0.3",)).arms[0], 0).name == "ladam@0.3-seed-0.json"
+
+
+def test_a_record_that_names_a_path_is_not_followed(tmp_path):
+    """What a record says of itself is shown, and opens no file."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("hidden words")
+    records = of_seeds([0.5, 0.6], [0.7, 0.8])
+    records[0] |= {"label": str(secret), "error": f"file://{secret}", "provenance": {"device": str(secret)}}
+    folder = write_folder(tmp_path / "results", COMPARISON, records)
+    report.write(report.analyse(report.collect([folder])), tmp_path / "report")
+    for path in (tmp_path / "report").rglob("*"):
+        assert not path.is_file() or b"hidden words" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("place", ["optimizer", "dataset", "model"])
+def test_a_report_of_hostile_names_has_no_script(place, tmp_path):
+    hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    settings = {
+        "optimizer": {"optimizers": ("adam", f"ladam@{hostile}")},
+        "dataset": {"dataset": hostile},
+        "model": {"model": hostile},
+    }[place]
+    comparison = dataclasses.replace(COMPARISON, **settings)
+    records = of_seeds([0.5, 0.6, 0.5], [0.7, 0.8, 0.6])
+    for record in records:
+        record["optimizer"] = {"adam": "adam"}.get(record["optimizer"], comparison.optimizers[1])
+        record["label"] = hostile
+    folder = write_folder(tmp_path / "results", comparison, records)
+    report.write(report.analyse(report.collect([folder])), tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text("utf-8").lower()
+    assert "<script" not in page and "<img src=x" not in page and "alert(1)" in page
+
+
+# --- models from somebody else ----------------------------------------------------------------------------------------
+
+
+def registered() -> list[str]:
+    return sorted(name for name in keras.saving.get_custom_objects() if name.startswith("keras_langevin>"))
+
+
+OBJECTS = {
+    "RandomCropFlip": lambda: keras_langevin.RandomCropFlip(2, seed=1),
+    "PaddedShortcut": lambda: models.build("resnet-20", input_shape=(8, 8, 1), num_classes=2),
+    "Highway": lambda: models.build("highway-2", input_shape=(4,), num_classes=2),
+    "CyclicalCosine": lambda: keras_langevin.optimizers.CyclicalCosine(0.1, 10),
+    "CyclicalNoise": lambda: keras_langevin.optimizers.CyclicalNoise(0.1, 10, 0.5),
+    "LogSchedule": lambda: keras_langevin.LogSchedule(0.1, 0.5),
+    "GaussianPrior": lambda: GaussianPrior(0.3, 100),
+    "LangevinMonitor": lambda: keras_langevin.LangevinMonitor(),
+    "CyclicalLangevin": lambda: keras_langevin.CyclicalLangevin(2),
+    "LayerSchedule": lambda: keras_langevin.LayerSchedule({0: 0.5}),
+    "ReduceSigmaOnPlateau": lambda: keras_langevin.ReduceSigmaOnPlateau(),
+} | {case_name(case): case.make for case in CASES}
+# Its function is the user's, who registers it.
+WITHOUT_CONFIGURATION = {"SigmaScheduler"}
+
+
+def test_every_registered_object_is_here():
+    names = {name.removeprefix("keras_langevin>") for name in registered()}
+    assert names - WITHOUT_CONFIGURATION == set(OBJECTS)
+    assert set(REGISTRY) >= {case_name(case).lower() for case in CASES}
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_safe_mode_loads_it(name):
+    """From its configuration, in Keras's safe mode, which refuses code; and by way of JSON."""
+    thing = OBJECTS[name]()
+    text = json.dumps(keras.saving.serialize_keras_object(thing))
+    assert "__lambda__" not in text
+    again = keras.saving.deserialize_keras_object(json.loads(text), safe_mode=True)
+    assert type(again) is type(thing)
+
+
+def test_safe_mode_refuses_a_lambda_in_an_optimizer():
+    """As a hostile file would have it in place of σ or of the layers: nothing is run."""
+    for argument, where in itertools.product(("sigma", "layers"), CASES[:1]):
+        config = json.loads(json.dumps(keras.optimizers.serialize(where.make())))
+        hostile = keras.saving.serialize_keras_object(lambda *_: 1 / 0)
+        config["config"][argument] = hostile
+        with pytest.raises((ValueError, TypeError)):
+            keras.saving.deserialize_keras_object(config, safe_mode=True)
+
+
+def test_a_whole_model_in_safe_mode(tmp_path):
+    model = models.build("highway-2", input_shape=(4,), num_classes=2)
+    model.compile(keras_langevin.LAdam(sigma=keras_langevin.LogSchedule(0.1, 0.5), layers=0.5), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert type(again.optimizer) is keras_langevin.LAdam
