@@ -1,0 +1,140 @@
+"""What one backend makes of a training that another has saved.
+
+`python -m tests.reliability.across FOLDER BACKEND ...`, with the names of all backends that take part, runs on one of
+them, while the same runs on the others. It trains and saves its own `.keras` files, waits for those of the others, and
+goes on from each: `FOLDER/SAVED_BY-NAME-GOES_ON.npz` has what it found and what it made of it.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_langevin import LAdam, LogSchedule, LRMSprop
+
+BACKEND = keras.backend.backend()
+JIT = BACKEND == "jax"  # on TensorFlow a graph is made sooner than XLA compiles it
+EXAMPLES, BATCH = 40, 8  # five updates an epoch
+PATIENCE = 300  # seconds for the others' files
+
+# Name -> optimizer: sigma as a number and as a schedule; layers by name and by share; seeds of more than 32 bits.
+OPTIMIZERS = {
+    "adam": lambda: LAdam(0.01, sigma=0.3, layers=["first", "last"], seed=2**40 + 5),
+    "rmsprop": lambda: LRMSprop(0.01, sigma=LogSchedule(0.3, decay=0.1), layers=0.5, seed=2**63 + 1, clipnorm=1.0),
+}
+
+
+def data():
+    generator = np.random.default_rng(0)
+    return [generator.normal(size=(EXAMPLES, size)).astype("float32") for size in (6, 3)]
+
+
+def make_model(optimizer):
+    """With the same weights on every backend, whose own generators differ."""
+    layers = [keras.layers.Dense(size, activation="tanh", name=name) for name, size in (("first", 9), ("middle", 5))]
+    model = keras.Sequential([keras.Input((6,)), *layers, keras.layers.Dense(3, name="last")], name="net")
+    generator = np.random.default_rng(1)
+    model.set_weights([0.5 * generator.normal(size=weight.shape) for weight in model.get_weights()])
+    model.compile(optimizer=optimizer, loss="mse", jit_compile=JIT)
+    return model
+
+
+def train(model, first_epoch):
+    """The next three epochs."""
+    arguments = {"batch_size": BATCH, "shuffle": False, "verbose": 0}
+    model.fit(*data(), initial_epoch=first_epoch, epochs=first_epoch + 3, **arguments)
+
+
+def arrays(variables) -> list[np.ndarray]:
+    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def flat(variables) -> np.ndarray:
+    return np.concatenate([array.ravel() for array in arrays(variables)])
+
+
+def state(model) -> dict[str, np.ndarray]:
+    """All that a training has, and what its optimizer says of itself."""
+    optimizer = model.optimizer
+    variables = [*model.variables, *optimizer.variables]
+    # a loaded Sequential model does not have its name in the paths
+    noisy = [path.split("/")[-1] for path in optimizer.noisy_layers]
+    said = {"layers": optimizer.layers, "noisy": noisy, "seed": str(optimizer.seed)}
+    said |= {"config": optimizer.get_config(), "iterations": int(ops.convert_to_numpy(optimizer.iterations))}
+    found = {f"state/{number}": array for number, array in enumerate(arrays(variables))}
+    found["sigma"] = np.array(ops.convert_to_numpy(optimizer.sigma))
+    return found | {"said": np.array(json.dumps(said, sort_keys=True))}
+
+
+def steps_without_gradients(path, is_noisy, updates=3) -> np.ndarray:
+    """What the next updates add to the weights, which are zero before each: array of shape `(updates, weights)`."""
+    model = keras.saving.load_model(path)
+    optimizer, variables = model.optimizer, model.trainable_variables
+    if not is_noisy:
+        optimizer.sigma = (lambda: 0.0) if callable(optimizer._sigma) else 0.0
+    added = []
+    for _ in range(updates):
+        for variable in variables:
+            variable.assign(np.zeros(variable.shape))
+        optimizer.apply([ops.zeros(variable.shape) for variable in variables], variables)
+        added.append(flat(variables))
+    return np.stack(added)
+
+
+def write(path: Path, found: dict):
+    """Whole, so that a file that is there can be read."""
+    half = path.with_suffix(".half")
+    with open(half, "wb") as file:
+        np.savez(file, **found)
+    os.replace(half, path)
+
+
+def save(folder: Path, name: str):
+    model = make_model(OPTIMIZERS[name]())
+    train(model, 0)
+    model.save(folder / f"{BACKEND}-{name}.keras")
+    found = state(model)
+    train(model, 3)
+    write(
+        folder / f"{BACKEND}-{name}.npz",
+        found | {"trained": np.concatenate([w.ravel() for w in arrays(model.weights)])},
+    )
+
+
+def go_on(folder: Path, saved_by: str, name: str):
+    path = folder / f"{saved_by}-{name}.keras"
+    model = keras.saving.load_model(path)
+    model.jit_compile = JIT  # else that of the backend that saved: after JAX, PyTorch would compile for a minute
+    found = state(model)
+    train(model, 3)
+    found["trained"] = flat(model.weights)
+    found["steps"] = steps_without_gradients(path, is_noisy=True)
+    found["noise"] = found["steps"] - steps_without_gradients(path, is_noisy=False)
+    write(folder / f"{saved_by}-{name}-{BACKEND}.npz", found)
+
+
+def wait_for(path: Path):
+    end = time.monotonic() + PATIENCE
+    while not path.exists():
+        if time.monotonic() > end:
+            raise TimeoutError(f"No {path.name} within {PATIENCE} s.")
+        time.sleep(0.1)
+
+
+def main(folder, *backends):
+    folder = Path(folder)
+    for name in OPTIMIZERS:
+        save(folder, name)
+    for name in OPTIMIZERS:
+        for saved_by in backends:
+            wait_for(folder / f"{saved_by}-{name}.npz")
+            go_on(folder, saved_by, name)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
