@@ -18,6 +18,7 @@ from tests.optimizers.cases import (
     of_each_kind,
     train,
     values,
+    with_each,
 )
 from tests.reliability.nets import X, Y, fit, make_layers, make_model, make_optimizer
 
@@ -27,8 +28,7 @@ every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
 # --- gradients that are not finite ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@every_case
+@pytest.mark.parametrize(("case", "value"), with_each([np.nan, np.inf, -np.inf]))
 def test_a_gradient_that_is_not_finite_does_what_it_does_to_the_parent(case, value):
     """One element of one variable, and no other: an element is finite after it where the parent's is. Without a noisy
     layer it is the parent's number."""
@@ -67,8 +67,7 @@ def test_terminate_on_nan_ends_the_fit(case):
 # --- numbers that are huge or tiny ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sigma", [1e-30, 1e-10, 1e10, 1e30])
-@every_case
+@pytest.mark.parametrize(("case", "sigma"), with_each([1e30, 1e10, 1e-10, 1e-30]))
 def test_sigma_of_any_size_has_the_formula(case, sigma):
     """σ√γ√P·Z, wherever that is a float32: nothing between overflows or is lost."""
     (variable,) = variables = make_variables((6, 4), seed=None)
