@@ -17,7 +17,7 @@ import keras_langevin
 
 PACKAGE = Path(keras_langevin.__file__).parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], "keras_langevin."))
-WITHOUT_KERAS = ("tuning", "config", "store", "statistics", "report", "progress")
+WITHOUT_KERAS = ("tuning", "config", "store", "statistics", "report", "results", "progress")
 
 
 def run_python(code, **environment):

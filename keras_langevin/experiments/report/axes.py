@@ -2,10 +2,9 @@
 
 import textwrap
 
-import numpy as np
-
 from keras_langevin import plots
 from keras_langevin.experiments.report.analysis import CellResult
+from keras_langevin.experiments.report.curves import curves_of
 from keras_langevin.experiments.report.depth import DepthGroup
 from keras_langevin.plots import style
 from keras_langevin.plots.style import Styles
@@ -31,14 +30,7 @@ def curves_axes(ax, result: CellResult, name: str, styles: Styles):
         The Axes.
     """
     percent = name == "validation_accuracy"
-    finished, diverged = {}, {}
-    for arm in result.arms:
-        curves = [(run.status, (100 if percent else 1) * np.array(run.curves[name], float)) for run in arm.runs]
-        whole = [curve for status, curve in curves if status == "finished" and len(curve)]
-        longest = max(map(len, whole), default=0)
-        if whole:
-            finished[arm.label] = [curve for curve in whole if len(curve) == longest]
-        diverged[arm.label] = [curve for status, curve in curves if status == "diverged"]
+    finished, diverged = curves_of(result, name)
     plots.curves(finished, diverged=diverged, ylabel=CURVES[name], styles=styles, legend=False, ax=ax)
     drop_epoch = result.cell.comparison.drop_epoch
     if drop_epoch < result.cell.comparison.epochs:
