@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import tempfile
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+# Lines that C++ libraries and absl log on any machine without a GPU; Python's warnings are others.
+_LOG = re.compile(r"WARNING: All log messages before absl|[IWEF]\d{4} \d\d:\d\d:|WARNING:absl:")
 _PROVENANCE = "import json, keras_langevin.experiments.provenance as p; print(json.dumps(p.provenance()))"
 
 
@@ -70,6 +73,7 @@ def executed(notebook, *, fast: bool = False, cell_timeout: float | None = None,
                 before = time.perf_counter()
                 _execute(client, cell, index)
                 if cell.cell_type == "code":
+                    cell.outputs = without_logs(cell.outputs)
                     say(f"{time.perf_counter() - before:7.1f} s  {_first_line(cell.source)}")
             seconds = time.perf_counter() - began
             result.cells.append(nbformat.v4.new_code_cell(_PROVENANCE))
@@ -90,6 +94,19 @@ def executed(notebook, *, fast: bool = False, cell_timeout: float | None = None,
         if cell.cell_type == "code":
             cell.source = checks.SWITCH.sub("FAST = False", cell.source)
     return result
+
+
+def without_logs(outputs: list) -> list:
+    """Outputs without the lines that libraries log; what else is on standard error stays."""
+    kept = []
+    for output in outputs:
+        if output.output_type == "stream" and output.name == "stderr":
+            lines = [line for line in output.text.splitlines(keepends=True) if not _LOG.match(line)]
+            if not lines:
+                continue
+            output = nbformat.NotebookNode(output, text="".join(lines))
+        kept.append(output)
+    return kept
 
 
 def _execute(client: NotebookClient, cell, index: int):

@@ -77,7 +77,8 @@ def _points(ax, bins, label: str, colour: str, linestyle: str):
     full = bins.counts > 0
     x, y, counts = bins.confidence[full], bins.accuracy[full], bins.counts[full]
     ax.plot(x, y, color=colour, linestyle=linestyle, linewidth=1.2, marker="o", markersize=3, label=label)
-    ax.scatter(x, y, s=10 + 290 * counts / counts.sum(), color=colour, alpha=0.35, linewidths=0)
+    # not clipped, for the largest lies in the corner
+    ax.scatter(x, y, s=10 + 290 * counts / counts.sum(), color=colour, alpha=0.35, linewidths=0, clip_on=False)
     ax.vlines(x, *_wilson(y, counts), color=colour, linewidth=1, alpha=0.6)
 
 
