@@ -47,7 +47,9 @@ def output_problems(notebook) -> list[str]:
     found = []
     for number, cell in enumerate(code_cells(notebook), start=1):
         errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
-        found += [f"code cell {number} ended with {error.ename}: {error.evalue}" for error in errors]
+        found += [
+            f"code cell {number} ended with {error.ename}: {error.evalue}" for error in errors
+        ]
         if cell.get("execution_count") is None:
             found.append(f"code cell {number} was not executed")
         if any(map(is_empty, figures(cell))):
@@ -66,7 +68,9 @@ def stored_problems(notebook) -> list[str]:
     if record.get("digest") != digest(notebook):
         found.append("its outputs are from another version of its code")
     if record.get("version") != version.__version__:
-        found.append(f"its outputs are from keras-langevin {record.get('version')}, this is {version.__version__}")
+        found.append(
+            f"its outputs are from keras-langevin {record.get('version')}, this is {version.__version__}"
+        )
     if record.get("fast") is not False:
         found.append("its outputs are from a fast run")
     return found + output_problems(notebook)
@@ -75,4 +79,8 @@ def stored_problems(notebook) -> list[str]:
 def leaks(notebook, paths: list[str]) -> list[str]:
     """Which of these paths of the machine the outputs show."""
     shown = json.dumps([cell.outputs for cell in code_cells(notebook)], ensure_ascii=False)
-    return [f"its outputs show a path of this machine, {path}" for path in paths if path and path in shown]
+    return [
+        f"its outputs show a path of this machine, {path}"
+        for path in paths
+        if path and path in shown
+    ]

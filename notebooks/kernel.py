@@ -15,7 +15,9 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 # Lines that C++ libraries and absl log on any machine without a GPU; Python's warnings are others.
 _LOG = re.compile(r"WARNING: All log messages before absl|[IWEF]\d{4} \d\d:\d\d:|WARNING:absl:")
-_PROVENANCE = "import json, keras_langevin.experiments.provenance as p; print(json.dumps(p.provenance()))"
+_PROVENANCE = (
+    "import json, keras_langevin.experiments.provenance as p; print(json.dumps(p.provenance()))"
+)
 
 
 class NotebookError(Exception):
@@ -29,7 +31,11 @@ def switched(notebook, fast: bool):
         NotebookError: there is not one line `FAST = ...`.
     """
     notebook = copy.deepcopy(notebook)
-    lines = [match for cell in checks.code_cells(notebook) for match in checks.SWITCH.findall(cell.source)]
+    lines = [
+        match
+        for cell in checks.code_cells(notebook)
+        for match in checks.SWITCH.findall(cell.source)
+    ]
     if len(lines) != 1:
         raise NotebookError(
             "A notebook must have its switch, a line `FAST = False` in a cell of code, once. "
@@ -42,7 +48,9 @@ def switched(notebook, fast: bool):
     return notebook
 
 
-def executed(notebook, *, fast: bool = False, cell_timeout: float | None = None, say=lambda line: None):
+def executed(
+    notebook, *, fast: bool = False, cell_timeout: float | None = None, say=lambda line: None
+):
     """Executes all cells, in order, in a kernel and a folder of their own.
 
     Args:
@@ -79,7 +87,12 @@ def executed(notebook, *, fast: bool = False, cell_timeout: float | None = None,
             result.cells.append(nbformat.v4.new_code_cell(_PROVENANCE))
             _execute(client, result.cells[-1], len(result.cells) - 1)
             probe = result.cells.pop()
-        private = [folder, str(Path(__file__).parents[1]), str(Path.home()), os.environ.get("TFDS_DATA_DIR", "")]
+        private = [
+            folder,
+            str(Path(__file__).parents[1]),
+            str(Path.home()),
+            os.environ.get("TFDS_DATA_DIR", ""),
+        ]
     problems = checks.output_problems(result) + checks.leaks(result, private)
     if problems:
         raise NotebookError("; ".join(problems))
@@ -101,11 +114,16 @@ def without_logs(outputs: list) -> list:
     kept = []
     for output in outputs:
         if output.output_type == "stream" and output.name == "stderr":
-            lines = [line for line in output.text.splitlines(keepends=True) if not _LOG.match(line)]
+            lines = [
+                line for line in output.text.splitlines(keepends=True) if not _LOG.match(line)
+            ]
             if not lines:
                 continue
             output = nbformat.NotebookNode(output, text="".join(lines))
-        kept.append(output)
+        if kept and output.output_type == "stream" and output.name == kept[-1].get("name"):
+            kept[-1].text += output.text  # what a log stood between
+        else:
+            kept.append(output)
     return kept
 
 
@@ -113,7 +131,9 @@ def _execute(client: NotebookClient, cell, index: int):
     try:
         client.execute_cell(cell, index)
     except (CellExecutionError, DeadKernelError, TimeoutError) as error:
-        raise NotebookError(f"The cell `{_first_line(cell.source)}` failed:\n{error}") from error
+        raise NotebookError(
+            f"The cell `{_first_line(cell.source)}` failed:\n{error}"
+        ) from error
 
 
 def _first_line(source: str) -> str:

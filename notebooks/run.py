@@ -33,15 +33,21 @@ def found(names: list[str], folder: Path) -> list[Path]:
     paths = sorted(folder.glob("*.ipynb"))
     for name in names:
         if not any(path.name.startswith(name) for path in paths):
-            raise SystemExit(f"No notebook is called {name}. There are: {', '.join(path.stem for path in paths)}.")
-    return [path for path in paths if not names or any(path.name.startswith(name) for name in names)]
+            raise SystemExit(
+                f"No notebook is called {name}. There are: {', '.join(path.stem for path in paths)}."
+            )
+    return [
+        path for path in paths if not names or any(path.name.startswith(name) for name in names)
+    ]
 
 
 def write_html(notebook, path: Path):
     """Writes the page that a browser shows; figures are inside."""
     from nbconvert import HTMLExporter
 
-    page, _ = HTMLExporter(embed_images=True).from_notebook_node(notebook, {"metadata": {"name": path.stem}})
+    page, _ = HTMLExporter(embed_images=True).from_notebook_node(
+        notebook, {"metadata": {"name": path.stem}}
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as file:
         file.write(page)
@@ -55,7 +61,9 @@ def handle(path: Path, options: argparse.Namespace) -> list[str]:
     else:
         try:
             say = lambda line: print(line, flush=True)  # noqa: E731
-            notebook = kernel.executed(notebook, fast=options.fast, cell_timeout=options.cell_timeout, say=say)
+            notebook = kernel.executed(
+                notebook, fast=options.fast, cell_timeout=options.cell_timeout, say=say
+            )
         except kernel.NotebookError as error:
             return [str(error)]
         problems = []
@@ -69,13 +77,21 @@ def handle(path: Path, options: argparse.Namespace) -> list[str]:
 
 
 def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="how the notebooks' names begin (default: all)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="how the notebooks' names begin (default: all)"
+    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--fast", action="store_true", help="set FAST = True; store nothing")
-    how.add_argument("--check", action="store_true", help="check the stored outputs; execute nothing")
+    how.add_argument(
+        "--check", action="store_true", help="check the stored outputs; execute nothing"
+    )
     parser.add_argument("--html", metavar="FOLDER", help="write a page of each notebook")
-    parser.add_argument("--cell-timeout", type=float, metavar="S", help="a cell that takes longer is an error")
+    parser.add_argument(
+        "--cell-timeout", type=float, metavar="S", help="a cell that takes longer is an error"
+    )
     options = parser.parse_args(arguments)
     failed = 0
     for path in found(options.names, folder):

@@ -69,7 +69,7 @@ def calibration(
     ax.set(xlim=(0, 1), ylim=(0, 1))
     quiet(ax, "confidence (highest probability)", "accuracy (share of examples)")
     if legend:
-        add_legend(ax, loc="upper left")
+        add_legend(ax, loc="lower right")
     return ax
 
 

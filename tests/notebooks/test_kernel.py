@@ -13,9 +13,11 @@ def test_logs_of_libraries_are_left_out_and_warnings_stay():
         v4.new_output("stream", name="stderr", text=text),
         v4.new_output("stream", name="stderr", text="E0000 00:00:1.1   2 cuda_platform.cc:52] failed call to cuInit\n"),
         v4.new_output("stream", name="stdout", text="WARNING:absl: printed by the notebook\n"),
+        v4.new_output("stream", name="stderr", text="WARNING:absl:`FeatureConnector.dtype` is deprecated.\n"),
+        v4.new_output("stream", name="stdout", text="and more\n"),
     ]
     kept = kernel.without_logs(outputs)
     assert [(output.name, output.text) for output in kept] == [
         ("stderr", "UserWarning: The noise of a step is 400 times the parent's step\n"),
-        ("stdout", "WARNING:absl: printed by the notebook\n"),
+        ("stdout", "WARNING:absl: printed by the notebook\nand more\n"),
     ]
