@@ -1,4 +1,4 @@
-"""What must hold of a notebook that was executed: its outputs are whole, and of the code that stands in it."""
+"""What must hold of an executed notebook: its outputs are whole, and of the code in it."""
 
 import base64
 import hashlib
@@ -28,8 +28,8 @@ def digest(notebook) -> str:
 
 
 def is_empty(png: bytes) -> bool:
-    """Whether a picture shows nothing: the middle 60% of its width and height has one colour alone, as that of axes
-    into which nothing was drawn."""
+    """Whether a picture shows nothing: the middle 60% of its width and height has one colour
+    alone, as that of axes into which nothing was drawn."""
     pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
     height, width = pixels.shape[:2]
     middle = pixels[height // 5 : height - height // 5, width // 5 : width - width // 5]
@@ -43,7 +43,7 @@ def figures(cell) -> list[bytes]:
 
 
 def output_problems(notebook) -> list[str]:
-    """What is wrong with the outputs: an error, a cell that was not executed, an empty figure."""
+    """What is wrong with outputs: an error, a cell that was not executed, an empty figure."""
     found = []
     for number, cell in enumerate(code_cells(notebook), start=1):
         errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
@@ -60,7 +60,7 @@ def output_problems(notebook) -> list[str]:
 
 
 def stored_problems(notebook) -> list[str]:
-    """What is wrong with stored outputs, also that they are not those of a full run of the code that stands there."""
+    """What is wrong with stored outputs, also that they are not of a full run of this code."""
     record = notebook.metadata.get(RECORD)
     if not record:
         return ["it was not executed by notebooks/run.py"]

@@ -1,4 +1,4 @@
-"""Executes a notebook in a fresh kernel and a fresh folder, so that it finds nothing that an earlier run left."""
+"""Executes a notebook in a fresh kernel and folder: it finds nothing that a run before left."""
 
 import copy
 import json
@@ -13,7 +13,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-# Lines that C++ libraries and absl log on any machine without a GPU; Python's warnings are others.
+# Lines that C++ libraries and absl log on any machine without a GPU; no Python warnings.
 _LOG = re.compile(r"WARNING: All log messages before absl|[IWEF]\d{4} \d\d:\d\d:|WARNING:absl:")
 _PROVENANCE = (
     "import json, keras_langevin.experiments.provenance as p; print(json.dumps(p.provenance()))"
@@ -56,15 +56,16 @@ def executed(
     Args:
         notebook: as nbformat reads it; it is left as it is.
         fast: bool, whether `FAST` is set. Defaults to `False`.
-        cell_timeout: float, seconds after which a cell is an error, or `None`. Defaults to `None`.
+        cell_timeout: float, seconds after which a cell is an error. Defaults to `None`.
         say: is called with a line of text as each cell ends.
 
     Returns:
-        the executed copy, its switch as it was, with a record in its metadata: digest of the code, version, fast,
-        seconds, where and with what.
+        the executed copy, its switch as it was, with a record in its metadata: digest of the
+        code, version, fast, seconds, where and with what.
 
     Raises:
-        NotebookError: a cell ended with an error or took too long, or the outputs are not what they must be.
+        NotebookError: a cell ended with an error or took too long, or the outputs are not what
+            they must be.
     """
     result = switched(notebook, fast)
     with tempfile.TemporaryDirectory(prefix="notebook-") as folder:

@@ -1,14 +1,15 @@
 """Executes the notebooks in fresh kernels, and checks what is stored in them.
 
-    python notebooks/run.py                   # all of them, in full; their outputs are stored in them
-    python notebooks/run.py 01 05             # these
-    python notebooks/run.py --fast            # with FAST = True; nothing is stored
-    python notebooks/run.py --check           # executes nothing: are the stored outputs whole, and of this code?
-    python notebooks/run.py --html pages      # also a page of each; with --check of the stored outputs
+    python notebooks/run.py               # all of them, in full; stores their outputs in them
+    python notebooks/run.py 01 05         # these
+    python notebooks/run.py --fast        # with FAST = True; nothing is stored
+    python notebooks/run.py --check       # are the stored outputs whole, and of this code?
+    python notebooks/run.py --html pages  # also a page of each; with --check the stored one
 
-Each notebook is executed in a folder of its own that is empty, so that nothing is resumed, and is written when it has
-ended well, whole or not at all. The backend is that of KERAS_BACKEND, else the notebook's own choice. It exits with 1
-where a notebook fails: an error, an empty figure, or, with --check, outputs of another version of its code.
+Each notebook is executed in an empty folder of its own, so that nothing is resumed, and is written
+when it has ended well, whole or not at all. The backend is that of KERAS_BACKEND, else the
+notebook's own choice. The exit status is 1 where a notebook fails: an error, an empty figure, or,
+with --check, outputs of another version of its code.
 """
 
 import argparse
