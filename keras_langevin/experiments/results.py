@@ -1,6 +1,7 @@
 """What comparisons gave, as tables and as numbers for `keras_langevin.plots`. No Keras."""
 
 import html
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,10 +83,10 @@ class Results:
         }
 
     @property
-    def sentences(self) -> list[str]:
-        """What each setting shows, in words, as the command says it."""
+    def sentences(self) -> dict[str, list[str]]:
+        """What each setting shows, by its title, in words, as the command says it."""
         number = sum(len(cell.pairs) for cell in self.cells)
-        return [sentence for cell in self.cells for sentence in report.about_setting(cell, number)]
+        return {cell.title: report.about_setting(cell, number) for cell in self.cells}
 
     @property
     def _single(self) -> CellResult:
@@ -109,11 +110,12 @@ class Results:
         return groups[0]
 
     def __repr__(self) -> str:
-        console = Console(width=120, force_jupyter=False)
-        with console.capture() as capture:
-            for cell in self.cells:
-                console.print(report.table(cell))
-        return "\n".join([capture.get().rstrip("\n"), *(f"- {sentence}" for sentence in self.sentences)])
+        console = Console(file=io.StringIO(), width=120, force_jupyter=False, force_terminal=False, color_system=None)
+        for cell in self.cells:
+            console.print(report.table(cell))
+            for sentence in self.sentences[cell.title]:
+                console.print(f"- {sentence}", soft_wrap=True, highlight=False, markup=False)
+        return console.file.getvalue().rstrip("\n")
 
     def _repr_html_(self) -> str:
         parts = []
@@ -121,7 +123,7 @@ class Results:
             head, *rows = tables.COLUMNS, *tables.cell_rows(cell)
             parts.append(f"<h4>{html.escape(cell.title)}</h4><table>{_row(head, 'th')}")
             parts += [*(_row(row, "td") for row in rows), "</table>"]
-        parts += ["<ul>", *(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences), "</ul>"]
+            parts += ["<ul>", *(f"<li>{html.escape(each)}</li>" for each in self.sentences[cell.title]), "</ul>"]
         return "".join(parts)
 
 

@@ -72,7 +72,8 @@ def _places(x, number: int) -> np.ndarray:
 def _curves_with_band(ax, x, curves: np.ndarray, label: str, colour: str, linestyle: str):
     mark = {"marker": "."} if len(x) == 1 else {}  # one epoch is no line
     ax.fill_between(x, curves.min(axis=0), curves.max(axis=0), color=colour, alpha=0.12, linewidth=0)
-    ax.plot(x, curves.T, color=colour, alpha=0.35, linewidth=0.8, **mark)
+    alpha = 0.35 if len(curves) <= 5 else 0.15  # many lines would hide the mean
+    ax.plot(x, curves.T, color=colour, alpha=alpha, linewidth=0.8, **mark)
     ax.plot(x, curves.mean(axis=0), color=colour, linewidth=2, label=label, linestyle=linestyle, **mark)
 
 

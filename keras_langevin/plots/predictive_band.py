@@ -78,5 +78,5 @@ def predictive_band(
         ax.scatter(*points, s=14, color=COLOURS[0], linewidths=0, zorder=3, label="observations")
     quiet(ax, xlabel, ylabel)
     if legend:
-        add_legend(ax, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)  # above, where it hides no data
+        add_legend(ax)
     return ax

@@ -59,9 +59,10 @@ def quiet(ax, xlabel: str, ylabel: str):
 
 
 def add_legend(ax, **options):
-    """A legend without a frame, where anything has a label."""
+    """A legend without a frame, where anything has a label: above the axes, where it hides no data."""
     if ax.get_legend_handles_labels()[1]:
-        ax.legend(frameon=False, fontsize=FONT, **options)
+        above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
+        ax.legend(frameon=False, fontsize=FONT, **options or above)
 
 
 def plain(text: str) -> str:

@@ -60,6 +60,12 @@ def test_a_notebook_shows_tables_and_sentences():
     results = Results(tuple(analyse([cell_of(comparison, records)])), Path("out"))
     shown = results._repr_html_()
     assert shown.count("<table>") == 1 and shown.count("<tr>") == 3 and "L-Adam on &lt;b&gt;" in shown
-    assert all(f"<li>{sentence}</li>".replace("<b>", "&lt;b&gt;") in shown for sentence in results.sentences)
+    ((title, sentences),) = results.sentences.items()
+    assert title == "dense-30 on digits" and sentences
+    assert all(f"<li>{sentence}</li>".replace("<b>", "&lt;b&gt;") in shown for sentence in sentences)
     text = repr(results)
-    assert "dense-30 on digits, 3 epochs" in text and all(sentence in text for sentence in results.sentences)
+    assert (
+        "\x1b" not in text
+        and "dense-30 on digits, 3 epochs" in text
+        and all(sentence in text for sentence in sentences)
+    )
