@@ -57,7 +57,7 @@ def measure(rounds: int):
 
 
 def plot(out: Path):
-    from keras_langevin.experiments.plots import new_figure, save_figure
+    from keras_langevin.plots.files import new_figure, save_figure
 
     files = sorted(RESULTS.glob("update_growth-*.json"))
     if not files:

@@ -17,7 +17,7 @@ import keras_langevin
 
 PACKAGE = Path(keras_langevin.__file__).parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], "keras_langevin."))
-WITHOUT_KERAS = ("tuning", "config", "store", "statistics", "plots", "report", "progress")
+WITHOUT_KERAS = ("tuning", "config", "store", "statistics", "report", "results", "progress")
 
 
 def run_python(code, **environment):
@@ -75,14 +75,14 @@ def test_command_imports_no_keras_before_it_must():
     assert "| keras\n" not in result.stderr
 
 
-@pytest.mark.parametrize("name", WITHOUT_KERAS)
+@pytest.mark.parametrize("name", [*(f"experiments.{name}" for name in WITHOUT_KERAS), "plots", "plots.samples"])
 def test_results_are_read_without_keras(name):
     """As the command does it: these modules load where `keras` cannot be imported."""
     code = f"""
 import sys
 sys.modules["keras"] = None
 sys.argv = ["keras-langevin"]
-import keras_langevin.experiments.{name}
+import keras_langevin.{name}
 """
     result = run_python(code)
     assert result.returncode == 0, result.stderr
@@ -99,6 +99,12 @@ def imported_modules(name):
                 yield full if full in MODULES else node.module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("keras_langevin"))
+
+
+def test_plots_take_numbers_and_know_nothing_of_where_they_are_from():
+    for name in (name for name in MODULES if name.startswith("keras_langevin.plots")):
+        for target in imported_modules(name):
+            assert target.split(".")[1] in ("plots", "files", "values", "confidence"), f"{name} imports {target}"
 
 
 def test_imports_run_one_way():
@@ -119,7 +125,7 @@ def test_imports_run_one_way():
 
 def test_optimizers_models_datasets_and_sampling_do_not_import_one_another():
     rooms = ("optimizers", "models", "datasets", "sampling")
-    everybodys = ("names", "files", "archive", "values", "keras_internals")
+    everybodys = ("names", "files", "archive", "values", "confidence", "keras_internals")
     for name in MODULES:
         room = name.split(".")[1]
         for target in imported_modules(name):

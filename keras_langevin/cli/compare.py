@@ -1,7 +1,6 @@
 """`keras-langevin compare`: train optimizers side by side and show what differs."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -13,10 +12,9 @@ from keras_langevin.cli.parsing import UsageError, add_data_dir, add_data_file
 from keras_langevin.cli.showing import show
 from keras_langevin.experiments import tuning
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.sweep import SETTINGS, Sweep, config_text, read_config
-from keras_langevin.files import StorageError, replaced, writing_to
-
-DEFAULT_FOLDER = "keras-langevin-results"
+from keras_langevin.experiments.store import DEFAULT_FOLDER
+from keras_langevin.experiments.sweep import SETTINGS, Sweep, read_config
+from keras_langevin.files import StorageError
 
 
 def add(commands):
@@ -131,9 +129,12 @@ def run(options: argparse.Namespace) -> int:
         Sweep(settings)  # errors that need no Keras come at once
         backend = start_keras(options.backend)
         engine = chosen_engine(options)
-        cells, out = _prepared(Sweep(settings, backend), options)
+        from keras_langevin.experiments import comparing
+
+        sweep = Sweep(settings, backend)
+        cells, out = comparing.prepared(sweep, options.out, data_dir=options.data_dir, data_file=options.data_file)
         _watchers(cells, options)  # a package that is missing is an error now
-        _write_config(out, settings)
+        comparing.write_config(out, settings)
         trials = tuning.trials(cells)
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
@@ -156,18 +157,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _train(cells: list, engine, options: argparse.Namespace, console: Console):
-    from keras_langevin.experiments import runner
-    from keras_langevin.experiments.progress import RunsProgress
+    from keras_langevin.experiments import comparing
 
-    with RunsProgress(cells, console) as progress:
-        runner.run(
-            cells,
-            engine,
-            watchers=[progress, *_watchers(cells, options)],
-            save_weights=options.save_weights,
-            checkpoint_seconds=options.checkpoint_seconds,
-            data_on_device=options.data_on_device,
-        )
+    comparing.train(
+        cells,
+        engine,
+        console,
+        watchers=_watchers(cells, options),
+        save_weights=options.save_weights,
+        checkpoint_seconds=options.checkpoint_seconds,
+        data_on_device=options.data_on_device,
+    )
 
 
 def _watchers(cells: list, options: argparse.Namespace) -> list:
@@ -185,31 +185,6 @@ def _settings(options: argparse.Namespace) -> dict:
         if isinstance(value, list) and len(value) == 1 and name != "optimizers":
             given[name] = value[0]
     return (read_config(options.config) if options.config else {}) | given
-
-
-def _prepared(sweep: Sweep, options: argparse.Namespace):
-    """The comparisons, ready to be trained, and the folder that holds them all."""
-    from keras_langevin.experiments import runner
-    from keras_langevin.experiments.store import Store
-
-    cells, loaded = [], {}
-    for comparison in sweep.comparisons:
-        same_data = (comparison.dataset, comparison.validation_fraction, comparison.limit)
-        data = runner.prepare(
-            comparison, data_dir=options.data_dir, data_file=options.data_file, data=loaded.get(same_data)
-        )
-        loaded[same_data] = data
-        cells.append((replace(comparison, dataset_note=data.note), data))
-    single = len(cells) == 1
-    default = cells[0][0].folder_name if single else sweep.folder_name
-    out = Path(options.out or Path(DEFAULT_FOLDER) / default)
-    folders = [out if single else out / comparison.folder_name for comparison, _ in cells]
-    return [runner.Cell(*cell, Store(folder, cell[0])) for cell, folder in zip(cells, folders, strict=True)], out
-
-
-def _write_config(out: Path, settings: dict):
-    with writing_to(out), replaced(out / "experiment.toml") as file:
-        file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
 
 
 def _show_plan(cells: list, out: Path, console: Console):
@@ -250,10 +225,10 @@ def _header(comparison: Comparison, store) -> str:
 
 
 def _report(cells: list, out: Path, console: Console) -> int:
-    from keras_langevin.experiments import report
+    from keras_langevin.experiments import comparing, report
 
     try:
-        results = report.analyse(report.collect([cell.store.folder for cell in cells], recursive=False))
+        results = comparing.analysed(cells)
         written = report.write(results, out, title=_title([cell.comparison for cell in cells]))
     except ValueError as error:
         raise UsageError(error) from error

@@ -1,4 +1,4 @@
-"""Side-by-side experiments: configuration, runs, records, statistics, pictures.
+"""Side-by-side experiments: configuration, runs, records, statistics, reports.
 
-`config`, `store`, `statistics`, `plots` and `report` need no Keras, so that results are read and drawn anywhere.
+`config`, `store`, `statistics` and `report` need no Keras, so that results are read and drawn anywhere.
 """

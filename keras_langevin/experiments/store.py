@@ -13,6 +13,7 @@ from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.files import replaced, writing_to
 from keras_langevin.names import file_name
 
+DEFAULT_FOLDER = "keras-langevin-results"
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")  # what Keras calls them
 

@@ -7,6 +7,7 @@ from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from keras_langevin.optimizers.describe import describe
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.layer_noise import layer_noise
 from keras_langevin.optimizers.registry import REGISTRY, get
 from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.schedules import LogSchedule, posterior_sigma
@@ -29,5 +30,6 @@ __all__ = [
     "LogSchedule",
     "describe",
     "get",
+    "layer_noise",
     "posterior_sigma",
 ]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_langevin.confidence import confidence_bins
+
 _SMALLEST = np.finfo("float32").tiny  # in place of a probability that was rounded to 0
 
 
@@ -62,12 +64,7 @@ def expected_calibration_error(probabilities, labels, num_bins: int = 15) -> flo
     References:
         C. Guo et al., On calibration of modern neural networks, ICML 2017, equation (3).
     """
-    probabilities = np.asarray(probabilities, float)
-    confidence = probabilities.max(axis=-1)
-    right = probabilities.argmax(axis=-1) == labels
-    bins = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
-    # (n_b / n) |accuracy_b − confidence_b| = |Σ_{i in b} (right_i − confidence_i)| / n
-    return float(np.abs(np.bincount(bins, right - confidence, minlength=num_bins)).sum() / len(right))
+    return confidence_bins(probabilities, labels, num_bins).expected_calibration_error
 
 
 def class_labels(labels, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,34 +1,20 @@
 """What each figure of a report draws into its axes."""
 
 import textwrap
-from itertools import cycle, islice
 
-import numpy as np
-
-from keras_langevin.experiments.plots import (
-    COLOURS,
-    curves_with_band,
-    diverged_curve,
-    gain_against_depth,
-    paired_difference_row,
-    plain,
-)
+from keras_langevin import plots
 from keras_langevin.experiments.report.analysis import CellResult
+from keras_langevin.experiments.report.curves import curves_of
 from keras_langevin.experiments.report.depth import DepthGroup
-from keras_langevin.experiments.report.numbers import count
+from keras_langevin.plots import style
+from keras_langevin.plots.style import Styles
 
-FONT = 9
 CURVES = {"train_loss": "train loss (cross-entropy)", "validation_accuracy": "validation accuracy (%)"}
-POINTS = "difference in test accuracy (percentage points)"
-
-Styles = dict[str, tuple[str, str]]
 
 
 def styles(results: list[CellResult]) -> Styles:
     """A colour and a line style for each optimizer, the same in all figures of a report."""
-    labels = list(dict.fromkeys(arm.label for result in results for arm in result.arms))
-    pairs = ((colour, line) for line in cycle(("-", "--", ":", "-.")) for colour in COLOURS)
-    return dict(zip(labels, islice(pairs, len(labels)), strict=True))
+    return style.styles(arm.label for result in results for arm in result.arms)
 
 
 def curves_axes(ax, result: CellResult, name: str, styles: Styles):
@@ -44,21 +30,11 @@ def curves_axes(ax, result: CellResult, name: str, styles: Styles):
         The Axes.
     """
     percent = name == "validation_accuracy"
-    for arm in result.arms:
-        colour, linestyle = styles[arm.label]
-        curves = [(run.status, (100 if percent else 1) * np.array(run.curves[name], float)) for run in arm.runs]
-        whole = [curve for status, curve in curves if status == "finished" and len(curve)]
-        longest = max(map(len, whole), default=0)
-        whole = [curve for curve in whole if len(curve) == longest]
-        if whole:
-            curves_with_band(ax, whole, label=plain(arm.label), colour=colour, linestyle=linestyle)
-        for status, curve in curves:
-            if status == "diverged":
-                diverged_curve(ax, curve, colour=colour)
+    finished, diverged = curves_of(result, name)
+    plots.curves(finished, diverged=diverged, ylabel=CURVES[name], styles=styles, legend=False, ax=ax)
     drop_epoch = result.cell.comparison.drop_epoch
     if drop_epoch < result.cell.comparison.epochs:
         ax.axvline(drop_epoch + 0.5, color="0.6", linestyle=":", linewidth=1)
-    _quiet(ax, "epoch", CURVES[name])
     if percent:
         ax.set_ylim(0, 100)
     else:
@@ -77,31 +53,19 @@ def differences_axes(ax, results: list[CellResult], styles: Styles):
     Returns:
         The Axes.
     """
-    row = 0.0
+    top = 0.0
     for result in results:
-        for line in title_lines(result):
-            _row_text(ax, row, plain(line), fontweight="bold")
-            row -= 0.5
-        for pair in result.pairs:
-            colour, _ = styles[pair.label]
-            _row_text(ax, row, plain(shortened(f"{pair.name}, {count(len(pair.seeds), 'seed')}")))
-            difference = pair.difference
-            ax.vlines(0, row - 0.9, row - 0.25, color="0.5", linewidth=1)  # in pieces, for it would cross the names
-            paired_difference_row(
-                ax,
-                row - 0.5,
-                difference.values,
-                mean=difference.mean,
-                interval=(difference.low, difference.high),
-                colour=colour,
-                marked=pair.diverged,
+        if result.pairs:
+            plots.paired_differences(
+                {pair.name: pair.difference.values for pair in result.pairs},
+                intervals={pair.name: (pair.difference.low, pair.difference.high) for pair in result.pairs},
+                marked={pair.name: pair.diverged for pair in result.pairs},
+                heading="\n".join(title_lines(result)),
+                styles={pair.name: styles[pair.label] for pair in result.pairs},
+                top=top,
+                ax=ax,
             )
-            row -= 1.3
-        row -= 0.2 if result.pairs else 0
-    ax.set_ylim(row + 0.2, 0.4)
-    ax.set_yticks([])
-    _quiet(ax, POINTS, "")
-    ax.spines["left"].set_visible(False)
+            top = ax.get_ylim()[0]
     return ax
 
 
@@ -116,27 +80,17 @@ def depth_axes(ax, group: DepthGroup, styles: Styles):
     Returns:
         The Axes.
     """
-    ax.axhline(0, color="0.5", linewidth=1)
-    all_depths = sorted({depth for points in group.series.values() for depth in points})
-    span = (all_depths[-1] - all_depths[0]) or 1
-    for index, (name, points) in enumerate(group.series.items()):
-        colour, linestyle = styles[group.labels[name]]
-        shift = 0.012 * span * (index - (len(group.series) - 1) / 2)  # so that bars stand side by side
-        depths = sorted(points)
-        differences = [points[depth].difference for depth in depths]
-        gain_against_depth(
-            ax,
-            np.array(depths) + shift,
-            [difference.mean for difference in differences],
-            [difference.low for difference in differences],
-            [difference.high for difference in differences],
-            label=plain(name),
-            colour=colour,
-            linestyle=linestyle,
-        )
-    ax.set_xticks(all_depths)
-    _quiet(ax, "depth (the number in the model's name)", "difference in test accuracy\n(percentage points)")
-    return ax
+    points = {name: {depth: pair.difference for depth, pair in pairs.items()} for name, pairs in group.series.items()}
+    return plots.gain_against_depth(
+        {name: {depth: found.values for depth, found in own.items()} for name, own in points.items()},
+        intervals={
+            name: {depth: (found.low, found.high) for depth, found in own.items()} for name, own in points.items()
+        },
+        xlabel="depth (the number in the model's name)",
+        styles={name: styles[group.labels[name]] for name in group.series},
+        legend=False,
+        ax=ax,
+    )
 
 
 def title_lines(result: CellResult) -> list[str]:
@@ -147,16 +101,3 @@ def title_lines(result: CellResult) -> list[str]:
 def shortened(text: str, most: int = 60) -> str:
     """A text of so many letters at most."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _row_text(ax, height: float, text: str, **options):
-    transform = ax.get_yaxis_transform()
-    # not in the layout: a long name would squeeze the axes
-    ax.text(0.0, height, text, transform=transform, fontsize=FONT, va="center", in_layout=False, **options)
-
-
-def _quiet(ax, xlabel: str, ylabel: str):
-    ax.set_xlabel(xlabel, fontsize=FONT)
-    ax.set_ylabel(ylabel, fontsize=FONT)
-    ax.tick_params(labelsize=FONT)
-    ax.spines[["top", "right"]].set_visible(False)

@@ -2,12 +2,9 @@
 
 import textwrap
 
-from keras_langevin.experiments.plots import new_figure, plain
 from keras_langevin.experiments.report.analysis import CellResult
 from keras_langevin.experiments.report.axes import (
     CURVES,
-    FONT,
-    Styles,
     curves_axes,
     depth_axes,
     differences_axes,
@@ -16,6 +13,9 @@ from keras_langevin.experiments.report.axes import (
 )
 from keras_langevin.experiments.report.depth import DepthGroup
 from keras_langevin.experiments.report.numbers import count
+from keras_langevin.plots.files import new_figure
+from keras_langevin.plots.paired_differences import GAP, HEADING, ROW
+from keras_langevin.plots.style import FONT, Styles, plain
 
 # In inches: made for a telephone; two or three stand side by side on a desktop.
 NARROW = 4.4
@@ -54,7 +54,7 @@ def differences_figure(results: list[CellResult], styles: Styles):
 
 def _height(results: list[CellResult]) -> float:
     """In inches; no more than a picture can be high."""
-    rows = sum(0.5 * len(title_lines(result)) + 1.3 * len(result.pairs) + 0.2 for result in results if result.pairs)
+    rows = sum(HEADING * len(title_lines(result)) + ROW * len(result.pairs) + GAP for result in results if result.pairs)
     return min(0.36 * rows + 0.8, 400)
 
 

@@ -3,7 +3,7 @@
 import io
 from xml.etree import ElementTree
 
-from keras_langevin.experiments.plots import write_figure
+from keras_langevin.plots.files import write_figure
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 

@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-from keras_langevin.experiments.plots import save_figure
 from keras_langevin.experiments.report.analysis import CellResult
 from keras_langevin.experiments.report.comma_separated import write_differences, write_results
 from keras_langevin.experiments.report.contents import contents
@@ -11,6 +10,7 @@ from keras_langevin.experiments.report.html import html
 from keras_langevin.experiments.report.latex import latex
 from keras_langevin.experiments.report.markdown import markdown
 from keras_langevin.files import replaced
+from keras_langevin.plots.files import save_figure
 
 
 def write(results: list[CellResult], folder: str | Path, *, title: str | None = None) -> list[Path]:

@@ -6,10 +6,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.plots import COLOURS, write_figure
 from keras_langevin.experiments.report import axes, figures
 from keras_langevin.experiments.report.analysis import analyse
 from keras_langevin.experiments.report.depth import depth_groups
+from keras_langevin.plots.files import write_figure
+from keras_langevin.plots.style import COLOURS
 from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record, results_of
 
 SOME = [

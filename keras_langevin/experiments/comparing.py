@@ -1,0 +1,120 @@
+"""A comparison in one call, from Python or from the command line."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+from rich.console import Console
+
+from keras_langevin.experiments import engines, report, runner, tuning
+from keras_langevin.experiments.progress import RunsProgress
+from keras_langevin.experiments.results import Results
+from keras_langevin.experiments.store import DEFAULT_FOLDER, Store
+from keras_langevin.experiments.sweep import Sweep, config_text
+from keras_langevin.experiments.watching import Watcher
+from keras_langevin.files import replaced, writing_to
+
+
+def compare(
+    out: str | Path | None = None,
+    *,
+    data_dir: str | Path | None = None,
+    data_file: str | Path | None = None,
+    engine: runner.Engine | None = None,
+    verbose: bool = True,
+    **settings,
+) -> Results:
+    """Trains optimizers side by side, as `keras-langevin compare` does, and returns the results.
+
+    Settings are those of the command and of `Comparison`, with underscores; a list of values makes a grid. Finished
+    runs are kept in `out`: the same call again, or the same command, goes on from there and trains none twice.
+
+    Args:
+        out: folder of the results. Defaults to `keras-langevin-results/MODEL-DATASET-...`, as for the command.
+        data_dir, data_file: as in `datasets.load`. Default to `None`.
+        engine: what trains, such as `engines.Processes(workers=2)`. Defaults to `engines.Local()`, this process.
+        verbose: bool, whether a line is printed as each run ends. Defaults to `True`.
+        **settings: `model`, `depth`, `dataset`, `optimizers`, `epochs`, `batch_size`, `learning_rate`, `sigma`, `seeds`
+            and the other settings of `Comparison`.
+
+    Returns:
+        `Results`: tables, curves and paired differences as numbers.
+
+    Raises:
+        ValueError: an unknown setting or a value out of its range, before anything is trained; the folder holds other
+            results.
+        StorageError: the folder cannot be written; what it holds stays.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     results = compare(folder, model="dense-1", optimizers=["adam", "ladam"], epochs=1, seeds=1, verbose=False)
+    >>> list(results.curves("train_loss")), list(results.differences)
+    (['Adam', 'L-Adam'], ['L-Adam − Adam'])
+    """
+    cells, out = prepared(Sweep(settings, keras.backend.backend()), out, data_dir=data_dir, data_file=data_file)
+    write_config(out, settings)
+    # not rich's display for notebooks, which needs a widget
+    console = Console(force_jupyter=False, quiet=not verbose)
+    engine = engines.Local() if engine is None else engine
+    trials = tuning.trials(cells)
+    if trials:
+        train(trials, engine, console)
+    cells = tuning.settled(cells)
+    train(cells, engine, console)
+    return Results(tuple(analysed(cells)), out)
+
+
+def prepared(
+    sweep: Sweep, out: str | Path | None = None, *, data_dir=None, data_file=None
+) -> tuple[list[runner.Cell], Path]:
+    """The comparisons of a sweep, ready to be trained, and the folder that holds them all.
+
+    Args:
+        sweep: the comparisons.
+        out: that folder. Defaults to one below `DEFAULT_FOLDER`.
+        data_dir, data_file: as in `datasets.load`. Default to `None`.
+
+    Raises:
+        ValueError: see `runner.prepare` and `Store`.
+    """
+    ready, loaded = [], {}
+    for comparison in sweep.comparisons:
+        same_data = (comparison.dataset, comparison.validation_fraction, comparison.limit)
+        data = runner.prepare(comparison, data_dir=data_dir, data_file=data_file, data=loaded.get(same_data))
+        loaded[same_data] = data
+        ready.append((replace(comparison, dataset_note=data.note), data))
+    single = len(ready) == 1
+    default = ready[0][0].folder_name if single else sweep.folder_name
+    out = Path(out or Path(DEFAULT_FOLDER) / default)
+    folders = [out if single else out / comparison.folder_name for comparison, _ in ready]
+    return [runner.Cell(*pair, Store(folder, pair[0])) for pair, folder in zip(ready, folders, strict=True)], out
+
+
+def write_config(out: Path, settings: dict):
+    """Writes the settings beside the results, for `keras-langevin compare --config`."""
+    with writing_to(out), replaced(out / "experiment.toml") as file:
+        file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
+
+
+def train(
+    cells: list[runner.Cell], engine: runner.Engine, console: Console, *, watchers: Sequence[Watcher] = (), **how
+):
+    """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends.
+
+    Args:
+        cells: the comparisons.
+        engine: what trains.
+        console: rich's console.
+        watchers: are told what happens, too. Defaults to none.
+        **how: as `runner.run` takes them: `save_weights`, `checkpoint_seconds`, `data_on_device`.
+    """
+    with RunsProgress(cells, console) as progress:
+        runner.run(cells, engine, watchers=[progress, *watchers], **how)
+
+
+def analysed(cells: list[runner.Cell]) -> list:
+    """The numbers of a report over what these comparisons have on record."""
+    return report.analyse(report.collect([cell.store.folder for cell in cells], recursive=False))

@@ -1,0 +1,131 @@
+"""What comparisons gave, as tables and as numbers for `keras_langevin.plots`. No Keras."""
+
+import html
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from keras_langevin.experiments import report
+from keras_langevin.experiments.report import tables
+from keras_langevin.experiments.report.analysis import CellResult
+from keras_langevin.experiments.report.curves import curves_of
+from keras_langevin.experiments.report.depth import DepthGroup, depth_groups
+from keras_langevin.names import unknown
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, repr=False)
+class Results:
+    """The settings of a comparison, or of a grid, with their numbers; a notebook shows it as tables and sentences.
+
+    Attributes:
+        cells: what `report.analyse` returned, one for each setting.
+        folder: Path, where the runs are.
+    """
+
+    cells: tuple[CellResult, ...]
+    folder: Path
+
+    def only(self, **settings) -> "Results":
+        """The settings with these values, e.g. `results.only(model="dense-30")`; p-values stay corrected over all.
+
+        Raises:
+            ValueError: no setting has them, or there is no such name.
+        """
+        for name in settings:
+            if name not in self.cells[0].cell.settings:
+                raise unknown("setting", name, self.cells[0].cell.settings)
+        found = [cell for cell in self.cells if all(cell.cell.settings[name] == settings[name] for name in settings)]
+        if not found:
+            titles = "; ".join(cell.title for cell in self.cells)
+            raise ValueError(f"There must be a setting with {settings}. Received: none. There are: {titles}.")
+        return replace(self, cells=tuple(found))
+
+    def curves(self, name: str) -> dict[str, np.ndarray]:
+        """By optimizer, an array of shape `(num_seeds, num_epochs)` of the runs that finished; accuracies in percent.
+
+        Args:
+            name: str, `"train_loss"`, `"train_accuracy"`, `"validation_loss"` or `"validation_accuracy"`.
+        """
+        return curves_of(self._single, name)[0]
+
+    def diverged(self, name: str) -> dict[str, list[np.ndarray]]:
+        """By optimizer, the curves of the runs that diverged, up to there."""
+        return curves_of(self._single, name)[1]
+
+    @property
+    def differences(self) -> dict[str, np.ndarray]:
+        """By name, `L-Adam − Adam`, the difference in test accuracy on each seed, in percentage points."""
+        return {pair.name: pair.difference.values for pair in self._single.pairs}
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """By name, the 95% bootstrap interval of the mean difference."""
+        return {pair.name: (pair.difference.low, pair.difference.high) for pair in self._single.pairs}
+
+    @property
+    def differences_by_depth(self) -> dict[str, dict[int, np.ndarray]]:
+        """By name and depth, the difference in test accuracy on each seed, in percentage points."""
+        series = self._by_depth.series
+        return {name: {d: pair.difference.values for d, pair in pairs.items()} for name, pairs in series.items()}
+
+    @property
+    def intervals_by_depth(self) -> dict[str, dict[int, Interval]]:
+        """By name and depth, the 95% bootstrap interval of the mean difference."""
+        series = self._by_depth.series
+        return {
+            name: {d: (pair.difference.low, pair.difference.high) for d, pair in pairs.items()}
+            for name, pairs in series.items()
+        }
+
+    @property
+    def sentences(self) -> dict[str, list[str]]:
+        """What each setting shows, by its title, in words, as the command says it."""
+        number = sum(len(cell.pairs) for cell in self.cells)
+        return {cell.title: report.about_setting(cell, number) for cell in self.cells}
+
+    @property
+    def _single(self) -> CellResult:
+        if len(self.cells) > 1:
+            titles = "; ".join(cell.title for cell in self.cells)
+            raise ValueError(
+                f"Curves and differences are those of one setting. Received: {len(self.cells)}: {titles}. Choose one, "
+                f"as in `results.only(model={self.cells[0].cell.comparison.model!r})`."
+            )
+        return self.cells[0]
+
+    @property
+    def _by_depth(self) -> DepthGroup:
+        groups = depth_groups(list(self.cells))
+        if len(groups) != 1:
+            titles = "; ".join(cell.title for cell in self.cells)
+            raise ValueError(
+                "Differences by depth are those of nets that differ in depth alone. Received: "
+                f"{len(groups)} groups of such, in {titles}. Choose some by `results.only(...)`."
+            )
+        return groups[0]
+
+    def __repr__(self) -> str:
+        console = Console(file=io.StringIO(), width=120, force_jupyter=False, force_terminal=False, color_system=None)
+        for cell in self.cells:
+            console.print(report.table(cell))
+            for sentence in self.sentences[cell.title]:
+                console.print(f"- {sentence}", soft_wrap=True, highlight=False, markup=False)
+        return console.file.getvalue().rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        parts = []
+        for cell in self.cells:
+            head, *rows = tables.COLUMNS, *tables.cell_rows(cell)
+            parts.append(f"<h4>{html.escape(cell.title)}</h4><table>{_row(head, 'th')}")
+            parts += [*(_row(row, "td") for row in rows), "</table>"]
+            parts += ["<ul>", *(f"<li>{html.escape(each)}</li>" for each in self.sentences[cell.title]), "</ul>"]
+        return "".join(parts)
+
+
+def _row(cells, tag: str) -> str:
+    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"

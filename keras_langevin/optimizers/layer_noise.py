@@ -1,0 +1,75 @@
+"""How large the noise is, element by element."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_langevin.optimizers.langevin import Langevin
+
+
+def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
+    """The standard deviation of the next noise in each layer, for each element of its weights.
+
+        s = σ · √γ · √P
+
+    P is read from the optimizer's slots as they are: it is that of the latest update (LAdadelta's with the squared
+    steps that the next one begins with). Before the first one the slots are zero, and P near its bound.
+    `plots.noise_histogram` draws what is returned.
+
+    Args:
+        optimizer: a built Langevin optimizer (`model.fit` builds it). It may be wrapped in a `LossScaleOptimizer`.
+
+    Returns:
+        dict from a layer's path, in the model's order, to an array of shape `(num_elements,)`, in the weights' unit;
+        zeros for a layer that is not noisy.
+
+    Raises:
+        ValueError: the optimizer is not a Langevin one, or is not built yet.
+
+    Example:
+
+    >>> import keras
+    >>> from keras_langevin.optimizers import LSGD, layer_noise
+    >>> layers = [keras.layers.Dense(2, name="first"), keras.layers.Dense(1, name="last")]
+    >>> model = keras.Sequential([keras.Input((1,)), *layers], name="net")
+    >>> optimizer = LSGD(0.01, sigma=0.5, layers=1)
+    >>> optimizer.build(model.trainable_variables)
+    >>> {path: values.round(4).tolist() for path, values in layer_noise(optimizer).items()}
+    {'net/first': [0.05, 0.05, 0.05, 0.05], 'net/last': [0.0, 0.0, 0.0]}
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if not isinstance(optimizer, Langevin):
+        raise ValueError(
+            "`layer_noise` needs a Langevin optimizer. Received: "
+            f"{type(optimizer).__name__}, which adds no noise. Use one of `keras_langevin.optimizers`, as in `LAdam()`."
+        )
+    if not optimizer.built:
+        raise ValueError(
+            "`layer_noise` needs an optimizer that knows its variables. Received one that is not built yet. Train a "
+            "step, or call `optimizer.build(model.trainable_variables)`."
+        )
+    noisy = {index for group in optimizer.noisy_groups for index in group.indices}
+    scale = _number(optimizer.sigma) * np.sqrt(_number(optimizer.learning_rate))
+    # the counter that the last update saw: P is asked for when an update is made and not yet counted
+    last = max(int(_number(optimizer.iterations)) * (optimizer.gradient_accumulation_steps or 1) - 1, 0)
+    with keras.StatelessScope(state_mapping=[(optimizer._iterations, ops.convert_to_tensor(last))]):
+        return {
+            group.path: np.concatenate(
+                [_of_variable(optimizer, index, index in noisy, scale) for index in group.indices]
+            )
+            for group in optimizer._groups
+        }
+
+
+def _of_variable(optimizer: Langevin, index: int, is_noisy: bool, scale: float) -> np.ndarray:
+    variable = optimizer._trainable_variables[index]
+    if not is_noisy:
+        return np.zeros(int(np.prod(variable.shape)))
+    pool = optimizer.pool_of([index])
+    part = pool if optimizer.elementwise_preconditioner else variable
+    factor = ops.convert_to_numpy(optimizer.preconditioner(part, optimizer.before_step(part)))
+    return np.ravel(np.broadcast_to(scale * np.sqrt(np.asarray(factor, float)), np.shape(factor) or variable.shape))
+
+
+def _number(value) -> float:
+    return float(ops.convert_to_numpy(value))

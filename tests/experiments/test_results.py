@@ -1,0 +1,71 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_langevin.experiments.report.analysis import analyse
+from keras_langevin.experiments.results import Results
+from tests.experiments.records import COMPARISON, cell_of, of_seeds, record
+
+RECORDS = [*of_seeds([0.5, 0.5, 0.5], [0.6, 0.7]), record("ladam", 2, 0.1, status="diverged", epochs=2)]
+
+
+def of_depths(*depths, records=RECORDS):
+    cells = [cell_of(dataclasses.replace(COMPARISON, model=f"dense-{d}"), records) for d in depths]
+    return Results(tuple(analyse(cells)), Path("out"))
+
+
+def test_curves_are_of_what_finished_and_accuracies_in_percent():
+    results = of_depths(30)
+    assert results.curves("validation_accuracy")["L-Adam"].tolist() == [[10, 40, 60], [10, 40, 70]]
+    assert results.curves("train_loss")["Adam"].shape == (3, 3)
+    assert [curve.tolist() for curve in results.diverged("train_loss")["L-Adam"]] == [[2.0, 1.0]]
+    with pytest.raises(ValueError, match="Unknown curve 'train_los'"):
+        results.curves("train_los")
+
+
+def test_differences_are_in_percentage_points_with_their_interval():
+    results = of_depths(30)
+    np.testing.assert_allclose(results.differences["L-Adam − Adam"], [10, 20, -40])
+    low, high = results.intervals["L-Adam − Adam"]
+    assert low < -10 / 3 < high
+
+
+def test_differences_by_depth():
+    results = of_depths(3, 30)
+    (pairs,) = results.differences_by_depth.values()
+    assert list(pairs) == [3, 30] and pairs[3].tolist() == pytest.approx([10, 20, -40])
+    (intervals,) = results.intervals_by_depth.values()
+    assert intervals[3] == of_depths(3).intervals["L-Adam − Adam"]
+    with pytest.raises(ValueError, match="Received: 0 groups"):
+        _ = of_depths(3).differences_by_depth
+
+
+def test_one_setting_is_chosen_by_its_values():
+    results = of_depths(3, 30)
+    with pytest.raises(ValueError, match=r"those of one setting. Received: 2: dense-3 on digits; dense-30 on digits"):
+        results.curves("train_loss")
+    assert results.only(model="dense-30").cells == results.cells[1:]
+    with pytest.raises(ValueError, match="There must be a setting with"):
+        results.only(model="dense-4")
+    with pytest.raises(ValueError, match="Unknown setting 'modle'"):
+        results.only(modle="dense-30")
+
+
+def test_a_notebook_shows_tables_and_sentences():
+    name = "ladam@<b>"
+    comparison = dataclasses.replace(COMPARISON, optimizers=("adam", name))
+    records = [*of_seeds([0.5, 0.5], []), record(name, 0, 0.6)]
+    results = Results(tuple(analyse([cell_of(comparison, records)])), Path("out"))
+    shown = results._repr_html_()
+    assert shown.count("<table>") == 1 and shown.count("<tr>") == 3 and "L-Adam on &lt;b&gt;" in shown
+    ((title, sentences),) = results.sentences.items()
+    assert title == "dense-30 on digits" and sentences
+    assert all(f"<li>{sentence}</li>".replace("<b>", "&lt;b&gt;") in shown for sentence in sentences)
+    text = repr(results)
+    assert (
+        "\x1b" not in text
+        and "dense-30 on digits, 3 epochs" in text
+        and all(sentence in text for sentence in sentences)
+    )

@@ -1,0 +1,67 @@
+import nbformat
+import pytest
+import run
+
+from tests.notebooks.small import EMPTY, FAST, FIGURE, notebook
+
+
+def write(folder, made, name="01_small.ipynb"):
+    nbformat.write(made, folder / name)
+    return folder / name
+
+
+def test_a_full_run_stores_outputs_that_pass_the_check(tmp_path, capsys):
+    made = notebook(FAST, "import os\nprint(FAST, sorted(os.listdir()))\nopen('left', 'w').close()", FIGURE)
+    path = write(tmp_path, made)
+    assert run.main(["--check"], tmp_path) == 1
+    assert "01_small.ipynb: it was not executed by notebooks/run.py" in capsys.readouterr().err
+    for _ in range(2):  # the second finds nothing of the first
+        assert run.main([], tmp_path) == 0
+        stored = nbformat.read(path, as_version=4)
+        assert stored.cells[2].outputs[0].text == "False []\n"
+    record = stored.metadata["keras_langevin"]
+    assert record["seconds"] > 0 and record["fast"] is False
+    assert {"keras", "numpy", "keras-langevin"} <= set(record["provenance"]["versions"])
+    assert [cell.source for cell in stored.cells] == [cell.source for cell in made.cells]
+    before = path.read_bytes()
+    assert run.main(["--check", "--html", str(tmp_path / "pages")], tmp_path) == 0
+    assert path.read_bytes() == before
+    assert "data:image/png;base64" in (tmp_path / "pages" / "01_small.html").read_text("utf-8")
+
+
+def test_a_fast_run_sets_the_switch_and_stores_nothing(tmp_path):
+    path = write(tmp_path, notebook(FAST, "assert FAST", FIGURE))
+    before = path.read_bytes()
+    assert run.main(["--fast"], tmp_path) == 0
+    assert path.read_bytes() == before
+    assert run.main([], tmp_path) == 1  # there FAST is False
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ((FAST, "1 / 0", FIGURE), "ZeroDivisionError"),
+        ((FAST, EMPTY), "code cell 2 has an empty figure"),
+        ((FAST, "print('no picture')"), "there is no figure"),
+        ((FAST, FIGURE, "import os; print(os.getcwd())"), "show a path of this machine"),
+        ((FIGURE,), "must have its switch, a line `FAST = False`"),
+        ((FAST, FAST, FIGURE), "Received: 2 of them"),
+        ((FAST, FIGURE, "import time; time.sleep(60)"), "time.sleep"),
+        ((FAST, FIGURE, "import os; os._exit(1)"), "Kernel died"),
+    ],
+)
+def test_a_notebook_that_fails_is_said_and_left_as_it_was(sources, message, tmp_path, capsys):
+    path = write(tmp_path, notebook(*sources))
+    before = path.read_bytes()
+    assert run.main(["--cell-timeout", "20"], tmp_path) == 1
+    assert message in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_notebooks_are_chosen_by_how_their_names_begin(tmp_path):
+    for name in ("01_a.ipynb", "02_b.ipynb", "05_c.ipynb"):
+        write(tmp_path, notebook(), name)
+    assert [path.name for path in run.found(["01", "05_c"], tmp_path)] == ["01_a.ipynb", "05_c.ipynb"]
+    assert len(run.found([], tmp_path)) == 3
+    with pytest.raises(SystemExit, match="No notebook is called 04"):
+        run.found(["04"], tmp_path)

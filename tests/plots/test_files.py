@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+
+from keras_langevin.plots import curves
+from keras_langevin.plots.files import new_figure, save_figure
+from keras_langevin.plots.samples import samples_figure
+
+
+@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+def test_the_same_figure_gives_the_same_bytes(ending, start, tmp_path):
+    contents = []
+    for name in ("a", "b"):
+        figure = new_figure(3, 2)
+        curves({"Adam": [[1.0, 2.0], [3.0, 6.0]]}, ax=figure.subplots())
+        save_figure(figure, tmp_path / f"{name}.{ending}")
+        contents.append((tmp_path / f"{name}.{ending}").read_bytes())
+    assert contents[0] == contents[1] and contents[0].startswith(start)
+
+
+@pytest.mark.parametrize(("num_classes", "channels", "dtype"), [(2, 1, "uint8"), (10, 3, "float32"), (150, 3, "uint8")])
+def test_samples_are_drawn_whatever_the_number_of_classes(num_classes, channels, dtype, tmp_path):
+    """Also where a class has fewer examples than the others, or none."""
+    labels = np.arange(2 * num_classes - 1) % num_classes
+    labels[labels == num_classes - 1] = 0
+    images = np.random.default_rng(0).random((len(labels), 4, 4, channels), dtype="float32")
+    images = (255 * images).astype("uint8") if dtype == "uint8" else images
+    path = tmp_path / "samples.png"
+    samples_figure(images, labels, [f"class {i}" for i in range(num_classes)], title="samples", path=path)
+    assert path.read_bytes().startswith(b"\x89PNG")
