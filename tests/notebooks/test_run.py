@@ -4,6 +4,8 @@ import run
 
 from tests.notebooks.small import EMPTY, FAST, FIGURE, notebook
 
+SLOW = pytest.mark.slow  # a kernel takes seconds to start
+
 
 def write(folder, made, name="01_small.ipynb"):
     nbformat.write(made, folder / name)
@@ -43,11 +45,11 @@ def test_a_fast_run_sets_the_switch_and_stores_nothing(tmp_path):
         ((FAST, "1 / 0", FIGURE), "ZeroDivisionError"),
         ((FAST, EMPTY), "code cell 2 has an empty figure"),
         ((FAST, "print('no picture')"), "there is no figure"),
-        ((FAST, FIGURE, "import os; print(os.getcwd())"), "show a path of this machine"),
+        pytest.param((FAST, FIGURE, "import os; print(os.getcwd())"), "show a path of this machine", marks=SLOW),
         ((FIGURE,), "must have its switch, a line `FAST = False`"),
         ((FAST, FAST, FIGURE), "Received: 2 of them"),
-        ((FAST, FIGURE, "import time; time.sleep(60)"), "time.sleep"),
-        ((FAST, FIGURE, "import os; os._exit(1)"), "Kernel died"),
+        pytest.param((FAST, FIGURE, "import time; time.sleep(60)"), "time.sleep", marks=SLOW),
+        pytest.param((FAST, FIGURE, "import os; os._exit(1)"), "Kernel died", marks=SLOW),
     ],
 )
 def test_a_notebook_that_fails_is_said_and_left_as_it_was(sources, message, tmp_path, capsys):

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 ROWS = rows(PAGE.read_text("utf-8"))
 
 
-def tests_in(path: Path) -> set[str]:
+def names_in(path: Path) -> set[str]:
     return {node.name for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)}
 
 
@@ -23,7 +23,7 @@ def test_a_promise_has_tests_and_results(row):
     assert not any("failed" in result for result in results)
     for file, name in TEST.findall(tests):
         assert (ROOT / file).is_file(), file
-        assert not name or name in tests_in(ROOT / file), f"{file}::{name}"
+        assert not name or name in names_in(ROOT / file), f"{file}::{name}"
 
 
 def test_every_file_of_these_tests_holds_a_promise():

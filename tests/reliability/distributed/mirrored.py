@@ -1,4 +1,5 @@
-"""TensorFlow's `MirroredStrategy`: `python -m tests.reliability.distributed.mirrored LOSS STEPS DEVICES`.
+"""TensorFlow's `MirroredStrategy`: `python -m tests.reliability.distributed.mirrored LOSS STEPS DEVICES [NAME ...]`, with
+the optimizers of these names, or with all.
 
 One number of devices a process: TensorFlow numbers its groups of devices, and takes a second one for the first.
 """
@@ -15,11 +16,12 @@ def replicas(variable) -> list[np.ndarray]:
     return [copy.numpy() for copy in variable.value.values]
 
 
-def main(loss: str, steps: int, count: int):
+def main(loss: str, steps: int, count: int, names: list[str]):
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
     strategy = tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(count)])
-    for name, make in trainings.MAKERS.items():
+    for name in names or trainings.MAKERS:
+        make = trainings.MAKERS[name]
         expected = trainings.fitted(make, loss, steps, jit_compile=False).get_weights()
         with strategy.scope():
             model = trainings.fitted(make, loss, steps, jit_compile=False)
@@ -34,4 +36,4 @@ def main(loss: str, steps: int, count: int):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    main(sys.argv[1], *map(int, sys.argv[2:4]), sys.argv[4:])
