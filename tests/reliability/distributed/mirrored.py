@@ -1,5 +1,6 @@
-"""TensorFlow's `MirroredStrategy`: `python -m tests.reliability.distributed.mirrored LOSS STEPS DEVICES [NAME ...]`, with
-the optimizers of these names, or with all.
+"""TensorFlow's `MirroredStrategy`: `python -m tests.reliability.distributed.mirrored LOSS STEPS DEVICES [NAME ...]`.
+
+With the optimizers of these names, or with all of them.
 
 One number of devices a process: TensorFlow numbers its groups of devices, and takes a second one for the first.
 """
