@@ -140,7 +140,16 @@ def is_importable(name):
     return not name.endswith("__main__") and backend in ("", keras.backend.backend())
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if is_importable(name)])
+# On JAX, Keras compiles a random generator for each kernel's shape, which takes a minute; TensorFlow takes seconds.
+LONG_ON_JAX = {f"keras_langevin.models.{name}" for name in ("densenet", "resnet")}
+
+
+def examples_of(name):
+    is_long = keras.backend.backend() == "jax" and name in LONG_ON_JAX
+    return pytest.param(name, marks=[pytest.mark.slow] * is_long)
+
+
+@pytest.mark.parametrize("name", [examples_of(name) for name in MODULES if is_importable(name)])
 def test_docstring_examples(name):
     module = importlib.import_module(name)
     results = doctest.testmod(module)
