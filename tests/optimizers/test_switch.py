@@ -2,30 +2,12 @@
 
 import warnings
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from tests.optimizers.cases import CASES, case_name, of_each_kind
-
-X = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
-Y = np.random.default_rng(1).normal(size=(32, 2)).astype("float32")
-
-
-def model_with(optimizer):
-    layers = [
-        keras.layers.Dense(units, "tanh", kernel_initializer=keras.initializers.GlorotUniform(seed=units), name=name)
-        for name, units in (("first", 3), ("second", 2))
-    ]
-    model = keras.Sequential([keras.Input((4,)), *layers], name="net")
-    model.compile(optimizer=optimizer, loss="mse", jit_compile=False)
-    return model
-
-
-def train(model, epochs):
-    model.fit(X, Y, batch_size=8, epochs=epochs, shuffle=False, verbose=0)
-    return model
+from tests.reliability.nets import fit, make_model
 
 
 def state(optimizer) -> dict[str, np.ndarray]:
@@ -39,9 +21,9 @@ def state(optimizer) -> dict[str, np.ndarray]:
 def test_a_parents_file_and_back(case, tmp_path):
     """The training goes on as if the optimizer had not been changed: with no noisy layer, bit for bit. Sigma and seed
     are those that the new optimizer was made with, and a message says so."""
-    parent = train(model_with(case.make_parent()), 2)
+    parent = fit(make_model(case.make_parent()), 2)
     parent.save_weights(tmp_path / "parent.weights.h5")
-    ours = train(model_with(case.make(layers=0, sigma=0.25, seed=7)), 1)
+    ours = fit(make_model(case.make(layers=0, sigma=0.25, seed=7)), 1)
     with pytest.warns(UserWarning, match="no state of the noise: .* moments .* are loaded; seed and sigma stay"):
         ours.load_weights(tmp_path / "parent.weights.h5")
     found = state(ours.optimizer)
@@ -49,14 +31,14 @@ def test_a_parents_file_and_back(case, tmp_path):
     for name, value in state(parent.optimizer).items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
     assert (ours.optimizer.seed, float(ours.optimizer.sigma)) == (7, 0.25)
-    train(ours, 1)
+    fit(ours, 1)
     ours.save_weights(tmp_path / "ours.weights.h5")
-    back = train(model_with(case.make_parent()), 1)
+    back = fit(make_model(case.make_parent()), 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         back.load_weights(tmp_path / "ours.weights.h5")
-    train(back, 1)
-    whole = train(parent, 2)
+    fit(back, 1)
+    whole = fit(parent, 2)
     for one, other in zip(back.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
@@ -64,8 +46,8 @@ def test_a_parents_file_and_back(case, tmp_path):
 @pytest.mark.parametrize("case", CASES, ids=case_name)
 def test_its_own_file_has_all_of_its_state(case, tmp_path):
     """Seed, sigma and slots, without a message."""
-    first = train(model_with(case.make(sigma=0.5, seed=2**40 + 1)), 1)
-    second = train(model_with(case.make(sigma=0.1, seed=2)), 1)
+    first = fit(make_model(case.make(sigma=0.5, seed=2**40 + 1)), 1)
+    second = fit(make_model(case.make(sigma=0.1, seed=2)), 1)
     first.save_weights(tmp_path / "first.weights.h5")
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
@@ -78,8 +60,8 @@ def test_its_own_file_has_all_of_its_state(case, tmp_path):
 def test_an_optimizer_that_is_not_built_takes_nothing(tmp_path):
     """Keras says so; seed and sigma are not taken either."""
     (case,) = (case for case in CASES if case_name(case) == "LAdam")
-    train(model_with(case.make(sigma=0.5, seed=1)), 1).save_weights(tmp_path / "first.weights.h5")
-    fresh = model_with(case.make(sigma=0.1, seed=2))
+    fit(make_model(case.make(sigma=0.5, seed=1)), 1).save_weights(tmp_path / "first.weights.h5")
+    fresh = make_model(case.make(sigma=0.1, seed=2))
     with pytest.warns(UserWarning, match="Skipping variable loading for optimizer"):
         fresh.load_weights(tmp_path / "first.weights.h5")
     assert (fresh.optimizer.seed, round(float(fresh.optimizer.sigma), 6)) == (2, 0.1)
@@ -88,8 +70,8 @@ def test_an_optimizer_that_is_not_built_takes_nothing(tmp_path):
 def test_a_file_of_a_model_that_was_never_trained(tmp_path):
     """Keras says that it has no slots; seed and sigma are the file's; nothing is said of moments that were loaded."""
     (case,) = (case for case in CASES if case_name(case) == "LAdam")
-    model_with(case.make(sigma=0.5, seed=1)).save_weights(tmp_path / "fresh.weights.h5")
-    ours = train(model_with(case.make(sigma=0.1, seed=2)), 1)
+    make_model(case.make(sigma=0.5, seed=1)).save_weights(tmp_path / "fresh.weights.h5")
+    ours = fit(make_model(case.make(sigma=0.1, seed=2)), 1)
     with pytest.warns(UserWarning) as messages:
         ours.load_weights(tmp_path / "fresh.weights.h5")
     (message,) = [str(each.message) for each in messages if each.category is UserWarning]

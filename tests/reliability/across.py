@@ -6,7 +6,6 @@ goes on from each: `FOLDER/SAVED_BY-NAME-GOES_ON.npz` has what it found and what
 """
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,8 +15,9 @@ import numpy as np
 from keras import ops
 
 from keras_langevin import LAdam, LogSchedule, LRMSprop
+from keras_langevin.files import replaced
+from tests.optimizers.cases import BACKEND, values
 
-BACKEND = keras.backend.backend()
 JIT = BACKEND == "jax"  # on TensorFlow a graph is made sooner than XLA compiles it
 EXAMPLES, BATCH = 40, 8  # five updates an epoch
 PATIENCE = 300  # seconds for the others' files
@@ -50,12 +50,8 @@ def train(model, first_epoch):
     model.fit(*data(), initial_epoch=first_epoch, epochs=first_epoch + 3, **arguments)
 
 
-def arrays(variables) -> list[np.ndarray]:
-    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
-
-
 def flat(variables) -> np.ndarray:
-    return np.concatenate([array.ravel() for array in arrays(variables)])
+    return np.concatenate([array.ravel() for array in values(variables)])
 
 
 def state(model) -> dict[str, np.ndarray]:
@@ -66,7 +62,7 @@ def state(model) -> dict[str, np.ndarray]:
     noisy = [path.split("/")[-1] for path in optimizer.noisy_layers]
     said = {"layers": optimizer.layers, "noisy": noisy, "seed": str(optimizer.seed)}
     said |= {"config": optimizer.get_config(), "iterations": int(ops.convert_to_numpy(optimizer.iterations))}
-    found = {f"state/{number}": array for number, array in enumerate(arrays(variables))}
+    found = {f"state/{number}": array for number, array in enumerate(values(variables))}
     found["sigma"] = np.array(ops.convert_to_numpy(optimizer.sigma))
     return found | {"said": np.array(json.dumps(said, sort_keys=True))}
 
@@ -88,10 +84,8 @@ def steps_without_gradients(path, is_noisy, updates=3) -> np.ndarray:
 
 def write(path: Path, found: dict):
     """Whole, so that a file that is there can be read."""
-    half = path.with_suffix(".half")
-    with open(half, "wb") as file:
+    with replaced(path, "wb") as file:
         np.savez(file, **found)
-    os.replace(half, path)
 
 
 def save(folder: Path, name: str):
@@ -100,10 +94,7 @@ def save(folder: Path, name: str):
     model.save(folder / f"{BACKEND}-{name}.keras")
     found = state(model)
     train(model, 3)
-    write(
-        folder / f"{BACKEND}-{name}.npz",
-        found | {"trained": np.concatenate([w.ravel() for w in arrays(model.weights)])},
-    )
+    write(folder / f"{BACKEND}-{name}.npz", found | {"trained": flat(model.weights)})
 
 
 def go_on(folder: Path, saved_by: str, name: str):
