@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_langevin.cli import bench, compare, data, report
+from keras_langevin.cli import bench, compare, data, report, reproduce
 from keras_langevin.cli.parsing import Parser, UsageError
 from keras_langevin.version import __version__
 
@@ -34,6 +34,7 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"keras-langevin {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     compare.add(commands)
+    reproduce.add(commands)
     report.add(commands)
     data.add(commands)
     bench.add(commands)

@@ -2,9 +2,9 @@
 
 import argparse
 
-ENGINES = ("local", "processes", "ray")
+ENGINES = ("local", "processes", "ray", "vmap")
 # option, and the engine that it goes with
-_OWN = {"workers": "processes", "address": "ray", "cpus_per_run": "ray", "gpus_per_run": "ray"}
+_OWN = {"workers": "processes", "address": "ray", "cpus_per_run": "ray", "gpus_per_run": "ray", "runs_at_once": "vmap"}
 
 
 def add_engine(parser: argparse.ArgumentParser):
@@ -14,7 +14,8 @@ def add_engine(parser: argparse.ArgumentParser):
         choices=ENGINES,
         default="local",
         help="where runs are trained: one after another in this process; several at a time in processes that share the "
-        "cores; as tasks of a Ray cluster (default: local). The results are the same",
+        "cores; as tasks of a Ray cluster; many runs at once, for small nets on a GPU, with JAX (default: "
+        "local). The results are the same, of vmap to rounding",
     )
     parser.add_argument("--workers", type=int, metavar="N", help="processes: how many (default: one on each core)")
     parser.add_argument(
@@ -24,6 +25,7 @@ def add_engine(parser: argparse.ArgumentParser):
     parser.add_argument(
         "--gpus-per-run", type=float, metavar="X", help="ray: 0.25 puts four runs on a GPU (default: 0)"
     )
+    parser.add_argument("--runs-at-once", type=int, metavar="N", help="vmap: at most so many (default: 32)")
 
 
 def chosen_engine(options: argparse.Namespace):
@@ -41,5 +43,5 @@ def chosen_engine(options: argparse.Namespace):
             )
     from keras_langevin.experiments import engines
 
-    engine = {"local": engines.Local, "processes": engines.Processes, "ray": engines.RayCluster}[options.engine]
-    return engine(**given)
+    found = {"local": engines.Local, "processes": engines.Processes, "ray": engines.RayCluster, "vmap": engines.Vmap}
+    return found[options.engine](**given)

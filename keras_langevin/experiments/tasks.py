@@ -1,10 +1,8 @@
 """One run as a unit of work, for this process or another."""
 
-import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from keras_langevin import datasets
@@ -85,7 +83,7 @@ class Trainers:
                 keep=lambda state: report("keep", state),
                 keep_seconds=task.checkpoint_seconds,
             )
-            return Outcome(_head(task, data) | record, _weights(trainer) if task.save_weights else None)
+            return outcome(task, data, record, trainer.weights() if task.save_weights else None)
         except StorageError:
             raise
         except Exception as error:
@@ -101,6 +99,18 @@ class Trainers:
             self.kept.pop(task.arm.spec, None)  # before another takes its memory
             trainer = self.kept[task.arm.spec] = Trainer(task.comparison, data, task.arm, task.data_on_device)
         return trainer
+
+
+def outcome(task: Task, data: datasets.Data, record: dict, weights: bytes | None) -> Outcome:
+    """The outcome of a run that ended.
+
+    Args:
+        task: the run.
+        data: the dataset.
+        record: dict, what the trainer returned.
+        weights: bytes, the trained weights where they are wanted.
+    """
+    return Outcome(_head(task, data) | record, weights)
 
 
 def failed(task: Task, data: datasets.Data, error: str, trace: str = "") -> Outcome:
@@ -119,10 +129,3 @@ def failed(task: Task, data: datasets.Data, error: str, trace: str = "") -> Outc
 def _head(task: Task, data: datasets.Data) -> dict:
     arm = task.arm
     return {"optimizer": arm.spec, "label": arm.label, "seed": task.seed, "num_classes": data.num_classes}
-
-
-def _weights(trainer: Trainer) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "run.weights.h5"
-        trainer.save_weights(path)
-        return path.read_bytes()

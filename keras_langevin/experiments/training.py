@@ -2,6 +2,7 @@
 
 import math
 import random
+import tempfile
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -24,17 +25,19 @@ from keras_langevin.experiments.store import CURVES, LOG_NAMES
 from keras_langevin.experiments.table import ImageTable, is_wanted
 from keras_langevin.optimizers.langevin import Langevin
 
-_EVALUATION_BATCH = 500
+EVALUATION_BATCH = 500
 CHECKPOINT_SECONDS = 10.0  # an epoch of a small net is quicker than writing its state
 
 
-def _in_its_precision(method):
+def in_its_precision(method):
+    """A method of a trainer, computing in the precision of its comparison."""
+
     @wraps(method)
-    def in_its_precision(self, *arguments, **keywords):
+    def computing(self, *arguments, **keywords):
         with computing_in(self.comparison.precision):
             return method(self, *arguments, **keywords)
 
-    return in_its_precision
+    return computing
 
 
 class Trainer:
@@ -82,7 +85,7 @@ class Trainer:
         """Takes the numbers of a comparison that it `serves`."""
         self.comparison, self.arguments = comparison, comparison.arguments(self.arm)
 
-    @_in_its_precision
+    @in_its_precision
     def train(
         self,
         seed: int,
@@ -102,9 +105,9 @@ class Trainer:
             keep_seconds: float, at most so often. Defaults to 10.
         """
         comparison, data = self.comparison, self.data
-        self._reset(seed)
+        self.reset(seed)
         if state:
-            self._restore(state)
+            self.restore(state)
         recipe = Recipe(comparison.drop_epoch, state, on_epoch, keep and self._keeper(keep), keep_seconds)
         if recipe.epoch < comparison.epochs:
             batches = Batches(
@@ -117,49 +120,74 @@ class Trainer:
                 steps_per_epoch=batches.steps_per_epoch,
                 shuffle=False,
                 validation_data=self._examples("validation"),
-                validation_batch_size=_EVALUATION_BATCH,
+                validation_batch_size=EVALUATION_BATCH,
                 callbacks=[recipe],
                 verbose=0,
             )
-        curves = {name: _floats(recipe.history[log]) for name, log in zip(CURVES, LOG_NAMES, strict=True)}
+        images = len(data.train.x) // comparison.batch_size * comparison.batch_size
+        return self.record(
+            recipe.history,
+            diverged=recipe.diverged,
+            test={"test_accuracy": None, "test_loss": None} if comparison.trial else self._test(),
+            seconds=recipe.seconds,
+            images_per_second=recipe.images_per_second(images),
+        ) | {"data_on_device": self.table is not None}
+
+    def record(self, history: dict, *, diverged: bool, test: dict, seconds: float, images_per_second) -> dict:
+        """The record of a run with the present numbers.
+
+        Args:
+            history: dict of lists, by Keras's names, a value for each epoch.
+            diverged: bool, whether the loss was not finite at the end.
+            test: dict, the scores on the test split.
+            seconds: float, how long the epochs took.
+            images_per_second: float or `None`, of training with validation.
+        """
+        curves = {name: _floats(history[log]) for name, log in zip(CURVES, LOG_NAMES, strict=True)}
         return {
-            "status": "diverged" if recipe.diverged else "finished",
-            **({"test_accuracy": None, "test_loss": None} if comparison.trial else self._test()),
+            "status": "diverged" if diverged else "finished",
+            **test,
             **{name: values[-1] if values else None for name, values in curves.items()},
-            "seconds": recipe.seconds,
-            "images_per_second": recipe.images_per_second(
-                len(data.train.x) // comparison.batch_size * comparison.batch_size
-            ),
+            "seconds": seconds,
+            "images_per_second": images_per_second,
             "peak_memory_mb": peak_memory_mb(),
             "accelerator_peak_memory_mb": accelerator_peak_memory_mb(),
-            "data_on_device": self.table is not None,
             "curves": curves,
             "arguments": self.arguments,
             "noisy_layers": list(self.optimizer.noisy_layers) if isinstance(self.optimizer, Langevin) else [],
-            "provenance": provenance() | {"data": data.source},
+            "provenance": provenance() | {"data": self.data.source},
         }
 
     def _test(self) -> dict[str, float | None]:
-        loss, accuracy = self.model.evaluate(*self._examples("test"), batch_size=_EVALUATION_BATCH, verbose=0)
+        loss, accuracy = self.model.evaluate(*self._examples("test"), batch_size=EVALUATION_BATCH, verbose=0)
         return {"test_accuracy": float(accuracy), "test_loss": float(loss) if math.isfinite(loss) else None}
 
-    def save_weights(self, path: Path):
-        """Writes the present weights."""
-        self.of_images.save_weights(path)
+    def weights(self) -> bytes:
+        """The present weights, as a Keras weights file."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "run.weights.h5"
+            self.of_images.save_weights(path)
+            return path.read_bytes()
 
     @property
-    def _all_variables(self) -> list:
+    def all_variables(self) -> list:
+        """What the state of a run consists of."""
         return [*self.variables, *self.model.optimizer.variables]
 
     def _keeper(self, keep: Callable[[State], None]) -> Callable[[int, dict, float], None]:
         def keep_now(epoch, history, seconds):
-            arrays = [np.asarray(ops.convert_to_numpy(variable)) for variable in self._all_variables]
+            arrays = [np.asarray(ops.convert_to_numpy(variable)) for variable in self.all_variables]
             keep(State(epoch, history, seconds, arrays))
 
         return keep_now
 
-    def _restore(self, state: State):
-        variables = self._all_variables
+    def restore(self, state: State):
+        """Puts the variables where a run was.
+
+        Raises:
+            ValueError: the state is that of another model or optimizer.
+        """
+        variables = self.all_variables
         if [array.shape for array in state.arrays] != [tuple(variable.shape) for variable in variables]:
             raise ValueError(
                 f"{state.source} must hold the state of this model and optimizer. Received one of other shapes. "
@@ -174,7 +202,8 @@ class Trainer:
         examples = getattr(self.data, split)
         return (self.table.indices(split), examples.y) if self.table else examples
 
-    def _reset(self, seed: int):
+    def reset(self, seed: int):
+        """Puts the variables where a run of this seed begins."""
         if self.table:
             self.table.restore()
         # Draws differ with their precision: of one seed, all precisions begin with the weights of float32, rounded.

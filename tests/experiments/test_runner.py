@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_run_wherever_it_is_trained(records, data):
 def test_initial_weights_and_batches_are_the_same_for_all_optimizers(data):
     trainers = [training.Trainer(SMALL, data, arm) for arm in SMALL.arms]
     for trainer in trainers:
-        trainer._reset(0)
+        trainer.reset(0)
     first, *others = [trainer.model.get_weights() for trainer in trainers]
     for weights in others:
         for a, b in zip(first, weights, strict=True):
@@ -247,7 +247,7 @@ def test_float64_is_float64_from_the_pixels_to_the_weights(data):
     )  # fmt: skip
     with double_precision():
         trainer = training.Trainer(one_step, data, one_step.arms[0])
-        trainer._reset(0)
+        trainer.reset(0)
         w1, b1, w2, b2 = trainer.model.get_weights()[-4:]
         pixels = data.train.x / 16
         pixels = (pixels - pixels.mean()) / pixels.std()

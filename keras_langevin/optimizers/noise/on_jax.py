@@ -83,22 +83,45 @@ def _pieces(seed_words, update, draw: Draw, scale):
     conditional returns it leaves alone (an optimization barrier it does not, on a CPU), and with starts that it does
     not know the loops of variables of one shape are one. σ = 0 skips the draw besides.
     """
-    places, starts = draw.padded(_ROW)
+    places, starts = draw.padded(_ROW)  # the functions below are also called later: neither name may change
 
-    def drawn():
+    def drawn(seed_words, update):
         parts = [sample(seed_words, update, Draw((place,), False, draw.law)).reshape(-1) for place in places]
         flat = jnp.concatenate(parts) if parts else jnp.zeros((0,), jnp.float32)
         return flat.astype(scale.dtype), *(jnp.int32(start) for start in starts)
 
-    def skipped():
+    def skipped(seed_words, update):
         size = sum(math.prod(place.shape) for place in places)
         return jnp.zeros((size,), scale.dtype), *(jnp.int32(0) for _ in starts)
 
-    flat, *starts = lax.cond(scale != 0, drawn, skipped)
+    flat, *unknown_starts = _unless_zero(drawn, skipped, len(starts))(scale, seed_words, update)
     return [
         lax.dynamic_slice(flat, (start,), (math.prod(place.shape),)).reshape(place.shape)
-        for start, place in zip(starts, draw.places, strict=True)
+        for start, place in zip(unknown_starts, draw.places, strict=True)
     ]
+
+
+def _unless_zero(drawn, skipped, num_starts: int):
+    """`(scale, *arguments) -> drawn(*arguments)`, or `skipped(*arguments)` where the scale is 0. Both return the
+    numbers, and so many starts, which are those of every run.
+
+    `vmap` would turn the conditional into a selection, of which XLA knows what is inside. With a rule of its own it
+    stays a conditional: over runs that are trained at once, it draws where one of them has noise.
+    """
+
+    @jax.custom_batching.custom_vmap
+    def unless_zero(scale, *arguments):
+        return lax.cond(scale != 0, drawn, skipped, *arguments)
+
+    @unless_zero.def_vmap
+    def mapped(size, is_mapped, scale, *arguments):
+        axes = [0 if each else None for each in is_mapped[1:]]
+        if not any(is_mapped[1:]):  # runs that differ in scale alone
+            arguments, axes = [jnp.stack([each] * size) for each in arguments], [0] * len(arguments)
+        branches = [jax.vmap(branch, axes, (0, *[None] * num_starts)) for branch in (drawn, skipped)]
+        return lax.cond(jnp.any(scale != 0), *branches, *arguments), (True, *[False] * num_starts)
+
+    return unless_zero
 
 
 def concatenate(tensors):

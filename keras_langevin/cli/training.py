@@ -1,0 +1,165 @@
+"""What the commands that train share: where and how, the plan, the runs, the report."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from keras_langevin.cli.backend import BACKENDS, start_keras
+from keras_langevin.cli.engine import add_engine, chosen_engine
+from keras_langevin.cli.parsing import UsageError, add_data_dir, add_data_file
+from keras_langevin.cli.showing import show
+from keras_langevin.experiments import tuning
+from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.store import DEFAULT_FOLDER
+from keras_langevin.experiments.sweep import Sweep
+from keras_langevin.files import StorageError
+
+
+def add_training(parser: argparse.ArgumentParser):
+    """The options that say where and how runs are trained, and where the results go."""
+    parser.add_argument(
+        "--checkpoint-seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="how often, at most, the state of a run is kept at the end of an epoch; 0: each epoch (default: 10)",
+    )
+    parser.add_argument(
+        "--data-on-device",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep all images on the accelerator and send it indices alone; the numbers are the same (default: where "
+        "there is an accelerator)",
+    )
+    add_engine(parser)
+    parser.add_argument("--tensorboard", action="store_true", help="write logs that TensorBoard opens, as runs go on")
+    parser.add_argument("--save-weights", action="store_true", help="write the trained weights of each run")
+    parser.add_argument("--out", help=f"folder for the results (default: {DEFAULT_FOLDER}/MODEL-DATASET-...)")
+    parser.add_argument("--backend", choices=BACKENDS, help="(default: KERAS_BACKEND, else Keras's own choice)")
+    add_data_dir(parser)
+    add_data_file(parser)
+
+
+def train_and_report(settings: dict, options: argparse.Namespace, title: str | None = None) -> int:
+    """Trains what is not on record, writes a report and shows it.
+
+    Args:
+        settings: dict, as `Sweep` takes them.
+        options: of `add_training`.
+        title: str, what stands above the report. Defaults to the models, the data and the optimizers.
+
+    Returns:
+        int, the exit status.
+
+    Raises:
+        UsageError: what the user has to mend.
+    """
+    try:
+        Sweep(settings)  # errors that need no Keras come at once
+        backend = start_keras(options.backend)
+        engine = chosen_engine(options)
+        from keras_langevin.experiments import comparing
+
+        sweep = Sweep(settings, backend)
+        cells, out = comparing.prepared(sweep, options.out, data_dir=options.data_dir, data_file=options.data_file)
+        _watchers(cells, options)  # a package that is missing is an error now
+        comparing.write_config(out, settings)
+        trials = tuning.trials(cells)
+    except (ValueError, StorageError) as error:
+        raise UsageError(error) from error
+
+    console = Console()
+    _show_plan(cells, out, console)
+    try:
+        if trials:
+            console.print(_search(trials), soft_wrap=True, highlight=False, markup=False)
+            _train(trials, engine, options, console)
+        cells = tuning.settled(cells)
+        _train(cells, engine, options, console)
+    except (ValueError, StorageError) as error:
+        raise UsageError(error) from error
+    except KeyboardInterrupt:
+        message = f"Interrupted. Finished runs are in {out}; the same command goes on from there."
+        console.print(message, soft_wrap=True, highlight=False)
+        return 130
+    return _report(cells, out, console, title)
+
+
+def _train(cells: list, engine, options: argparse.Namespace, console: Console):
+    from keras_langevin.experiments import comparing
+
+    comparing.train(
+        cells,
+        engine,
+        console,
+        watchers=_watchers(cells, options),
+        save_weights=options.save_weights,
+        checkpoint_seconds=options.checkpoint_seconds,
+        data_on_device=options.data_on_device,
+    )
+
+
+def _watchers(cells: list, options: argparse.Namespace) -> list:
+    if not options.tensorboard:
+        return []
+    from keras_langevin.experiments.tensorboard import TensorBoardLogs
+
+    return [TensorBoardLogs(cells)]
+
+
+def _show_plan(cells: list, out: Path, console: Console):
+    """What is to be trained, before it starts."""
+    if len(cells) == 1:
+        ((comparison, _, store),) = cells
+        console.print(_header(comparison, store), soft_wrap=True, highlight=False, markup=False)
+        return
+    grid = Table(title=f"{len(cells)} comparisons, results in {out}")
+    for column in ("model", "dataset", "learning rate", "sigma", "batch", "epochs", "seeds", "optimizers"):
+        grid.add_column(column)
+    for comparison, _, _ in cells:
+        rates = ("own" if value is None else f"{value:g}" for value in (comparison.learning_rate, comparison.sigma))
+        numbers = map(str, (comparison.batch_size, comparison.epochs, comparison.seeds))
+        grid.add_row(comparison.model, comparison.dataset_label, *rates, *numbers, " ".join(comparison.optimizers))
+    console.print(grid)
+
+
+def _search(trials: list) -> str:
+    runs = sum(len(cell.comparison.runs) for cell in trials)
+    return (
+        f"First learning rates and sigma are searched on the validation split: {len(trials)} trials, {runs} runs, with "
+        "seeds of their own. The test split is left alone."
+    )
+
+
+def _header(comparison: Comparison, store) -> str:
+    recipe = [f"{comparison.limit:,} training examples"] if comparison.limit else []
+    recipe += [f"augmentation {comparison.augment}"] if comparison.padding is not None else []
+    recipe += ["channels standardized"] if comparison.standardize else []
+    recipe += [comparison.precision] if comparison.precision != "float32" else []
+    recipe += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
+    return (
+        f"{comparison.model} on {comparison.dataset_label}: {len(comparison.arms)} optimizers × {comparison.seeds} "
+        f"seeds × {comparison.epochs} epochs, {comparison.backend} backend{''.join(f', {part}' for part in recipe)}; "
+        f"results in {store.folder}"
+    )
+
+
+def _report(cells: list, out: Path, console: Console, title: str | None) -> int:
+    from keras_langevin.experiments import comparing, report
+
+    try:
+        results = comparing.analysed(cells)
+        written = report.write(results, out, title=title or _title([cell.comparison for cell in cells]))
+    except ValueError as error:
+        raise UsageError(error) from error
+    names = ("config.json", tuning.FILE, "runs", "curves.csv")
+    kept = [path for cell in cells for name in names if (path := cell.store.folder / name).exists()]
+    show(results, [out / "experiment.toml", *kept, *written], console)
+    return 1 if any(record["status"] == "failed" for cell in cells for record in cell.store.records()) else 0
+
+
+def _title(comparisons: list[Comparison]) -> str:
+    models, data = (dict.fromkeys(getattr(c, name) for c in comparisons) for name in ("model", "dataset_label"))
+    return f"{', '.join(models)} on {', '.join(data)}: {', '.join(arm.label for arm in comparisons[0].arms)}"

@@ -1,0 +1,201 @@
+"""The paper's figures and tables as comparisons: one preset each, at three scales. No Keras.
+
+P. Bras, Langevin algorithms for very deep neural networks with application to image classification, arXiv:2212.14718.
+
+What holds of all of them, and why it differs from the paper and its code:
+
+- The learning rate is divided by ten and sigma set to zero when two thirds of the epochs are done (the code: at epoch
+  20 of 40). Noise has longer to help, and there is enough time without it to settle.
+- Where rates are tuned, the learning rate of each optimizer, and sigma of each Langevin optimizer, are searched on the
+  validation split, with equally many trials about the defaults of `Comparison`; the paper's own (5e-3 for Adam and
+  RMSprop) are in that range. The paper tunes nothing, so that an optimizer without noise may merely have the wrong
+  learning rate there.
+- A batch is 512 images, as in the code, but where it says otherwise.
+- Each seed has its own initial weights and batches, equal for all optimizers, and 10% of the training images are the
+  validation split. The paper does not say how many runs its curves are of.
+"""
+
+from dataclasses import dataclass, field
+
+from keras_langevin.experiments.sweep import Sweep
+from keras_langevin.names import unknown
+
+SCALES = {
+    "smoke": "less than a minute: does it run?",
+    "cpu": "one or two hours on two cores",
+    "full": "on one GPU",
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One figure or table.
+
+    Attributes:
+        title: str, what is shown.
+        mirrors: str, what it is in the paper; or that it is not there.
+        paper: str, the paper's setting, with what its code adds.
+        settings: dict, as `compare` and `Sweep` take them, at every scale.
+        smoke, cpu, full: dicts, what a scale adds.
+        reasons: dict from a setting to why ours is as it is, where the paper is silent or we differ.
+    """
+
+    title: str
+    mirrors: str
+    paper: str
+    settings: dict
+    smoke: dict
+    cpu: dict
+    full: dict
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def at(self, scale: str) -> dict:
+        """All settings at a scale.
+
+        Raises:
+            ValueError: there is no such scale.
+
+        Example:
+
+        >>> PRESETS["figure-3"].at("cpu")["model"]
+        'dense-30'
+        """
+        if scale not in SCALES:
+            raise unknown("scale", scale, SCALES)
+        return self.settings | getattr(self, scale)
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ValueError: there is none; the error has a suggestion.
+
+    Example:
+
+    >>> preset("figure-1").at("smoke")["depth"]
+    [3, 20]
+    """
+    if name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+def sweep(name: str, scale: str, backend: str | None = None) -> Sweep:
+    """The comparisons of a preset.
+
+    Args:
+        name: str, of `PRESETS`.
+        scale: str, of `SCALES`.
+        backend: str, the Keras backend that trains, or `None` where it does not matter yet.
+    """
+    return Sweep(preset(name).at(scale), backend)
+
+
+_ALL = ["adam", "ladam", "rmsprop", "lrmsprop", "adadelta", "ladadelta", "sgd", "lsgd"]
+_LAYER = ["adam", "ladam@0.3", "rmsprop", "lrmsprop@0.3", "adadelta", "ladadelta@0.3"]
+# Two epochs of few images, so that a preset runs through within a minute.
+_SMOKE = {"limit": 1000, "epochs": 2, "seeds": 2, "batch_size": 100}
+_SEEDS = "five: the fewest whose interval may be concluded from"
+_EPOCHS = (
+    "twelve on a GPU or CPU that has the time, as in the measurements that the project began with; six on two cores"
+)
+
+PRESETS = {
+    "figure-1": Preset(
+        title="Gain against depth: dense nets on MNIST",
+        mirrors="Figure 1",
+        paper="Dense nets with 3, 20, 30 and 40 hidden layers of 64 units, batch 512, γ = σ = 5e-3.",
+        settings={"model": "dense", "dataset": "mnist", "optimizers": _ALL},
+        smoke=_SMOKE | {"depth": [3, 20], "optimizers": _ALL[:4]},
+        cpu={"depth": [3, 20, 30, 40], "epochs": 12, "seeds": 5, "tuning_trials": 4},
+        full={"depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10, "tuning_trials": 12},
+        reasons={"seeds": _SEEDS, "epochs": _EPOCHS, "optimizers": "SGD is added: the update without a preconditioner"},
+    ),
+    "figure-2": Preset(
+        title="A highway net with 80 layers on CIFAR-10",
+        mirrors="Figure 2",
+        paper="80 highway layers of 64 units, gate bias −3, CIFAR-10, crop and flip, batch 512.",
+        settings={"model": "highway-80", "dataset": "cifar10", "optimizers": _ALL[:6]},
+        smoke=_SMOKE | {"model": "highway-10", "optimizers": _ALL[:4]},
+        cpu={"limit": 10000, "epochs": 6, "seeds": 5, "optimizers": _ALL[:4]},
+        full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
+        reasons={
+            "limit": "a fifth of the images at scale cpu, where all of them would take a day",
+            "seeds": _SEEDS,
+        },
+    ),
+    "figure-3": Preset(
+        title="Layer Langevin: how many of the first layers? Dense-30 on MNIST",
+        mirrors="Figure 3",
+        paper="Adam, L-Adam, and Layer Langevin L-Adam on parts of a dense net with 30 hidden layers, MNIST.",
+        settings={
+            "model": "dense-30",
+            "dataset": "mnist",
+            "optimizers": ["adam", *(f"ladam@{part}" for part in (0.1, 0.3, 0.5, 0.9)), "ladam"],
+        },
+        smoke=_SMOKE | {"model": "dense-10"},
+        cpu={"epochs": 12, "seeds": 5},
+        full={"epochs": 12, "seeds": 10},
+        reasons={
+            "learning_rate": "the default, 1e-3, with sigma 1e-3: tuned for each fraction, fractions and tuned values "
+            "would be told apart by neither",
+            "seeds": _SEEDS,
+            "epochs": _EPOCHS,
+        },
+    ),
+    "table-1": Preset(
+        title="ResNet-20 on CIFAR-10 and CIFAR-100, 30%-Layer Langevin",
+        mirrors="Table 1",
+        paper="ResNet-20, crop and flip, batch 512, γ = σ = 5e-3 (Adadelta: 0.1 and 0.05), noise on the first 30%.",
+        settings={"model": "resnet-20", "dataset": ["cifar10", "cifar100"], "optimizers": _LAYER},
+        smoke=_SMOKE | {"model": "resnet-8", "limit": 300, "epochs": 1, "optimizers": _LAYER[:2], "dataset": "cifar10"},
+        cpu={"dataset": "cifar10", "limit": 5000, "epochs": 5, "seeds": 5, "batch_size": 128, "optimizers": _LAYER[:4]},
+        full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
+        reasons={
+            "limit": "a tenth of the images of CIFAR-10 at scale cpu, with batches of 128 for as many updates an epoch "
+            "as batches of 512 would give of 20,000",
+            "seeds": _SEEDS,
+        },
+    ),
+    "table-2": Preset(
+        title="DenseNet on CIFAR-10, 30%-Layer Langevin",
+        mirrors="Table 2",
+        paper="DenseNet, growth rate 5 and three blocks of 6 layers in its code, crop and flip, batch 512.",
+        settings={"model": "densenet-40", "dataset": "cifar10", "optimizers": _LAYER},
+        smoke=_SMOKE | {"model": "densenet-7", "limit": 300, "epochs": 1, "optimizers": _LAYER[:2]},
+        cpu={
+            "model": "densenet-22",
+            "limit": 2500,
+            "epochs": 4,
+            "seeds": 5,
+            "batch_size": 128,
+            "optimizers": _LAYER[:2],
+        },
+        full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
+        reasons={
+            "model": "DenseNet-40 with growth rate 12 of its authors (Huang et al. 2017): a net that others know",
+            "seeds": _SEEDS,
+        },
+    ),
+    "highway-depth": Preset(
+        title="Highway nets of growing depth on MNIST",
+        mirrors="no figure: the paper has a highway net of one depth",
+        paper="Highway layers of 64 units, gate bias −3.",
+        settings={"model": "highway", "dataset": "mnist", "optimizers": _ALL[:2]},
+        smoke=_SMOKE | {"depth": [3, 10]},
+        cpu={"depth": [10, 40, 80], "epochs": 4, "seeds": 5, "limit": 20000},
+        full={"depth": [10, 20, 40, 80], "epochs": 12, "seeds": 10, "tuning_trials": 6},
+        reasons={"seeds": _SEEDS, "limit": "a third of the images at scale cpu"},
+    ),
+    "conv-dense-depth": Preset(
+        title="Two convolutions and a dense net of growing depth, on MNIST",
+        mirrors="no figure: the paper has nets of this kind on CIFAR-10",
+        paper="Two convolutions of 32 filters 4 × 4 with max-pooling, and 20 dense layers of 64 units.",
+        settings={"model": "conv-dense", "dataset": "mnist", "optimizers": _ALL[:2]},
+        smoke=_SMOKE | {"depth": [3, 10], "limit": 300},
+        cpu={"depth": [3, 20, 30], "epochs": 4, "seeds": 5, "limit": 10000, "batch_size": 128},
+        full={"dataset": ["mnist", "cifar10"], "depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10, "tuning_trials": 6},
+        reasons={"seeds": _SEEDS, "limit": "a sixth of the images at scale cpu"},
+    ),
+}
