@@ -1,4 +1,7 @@
-"""Executes a notebook in a fresh kernel and folder: it finds nothing that a run before left."""
+"""Executes a notebook in a fresh kernel and folder: it finds nothing that a run before left.
+
+The project's stored results are in `../results`, as they are beside the notebooks.
+"""
 
 import copy
 import json
@@ -15,6 +18,8 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 # Lines that C++ libraries and absl log on any machine without a GPU; no Python warnings.
 _LOG = re.compile(r"WARNING: All log messages before absl|[IWEF]\d{4} \d\d:\d\d:|WARNING:absl:")
+# Stored results, which a notebook may read.
+RESULTS = Path(__file__).parents[1] / "results"
 _PROVENANCE = (
     "import json, keras_langevin.experiments.provenance as p; print(json.dumps(p.provenance()))"
 )
@@ -73,7 +78,7 @@ def executed(
             result,
             timeout=cell_timeout,
             kernel_name="python3",
-            resources={"metadata": {"path": folder}},
+            resources={"metadata": {"path": place(Path(folder))}},
             record_timing=False,
         )
         began = time.perf_counter()
@@ -108,6 +113,14 @@ def executed(
         if cell.cell_type == "code":
             cell.source = checks.SWITCH.sub("FAST = False", cell.source)
     return result
+
+
+def place(folder: Path) -> str:
+    """Makes an empty folder in which `../results` is the project's, as beside the notebooks."""
+    (folder / "notebooks").mkdir()
+    if RESULTS.is_dir():
+        (folder / "results").symlink_to(RESULTS, target_is_directory=True)
+    return str(folder / "notebooks")
 
 
 def without_logs(outputs: list) -> list:

@@ -35,8 +35,8 @@ def add(commands):
         "--optimizers",
         nargs="+",
         metavar="NAME[@LAYERS]",
-        help="adam, ladam, ladam@0.3 (the first 30%% of the layers), ladam@3 (the first three), ladam@REGEX "
-        f"(default: {' '.join(defaults.optimizers)})",
+        help="adam, ladam, ladam@0.3 (the first 30%% of the layers), ladam@3 (the first three), ladam@-3 (the last "
+        f"three), ladam@REGEX (default: {' '.join(defaults.optimizers)})",
     )
     parser.add_argument("--epochs", type=int, **several, help="* (default: 60 on digits, 12 elsewhere)")
     parser.add_argument("--batch-size", type=int, **several, help="* (default: 32 on digits, 512 elsewhere)")

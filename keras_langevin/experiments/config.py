@@ -76,7 +76,7 @@ class Arm:
 
     Attributes:
         spec: str, as written: `"adam"`, `"ladam"`, `"ladam@0.3"` (the first 30% of the layers), `"ladam@3"` (the first
-            three), `"ladam@dense_1"` (a name or regular expression).
+            three), `"ladam@-3"` (the last three), `"ladam@dense_1"` (a name or regular expression).
     """
 
     spec: str
@@ -96,13 +96,19 @@ class Arm:
         return self.optimizer[1:] if self.is_langevin else self.optimizer
 
     @property
-    def layers(self) -> float | int | str | None:
-        """The `layers` argument."""
+    def layers(self) -> float | int | str | list[int] | None:
+        """The `layers` argument.
+
+        >>> Arm("ladam@0.3").layers, Arm("ladam@-3").layers
+        (0.3, [-3, -2, -1])
+        """
         text = self.spec.partition("@")[2]
         if not text:
             return None
         if re.fullmatch(r"\d+", text):
             return int(text)
+        if re.fullmatch(r"-\d+", text):
+            return list(range(int(text), 0))
         if re.fullmatch(r"\d*\.\d+(e-?\d+)?", text):
             return float(text)
         return text
@@ -118,6 +124,8 @@ class Arm:
             return f"L-{shown}"
         if isinstance(layers, float):
             return f"{layers:.3g}-Layer L-{shown}" if layers < 0.01 else f"{layers:.0%}-Layer L-{shown}"
+        if isinstance(layers, list):
+            return f"L-{shown} on the last {len(layers)}"
         return f"L-{shown} on {layers if isinstance(layers, str) else f'the first {layers}'}"
 
 
@@ -248,7 +256,7 @@ class Comparison:
         """The name that tables and pictures show, e.g. `cifar10 (JPEG copy)`."""
         return f"{self.dataset} ({self.dataset_note})" if self.dataset_note else self.dataset
 
-    def arguments(self, arm: Arm) -> dict[str, float | int | str | None]:
+    def arguments(self, arm: Arm) -> dict[str, float | int | str | list[int] | None]:
         """The arguments of an arm's optimizer: what a search chose, else what is given, else its own."""
         learning_rate, sigma = _DEFAULT_RATES.get(arm.parent, (1e-3, 1e-3))
         learning_rate = learning_rate if self.learning_rate is None else float(self.learning_rate)

@@ -13,6 +13,7 @@ from keras_langevin.experiments.report import tables
 from keras_langevin.experiments.report.analysis import CellResult
 from keras_langevin.experiments.report.curves import curves_of
 from keras_langevin.experiments.report.depth import DepthGroup, depth_groups
+from keras_langevin.experiments.report.numbers import count
 from keras_langevin.names import unknown
 
 Interval = tuple[float, float]
@@ -29,6 +30,18 @@ class Results:
 
     cells: tuple[CellResult, ...]
     folder: Path
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "Results":
+        """What is on record in a folder, and below it; nothing is trained.
+
+        Args:
+            folder: where `compare` or `reproduce` wrote.
+
+        Raises:
+            ValueError: there are no results, or a file is corrupt.
+        """
+        return cls(tuple(report.analyse(report.collect([folder]))), Path(folder))
 
     def only(self, **settings) -> "Results":
         """The settings with these values, e.g. `results.only(model="dense-30")`; p-values stay corrected over all.
@@ -81,6 +94,20 @@ class Results:
             name: {d: (pair.difference.low, pair.difference.high) for d, pair in pairs.items()}
             for name, pairs in series.items()
         }
+
+    @property
+    def provenance(self) -> list[str]:
+        """Where and with what the runs were trained: a sentence for each such place."""
+        places: dict[str, list[str]] = {}
+        for run in (run for cell in self.cells for run in cell.cell.runs):
+            found = run.record.get("provenance") or {}
+            versions = ", ".join(f"{name} {version}" for name, version in (found.get("versions") or {}).items())
+            place = f"on {found.get('device', 'an unknown device')} with {versions or 'unknown versions'}"
+            places.setdefault(place, []).append(found.get("finished_at", "day unknown")[:11].rstrip("T"))
+        return [
+            f"{count(len(days), 'run')}, trained {place}, {' to '.join(sorted({min(days), max(days)}))}."
+            for place, days in places.items()
+        ]
 
     @property
     def sentences(self) -> dict[str, list[str]]:

@@ -4,8 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from keras_langevin.experiments.config import Arm
 from keras_langevin.experiments.report.analysis import analyse
 from keras_langevin.experiments.results import Results
+from keras_langevin.experiments.store import Store
 from tests.experiments.records import COMPARISON, cell_of, of_seeds, record
 
 RECORDS = [*of_seeds([0.5, 0.5, 0.5], [0.6, 0.7]), record("ladam", 2, 0.1, status="diverged", epochs=2)]
@@ -51,6 +53,26 @@ def test_one_setting_is_chosen_by_its_values():
         results.only(model="dense-4")
     with pytest.raises(ValueError, match="Unknown setting 'modle'"):
         results.only(modle="dense-30")
+
+
+def test_a_folder_is_read(tmp_path):
+    store = Store(tmp_path / "dense-30", COMPARISON)
+    for each in RECORDS:
+        store.write(Arm(each["optimizer"]), each["seed"], each)
+    results = Results.read(tmp_path)
+    assert results.differences["L-Adam − Adam"].tolist() == of_depths(30).differences["L-Adam − Adam"].tolist()
+    with pytest.raises(ValueError, match="A folder with results is to be named"):
+        Results.read(tmp_path / "nowhere")
+
+
+def test_provenance_is_a_sentence_for_each_place():
+    made = {"device": "cpu:0, x86_64", "versions": {"keras": "3.15.1", "jax": "0.10.2"}}
+    days = ["2026-11-25T23:00:00+0000", "2026-11-26T01:00:00+0000", "2026-11-26T02:00:00+0000"]
+    records = [record("adam", n, 0.5) | {"provenance": made | {"finished_at": day}} for n, day in enumerate(days)]
+    assert of_depths(30, records=[*records, record("ladam", 0, 0.5) | {"provenance": None}]).provenance == [
+        "3 runs, trained on cpu:0, x86_64 with keras 3.15.1, jax 0.10.2, 2026-11-25 to 2026-11-26.",
+        "1 run, trained on an unknown device with unknown versions, day unknown.",
+    ]
 
 
 def test_a_notebook_shows_tables_and_sentences():

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import kernel
 from nbformat import v4
 
@@ -21,3 +23,16 @@ def test_logs_of_libraries_are_left_out_and_warnings_stay():
         ("stderr", "UserWarning: The noise of a step is 400 times the parent's step\n"),
         ("stdout", "WARNING:absl: printed by the notebook\nand more\n"),
     ]
+
+
+def test_the_folder_is_empty_and_stored_results_are_beside_it(tmp_path, monkeypatch):
+    stored = tmp_path / "project" / "results"
+    monkeypatch.setattr(kernel, "RESULTS", stored)
+    (tmp_path / "first").mkdir()
+    assert list(Path(kernel.place(tmp_path / "first")).parent.iterdir()) == [tmp_path / "first" / "notebooks"]
+    stored.mkdir(parents=True)
+    (stored / "table-1").mkdir()
+    (tmp_path / "second").mkdir()
+    folder = Path(kernel.place(tmp_path / "second"))
+    assert list(folder.iterdir()) == []
+    assert (folder / ".." / "results" / "table-1").is_dir()
