@@ -74,7 +74,7 @@ def preset(name: str) -> Preset:
     Example:
 
     >>> preset("figure-1").at("smoke")["depth"]
-    [3, 20]
+    [3, 10]
     """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
@@ -107,7 +107,7 @@ PRESETS = {
         mirrors="Figure 1",
         paper="Dense nets with 3, 20, 30 and 40 hidden layers of 64 units, batch 512, γ = σ = 5e-3.",
         settings={"model": "dense", "dataset": "mnist", "optimizers": _ALL},
-        smoke=_SMOKE | {"depth": [3, 20], "optimizers": _ALL[:4]},
+        smoke=_SMOKE | {"depth": [3, 10], "optimizers": _ALL[:4]},
         cpu={"depth": [3, 20, 30, 40], "epochs": 12, "seeds": 5, "tuning_trials": 4},
         full={"depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10, "tuning_trials": 12},
         reasons={"seeds": _SEEDS, "epochs": _EPOCHS, "optimizers": "SGD is added: the update without a preconditioner"},
