@@ -96,6 +96,8 @@ _ALL = ["adam", "ladam", "rmsprop", "lrmsprop", "adadelta", "ladadelta", "sgd", 
 _LAYER = ["adam", "ladam@0.3", "rmsprop", "lrmsprop@0.3", "adadelta", "ladadelta@0.3"]
 # Two epochs of few images, so that a preset runs through within a minute.
 _SMOKE = {"limit": 1000, "epochs": 2, "seeds": 2, "batch_size": 100}
+# What two cores can do with convolutions.
+_FEW = {"batch_size": 64, "seeds": 5}
 _SEEDS = "five: the fewest whose interval may be concluded from"
 _EPOCHS = (
     "twelve on a GPU or CPU that has the time, as in the measurements that the project began with; six on two cores"
@@ -118,10 +120,10 @@ PRESETS = {
         paper="80 highway layers of 64 units, gate bias −3, CIFAR-10, crop and flip, batch 512.",
         settings={"model": "highway-80", "dataset": "cifar10", "optimizers": _ALL[:6]},
         smoke=_SMOKE | {"model": "highway-10", "optimizers": _ALL[:4]},
-        cpu={"limit": 10000, "epochs": 6, "seeds": 5, "optimizers": _ALL[:4]},
+        cpu={"limit": 10000, "epochs": 6, "seeds": 5, "optimizers": _ALL[:2]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
-            "limit": "a fifth of the images at scale cpu, where all of them would take a day",
+            "limit": "a fifth of the images, for six epochs, and Adam alone, at scale cpu",
             "seeds": _SEEDS,
         },
     ),
@@ -151,11 +153,11 @@ PRESETS = {
         paper="ResNet-20, crop and flip, batch 512, γ = σ = 5e-3 (Adadelta: 0.1 and 0.05), noise on the first 30%.",
         settings={"model": "resnet-20", "dataset": ["cifar10", "cifar100"], "optimizers": _LAYER},
         smoke=_SMOKE | {"model": "resnet-8", "limit": 300, "epochs": 1, "optimizers": _LAYER[:2], "dataset": "cifar10"},
-        cpu={"dataset": "cifar10", "limit": 5000, "epochs": 5, "seeds": 5, "batch_size": 128, "optimizers": _LAYER[:4]},
+        cpu=_FEW | {"dataset": "cifar10", "limit": 2000, "epochs": 5, "optimizers": _LAYER[:4]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
-            "limit": "a tenth of the images of CIFAR-10 at scale cpu, with batches of 128 for as many updates an epoch "
-            "as batches of 512 would give of 20,000",
+            "limit": "2,000 images for 5 epochs at scale cpu, a two-hundredth of a full training; batches of 64, so that "
+            "there are some updates; the default learning rates",
             "seeds": _SEEDS,
         },
     ),
@@ -165,17 +167,12 @@ PRESETS = {
         paper="DenseNet, growth rate 5 and three blocks of 6 layers in its code, crop and flip, batch 512.",
         settings={"model": "densenet-40", "dataset": "cifar10", "optimizers": _LAYER},
         smoke=_SMOKE | {"model": "densenet-7", "limit": 300, "epochs": 1, "optimizers": _LAYER[:2]},
-        cpu={
-            "model": "densenet-22",
-            "limit": 2500,
-            "epochs": 4,
-            "seeds": 5,
-            "batch_size": 128,
-            "optimizers": _LAYER[:2],
-        },
+        cpu=_FEW | {"model": "densenet-13", "limit": 1000, "epochs": 4, "optimizers": _LAYER[:2]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
-            "model": "DenseNet-40 with growth rate 12 of its authors (Huang et al. 2017): a net that others know",
+            "model": "DenseNet-40 with growth rate 12 of its authors (Huang et al. 2017): a net that others know; at "
+            "scale cpu DenseNet-13",
+            "limit": "1,000 images for 4 epochs at scale cpu; batches of 64; the default learning rates",
             "seeds": _SEEDS,
         },
     ),
