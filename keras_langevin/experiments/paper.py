@@ -156,8 +156,8 @@ PRESETS = {
         cpu=_FEW | {"dataset": "cifar10", "limit": 2000, "epochs": 5, "optimizers": _LAYER[:4]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
-            "limit": "2,000 images for 5 epochs at scale cpu, a two-hundredth of a full training; batches of 64, so that "
-            "there are some updates; the default learning rates",
+            "limit": "2,000 images for 5 epochs at scale cpu, a two-hundredth of a full training; batches of 64, for "
+            "more updates; the default learning rates",
             "seeds": _SEEDS,
         },
     ),
