@@ -8,6 +8,7 @@ import pytest
 from keras.ops import convert_to_numpy as as_numpy
 from scipy import special, stats
 
+from keras_langevin import LSGD
 from keras_langevin.optimizers import noise
 from keras_langevin.optimizers.noise import Draw, Place, places
 from tests.optimizers.cases import BACKEND
@@ -332,3 +333,38 @@ def test_under_vmap_and_scan_the_noise_is_the_same():
     for seed, z in zip((5, 2**40), together, strict=True):
         np.testing.assert_allclose(z, normals(seed, 2, draw), rtol=1e-6)
     np.testing.assert_allclose(one_by_one[2], together[0], rtol=1e-6)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="transformations of JAX")
+@pytest.mark.parametrize("mapped", ["seed", "sigma", "both"])
+def test_runs_that_are_mapped_get_the_noise_that_each_gets_alone(mapped):
+    """Updates of several small variables, `vmap` around `scan`; the draw stays in a conditional, also where the runs
+    differ in sigma alone."""
+    import jax
+
+    weights = [keras.Variable(np.ones(shape, "float32")) for shape in [(2, 3), (3,), (40, 50)]]
+    optimizer = LSGD(0.1, sigma=1.0, seed=3)
+    optimizer.build(weights)
+    gradients = [np.zeros(weight.shape, "float32") for weight in weights]
+    names = [id(variable) for variable in optimizer.variables]
+    places = {name: names.index(id(variable)) for name, variable in optimizer.own_variables().items()}
+
+    def updated(seed, sigma):
+        state = [variable.value for variable in optimizer.variables]
+        state[places["seed"]], state[places["sigma"]] = seed, sigma
+
+        def step(carried, _):
+            return optimizer.stateless_apply(carried[1], gradients, carried[0]), None
+
+        return jax.lax.scan(step, ([weight.value for weight in weights], state), None, 2)[0][0]
+
+    seeds = np.stack([noise.split_seed(seed) for seed in ((5, 6) if mapped != "sigma" else (5, 5))])
+    sigmas = np.float32([0.0, 2.0] if mapped != "seed" else [2.0, 2.0])
+    axes = (None if mapped == "sigma" else 0, None if mapped == "seed" else 0)
+    arguments = [values if axis == 0 else values[0] for values, axis in zip((seeds, sigmas), axes, strict=True)]
+    together = jax.jit(jax.vmap(updated, in_axes=axes))(*arguments)
+    for number in range(2):
+        alone = jax.jit(updated)(seeds[number], sigmas[number])
+        for found, expected in zip(together, alone, strict=True):
+            np.testing.assert_allclose(found[number], expected, rtol=1e-6, atol=1e-6)
+    assert " cond[" in str(jax.make_jaxpr(jax.vmap(updated, in_axes=axes))(*arguments))
