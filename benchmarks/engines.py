@@ -1,9 +1,11 @@
-"""How long `--engine processes` takes beside `--engine local`: whole commands of the same runs, turn by turn.
+"""How long another engine takes beside `--engine local`: whole commands of the same runs, turn by turn.
 
-    python benchmarks/engines.py --backend jax
+    python benchmarks/engines.py --backend jax                      # processes
+    python benchmarks/engines.py --backend jax --engine vmap        # many runs at once
 
-Writes `results/engines-BACKEND.json` as it goes: the seconds of each command and their ratio. The records of both are
-compared, too: they must be equal.
+Writes `results/engines-BACKEND.json`, or `engines-vmap-DEVICE.json`, as it goes: the seconds of each command and their
+ratio; and the images per second without the epoch that compiled. The curves of both are compared, too: they are equal,
+or for `vmap` differ by so much in the first epoch's train loss at most, relative to it.
 """
 
 import argparse
@@ -17,20 +19,26 @@ import time
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
-COMPARISON = ["--model", "dense-20", "--dataset", "digits", "--optimizers", "adam", "ladam"]
 
 
-def command(engine: str, backend: str, seeds: int, epochs: int, workers: int) -> tuple[float, dict]:
-    """Seconds of one command, from nothing, and its curves by run."""
+def command(engine: str, comparison: list[str], options: argparse.Namespace) -> tuple[float, dict]:
+    """Seconds of one command, from nothing, and its records by run."""
     with tempfile.TemporaryDirectory() as folder:
-        line = [sys.executable, "-m", "keras_langevin", "compare", *COMPARISON, "--backend", backend]
-        line += ["--seeds", str(seeds), "--epochs", str(epochs), "--out", f"{folder}/out", "--engine", engine]
-        line += ["--workers", str(workers)] if engine == "processes" else []
+        line = [sys.executable, "-m", "keras_langevin", "compare", *comparison, "--backend", options.backend]
+        line += ["--seeds", str(options.seeds), "--epochs", str(options.epochs), "--out", f"{folder}/out"]
+        line += ["--engine", engine, *(["--workers", str(options.workers)] if engine == "processes" else [])]
         began = time.perf_counter()
         subprocess.run(line, check=True, capture_output=True)
         seconds = time.perf_counter() - began
-        records = {path.name: json.loads(path.read_text()) for path in Path(folder, "out", "runs").glob("*.json")}
-        return seconds, {name: record["curves"] for name, record in records.items()}
+        return seconds, {
+            path.name: json.loads(path.read_text("utf-8")) for path in Path(folder, "out", "runs").glob("*.json")
+        }
+
+
+def throughput(records: dict) -> float:
+    """Images per second over all runs, without the epoch that compiled; of runs that were trained at once, each has the
+    rate of all."""
+    return statistics.median(record["images_per_second"] for record in records.values())
 
 
 def main():
@@ -39,30 +47,51 @@ def main():
     parser.add_argument("--turns", type=int, default=3, help="default: 3")
     parser.add_argument("--seeds", type=int, default=10, help="default: 10")
     parser.add_argument("--epochs", type=int, default=60, help="default: 60")
+    parser.add_argument("--engine", choices=("processes", "vmap"), default="processes", help="default: processes")
+    parser.add_argument("--model", default="dense-20", help="default: dense-20")
+    parser.add_argument("--dataset", default="digits", help="default: digits")
+    parser.add_argument("--data-file", help="as compare takes it")
+    parser.add_argument("--limit", type=int, help="as compare takes it")
     parser.add_argument("--workers", type=int, help="default: one on each core")
     options = parser.parse_args()
     os.environ["KERAS_BACKEND"] = options.backend
 
     from keras_langevin.experiments.engines.sharing import available_cores
+    from keras_langevin.experiments.memory import has_accelerator
     from keras_langevin.experiments.provenance import provenance
     from keras_langevin.files import replaced
 
     options.workers = options.workers or len(available_cores())
-    sizes = (options.backend, options.seeds, options.epochs, options.workers)
-    results = {"provenance": provenance(), "comparison": COMPARISON}
-    results |= {name: getattr(options, name) for name in ("seeds", "epochs", "workers")}
-    results["seconds"] = {"local": [], "processes": []}
+    comparison = ["--model", options.model, "--dataset", options.dataset, "--optimizers", "adam", "ladam"]
+    for name in ("data_file", "limit"):
+        value = getattr(options, name)
+        comparison += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    name = f"engines-{options.backend}"
+    if options.engine == "vmap":
+        name = f"engines-vmap-{options.model}-{'gpu' if has_accelerator() else 'cpu'}"
+    results = {"provenance": provenance(), "model": options.model, "dataset": options.dataset, "limit": options.limit}
+    results |= {name: getattr(options, name) for name in ("engine", "seeds", "epochs", "workers")}
+    results |= {kind: {"local": [], options.engine: []} for kind in ("seconds", "images_per_second")}
     for turn in range(options.turns):
-        curves = {}
-        for engine in ("local", "processes") if turn % 2 == 0 else ("processes", "local"):
-            seconds, curves[engine] = command(engine, *sizes)
+        records, order = {}, ("local", options.engine)
+        for engine in order if turn % 2 == 0 else reversed(order):
+            seconds, records[engine] = command(engine, comparison, options)
             results["seconds"][engine].append(seconds)
-        pairs = zip(results["seconds"]["local"], results["seconds"]["processes"], strict=True)
-        results["local_over_processes"] = statistics.median(local / processes for local, processes in pairs)
-        results["equal"] = results.get("equal", True) and curves["local"] == curves["processes"]
-        with replaced(RESULTS / f"engines-{options.backend}.json") as file:
+            results["images_per_second"][engine].append(throughput(records[engine]))
+        pairs = zip(results["seconds"]["local"], results["seconds"][options.engine], strict=True)
+        results[f"local_over_{options.engine}"] = statistics.median(local / other for local, other in pairs)
+        pairs = zip(*(results["images_per_second"][engine] for engine in (options.engine, "local")), strict=True)
+        results["throughput_over_local"] = statistics.median(other / local for other, local in pairs)
+        mine, others = (
+            {run: each["curves"]["train_loss"] for run, each in found.items()}
+            for found in (records["local"], records[options.engine])
+        )
+        results["equal"] = results.get("equal", True) and mine == others
+        results["first_epoch_differs_by"] = max(abs(mine[run][0] - others[run][0]) / mine[run][0] for run in mine)
+        with replaced(RESULTS / f"{name}.json") as file:
             json.dump(results, file, indent=1)
-        print(json.dumps({name: results[name] for name in ("seconds", "local_over_processes", "equal")}), flush=True)
+        shown = ("seconds", f"local_over_{options.engine}", "throughput_over_local", "equal", "first_epoch_differs_by")
+        print(json.dumps({name: results[name] for name in shown}), flush=True)
 
 
 if __name__ == "__main__":

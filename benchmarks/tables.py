@@ -162,26 +162,40 @@ def engines() -> str:
     for backend, title in BACKENDS.items():
         file = read(f"engines-{backend}.json")
         if file:
-            seconds = [" ".join(f"{value:.0f}" for value in file["seconds"][name]) for name in ("local", "processes")]
-            equal = "equal" if file["equal"] else "**not equal**"
+            local, processes = (" ".join(f"{value:.0f}" for value in each) for each in file["seconds"].values())
             size = f"2 optimizers × {file['seeds']} seeds × {file['epochs']} epochs"
-            rows.append(
-                [
-                    title,
-                    size,
-                    seconds[0],
-                    f"{seconds[1]} ({file['workers']})",
-                    f"{file['local_over_processes']:.2f}",
-                    equal,
-                ]
-            )
+            equal = "equal" if file["equal"] else "**not equal**"
+            ratio = f"{file['local_over_processes']:.2f}"
+            rows.append([title, size, local, f"{processes} ({file['workers']})", ratio, equal])
     return markdown(
         ["backend", "dense-20 on digits", "local, s", "processes, s (workers)", "local / processes", "curves"], rows
     )
 
 
+def at_once() -> str:
+    rows = []
+    for path in sorted(RESULTS.glob("engines-vmap-*.json")):
+        file = read(path.name)
+        local, together = (" ".join(f"{value:.0f}" for value in each) for each in file["images_per_second"].values())
+        limit = f", {file['limit']} images" if file["limit"] else ""
+        rows.append(
+            [
+                file["provenance"]["device"],
+                f"{file['model']} on {file['dataset']}{limit}: {file['seeds']} seeds",
+                local,
+                together,
+                f"{file['throughput_over_local']:.2f}",
+                f"{file['local_over_vmap']:.2f}",
+                f"{file['first_epoch_differs_by']:.1e}",
+            ]
+        )
+    columns = ["device", "runs", "local, images/s", "vmap, images/s", "vmap / local", "whole commands: local / vmap"]
+    return markdown([*columns, "first train loss differs by"], rows)
+
+
 TABLES = {
     "engines": engines,
+    "at once": at_once,
     "steps": steps,
     "starts": starts,
     "passes": passes,

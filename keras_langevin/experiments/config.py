@@ -6,26 +6,10 @@ import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
+from keras_langevin.experiments.arms import Arm
 from keras_langevin.names import digest, plain
 from keras_langevin.values import is_count, is_number, or_none
 
-# (learning rate, sigma) of each parent and its Langevin optimizer where none is given, and the name it is shown by.
-_DEFAULT_RATES = {
-    "sgd": (0.01, 1e-3),
-    "adam": (1e-3, 1e-3),
-    "adamw": (1e-3, 1e-3),
-    "rmsprop": (1e-3, 1e-3),
-    "adadelta": (0.1, 5e-2),
-    "adagrad": (0.01, 1e-3),
-}
-_SHOWN = {
-    "sgd": "SGD",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "rmsprop": "RMSprop",
-    "adadelta": "Adadelta",
-    "adagrad": "Adagrad",
-}
 # (batch size, epochs) where none is given.
 _DEFAULT_LENGTHS = {"digits": (32, 60)}
 _DEFAULT_LENGTH = (512, 12)
@@ -68,65 +52,6 @@ _CHECKS = (
     ("dataset_note", "text", lambda value: isinstance(value, str)),
     ("backend", "a name, or left out", or_none(_is_text)),
 )
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One optimizer of a comparison, written `name` or `name@layers`.
-
-    Attributes:
-        spec: str, as written: `"adam"`, `"ladam"`, `"ladam@0.3"` (the first 30% of the layers), `"ladam@3"` (the first
-            three), `"ladam@-3"` (the last three), `"ladam@dense_1"` (a name or regular expression).
-    """
-
-    spec: str
-
-    @property
-    def optimizer(self) -> str:
-        """The optimizer's name, in lower case and without a hyphen."""
-        return self.spec.partition("@")[0].lower().replace("-", "")
-
-    @property
-    def is_langevin(self) -> bool:
-        return self.optimizer not in _SHOWN
-
-    @property
-    def parent(self) -> str:
-        """The name of the optimizer without noise."""
-        return self.optimizer[1:] if self.is_langevin else self.optimizer
-
-    @property
-    def layers(self) -> float | int | str | list[int] | None:
-        """The `layers` argument.
-
-        >>> Arm("ladam@0.3").layers, Arm("ladam@-3").layers
-        (0.3, [-3, -2, -1])
-        """
-        text = self.spec.partition("@")[2]
-        if not text:
-            return None
-        if re.fullmatch(r"\d+", text):
-            return int(text)
-        if re.fullmatch(r"-\d+", text):
-            return list(range(int(text), 0))
-        if re.fullmatch(r"\d*\.\d+(e-?\d+)?", text):
-            return float(text)
-        return text
-
-    @property
-    def label(self) -> str:
-        """The name that tables and pictures show, e.g. `30%-Layer L-Adam`."""
-        shown = _SHOWN.get(self.parent, self.parent)
-        if not self.is_langevin:
-            return shown
-        layers = self.layers
-        if layers is None:
-            return f"L-{shown}"
-        if isinstance(layers, float):
-            return f"{layers:.3g}-Layer L-{shown}" if layers < 0.01 else f"{layers:.0%}-Layer L-{shown}"
-        if isinstance(layers, list):
-            return f"L-{shown} on the last {len(layers)}"
-        return f"L-{shown} on {layers if isinstance(layers, str) else f'the first {layers}'}"
 
 
 @dataclass(frozen=True)
@@ -228,7 +153,7 @@ class Comparison:
         for arm in self.arms:
             if "@" in arm.spec and arm.layers is None:
                 raise ValueError(f"Layers must follow the @, as in 'ladam@0.3'. Received: {arm.spec!r}")
-            if arm.layers is not None and not arm.is_langevin:
+            if arm.layers is not None and not arm.is_noisy:
                 raise ValueError(
                     f"Layers can be given for a Langevin optimizer only. Received: {arm.spec!r}. "
                     f"Try: 'l{arm.spec}' or '{arm.optimizer}'"
@@ -258,13 +183,13 @@ class Comparison:
 
     def arguments(self, arm: Arm) -> dict[str, float | int | str | list[int] | None]:
         """The arguments of an arm's optimizer: what a search chose, else what is given, else its own."""
-        learning_rate, sigma = _DEFAULT_RATES.get(arm.parent, (1e-3, 1e-3))
+        learning_rate, sigma = arm.default_rates
         learning_rate = learning_rate if self.learning_rate is None else float(self.learning_rate)
         sigma = sigma if self.sigma is None else float(self.sigma)
         for spec, *chosen in self.tuned:
             if spec == arm.spec:
                 learning_rate, sigma = chosen
-        langevin = {"sigma": sigma, "layers": arm.layers} if arm.is_langevin else {}
+        langevin = {"sigma": sigma, "layers": arm.layers} if arm.is_noisy else {}
         return {"learning_rate": learning_rate} | langevin
 
     @property

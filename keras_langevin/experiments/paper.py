@@ -196,4 +196,43 @@ PRESETS = {
         full={"dataset": ["mnist", "cifar10"], "depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10, "tuning_trials": 6},
         reasons={"seeds": _SEEDS, "limit": "a sixth of the images at scale cpu"},
     ),
+    "controls": Preset(
+        title="What is it about the noise? Other noise and other layers, dense-30 on MNIST",
+        mirrors="no figure: controls",
+        paper="It compares with the parent alone.",
+        settings={
+            "model": "dense-30",
+            "dataset": "mnist",
+            "optimizers": [
+                *("adam", "ladam", "ladam@0.3", "ladam@-9", "ladam@[1,8,12,13,15,16,24,27,29]"),
+                *("isotropic-adam", "gradient-noise-adam"),
+            ],
+        },
+        smoke=_SMOKE,
+        cpu={"epochs": 12, "seeds": 5},
+        full={"epochs": 12, "seeds": 10, "tuning_trials": 12},
+        reasons={
+            "optimizers": "nine layers at either end, and nine drawn once at random; noise of equal power, alike "
+            "for all weights of a variable; noise on the gradient (Neelakantan et al. 2015)",
+            "seeds": _SEEDS,
+        },
+    ),
+    "remedies": Preset(
+        title="Is noise worth it where depth is treated otherwise? Dense nets of 30 layers on MNIST",
+        mirrors="no figure: controls",
+        paper="It has Keras's default initial weights, and no normalization.",
+        settings={
+            "model": ["dense-30", "he-dense-30", "bn-dense-30"],
+            "dataset": "mnist",
+            "optimizers": ["adam", "ladam", "clip-adam", "clip-ladam", "warmup-adam", "warmup-ladam"],
+        },
+        smoke=_SMOKE | {"model": ["he-dense-10", "bn-dense-10"]},
+        cpu={"epochs": 12, "seeds": 5},
+        full={"epochs": 12, "seeds": 10, "tuning_trials": 12},
+        reasons={
+            "model": "He's initialization, and batch normalization",
+            "optimizers": "gradients clipped to a global norm of 1; a learning rate that grows over 100 updates",
+            "seeds": _SEEDS,
+        },
+    ),
 }

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from keras_langevin import datasets, models, optimizers
-from keras_langevin.experiments import jit, precision, table
+from keras_langevin import datasets, models
+from keras_langevin.experiments import controls, jit, precision, table
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
@@ -109,7 +109,7 @@ def prepare(
     precision.check(comparison.precision)
     jit.check(comparison.jit)
     for arm in comparison.arms:
-        optimizers.get(arm.optimizer, **comparison.arguments(arm))
+        controls.optimizer(arm, **comparison.arguments(arm))
     models.build(comparison.model, input_shape=(32, 32, 3), num_classes=10)  # a wrong name, before data is downloaded
     if data is None:
         data = datasets.load(
@@ -127,7 +127,7 @@ def prepare(
         )
     model = models.build(comparison.model, data.input_shape, data.num_classes)
     for arm in comparison.arms:
-        describe(model, optimizers.get(arm.optimizer, **comparison.arguments(arm)))
+        describe(model, controls.optimizer(arm, **comparison.arguments(arm)))
     return data
 
 

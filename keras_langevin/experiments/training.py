@@ -11,8 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_langevin import datasets, models, optimizers
+from keras_langevin import datasets, models
 from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
+from keras_langevin.experiments import controls
 from keras_langevin.experiments.batches import Batches
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
@@ -61,7 +62,7 @@ class Trainer:
         self.table = ImageTable.of(data) if is_wanted(data_on_device) else None
         with computing_in(comparison.precision):
             self.model = self.table.before(self.of_images) if self.table else self.of_images
-            self.optimizer = optimizers.get(arm.optimizer, **self.arguments)
+            self.optimizer = controls.optimizer(arm, **self.arguments)
         on_torch = keras.backend.backend() == "torch"
         self.model.compile(
             optimizer=self.optimizer,

@@ -6,7 +6,7 @@ from functools import partial
 import keras
 
 from keras_langevin.models.conv_dense import conv_dense
-from keras_langevin.models.dense import dense
+from keras_langevin.models.dense import bn_dense, dense, he_dense
 from keras_langevin.models.densenet import densenet
 from keras_langevin.models.densenet121 import densenet121
 from keras_langevin.models.highway import highway
@@ -15,6 +15,8 @@ from keras_langevin.names import unknown
 
 FAMILIES = {
     "dense": dense,
+    "he-dense": he_dense,
+    "bn-dense": bn_dense,
     "conv-dense": conv_dense,
     "highway": highway,
     "resnet": resnet,
@@ -25,7 +27,16 @@ FAMILIES = {
 # Nets of one depth, which are no member of the family that their name begins with.
 SINGLES = {"densenet-121": densenet121}
 
-_USUAL_DEPTH = {"dense": 30, "conv-dense": 20, "highway": 80, "resnet": 20, "plain": 20, "densenet": 40}
+_USUAL_DEPTH = {
+    "dense": 30,
+    "he-dense": 30,
+    "bn-dense": 30,
+    "conv-dense": 20,
+    "highway": 80,
+    "resnet": 20,
+    "plain": 20,
+    "densenet": 40,
+}
 
 
 def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) -> keras.Model:

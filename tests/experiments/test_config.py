@@ -16,12 +16,35 @@ from keras_langevin.experiments.config import Arm, Comparison
         ("ladam@1.0", "ladam", 1.0, "100%-Layer L-Adam"),
         ("lsgd@3", "lsgd", 3, "L-SGD on the first 3"),
         ("lrmsprop@dense_[12]", "lrmsprop", "dense_[12]", "L-RMSprop on dense_[12]"),
+        ("ladam@-2", "ladam", [-2, -1], "L-Adam on the last 2"),
+        ("ladam@[0,7,-1]", "ladam", [0, 7, -1], "L-Adam on layers 0, 7, -1"),
+        ("clip-ladam@0.3", "clipladam", 0.3, "30%-Layer L-Adam, clipped"),
+        ("warmup-adam", "warmupadam", None, "Adam, warm-up"),
+        ("isotropic-adam@2", "isotropicadam", 2, "Adam + isotropic noise on the first 2"),
+        ("gradient-noise-sgd", "gradientnoisesgd", None, "SGD + gradient noise"),
     ],
 )
 def test_an_arm_is_a_name_and_layers(spec, optimizer, layers, label):
     arm = Arm(spec)
     assert (arm.optimizer, arm.layers, arm.label) == (optimizer, layers, label)
     assert type(arm.layers) is type(layers)
+
+
+@pytest.mark.parametrize(
+    ("spec", "parent", "is_noisy"),
+    [
+        ("adam", "adam", False),
+        ("ladam@0.3", "adam", True),
+        ("clip-adam", "clipadam", False),
+        ("clip-ladam", "clipadam", True),
+        ("isotropic-rmsprop", "rmsprop", True),
+        ("gradient-noise-adam", "adam", True),
+    ],
+)
+def test_an_arm_is_compared_with_what_has_no_noise_and_the_same_remedy(spec, parent, is_noisy):
+    arm = Arm(spec)
+    assert (arm.parent, arm.is_noisy) == (parent, is_noisy)
+    assert Arm(arm.parent).label == {"adam": "Adam", "clipadam": "Adam, clipped", "rmsprop": "RMSprop"}[parent]
 
 
 def test_defaults_are_the_main_job():

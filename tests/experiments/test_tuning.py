@@ -51,7 +51,7 @@ def test_all_optimizers_try_equally_many_points_about_their_own_values(given):
     multiples = []
     for arm, (rate, sigma) in zip(comparison.arms, centres, strict=True):
         points = tuning.points(comparison, arm)
-        names = {"learning_rate", "sigma"} if arm.is_langevin else {"learning_rate"}
+        names = {"learning_rate", "sigma"} if arm.is_noisy else {"learning_rate"}
         assert all(set(point) == names for point in points)
         assert points[0]["learning_rate"] == pytest.approx(rate)
         assert points[0].get("sigma", sigma) == pytest.approx(sigma)

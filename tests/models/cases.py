@@ -42,6 +42,8 @@ class Case:
 
 CASES = {
     "dense": Case("dense-4", options={"width": 8}),
+    "he-dense": Case("he-dense-4", options={"width": 8}),
+    "bn-dense": Case("bn-dense-4", options={"width": 8}),
     "conv-dense": Case("conv-dense-3", options={"filters": 4, "width": 8}),
     "highway": Case("highway-3", options={"width": 8}),
     "resnet": Case("resnet-8", options={"filters": 4}),

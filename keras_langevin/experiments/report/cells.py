@@ -47,7 +47,7 @@ class Cell:
 
     def parent(self, arm: Arm) -> Arm | None:
         """The optimizer without noise that `arm` is compared with, where there is one."""
-        if not arm.is_langevin:
+        if not arm.is_noisy:
             return None
         return next((other for other in self.arms if other.optimizer == arm.parent), None)
 

@@ -1,0 +1,106 @@
+"""Optimizers that are compared with Langevin's to find out what it is about them that helps: other noise, and other
+remedies for depth."""
+
+from functools import lru_cache
+
+import keras
+from keras import ops
+
+from keras_langevin import optimizers
+from keras_langevin.experiments.arms import Arm
+from keras_langevin.optimizers import noise as noise_source
+from keras_langevin.optimizers.langevin import Langevin, fused
+from keras_langevin.optimizers.registry import lookup
+
+GLOBAL_CLIPNORM = 1.0
+WARM_UP_UPDATES = 100
+# Neelakantan et al. 2015: the variance of gradient noise is η / (1 + t)^0.55.
+_DECAY = 0.55
+
+
+class Isotropic:
+    """Noise of Langevin's power, alike for all weights of a variable.
+
+        θ_t = [the parent's own step] + σ_t · √γ_t · √p_t · Z_t,   p_t = the mean of P_t over the variable
+
+    A mixin before a Langevin optimizer. The squared length of a variable's noise is the same on average; what is left
+    out is that each weight has its own P.
+    """
+
+    elementwise_preconditioner = False
+
+    def preconditioner(self, variable, before):
+        return ops.mean(super().preconditioner(variable, before))
+
+
+class GradientNoise:
+    """Noise on the gradient, before the parent makes a step of it.
+
+        g ← g + N(0, σ² / (1 + t)^0.55),   t = 0, 1, ...
+
+    A mixin before a Langevin optimizer, of which the noise's seed, sigma and layers are taken, and no other noise. The
+    parent's preconditioner divides the noise as it does the gradient.
+
+    References:
+        A. Neelakantan et al., Adding gradient noise improves learning for very deep networks, arXiv:1511.06807,
+        equation 1.
+    """
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        t = ops.cast(self.iterations, "float32")
+        scale = ops.cast(self.sigma, "float32") * (1 + t) ** (-_DECAY / 2)
+
+        def with_noise(gradient, variable):
+            return gradient + ops.cast(scale * self._normal(variable), gradient.dtype)
+
+        noisy = [
+            with_noise(*pair) if self._is_noisy(pair[1]) else pair[0]
+            for pair in zip(grads, trainable_variables, strict=True)
+        ]
+        super(Langevin, self)._backend_update_step(noisy, trainable_variables, learning_rate)
+
+    def _normal(self, variable):
+        draw = noise_source.Draw((self._places[self._get_variable_index(variable)],), False, self.noise)
+        return noise_source.sample(ops.convert_to_tensor(self._seed), ops.convert_to_tensor(self.iterations), draw)
+
+
+class WarmUp:
+    """A learning rate that grows in equal parts over the first updates: γ_t · min(1, t / 100) for t = 1, 2, ..."""
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        share = ops.minimum(1.0, ops.cast(self.iterations + 1, learning_rate.dtype) / WARM_UP_UPDATES)
+        super()._backend_update_step(grads, trainable_variables, learning_rate * share)
+
+
+_MIXINS = {"isotropic": Isotropic, "gradientnoise": GradientNoise, "warmup": WarmUp}
+
+
+def optimizer(arm: Arm, **arguments) -> keras.optimizers.Optimizer:
+    """The optimizer of an arm.
+
+    Args:
+        arm: as it is written; with a modifier it is one of this module.
+        **arguments: its arguments.
+
+    Raises:
+        ValueError: no such optimizer, or an argument is out of its range.
+
+    Example:
+
+    >>> optimizer(Arm("clip-ladam"), sigma=1e-3).global_clipnorm
+    1.0
+    >>> type(optimizer(Arm("isotropic-adam"), sigma=1e-3)).__name__
+    'IsotropicLAdam'
+    """
+    if arm.modifier in ("isotropic", "gradientnoise"):
+        return _mixed(_MIXINS[arm.modifier], lookup(f"l{arm.unmodified}"))(**arguments)
+    if arm.modifier == "warmup":
+        return _mixed(WarmUp, lookup(arm.unmodified))(**arguments)
+    if arm.modifier == "clip":
+        return optimizers.get(arm.unmodified, global_clipnorm=GLOBAL_CLIPNORM, **arguments)
+    return optimizers.get(arm.optimizer, **arguments)
+
+
+@lru_cache
+def _mixed(mixin: type, cls: type) -> type:
+    return type(f"{mixin.__name__}{cls.__name__}", (mixin, fused(cls)), {})
