@@ -1,5 +1,6 @@
 """What survives a save: configuration, state, and the noise to come."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -156,11 +157,14 @@ with open(sys.argv[1], "w") as file:
 
 def test_keras_file_in_a_fresh_process(tmp_path):
     """A `.keras` file keeps class, sigma (schedules too), layers and seed; and training goes on from it with the
-    weights that it would have had without the stop, bit for bit."""
-    optimizers = {case_name(case): case.make(sigma=0.5, layers=0.5, seed=2**40) for case in CASES}
-    optimizers |= {f"sigma-{name}": LAdam(0.1, sigma=schedule, seed=1) for name, schedule in SCHEDULES.items()}
-    optimizers |= {f"layers-{i}": LSGD(sigma=0.5, layers=layers, seed=i) for i, layers in enumerate(LAYERS)}
-    models = {name: make_model(optimizer) for name, optimizer in optimizers.items()}
+    weights that it would have had without the stop, bit for bit. Each class, each schedule and each choice of layers is
+    in some file, because a file takes half a second."""
+    sigmas = itertools.cycle([0.5, *SCHEDULES.values()])
+    models = {
+        f"{case_name(case)}-{i}": make_model(case.make(sigma=sigma, layers=layers, seed=2**40 + i))
+        for i, (layers, sigma, case) in enumerate(zip(LAYERS, sigmas, itertools.cycle(CASES), strict=False))
+    }
+    assert len(models) == len(LAYERS) > len(CASES) > len(SCHEDULES)
     models |= {f"path-{i}": make_nested_model(LSGD(sigma=0.5, layers=layers)) for i, layers in enumerate(PATHS)}
     for name, model in list(models.items()):
         take_steps(model, 2)
