@@ -49,8 +49,9 @@ def compare(
     Example:
 
     >>> import tempfile
+    >>> settings = {"model": "dense-1", "optimizers": ["adam", "ladam"], "epochs": 1, "seeds": 1, "jit": "off"}
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     results = compare(folder, model="dense-1", optimizers=["adam", "ladam"], epochs=1, seeds=1, verbose=False)
+    ...     results = compare(folder, **settings, verbose=False)
     >>> list(results.curves("train_loss")), list(results.differences)
     (['Adam', 'L-Adam'], ['L-Adam − Adam'])
     """

@@ -60,7 +60,7 @@ def run_chains(
     ...     model = keras.Sequential([keras.Input((1,)), line])
     ...     model.compile(LSGD(0.1, sigma=posterior_sigma(50)), loss="mse")
     ...     return model
-    >>> chains = run_chains(build_model, 2, x, 2 * x, burn_in=50, max_samples=20, epochs=70, batch_size=50, verbose=0)
+    >>> chains = run_chains(build_model, 2, x, 2 * x, burn_in=50, max_samples=20, epochs=7, batch_size=5, verbose=0)
     >>> [array.shape for array in chains.draws(weights="line/kernel").values()]
     [(2, 20, 1, 1)]
 

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LSGD, LAdam, LangevinMonitor
+from keras_langevin import LSGD, SGHMC, LAdam, LangevinMonitor
 from keras_langevin.callbacks.measurement import ALL, NAMES
 from tests.callbacks.models import EXECUTIONS, LAYERS, examples, fit, policy, small_model, weights_of
 from tests.optimizers.cases import BACKEND, CASES, KINDS, case_name, of_each_kind
 
 EPOCHS, STEPS, SIGMA = 3, 4, 0.02
-every_case = pytest.mark.parametrize("case", of_each_kind())
 EVERY_OPTION = [
     pytest.param(
         case,
@@ -25,6 +24,13 @@ EVERY_OPTION = [
     )
     for case in CASES
     for name, options in ({"default": {}} | case.options).items()
+]
+# Of several steps at once: with momentum, and with slots that tell the gradient.
+OF_EXECUTIONS = [
+    pytest.param(
+        *param.values, id=param.id, marks=[pytest.mark.slow] * (param.id not in ("LSGD-momentum", "LAdam-default"))
+    )
+    for param in EVERY_OPTION
 ]
 
 
@@ -120,7 +126,7 @@ def test_numbers_are_those_of_a_step_made_by_hand(case, options):
 
 
 @pytest.mark.skipif(EXECUTIONS == [1], reason="Keras runs one step at a time on PyTorch")
-@pytest.mark.parametrize(("case", "options"), EVERY_OPTION)
+@pytest.mark.parametrize(("case", "options"), OF_EXECUTIONS)
 def test_an_execution_of_several_steps(case, options):
     """P, distance and sigma are the last update's. The drift is the last step's with momentum, else the mean over the
     steps; compared with single steps of the same run."""
@@ -152,7 +158,7 @@ def test_an_execution_of_several_steps(case, options):
             assert several.drift_rms == pytest.approx(single.drift_rms, rel=2e-3)
 
 
-@every_case
+@pytest.mark.parametrize("case", of_each_kind((SGHMC, LAdam)))  # those whose slots it reads most of
 def test_the_training_is_the_same_with_a_monitor(case):
     """Bit for bit: it looks and does not touch."""
     weights = []

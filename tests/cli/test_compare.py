@@ -16,12 +16,13 @@ from tests.real_data import FOLDER, needs_cifar10, needs_mnist
 
 AT_ONCE = ["--jit", JIT]
 QUICK = ["compare", *AT_ONCE, "--model", "dense-2", "--epochs", "2", "--batch-size", "256", "--seeds", "2"]
+TRAINED = [*QUICK, "--limit", "600"]  # few steps: most tests stop before the first
 ONE_EPOCH = ["compare", *AT_ONCE, "--model", "dense-1", "--optimizers", "ladam", "--epochs", "1"]
 
 
 def test_compare_trains_shows_and_writes(tmp_path, capsys):
     out = tmp_path / "results"
-    assert cli.main([*QUICK, "--out", str(out)]) == 0
+    assert cli.main([*TRAINED, "--out", str(out)]) == 0
     text = capsys.readouterr().out
     for shown in ("Adam", "L-Adam", "30%-Layer L-Adam", "±", "95% interval"):
         assert shown in text
@@ -38,7 +39,7 @@ def test_compare_trains_shows_and_writes(tmp_path, capsys):
 
 
 def test_the_same_command_again_trains_nothing(tmp_path, capsys):
-    arguments = [*QUICK, "--optimizers", "adam", "--out", str(tmp_path)]
+    arguments = [*TRAINED, "--optimizers", "sgd", "--out", str(tmp_path)]
     assert cli.main(arguments) == 0
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
     assert cli.main(arguments) == 0
@@ -48,13 +49,13 @@ def test_the_same_command_again_trains_nothing(tmp_path, capsys):
 
 def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
     sweep = ["compare", *AT_ONCE, "--model", "dense", "--depth", "1", "2", "--sigma", "1e-3", "1e-2", "--epochs", "1"]
-    sweep += ["--batch-size", "256", "--seeds", "1", "--optimizers", "ladam"]
+    sweep += ["--batch-size", "256", "--seeds", "1", "--optimizers", "lsgd", "--limit", "600"]
     out = tmp_path / "sweep"
     assert cli.main([*sweep, "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "4 comparisons" in shown
     setting = "σ 0.01 jit off" if JIT == "off" else "σ 0.01"
-    assert f"dense-2 digits {setting}, L-Adam, seed 0: test accuracy" in shown
+    assert f"dense-2 digits {setting}, L-SGD, seed 0: test accuracy" in shown
     records = {path: path.stat().st_mtime_ns for path in out.glob("*/runs/*.json")}
     assert len(records) == 4
     assert cli.main(["compare", "--config", str(out / "experiment.toml"), "--out", str(out)]) == 0
@@ -64,10 +65,11 @@ def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
 
 def test_options_go_before_the_file(tmp_path, capsys):
     config = tmp_path / "experiment.toml"
-    config.write_text('model = "dense-1"\nepochs = 1\nbatch_size = 256\nseeds = 2\noptimizers = ["adam"]\n', "utf-8")
+    lines = ['model = "dense-1"', "epochs = 1", "batch_size = 256", "seeds = 2", 'optimizers = ["sgd"]']
+    config.write_text("\n".join([*lines, f'jit = "{JIT}"']) + "\n", "utf-8")
     out = tmp_path / "out"
     assert cli.main(["compare", "--config", str(config), "--seeds", "1", "--out", str(out)]) == 0
-    assert [path.name for path in (out / "runs").iterdir()] == ["adam-seed-0.json"]
+    assert [path.name for path in (out / "runs").iterdir()] == ["sgd-seed-0.json"]
     config.write_text("sedes = 2", "utf-8")
     capsys.readouterr()
     assert cli.main(["compare", "--config", str(config)]) == 2
@@ -238,10 +240,17 @@ def test_mnist_through_the_same_command(tmp_path, capsys):
     assert "dense-1 on mnist" in capsys.readouterr().out
 
 
-@needs_cifar10
-def test_cifar10_stored_as_jpeg_says_so_everywhere(tmp_path, capsys):
-    arguments = [*ONE_EPOCH, "--dataset", "cifar10"]
-    arguments += ["--limit", "2000", "--seeds", "1", "--data-dir", str(FOLDER), "--out", str(tmp_path)]
+@pytest.mark.parametrize("size", ["tiny", pytest.param("whole", marks=[pytest.mark.slow, needs_cifar10])])
+def test_cifar10_stored_as_jpeg_says_so_everywhere(size, tmp_path, capsys):
+    """Of a hundred made-up images; the whole set is long in the reading."""
+    from tests.datasets.tiny import features, prepare
+
+    data_dir, few = FOLDER, ["--limit", "2000"]
+    if size == "tiny":
+        data_dir, few = tmp_path / "data", ["--batch-size", "20"]
+        prepare("cifar10", data_dir, features((32, 32, 3), encoding_format="jpeg"), version="3.0.2")
+    arguments = [*ONE_EPOCH, "--dataset", "cifar10", *few]
+    arguments += ["--seeds", "1", "--data-dir", str(data_dir), "--out", str(tmp_path)]
     assert cli.main(arguments) == 0
     shown = capsys.readouterr().out
     assert "dense-1 on cifar10 (JPEG copy): " in shown and "dense-1 on cifar10 (JPEG copy), 1 epochs" in shown

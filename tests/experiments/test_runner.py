@@ -2,6 +2,7 @@ import dataclasses
 import errno
 import os
 import shutil
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -79,10 +80,39 @@ def test_optimizers_and_seeds_give_different_runs(records):
     assert len(set(losses)) == len(losses)
 
 
-def test_the_same_seed_gives_the_same_run_wherever_it_is_trained(records, data):
-    """Seed 1 trained first, in a new trainer, equals seed 1 trained after seed 0: nothing of a run stays behind."""
+class Alone(NamedTuple):
+    """A trainer of L-Adam of its own, which trained seed 1 and then seed 0.
+
+    Attributes:
+        first: the record of seed 1.
+        calls: list of two ints, how often Python ran `train_step` for each.
+        steered: of each epoch of seed 0: learning rate and σ.
+    """
+
+    first: dict
+    calls: list
+    steered: list
+
+
+@pytest.fixture(scope="module")
+def alone(data):
     trainer = training.Trainer(SMALL, data, SMALL.arms[1])
-    assert trainer.train(1)["curves"] == records[3]["curves"]
+    calls, steered = [], []
+    trainer.model.train_step = _counted(trainer.model.train_step, calls)
+
+    def look(epoch, logs):
+        optimizer = trainer.optimizer
+        steered.append((float(optimizer.learning_rate.numpy()), float(optimizer.sigma.numpy())))
+
+    first = trainer.train(1)
+    after_first = len(calls)
+    trainer.train(0, look)
+    return Alone(first, [after_first, len(calls) - after_first], steered)
+
+
+def test_the_same_seed_gives_the_same_run_wherever_it_is_trained(records, alone):
+    """Seed 1 trained first, in a new trainer, equals seed 1 trained after seed 0: nothing of a run stays behind."""
+    assert alone.first["curves"] == records[3]["curves"]
 
 
 def test_initial_weights_and_batches_are_the_same_for_all_optimizers(data):
@@ -169,16 +199,11 @@ def test_an_epoch_holds_no_example_twice(data):
     assert len(np.unique(images, axis=0)) == 5 * 256
 
 
-def test_the_step_is_traced_once_for_all_seeds(data, monkeypatch):
+def test_the_step_is_traced_once_for_all_seeds(alone):
     """On JAX and TensorFlow Python runs `train_step` only to trace it."""
-    trainer = training.Trainer(SMALL, data, SMALL.arms[1])
-    calls = []
-    monkeypatch.setattr(trainer.model, "train_step", _counted(trainer.model.train_step, calls))
-    trainer.train(0)
-    after_first = len(calls)
-    trainer.train(1)
+    first, second = alone.calls
     steps = 3 * 5 if keras.backend.backend() == "torch" else 0  # no trace there: each step is Python
-    assert len(calls) - after_first == steps
+    assert first > 0 and second == steps
 
 
 def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(data, tmp_path, monkeypatch):
@@ -272,16 +297,24 @@ def test_float64_on_jax_must_be_enabled():
         assert runner.prepare(comparison).num_classes == 10
 
 
+def after_one_update(data, jit):
+    """(trainer, test loss)."""
+    comparison = dataclasses.replace(SMALL, model="dense-1", batch_size=1000, epochs=1, seeds=1, jit=jit)
+    trainer = training.Trainer(comparison, data, comparison.arms[1])
+    return trainer, trainer.train(0)["test_loss"]
+
+
+@pytest.fixture(scope="module")
+def loss_of_auto(data):
+    return after_one_update(data, "auto")[1]
+
+
 @pytest.mark.parametrize("jit", [pytest.param("on", marks=NEEDS_CPP), "off"])
-def test_jit_is_what_was_said_and_the_curves_are_the_same(data, jit):
+def test_jit_is_what_was_said_and_the_curves_are_the_same(data, loss_of_auto, jit):
     """To rounding, after one update."""
-    losses = {}
-    for each in ("auto", jit):
-        comparison = dataclasses.replace(SMALL, batch_size=1000, epochs=1, seeds=1, jit=each)
-        trainer = training.Trainer(comparison, data, comparison.arms[1])
-        losses[each] = trainer.train(0)["test_loss"]
+    trainer, loss = after_one_update(data, jit)
     assert trainer.model.jit_compile == (jit == "on")
-    np.testing.assert_allclose(losses[jit], losses["auto"], rtol=1e-5)
+    np.testing.assert_allclose(loss, loss_of_auto, rtol=1e-5)
 
 
 def test_auto_leaves_convolutions_of_tensorflow_to_keras(data):
@@ -333,16 +366,8 @@ def _counted(function, calls):
     return wrapper
 
 
-def test_the_learning_rate_and_sigma_fall_in_the_last_third(data):
-    trainer = training.Trainer(SMALL, data, SMALL.arms[1])
-    seen = []
-
-    def look(epoch, logs):
-        optimizer = trainer.optimizer
-        seen.append((float(optimizer.learning_rate.numpy()), float(optimizer.sigma.numpy())))
-
-    trainer.train(0, look)
-    np.testing.assert_allclose(seen, [(1e-3, 1e-3), (1e-3, 1e-3), (1e-4, 0)], rtol=1e-6)
+def test_the_learning_rate_and_sigma_fall_in_the_last_third(alone):
+    np.testing.assert_allclose(alone.steered, [(1e-3, 1e-3), (1e-3, 1e-3), (1e-4, 0)], rtol=1e-6)
 
 
 def test_finished_runs_are_not_trained_again(data, tmp_path, records):

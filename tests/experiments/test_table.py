@@ -15,7 +15,7 @@ from keras_langevin.experiments.watching import Watcher
 from tests.quick import JIT
 
 SMALL = Comparison(
-    jit=JIT, model="dense-2", optimizers=("adam", "ladam@0.3"), epochs=3, batch_size=128, seeds=2, limit=400,
+    jit=JIT, model="dense-1", optimizers=("adam", "ladam@0.3"), epochs=3, batch_size=128, seeds=2, limit=400,
     augment="crop-flip-1", standardize=True,
 )  # fmt: skip
 
@@ -104,8 +104,9 @@ def test_weights_and_state_are_those_of_the_model_alone(data, tmp_path):
 
 def test_a_run_goes_on_where_its_data_are_elsewhere(data, tmp_path):
     comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1)
+    elsewhere = Local()  # compiled once
     whole, broken = (runner.Cell(comparison, data, Store(tmp_path / name, comparison)) for name in ("whole", "broken"))
-    runner.run([whole], Local(), data_on_device=False)
+    runner.run([whole], elsewhere, data_on_device=False)
 
     class Interrupt(Watcher):
         def epoch(self, task, epoch, logs):
@@ -115,7 +116,7 @@ def test_a_run_goes_on_where_its_data_are_elsewhere(data, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         runner.run([broken], Local(), watchers=[Interrupt()], checkpoint_seconds=0, data_on_device=True)
     assert broken.store.checkpoint(comparison.arms[0], 0).read().epoch == 2
-    runner.run([broken], Local(), data_on_device=False)
+    runner.run([broken], elsewhere, data_on_device=False)
     assert [run["curves"] for run in broken.store.records()] == [run["curves"] for run in whole.store.records()]
 
 

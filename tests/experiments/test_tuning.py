@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -23,6 +24,7 @@ SMALL = Comparison(
     seeds=2,
     tuning_trials=3,
     tuning_seeds=2,
+    limit=600,
 )
 
 
@@ -31,17 +33,40 @@ def data():
     return runner.prepare(SMALL)
 
 
-ENGINE = Local()  # for all tests: it keeps what it has compiled
-
-
 def cell_in(folder, data, comparison=SMALL):
     return runner.Cell(comparison, data, Store(folder, comparison))
 
 
-def tune(cell, engine=None):
-    engine = engine or ENGINE
+def tune(cell, engine):
     runner.run(tuning.trials([cell]), engine)
     return tuning.settled([cell])[0]
+
+
+class Searched(NamedTuple):
+    """A search and the runs after it.
+
+    Attributes:
+        cell: what was searched.
+        settled: what was trained then.
+        calls: int, how often the runs made a step in Python.
+    """
+
+    cell: runner.Cell
+    settled: runner.Cell
+    calls: int
+
+
+@pytest.fixture(scope="module")
+def searched(data, tmp_path_factory):
+    """One search for all tests that look at what it leaves."""
+    calls, engine = [], Local()
+    cell = cell_in(tmp_path_factory.mktemp("searched"), data)
+    settled = tune(cell, engine)
+    for trainer in engine.trainers.kept.values():
+        step = trainer.model.train_step
+        trainer.model.train_step = lambda *a, step=step, **k: calls.append(1) or step(*a, **k)
+    runner.run([settled], engine)
+    return Searched(cell, settled, len(calls))
 
 
 @pytest.mark.parametrize("given", [{}, {"learning_rate": 0.02, "sigma": 0.5}])
@@ -83,13 +108,12 @@ def test_the_best_on_the_validation_split_is_chosen():
     assert Search((lost, dataclasses.replace(lost, learning_rate=9.0))).chosen is lost, "nothing ended: the default"
 
 
-def test_trials_choose_what_the_runs_are_trained_with(data, tmp_path):
-    cell = cell_in(tmp_path, data)
-    settled = tune(cell)
+def test_trials_choose_what_the_runs_are_trained_with(searched):
+    cell, settled, _ = searched
     for arm in SMALL.arms:
         means = []
         for number, point in enumerate(tuning.points(SMALL, arm)):
-            folder = tmp_path / "tuning" / f"{cell.store.name(arm)}-{number}"
+            folder = cell.store.folder / "tuning" / f"{cell.store.name(arm)}-{number}"
             records = [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*.json"))]
             assert [run["seed"] for run in records] == [1_000_000, 1_000_001]
             for run in records:
@@ -99,7 +123,6 @@ def test_trials_choose_what_the_runs_are_trained_with(data, tmp_path):
         best = max(means, key=lambda pair: pair[0])[1]
         chosen = settled.comparison.arguments(arm)
         assert {name: chosen[name] for name in best} == best
-    runner.run([settled], ENGINE)
     for run in cell.store.records():
         arguments = settled.comparison.arguments(Arm(run["optimizer"]))
         assert run["arguments"] == arguments and run["test_accuracy"] is not None
@@ -115,14 +138,9 @@ def test_the_test_split_is_not_looked_at(data, tmp_path):
     assert {run["status"] for run in cell.store.records()} == {"failed"}, "it was looked at by the runs alone"
 
 
-def test_trials_and_runs_share_a_step(data, tmp_path, monkeypatch):
-    calls, engine = [], Local()
-    cell = tune(cell_in(tmp_path, data), engine)
-    for trainer in engine.trainers.kept.values():
-        step = trainer.model.train_step
-        monkeypatch.setattr(trainer.model, "train_step", lambda *a, step=step, **k: calls.append(1) or step(*a, **k))
-    runner.run([cell], engine)
-    assert len(calls) == (2 * 2 * 2 * 5 if keras.backend.backend() == "torch" else 0)
+def test_trials_and_runs_share_a_step(searched):
+    assert len(searched.cell.store.records()) == 4
+    assert searched.calls == (2 * 2 * 2 * 2 if keras.backend.backend() == "torch" else 0)
 
 
 def test_runs_without_the_search_are_refused(data, tmp_path):
@@ -195,16 +213,16 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
     assert len(found.runs) == 2, "trials are no results, and equal runs are one"
 
 
-def test_a_report_says_what_was_chosen(data, tmp_path):
-    runner.run([tune(cell_in(tmp_path, data))], ENGINE)
-    (result,) = report.analyse(report.collect([tmp_path]))
+def test_a_report_says_what_was_chosen(searched):
+    folder = searched.cell.store.folder
+    (result,) = report.analyse(report.collect([folder]))
     said = " ".join(report.about_setting(result, 1))
     for arm in SMALL.arms:
-        chosen = tuning.read(tmp_path / tuning.FILE)[arm.spec].chosen.arguments
+        chosen = tuning.read(folder / tuning.FILE)[arm.spec].chosen.arguments
         assert f"{arm.label}: learning rate {chosen['learning_rate']:g}" in said
     assert "2 seeds each, none of those below" in said
     with pytest.raises(ValueError, match="trials of a search alone"):
-        report.collect([tmp_path / "tuning"])
+        report.collect([folder / "tuning"])
 
 
 def test_a_choice_at_the_edge_is_said():

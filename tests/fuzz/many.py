@@ -1,10 +1,10 @@
-"""Properties over many random cases: some hundreds in the default suite, ten thousand among the slow tests."""
+"""Properties over many random cases: a hundred in the default suite, ten thousand among the slow tests."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-FEW, MANY = 300, 10_000
+FEW, MANY = 100, 10_000
 fuzzed = pytest.mark.parametrize("cases", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
 
 # What a user, or a file, may put where something else is expected.

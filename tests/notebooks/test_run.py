@@ -12,15 +12,21 @@ def write(folder, made, name="01_small.ipynb"):
     return folder / name
 
 
-def test_a_full_run_stores_outputs_that_pass_the_check(tmp_path, capsys):
-    made = notebook(FAST, "import os\nprint(FAST, sorted(os.listdir()))\nopen('left', 'w').close()", FIGURE)
+def test_a_fast_run_stores_nothing_and_a_full_one_outputs_that_pass_the_check(tmp_path, capsys):
+    """Each sets the switch, and finds nothing of the other in its folder."""
+    seen = tmp_path / "seen"
+    look = f"import os\nprint(FAST, sorted(os.listdir()), file=open({str(seen)!r}, 'a'))\nprint(FAST)"
+    made = notebook(FAST, look, "open('left', 'w').close()", FIGURE)
     path = write(tmp_path, made)
     assert run.main(["--check"], tmp_path) == 1
     assert "01_small.ipynb: it was not executed by notebooks/run.py" in capsys.readouterr().err
-    for _ in range(2):  # the second finds nothing of the first
-        assert run.main([], tmp_path) == 0
-        stored = nbformat.read(path, as_version=4)
-        assert stored.cells[2].outputs[0].text == "False []\n"
+    before = path.read_bytes()
+    assert run.main(["--fast"], tmp_path) == 0
+    assert path.read_bytes() == before and seen.read_text() == "True []\n"
+    assert run.main([], tmp_path) == 0
+    assert seen.read_text() == "True []\nFalse []\n"
+    stored = nbformat.read(path, as_version=4)
+    assert stored.cells[2].outputs[0].text == "False\n"
     record = stored.metadata["keras_langevin"]
     assert record["seconds"] > 0 and record["fast"] is False
     assert {"keras", "numpy", "keras-langevin"} <= set(record["provenance"]["versions"])
@@ -31,20 +37,12 @@ def test_a_full_run_stores_outputs_that_pass_the_check(tmp_path, capsys):
     assert "data:image/png;base64" in (tmp_path / "pages" / "01_small.html").read_text("utf-8")
 
 
-def test_a_fast_run_sets_the_switch_and_stores_nothing(tmp_path):
-    path = write(tmp_path, notebook(FAST, "assert FAST", FIGURE))
-    before = path.read_bytes()
-    assert run.main(["--fast"], tmp_path) == 0
-    assert path.read_bytes() == before
-    assert run.main([], tmp_path) == 1  # there FAST is False
-
-
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
         ((FAST, "1 / 0", FIGURE), "ZeroDivisionError"),
         ((FAST, EMPTY), "code cell 2 has an empty figure"),
-        ((FAST, "print('no picture')"), "there is no figure"),
+        pytest.param((FAST, "print('no picture')"), "there is no figure", marks=SLOW),  # test_checks.py has it
         pytest.param((FAST, FIGURE, "import os; print(os.getcwd())"), "show a path of this machine", marks=SLOW),
         ((FIGURE,), "must have its switch, a line `FAST = False`"),
         ((FAST, FAST, FIGURE), "Received: 2 of them"),

@@ -271,10 +271,14 @@ FIRST_MODE = next(iter(MODES))
 KINDS = (LSGD, SGHMC, LAdam, LAdadelta)
 
 
-def of_each_kind() -> list:
-    """`CASES` for `pytest.mark.parametrize`, where one costs seconds: those that are not of `KINDS` are marked slow."""
+def of_each_kind(kinds=KINDS) -> list:
+    """`CASES` for `pytest.mark.parametrize`, where one costs seconds: those that are not of these are marked slow.
+
+    Args:
+        kinds: classes. Fewer than `KINDS` where other tests hold the same of those, and what is tested is shared code.
+    """
     return [
-        pytest.param(case, id=case_name(case), marks=[pytest.mark.slow] * (case.langevin not in KINDS))
+        pytest.param(case, id=case_name(case), marks=[pytest.mark.slow] * (case.langevin not in kinds))
         for case in CASES
     ]
 

@@ -9,6 +9,7 @@ from scipy import stats
 from tests.optimizers.cases import (
     CASES,
     COMMON_OPTIONS,
+    KINDS,
     MODES,
     case_name,
     increments,
@@ -70,8 +71,21 @@ def test_without_noise_it_is_the_parent(case, mode):
 SIZES = {"small": ((6, 4), (4,)), "large": ((70_000, 4), (4,))}  # drawn in a pool, and alone in pieces
 
 
-@pytest.mark.parametrize("shapes", SIZES.values(), ids=SIZES.keys())
-@pytest.mark.parametrize(("case", "arguments"), EVERY_PRECONDITIONER)
+# How large a variable is makes no difference to P: the large one with one optimizer of each kind.
+EVERY_PRECONDITIONER_AND_SIZE = [
+    pytest.param(
+        *param.values,
+        shapes,
+        id=f"{param.id}-{size}",
+        marks=[pytest.mark.slow]
+        * (size == "large" and not (param.values[0].langevin in KINDS and not param.values[1])),
+    )
+    for param in EVERY_PRECONDITIONER
+    for size, shapes in SIZES.items()
+]
+
+
+@pytest.mark.parametrize(("case", "arguments", "shapes"), EVERY_PRECONDITIONER_AND_SIZE)
 def test_noise_of_each_update_is_the_formula(case, arguments, shapes):
     """θ_noisy − θ_parent = σ√γ√P_t·Z_t at each of several updates, with P from NumPy.
 
@@ -135,7 +149,7 @@ def test_a_preconditioner_not_known_to_be_elementwise_gives_the_same_noise(case)
         np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-6)
 
 
-@every_case
+@pytest.mark.parametrize("case", of_each_kind())
 def test_noise_is_not_clipped_nor_decayed(case):
     """Clipping and weight decay act on the parent's step alone: with a zero gradient they change nothing."""
     variables = make_variables((6, 4), seed=None)
@@ -156,7 +170,7 @@ def test_constraint_holds_after_the_noise(case):
     assert weights.max() > 0
 
 
-@pytest.mark.parametrize(("case", "mode"), with_each(MODES))
+@pytest.mark.parametrize(("case", "mode"), with_each(MODES, of_each_kind()))
 def test_noise_stays_in_its_layers(case, mode):
     """After one step, layers outside J equal the run without noise bit for bit; the layer in J does not."""
     weights = {}
@@ -170,7 +184,7 @@ def test_noise_stays_in_its_layers(case, mode):
     assert np.all(weights[SIGMA][1] != weights[0.0][1])
 
 
-@every_case
+@pytest.mark.parametrize("case", of_each_kind())
 def test_layers_do_not_change_the_noise_of_others(case):
     """A variable's noise is its own: the same whether other layers are noisy or not. The integers behind it are, bit
     for bit (see `test_noise.py`); but alone it is computed by another XLA kernel than with others, so the weights may
@@ -202,8 +216,7 @@ def test_one_draw_for_each_accumulated_update(case):
             np.testing.assert_allclose(weights[index], is_update * expected[update], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("accumulation", [None, 2])
-@every_case
+@pytest.mark.parametrize(("case", "accumulation"), with_each([None, 2]))
 def test_sigma_schedule_sees_the_counter_of_the_learning_rate_schedule(case, accumulation):
     """Both schedules count steps and not updates, also under accumulation."""
 
@@ -230,7 +243,7 @@ def test_sigma_schedule_sees_the_counter_of_the_learning_rate_schedule(case, acc
     np.testing.assert_allclose(float(optimizer.sigma), value(SIGMA, updates * stride), rtol=1e-6)
 
 
-@every_case
+@pytest.mark.parametrize("case", of_each_kind())
 def test_sigma_and_learning_rate_may_be_callables(case):
     variables = make_variables((6, 4), seed=None)
     gradients = zero_gradients(variables, steps=2)

@@ -4,6 +4,7 @@ import pytest
 
 from keras_langevin import LSGD, LAdadelta, LAdam, LangevinMonitor, optimizers
 from keras_langevin.optimizers import layer_noise
+from tests.quick import JIT_COMPILE
 
 
 def trained(optimizer, epochs=3):
@@ -11,7 +12,7 @@ def trained(optimizer, epochs=3):
     layers = [keras.layers.Dense(3, "relu", name=name) for name in ("first", "second", "last")]
     model = keras.Sequential([keras.Input((4,)), *layers], name="net")
     monitor = LangevinMonitor(warn_ratio=None)
-    model.compile(optimizer, loss="mse")
+    model.compile(optimizer, loss="mse", jit_compile=JIT_COMPILE)
     generator = np.random.default_rng(0)
     data = generator.normal(size=(8, 4)), generator.normal(size=(8, 3))
     model.fit(*data, epochs=epochs, batch_size=4, callbacks=[monitor], verbose=0)

@@ -184,7 +184,12 @@ def test_the_bounds_catch_a_wrong_sigma(target):
         assert normal_fit_divergence(wrong / np.sqrt(2) * z, target.law) > largest
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+# The law of ±1 differs by what test_noise.py holds exactly; that of a settled P, which takes 5,000 steps, by what
+# test_contract.py holds exactly, and test_gamma_correction.py holds L-Adam's law against quadrature.
+LONG = ("LSGD-rademacher", "LAdam")
+
+
+@pytest.mark.parametrize("name", [pytest.param(each, marks=[pytest.mark.slow] * (each in LONG)) for each in SAMPLERS])
 @every_target
 def test_samples_the_law(name, target):
     """Mean, covariance, and the divergence of the Gaussian fit, which falls by more than 100 from the start."""
@@ -209,7 +214,8 @@ def normal_fit_divergence_of_law(covariance, law):
     return (ratios - 1 - np.log(ratios)).sum() / 2
 
 
-@every_target
+@pytest.mark.slow  # test_gamma_correction.py has quicker ones
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 def test_preconditioned_with_gamma_samples_the_law(target):
     """L-RMSprop on the same Gaussian: its P follows the gradient, so that the law is the invariant one only with Γ. Its
     variance is then off by up to 4% at this step, in any direction; without Γ by more than 40% in some."""

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_langevin import LSGD, PosteriorSamples
+from tests.quick import JIT_COMPILE
 
 BACKEND = keras.backend.backend()
 SIZE, BATCH = 24, 8  # 3 updates an epoch
@@ -23,7 +24,7 @@ def classifier(activation="softmax", units=3, **compile_arguments):
         keras.layers.Dense(units, activation, kernel_initializer=keras.initializers.RandomNormal(seed=2), name="top"),
     ]
     model = keras.Sequential(layers)
-    compile_arguments.setdefault("optimizer", LSGD(0.05, sigma=0.3, seed=5))
+    compile_arguments = {"optimizer": LSGD(0.05, sigma=0.3, seed=5), "jit_compile": JIT_COMPILE} | compile_arguments
     logits = activation is None
     model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=logits), **compile_arguments)
     return model

@@ -8,6 +8,7 @@ import pytest
 
 from keras_langevin import LSGD, PosteriorSamples
 from keras_langevin.sampling import load
+from tests.quick import JIT_COMPILE
 from tests.sampling.cases import assert_equal_arrays, classifier, data, fit, trained, weights
 
 
@@ -19,7 +20,8 @@ def normalized(**arguments):
         keras.layers.Dense(3, "softmax", kernel_initializer=keras.initializers.RandomNormal(seed=2)),
     ]
     model = keras.Sequential(layers)
-    model.compile(LSGD(0.1, sigma=0.5, seed=5), loss="sparse_categorical_crossentropy")
+    optimizer = LSGD(0.1, sigma=0.5, seed=5)
+    model.compile(optimizer, loss="sparse_categorical_crossentropy", jit_compile=JIT_COMPILE)
     return model
 
 

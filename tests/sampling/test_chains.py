@@ -9,6 +9,7 @@ from scipy import stats
 
 from keras_langevin import LSGD, CyclicalLangevin, GaussianPrior, posterior_sigma, run_chains
 from keras_langevin.sampling import Chains, load
+from tests.quick import JIT_COMPILE
 from tests.sampling.cases import assert_equal_arrays, classifier, data
 from tests.sampling.test_posterior import FullBatch
 
@@ -25,7 +26,7 @@ def line(seed, start=None):
         1, use_bias=False, kernel_initializer=initializer, kernel_regularizer=GaussianPrior(10.0, SIZE), name="line"
     )
     model = keras.Sequential([keras.Input((1,)), layer], name="model")
-    model.compile(LSGD(0.2, sigma=posterior_sigma(SIZE)), loss="mse")
+    model.compile(LSGD(0.2, sigma=posterior_sigma(SIZE)), loss="mse", jit_compile=JIT_COMPILE)
     return model
 
 
