@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import SGHMC, LAdam, LayerSchedule, LRMSprop, describe
+from keras_langevin import LAdam, LayerSchedule, LRMSprop, describe
 from tests.callbacks.models import EXECUTIONS, LAYERS, CountedLoss, States, fit, policy, small_model, weights_of
 from tests.optimizers.cases import (
     BACKEND,
@@ -25,7 +25,7 @@ SHAPES = ((3, 4), (70_000, 3), (4, 2), (2,))  # three in a pool, and one that is
 CHOICES = [None, [1], ["layer_0", -1], 0, 0.5]
 
 
-@pytest.mark.parametrize(("case", "mode"), with_each(MODES, of_each_kind((SGHMC, LAdam))))  # P does not see the gate
+@pytest.mark.parametrize(("case", "mode"), with_each(MODES, of_each_kind((LAdam,))))  # P does not see the gate
 def test_noise_is_that_of_layers_bit_for_bit(case, mode):
     """An optimizer whose gate changes at each update, beside ones whose `layers` has that choice from the start and is
     never changed. XLA, which on TensorFlow compiles the noise in any mode, may round other sets of variables otherwise,

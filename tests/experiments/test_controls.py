@@ -97,8 +97,9 @@ def test_layers_without_noise_are_the_parents(spec):
 
 
 def test_they_are_trained_beside_their_parents(tmp_path):
-    specs = ("adam", "isotropic-adam@0.5", "gradient-noise-adam", "clip-adam", "clip-ladam", "warmup-adam")
-    comparison = Comparison(model="dense-1", optimizers=specs, epochs=1, batch_size=256, seeds=1, jit=JIT)
+    specs = ("isotropic-adam@0.5", "gradient-noise-adam", "clip-ladam")
+    small = {"epochs": 1, "batch_size": 64, "seeds": 1, "limit": 200, "jit": JIT}
+    comparison = Comparison(model="dense-1", optimizers=specs, **small)
     store = Store(tmp_path, comparison)
     runner.run([runner.Cell(comparison, runner.prepare(comparison), store)], Local())
     records = {record["optimizer"]: record for record in store.records()}

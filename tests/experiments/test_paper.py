@@ -50,7 +50,7 @@ def test_what_is_unknown_is_an_error_with_a_suggestion():
 def tiny(monkeypatch):
     """A preset of a moment."""
     settings = {"model": "dense-1", "dataset": "digits", "optimizers": ["sgd", "lsgd"], "jit": JIT}
-    small = {"epochs": 1, "batch_size": 256, "seeds": 2}
+    small = {"epochs": 1, "batch_size": 64, "seeds": 2, "limit": 200}
     preset = paper.Preset(
         "A moment", "no figure", "Nothing.", settings, small, small, small, {"seeds": "two are enough"}
     )

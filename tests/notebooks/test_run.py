@@ -41,7 +41,7 @@ def test_a_fast_run_stores_nothing_and_a_full_one_outputs_that_pass_the_check(tm
     ("sources", "message"),
     [
         ((FAST, "1 / 0", FIGURE), "ZeroDivisionError"),
-        ((FAST, EMPTY), "code cell 2 has an empty figure"),
+        pytest.param((FAST, EMPTY), "code cell 2 has an empty figure", marks=SLOW),  # as has this
         pytest.param((FAST, "print('no picture')"), "there is no figure", marks=SLOW),  # test_checks.py has it
         pytest.param((FAST, FIGURE, "import os; print(os.getcwd())"), "show a path of this machine", marks=SLOW),
         ((FIGURE,), "must have its switch, a line `FAST = False`"),
