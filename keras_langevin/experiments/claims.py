@@ -1,0 +1,225 @@
+"""What the paper claims, and whether the results on record bear it out. No Keras."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from keras_langevin.experiments import report
+from keras_langevin.experiments.arms import Arm
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult
+from keras_langevin.experiments.report.cells import arm_key
+from keras_langevin.experiments.report.numbers import count, signed
+from keras_langevin.experiments.statistics import Difference, paired_difference
+
+MARGIN = 1.0  # percentage points: two optimizers that differ by less are called equally good
+
+
+class Expects(StrEnum):
+    """What a claim says of a mean difference in test accuracy.
+
+    It is borne out where the 95% interval lies above 0 (`BETTER`, `GROWS`), within ±1 point (`SAME`), or above −1 point
+    (`NO_WORSE`).
+    """
+
+    BETTER = "better"
+    GROWS = "grows"
+    SAME = "same"
+    NO_WORSE = "no worse"
+
+
+class Verdict(StrEnum):
+    """Whether a claim holds: in every difference that it is about, in some, or in none."""
+
+    HOLDS = "holds"
+    PARTLY = "holds partly"
+    NOT = "does not hold"
+    OPEN = "not measured"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim.
+
+    Attributes:
+        text: str, the claim.
+        source: str, where the paper makes it, or that it is ours.
+        preset: str, the preset that measures it.
+        expects: `Expects`.
+        optimizers: tuple of str, as in `Arm`, which are compared.
+        models: tuple of str: for `GROWS` the shallowest and the deepest, else each counts.
+        against: str, the optimizer that they are compared with; empty for the parent of each. Defaults to empty.
+        dataset: str, the data. Defaults to `"mnist"`.
+    """
+
+    text: str
+    source: str
+    preset: str
+    expects: Expects
+    optimizers: tuple[str, ...]
+    models: tuple[str, ...]
+    against: str = ""
+    dataset: str = "mnist"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference that a claim is about.
+
+    Attributes:
+        name: str, what is compared, and where.
+        difference: the values of each seed, their mean and its interval, in percentage points.
+        holds: bool, whether it bears the claim out.
+    """
+
+    name: str
+    difference: Difference
+    holds: bool
+
+    def __str__(self) -> str:
+        d = self.difference
+        interval = f" [{signed(d.low)}, {signed(d.high)}]" if d.method else ""
+        return f"{self.name}: {signed(d.mean)}{interval}, {count(len(d.values), 'seed')}"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim with what was found."""
+
+    claim: Claim
+    findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        if not self.findings:
+            return Verdict.OPEN
+        holding = sum(finding.holds for finding in self.findings)
+        return Verdict.HOLDS if holding == len(self.findings) else Verdict.PARTLY if holding else Verdict.NOT
+
+
+_LANGEVIN = ("ladam", "lrmsprop", "ladadelta", "lsgd")
+_LAYERS = ("ladam@0.3", "lrmsprop@0.3", "ladadelta@0.3")
+CLAIMS = (
+    Claim("In shallow nets noise changes little.", "Figure 1", "figure-1", Expects.SAME, _LANGEVIN, ("dense-3",)),
+    Claim(
+        "In very deep nets Langevin optimizers are better than their parents.",
+        *("Figure 1", "figure-1", Expects.BETTER, _LANGEVIN, ("dense-30", "dense-40")),
+    ),
+    Claim(
+        "The deeper the net, the larger the gain.",
+        *("Figure 1", "figure-1", Expects.GROWS, _LANGEVIN, ("dense-3", "dense-40")),
+    ),
+    Claim(
+        "A highway net of 80 layers gains by noise.",
+        *("Figure 2", "figure-2", Expects.BETTER, ("ladam", "lrmsprop", "ladadelta"), ("highway-80",)),
+        dataset="cifar10",
+    ),
+    Claim(
+        "Noise on the first 30% of the layers is no worse than noise on all.",
+        *("Figure 3", "figure-3", Expects.NO_WORSE, ("ladam@0.3",), ("dense-30",), "ladam"),
+    ),
+    Claim(
+        "Noise on the first layers is better than on as many of the last.",
+        *("ours, after Figure 3", "figure-3", Expects.BETTER, ("ladam@0.3",), ("dense-30",), "ladam@-9"),
+    ),
+    Claim(
+        "ResNet-20 gains by noise on the first 30% of its layers.",
+        *("Table 1", "table-1", Expects.BETTER, _LAYERS, ("resnet-20",)),
+        dataset="cifar10",
+    ),
+    Claim(
+        "A DenseNet gains by noise on the first 30% of its layers.",
+        *("Table 2", "table-2", Expects.BETTER, _LAYERS, ("densenet-40", "densenet-13")),
+        dataset="cifar10",
+    ),
+    Claim(
+        "Langevin's noise is better than isotropic noise of the same power.",
+        *("ours", "controls", Expects.BETTER, ("ladam",), ("dense-30",), "isotropic-adam"),
+    ),
+    Claim(
+        "Langevin's noise is better than noise on the gradient.",
+        *("ours", "controls", Expects.BETTER, ("ladam",), ("dense-30",), "gradient-noise-adam"),
+    ),
+    Claim(
+        "Noise is worth it where a deep net is initialized or normalized for depth.",
+        *("ours", "remedies", Expects.BETTER, ("ladam",), ("he-dense-30", "bn-dense-30")),
+    ),
+)
+
+
+def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgement]:
+    """Each claim with what was found.
+
+    Args:
+        folder: where the results of presets are, each in a folder named after it.
+        claims: the claims. Defaults to `CLAIMS`.
+
+    Raises:
+        ValueError: a file of results is corrupt.
+    """
+    results = {}
+    for name in {claim.preset for claim in claims}:
+        place = Path(folder) / name
+        results[name] = report.analyse(report.collect([place])) if place.is_dir() else []
+    return [Judgement(claim, tuple(_findings(claim, results[claim.preset]))) for claim in claims]
+
+
+def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
+    """All claims as a table in Markdown, with the command that measures each.
+
+    Args:
+        judgements: what `judge` returned.
+        folder: where the results are, for the commands.
+    """
+    rows = ["| claim | found, in percentage points of test accuracy | verdict | command |", "| --- | --- | --- | --- |"]
+    for judgement in judgements:
+        claim = judgement.claim
+        found = "<br>".join(map(str, judgement.findings)) or "-"
+        command = f"`keras-langevin reproduce {claim.preset} --out {Path(folder) / claim.preset}`"
+        rows.append(f"| {claim.text} ({claim.source}) | {found} | {judgement.verdict} | {command} |")
+    return "\n".join(rows)
+
+
+def _findings(claim: Claim, results: list[CellResult]):
+    cells = [result for result in results if result.cell.comparison.dataset == claim.dataset]
+    by_model = {result.cell.comparison.model: result for result in cells}
+    for spec in claim.optimizers:
+        arm = Arm(spec)
+        other = Arm(claim.against) if claim.against else Arm(arm.parent)
+        gains = {name: _gain(by_model[name], arm, other) for name in claim.models if name in by_model}
+        gains = {name: gain for name, gain in gains.items() if gain}
+        pair = f"{arm.label} − {other.label}"
+        if claim.expects is not Expects.GROWS:
+            for model, gain in gains.items():
+                title = f"{pair}, {model} on {by_model[model].cell.comparison.dataset_label}"
+                yield _finding(claim, title, list(gain.values()), [0.0] * len(gain))
+        elif len(gains) == len(claim.models):
+            shallow, deep = (gains[model] for model in claim.models)
+            seeds = sorted(shallow.keys() & deep.keys())
+            title = f"{pair}, {claim.models[1]} beside {claim.models[0]}"
+            yield _finding(claim, title, [deep[seed] for seed in seeds], [shallow[seed] for seed in seeds])
+
+
+def _gain(result: CellResult, arm: Arm, other: Arm) -> dict[int, float]:
+    """Of each seed that both have: the difference in percentage points."""
+    own, others = ({run.seed: run for run in _runs(result, each) if run.status != "failed"} for each in (arm, other))
+    both = sorted(own.keys() & others.keys())
+    return {seed: 100 * (own[seed].test_accuracy - others[seed].test_accuracy) for seed in both}
+
+
+def _runs(result: CellResult, arm: Arm):
+    return [run for run in result.cell.runs if arm_key(run.arm) == arm_key(arm)]
+
+
+def _finding(claim: Claim, name: str, values: list[float], others: list[float]) -> Finding:
+    difference = paired_difference(values, others, generator=np.random.default_rng(0))
+    low, high = difference.low, difference.high
+    holds = {
+        Expects.BETTER: low > 0,
+        Expects.GROWS: low > 0,
+        Expects.SAME: low > -MARGIN and high < MARGIN,
+        Expects.NO_WORSE: low > -MARGIN,
+    }[claim.expects]
+    return Finding(name, difference, bool(holds) and len(values) >= ENOUGH_SEEDS)

@@ -1,0 +1,102 @@
+"""Verdicts on results that are made up."""
+
+import dataclasses
+
+import pytest
+
+from keras_langevin.experiments import paper
+from keras_langevin.experiments.claims import CLAIMS, Claim, Expects, Verdict, judge, text
+from keras_langevin.experiments.config import Arm
+from keras_langevin.experiments.store import Store
+from tests.experiments.records import COMPARISON, record
+
+BASE = [0.50, 0.52, 0.48, 0.51, 0.49]
+
+
+@pytest.fixture
+def results(tmp_path):
+    """`results(model, ladam=[...])` puts records of that model beside Adam's on record."""
+
+    def put(model, preset="figure-1", **accuracies):
+        comparison = dataclasses.replace(
+            COMPARISON, model=model, dataset="mnist", optimizers=("adam", *accuracies), seeds=len(BASE)
+        )
+        store = Store(tmp_path / preset / model, comparison)
+        for spec, values in {"adam": BASE, **accuracies}.items():
+            for seed, value in enumerate(values):
+                store.write(Arm(spec), seed, record(spec, seed, value))
+        return tmp_path
+
+    return put
+
+
+def above(*points):
+    """Accuracies that are so many points above Adam's."""
+    return [base + point / 100 for base, point in zip(BASE, points, strict=False)]
+
+
+def verdict(folder, expects, models=("dense-30",), against="", optimizers=("ladam",)):
+    (judgement,) = judge(folder, [Claim("A claim.", "here", "figure-1", expects, optimizers, models, against)])
+    return judgement.verdict
+
+
+@pytest.mark.parametrize(
+    ("points", "better", "same", "no_worse"),
+    [
+        ((2, 3, 2, 3, 2), Verdict.HOLDS, Verdict.NOT, Verdict.HOLDS),
+        ((-2, 3, -2, 3, -2), Verdict.NOT, Verdict.NOT, Verdict.NOT),
+        ((0.1, -0.1, 0.2, -0.2, 0), Verdict.NOT, Verdict.HOLDS, Verdict.HOLDS),
+        ((-3, -2, -3, -2, -3), Verdict.NOT, Verdict.NOT, Verdict.NOT),
+        ((2, 3, 2, 3), Verdict.NOT, Verdict.NOT, Verdict.NOT),  # four seeds conclude nothing
+    ],
+)
+def test_an_interval_decides(results, points, better, same, no_worse):
+    folder = results("dense-30", ladam=above(*points))
+    assert verdict(folder, Expects.BETTER) is better
+    assert verdict(folder, Expects.SAME) is same
+    assert verdict(folder, Expects.NO_WORSE) is no_worse
+
+
+def test_a_gain_grows_where_it_is_larger_seed_by_seed(results):
+    results("dense-3", ladam=above(1, 1, 2, 1, 1))
+    folder = results("dense-30", ladam=above(3, 4, 5, 4, 3))
+    assert verdict(folder, Expects.GROWS, ("dense-3", "dense-30")) is Verdict.HOLDS
+    assert verdict(folder, Expects.GROWS, ("dense-30", "dense-3")) is Verdict.NOT
+    assert verdict(folder, Expects.GROWS, ("dense-3", "dense-40")) is Verdict.OPEN
+
+
+def test_a_claim_about_several_holds_partly(results):
+    results("dense-3", ladam=above(0, 0.1, -0.1, 0, 0))
+    folder = results("dense-30", ladam=above(3, 4, 5, 4, 3))
+    assert verdict(folder, Expects.BETTER, ("dense-3", "dense-30")) is Verdict.PARTLY
+
+
+def test_two_optimizers_with_noise_are_compared_with_one_another(results):
+    folder = results("dense-30", ladam=above(3, 4, 5, 4, 3), **{"ladam@0.3": above(5, 6, 8, 6, 5)})
+    claim = Claim("A claim.", "here", "figure-1", Expects.BETTER, ("ladam@0.3",), ("dense-30",), "ladam")
+    (judgement,) = judge(folder, [claim])
+    assert judgement.verdict is Verdict.HOLDS
+    (finding,) = judgement.findings
+    assert finding.difference.values.tolist() == pytest.approx([2, 2, 3, 2, 2])
+    assert str(finding).startswith("30%-Layer L-Adam − L-Adam, dense-30 on mnist: +2.20 [")
+
+
+def test_the_table_has_each_claim_with_its_command(results):
+    folder = results("dense-30", ladam=above(2, 3, 2, 3, 2))
+    page = text(judge(folder), folder)
+    rows = page.splitlines()[2:]
+    assert len(rows) == len(CLAIMS)
+    for row, claim in zip(rows, CLAIMS, strict=True):
+        assert row.startswith(f"| {claim.text} ({claim.source}) |")
+        assert f"keras-langevin reproduce {claim.preset} --out" in row
+    assert "L-Adam − Adam, dense-30 on mnist: +2.40 [+2.00, +2.80], 5 seeds" in rows[1]
+    assert all("not measured" in row for row in rows[3:])
+
+
+def test_every_claim_is_about_what_its_preset_trains():
+    for claim in CLAIMS:
+        comparisons = [c for scale in ("cpu", "full") for c in paper.sweep(claim.preset, scale).comparisons]
+        assert set(claim.models) <= {c.model for c in comparisons}
+        arms = {spec for c in comparisons for spec in c.optimizers}
+        assert {*claim.optimizers, *([claim.against] if claim.against else [])} <= arms
+        assert claim.dataset in {c.dataset for c in comparisons}
