@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_langevin.cli import bench, compare, data, report, reproduce
+from keras_langevin.cli import bench, claims, compare, data, report, reproduce
 from keras_langevin.cli.parsing import Parser, UsageError
 from keras_langevin.version import __version__
 
@@ -35,6 +35,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     compare.add(commands)
     reproduce.add(commands)
+    claims.add(commands)
     report.add(commands)
     data.add(commands)
     bench.add(commands)

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from keras_langevin import cli
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.claims import CLAIMS, Claim, Expects, Verdict, judge, text
 from keras_langevin.experiments.config import Arm
@@ -100,3 +101,17 @@ def test_every_claim_is_about_what_its_preset_trains():
         arms = {spec for c in comparisons for spec in c.optimizers}
         assert {*claim.optimizers, *([claim.against] if claim.against else [])} <= arms
         assert claim.dataset in {c.dataset for c in comparisons}
+
+
+def test_the_command_shows_and_writes_the_table(results, tmp_path, capsys):
+    folder = results("dense-30", ladam=above(2, 3, 2, 3, 2))
+    out = tmp_path / "claims.md"
+    assert cli.main(["claims", str(folder), "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "holds partly" not in shown and "not measured" in shown and "+2.40" in shown
+    assert out.read_text("utf-8") == text(judge(folder), folder) + "\n"
+
+
+def test_a_folder_that_is_not_there_is_one_line(capsys):
+    assert cli.main(["claims", "nowhere"]) == 2
+    assert "which is none. Train one with" in capsys.readouterr().err
