@@ -9,6 +9,8 @@ from rich.table import Table
 from keras_langevin.cli.parsing import UsageError
 from keras_langevin.files import StorageError, replaced, writing_to
 
+_BEGIN, _END = "<!-- claims -->", "<!-- end -->"
+
 
 def add(commands):
     """Adds the sub-command."""
@@ -20,7 +22,12 @@ def add(commands):
         "claim puts it. It trains nothing and needs no Keras.",
     )
     parser.add_argument("folder", metavar="DIR", help="where the presets' folders are: DIR/figure-1, DIR/table-1, ...")
-    parser.add_argument("--out", metavar="FILE", help="also write the table as Markdown")
+    parser.add_argument(
+        "--page",
+        metavar="FILE",
+        help=f"also put the table, as Markdown, into a page, from the line {_BEGIN} to the line {_END}; a page that is "
+        "not there is made",
+    )
     parser.set_defaults(run=run)
 
 
@@ -45,12 +52,27 @@ def run(options: argparse.Namespace) -> int:
         table.add_row(f"{judgement.claim.text} ({judgement.claim.source})", found, judgement.verdict, end_section=True)
     console = Console()
     console.print(table, markup=False, highlight=False)
-    if options.out:
-        path = Path(options.out)
-        try:
-            with writing_to(path.parent), replaced(path) as file:
-                file.write(claims.text(judgements, options.folder) + "\n")
-        except StorageError as error:
-            raise UsageError(error) from error
-        console.print(f"  {path}", soft_wrap=True, highlight=False, markup=False)
+    if options.page:
+        _put(claims.text(judgements, options.folder), Path(options.page))
+        console.print(f"  {options.page}", soft_wrap=True, highlight=False, markup=False)
     return 0
+
+
+def _put(table: str, path: Path):
+    """Puts the table into the page, which is replaced whole or not at all."""
+    try:
+        page = path.read_text("utf-8") if path.exists() else f"{_BEGIN}\n{_END}\n"
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"The page must be a text file that can be read. Received: {path} ({error}).") from error
+    before, begin, rest = page.partition(f"{_BEGIN}\n")
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise UsageError(
+            f"The page must hold a line {_BEGIN} and, below it, a line {_END}. Received: {path} without them. Add them "
+            "where the table is to be."
+        )
+    try:
+        with writing_to(path.parent), replaced(path) as file:
+            file.write(f"{before}{begin}{table}\n{end}{after}")
+    except StorageError as error:
+        raise UsageError(error) from error

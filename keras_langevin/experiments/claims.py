@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_langevin.experiments import report
+from keras_langevin.experiments import paper, report
 from keras_langevin.experiments.arms import Arm
 from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult
 from keras_langevin.experiments.report.cells import arm_key
@@ -21,7 +21,7 @@ class Expects(StrEnum):
     """What a claim says of a mean difference in test accuracy.
 
     It is borne out where the 95% interval lies above 0 (`BETTER`, `GROWS`), within ±1 point (`SAME`), or above −1 point
-    (`NO_WORSE`).
+    (`NO_WORSE`); refuted where the interval lies wholly on the other side; and open where it lies across.
     """
 
     BETTER = "better"
@@ -31,11 +31,13 @@ class Expects(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Whether a claim holds: in every difference that it is about, in some, or in none."""
+    """Whether a claim holds: in every difference that it is about, in some, or in none. Where none bears it out and
+    none refutes it, it is not shown: more seeds may tell."""
 
     HOLDS = "holds"
     PARTLY = "holds partly"
     NOT = "does not hold"
+    NOT_SHOWN = "not shown"
     OPEN = "not measured"
 
 
@@ -72,11 +74,13 @@ class Finding:
         name: str, what is compared, and where.
         difference: the values of each seed, their mean and its interval, in percentage points.
         holds: bool, whether it bears the claim out.
+        refutes: bool, whether it says the contrary.
     """
 
     name: str
     difference: Difference
     holds: bool
+    refutes: bool
 
     def __str__(self) -> str:
         d = self.difference
@@ -86,17 +90,28 @@ class Finding:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim with what was found."""
+    """A claim with what was found.
+
+    Attributes:
+        claim: the claim.
+        findings: a finding for each difference that it is about.
+        scale: str, of the preset as it was trained; where it was not, the smallest that gives a verdict.
+    """
 
     claim: Claim
     findings: tuple[Finding, ...]
+    scale: str = "cpu"
 
     @property
     def verdict(self) -> Verdict:
         if not self.findings:
             return Verdict.OPEN
-        holding = sum(finding.holds for finding in self.findings)
-        return Verdict.HOLDS if holding == len(self.findings) else Verdict.PARTLY if holding else Verdict.NOT
+        holding = [finding.holds for finding in self.findings]
+        if all(holding):
+            return Verdict.HOLDS
+        if any(holding):
+            return Verdict.PARTLY
+        return Verdict.NOT if any(finding.refutes for finding in self.findings) else Verdict.NOT_SHOWN
 
 
 _LANGEVIN = ("ladam", "lrmsprop", "ladadelta", "lsgd")
@@ -163,7 +178,8 @@ def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgemen
     for name in {claim.preset for claim in claims}:
         place = Path(folder) / name
         results[name] = report.analyse(report.collect([place])) if place.is_dir() else []
-    return [Judgement(claim, tuple(_findings(claim, results[claim.preset]))) for claim in claims]
+    scales = {name: _scale(name, results[name]) for name in results}
+    return [Judgement(claim, tuple(_findings(claim, results[claim.preset])), scales[claim.preset]) for claim in claims]
 
 
 def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
@@ -177,9 +193,21 @@ def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
     for judgement in judgements:
         claim = judgement.claim
         found = "<br>".join(map(str, judgement.findings)) or "-"
-        command = f"`keras-langevin reproduce {claim.preset} --out {Path(folder) / claim.preset}`"
+        place = Path(folder) / claim.preset
+        command = f"`keras-langevin reproduce {claim.preset} --scale {judgement.scale} --out {place}`"
         rows.append(f"| {claim.text} ({claim.source}) | {found} | {judgement.verdict} | {command} |")
     return "\n".join(rows)
+
+
+def _scale(name: str, results: list[CellResult]) -> str:
+    """The scale at which a preset was trained."""
+    names = ("model", "dataset", "limit", "epochs", "tuning_trials")
+    found = {tuple(result.cell.settings[each] for each in names) for result in results}
+    for scale in paper.SCALES:
+        comparisons = paper.sweep(name, scale).comparisons
+        if found == {tuple(getattr(comparison, each) for each in names) for comparison in comparisons}:
+            return scale
+    return "cpu"
 
 
 def _findings(claim: Claim, results: list[CellResult]):
@@ -216,10 +244,11 @@ def _runs(result: CellResult, arm: Arm):
 def _finding(claim: Claim, name: str, values: list[float], others: list[float]) -> Finding:
     difference = paired_difference(values, others, generator=np.random.default_rng(0))
     low, high = difference.low, difference.high
-    holds = {
-        Expects.BETTER: low > 0,
-        Expects.GROWS: low > 0,
-        Expects.SAME: low > -MARGIN and high < MARGIN,
-        Expects.NO_WORSE: low > -MARGIN,
+    holds, refutes = {
+        Expects.BETTER: (low > 0, high < 0),
+        Expects.GROWS: (low > 0, high < 0),
+        Expects.SAME: (low > -MARGIN and high < MARGIN, high < -MARGIN or low > MARGIN),
+        Expects.NO_WORSE: (low > -MARGIN, high < -MARGIN),
     }[claim.expects]
-    return Finding(name, difference, bool(holds) and len(values) >= ENOUGH_SEEDS)
+    enough = len(values) >= ENOUGH_SEEDS
+    return Finding(name, difference, enough and bool(holds), enough and bool(refutes))

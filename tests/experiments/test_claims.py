@@ -45,10 +45,10 @@ def verdict(folder, expects, models=("dense-30",), against="", optimizers=("lada
     ("points", "better", "same", "no_worse"),
     [
         ((2, 3, 2, 3, 2), Verdict.HOLDS, Verdict.NOT, Verdict.HOLDS),
-        ((-2, 3, -2, 3, -2), Verdict.NOT, Verdict.NOT, Verdict.NOT),
-        ((0.1, -0.1, 0.2, -0.2, 0), Verdict.NOT, Verdict.HOLDS, Verdict.HOLDS),
+        ((-2, 3, -2, 3, -2), Verdict.NOT_SHOWN, Verdict.NOT_SHOWN, Verdict.NOT_SHOWN),
+        ((0.1, -0.1, 0.2, -0.2, 0), Verdict.NOT_SHOWN, Verdict.HOLDS, Verdict.HOLDS),
         ((-3, -2, -3, -2, -3), Verdict.NOT, Verdict.NOT, Verdict.NOT),
-        ((2, 3, 2, 3), Verdict.NOT, Verdict.NOT, Verdict.NOT),  # four seeds conclude nothing
+        ((2, 3, 2, 3), Verdict.NOT_SHOWN, Verdict.NOT_SHOWN, Verdict.NOT_SHOWN),  # four seeds conclude nothing
     ],
 )
 def test_an_interval_decides(results, points, better, same, no_worse):
@@ -89,7 +89,7 @@ def test_the_table_has_each_claim_with_its_command(results):
     assert len(rows) == len(CLAIMS)
     for row, claim in zip(rows, CLAIMS, strict=True):
         assert row.startswith(f"| {claim.text} ({claim.source}) |")
-        assert f"keras-langevin reproduce {claim.preset} --out" in row
+        assert f"keras-langevin reproduce {claim.preset} --scale cpu --out" in row
     assert "L-Adam − Adam, dense-30 on mnist: +2.40 [+2.00, +2.80], 5 seeds" in rows[1]
     assert all("not measured" in row for row in rows[3:])
 
@@ -105,11 +105,22 @@ def test_every_claim_is_about_what_its_preset_trains():
 
 def test_the_command_shows_and_writes_the_table(results, tmp_path, capsys):
     folder = results("dense-30", ladam=above(2, 3, 2, 3, 2))
-    out = tmp_path / "claims.md"
-    assert cli.main(["claims", str(folder), "--out", str(out)]) == 0
-    shown = capsys.readouterr().out
-    assert "holds partly" not in shown and "not measured" in shown and "+2.40" in shown
-    assert out.read_text("utf-8") == text(judge(folder), folder) + "\n"
+    page = tmp_path / "RESULTS.md"
+    table = text(judge(folder), folder)
+    for before, after in (
+        (None, ("", "")),
+        ("# Title\n<!-- claims -->\nold\n<!-- end -->\nmore\n", ("# Title\n", "more\n")),
+    ):
+        if before:
+            page.write_text(before, "utf-8")
+        assert cli.main(["claims", str(folder), "--page", str(page)]) == 0
+        shown = capsys.readouterr().out
+        assert "holds partly" not in shown and "not measured" in shown and "+2.40" in shown
+        assert page.read_text("utf-8") == f"{after[0]}<!-- claims -->\n{table}\n<!-- end -->\n{after[1]}"
+    page.write_text("# Title\n", "utf-8")
+    assert cli.main(["claims", str(folder), "--page", str(page)]) == 2
+    assert "Add them where the table is to be" in capsys.readouterr().err
+    assert page.read_text("utf-8") == "# Title\n"
 
 
 def test_a_folder_that_is_not_there_is_one_line(capsys):
