@@ -39,7 +39,7 @@ class Stored(NamedTuple):
         class_names: tuple of str.
         max_pixel: int, the pixel value of white.
         note: str, how it differs from the official release, or empty.
-        source: str, where it was read.
+        source: str, what was read, without the folder: records are passed on.
     """
 
     train: Split

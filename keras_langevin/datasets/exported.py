@@ -111,7 +111,7 @@ def read(name: str, file: str | Path) -> Stored:
         raise CorruptDatasetError(f"{file} is no whole data file ({error}). {mend}") from error
     class_names = tuple(str(class_name) for class_name in arrays["class_names"])
     shape = tuple(int(size) for size in arrays["shape"])
-    return Stored(train, test, shape, class_names, max_pixel=255, note=str(arrays["note"]), source=str(file))
+    return Stored(train, test, shape, class_names, max_pixel=255, note=str(arrays["note"]), source=Path(file).name)
 
 
 class _Damaged(Exception):

@@ -42,7 +42,9 @@ def read(name: str, data_dir: str | Path | None = None, *, decode: bool = True) 
     check_splits(name, builder.info.splits)
     train, test = (records.read(builder, split, kind, decode) for split in ("train", "test"))
     names = tuple(builder.info.features[kind.label].names)
-    return Stored(train, test, kind.shape, names, max_pixel=255, note=note(builder, kind), source=str(builder.data_dir))
+    return Stored(
+        train, test, kind.shape, names, max_pixel=255, note=note(builder, kind), source=builder.info.full_name
+    )
 
 
 def open_builder(name: str, data_dir: str | Path | None = None):

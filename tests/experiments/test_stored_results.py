@@ -1,0 +1,46 @@
+"""The results that are stored in the project, and the page about them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from keras_langevin.experiments import claims, paper, report
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = sorted(path for path in (ROOT / "results").iterdir() if path.is_dir())
+EACH = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+
+
+@EACH
+def test_they_are_of_a_preset_with_their_provenance(folder):
+    """Settings of the preset at one of its scales, every run on record, and where each was trained, at which commit."""
+    cells = report.collect([folder])
+    sweeps = {scale: paper.sweep(folder.name, scale).comparisons for scale in ("cpu", "full")}
+    found = {(cell.comparison.model, cell.comparison.dataset, cell.comparison.limit) for cell in cells}
+    assert found in [{(c.model, c.dataset, c.limit) for c in comparisons} for comparisons in sweeps.values()]
+    for cell in cells:
+        assert len(cell.runs) == len(cell.planned)
+        for run in cell.runs:
+            assert run.status != "failed"
+            made = run.record["provenance"]
+            assert {"device", "versions", "backend", "finished_at"} <= set(made)
+            assert made["commit"] and "dirty" not in made["commit"]
+        assert cell.comparison.dataset != "cifar10" or cell.comparison.dataset_note, "is it the official release?"
+
+
+@EACH
+def test_they_are_small_and_have_a_report(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 3e6
+    assert {"report.md", "results.csv", "differences.csv"} <= {path.name for path in files}
+    assert not [path.name for path in files if path.name.endswith((".epochs.csv", ".npz", ".h5"))]
+
+
+def test_the_page_says_what_the_results_say(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    page = Path("RESULTS.md").read_text("utf-8")
+    (table,) = re.findall(r"<!-- claims -->\n(.*?)\n<!-- end -->", page, flags=re.DOTALL)
+    assert table == claims.text(claims.judge("results"), "results"), (
+        "run keras-langevin claims results --page RESULTS.md"
+    )
