@@ -197,7 +197,7 @@ def test_a_data_file_takes_the_place_of_tensorflow_datasets(tmp_path, monkeypatc
     file = ["--data-file", str(tmp_path / "colours.npz"), "--batch-size", "20", "--seeds", "1"]
     assert cli.main([*arguments, *file, "--out", str(tmp_path / "results")]) == 0
     (record,) = [json.loads(path.read_text()) for path in (tmp_path / "results" / "runs").iterdir()]
-    assert record["provenance"]["data"] == str(tmp_path / "colours.npz")
+    assert record["provenance"]["data"] == "colours.npz"
     assert cli.main([*arguments, "--batch-size", "20", "--seeds", "1"]) == 2
     assert "keras-langevin data export colours --out FILE" in capsys.readouterr().err
 
