@@ -18,6 +18,7 @@ from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.store import LOG_NAMES
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, EVALUATION_BATCH, Trainer, in_its_precision
 from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.noise.on_jax import mapped_over_runs
 
 
 class Run(NamedTuple):
@@ -195,7 +196,8 @@ class StackedTrainer(Trainer):
             return scaled, (loss, (outputs.argmax(-1) == labels).mean(), changed)
 
         gradients, (loss, accuracy, others) = jax.grad(objective, has_aux=True)(weights)
-        weights, of_optimizer = optimizer.stateless_apply(of_optimizer, gradients, weights)
+        with mapped_over_runs():
+            weights, of_optimizer = optimizer.stateless_apply(of_optimizer, gradients, weights)
         return (list(weights), list(others), list(of_optimizer)), (loss, accuracy)
 
     def _call(self, weights, others, images, labels, training: bool):

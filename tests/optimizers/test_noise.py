@@ -1,5 +1,6 @@
 """The noise: where each element is, its integers against NumPy, its law, and its independence."""
 
+import contextlib
 import math
 
 import keras
@@ -338,9 +339,11 @@ def test_under_vmap_and_scan_the_noise_is_the_same():
 @pytest.mark.skipif(BACKEND != "jax", reason="transformations of JAX")
 @pytest.mark.parametrize("mapped", ["seed", "sigma", "both"])
 def test_runs_that_are_mapped_get_the_noise_that_each_gets_alone(mapped):
-    """Updates of several small variables, `vmap` around `scan`; the draw stays in a conditional, also where the runs
-    differ in sigma alone."""
+    """Updates of several small variables, `vmap` around `scan`; where steps are traced for it, the draw stays in a
+    conditional, also where the runs differ in sigma alone."""
     import jax
+
+    from keras_langevin.optimizers.noise.on_jax import mapped_over_runs
 
     weights = [keras.Variable(np.ones(shape, "float32")) for shape in [(2, 3), (3,), (40, 50)]]
     optimizer = LSGD(0.1, sigma=1.0, seed=3)
@@ -362,9 +365,12 @@ def test_runs_that_are_mapped_get_the_noise_that_each_gets_alone(mapped):
     sigmas = np.float32([0.0, 2.0] if mapped != "seed" else [2.0, 2.0])
     axes = (None if mapped == "sigma" else 0, None if mapped == "seed" else 0)
     arguments = [values if axis == 0 else values[0] for values, axis in zip((seeds, sigmas), axes, strict=True)]
-    together = jax.jit(jax.vmap(updated, in_axes=axes))(*arguments)
-    for number in range(2):
-        alone = jax.jit(updated)(seeds[number], sigmas[number])
-        for found, expected in zip(together, alone, strict=True):
-            np.testing.assert_allclose(found[number], expected, rtol=1e-6, atol=1e-6)
-    assert " cond[" in str(jax.make_jaxpr(jax.vmap(updated, in_axes=axes))(*arguments))
+    alone = [jax.jit(updated)(seeds[number], sigmas[number]) for number in range(2)]
+    for context in (contextlib.nullcontext, mapped_over_runs):
+        with context():
+            together = jax.jit(jax.vmap(lambda *values: updated(*values), in_axes=axes))(*arguments)
+        for number in range(2):
+            for found, expected in zip(together, alone[number], strict=True):
+                np.testing.assert_allclose(found[number], expected, rtol=1e-6, atol=1e-6)
+    with mapped_over_runs():
+        assert " cond[" in str(jax.make_jaxpr(jax.vmap(lambda *values: updated(*values), in_axes=axes))(*arguments))
