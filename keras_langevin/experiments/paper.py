@@ -152,7 +152,8 @@ PRESETS = {
         mirrors="Table 1",
         paper="ResNet-20, crop and flip, batch 512, γ = σ = 5e-3 (Adadelta: 0.1 and 0.05), noise on the first 30%.",
         settings={"model": "resnet-20", "dataset": ["cifar10", "cifar100"], "optimizers": _LAYER},
-        smoke=_SMOKE | {"model": "resnet-8", "limit": 300, "epochs": 1, "optimizers": _LAYER[:2], "dataset": "cifar10"},
+        smoke=_SMOKE
+        | {"model": "resnet-8", "limit": 300, "epochs": 1, "seeds": 1, "optimizers": _LAYER[:2], "dataset": "cifar10"},
         cpu=_FEW | {"dataset": "cifar10", "limit": 2000, "epochs": 5, "optimizers": _LAYER[:4]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
@@ -166,7 +167,7 @@ PRESETS = {
         mirrors="Table 2",
         paper="DenseNet, growth rate 5 and three blocks of 6 layers in its code, crop and flip, batch 512.",
         settings={"model": "densenet-40", "dataset": "cifar10", "optimizers": _LAYER},
-        smoke=_SMOKE | {"model": "densenet-7", "limit": 300, "epochs": 1, "optimizers": _LAYER[:2]},
+        smoke=_SMOKE | {"model": "densenet-7", "limit": 300, "epochs": 1, "seeds": 1, "optimizers": _LAYER[:2]},
         cpu=_FEW | {"model": "densenet-13", "limit": 1000, "epochs": 4, "optimizers": _LAYER[:2]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={

@@ -18,7 +18,7 @@ def test_a_preset_is_a_comparison(name, scale):
     for comparison in paper.sweep(name, scale).comparisons:
         names = {arm.optimizer for arm in comparison.arms}
         assert {arm.parent for arm in comparison.arms} <= names
-        assert comparison.seeds >= (2 if scale == "smoke" else 5)
+        assert comparison.seeds >= (1 if scale == "smoke" else 5)
         assert comparison.dataset in SHAPES
         family, _ = models.registry.parse(comparison.model)
         assert family in models.registry.FAMILIES
