@@ -69,7 +69,7 @@ class Arm:
     @property
     def is_noisy(self) -> bool:
         """Whether there is noise, of whatever kind: then it has `sigma` and `layers`."""
-        return self.modifier in _NOISES or self.unmodified not in _SHOWN
+        return self.modifier in _NOISES or self._is_langevin
 
     @property
     def parent(self) -> str:
@@ -78,9 +78,7 @@ class Arm:
         >>> Arm("L-Adam").parent, Arm("clip-ladam").parent, Arm("isotropic-adam").parent
         ('adam', 'clipadam', 'adam')
         """
-        if self.modifier in _NOISES:
-            return self.unmodified
-        return self.modifier + (self.unmodified[1:] if self.is_noisy else self.unmodified)
+        return self._family if self.modifier in _NOISES else self.modifier + self._family
 
     @property
     def default_rates(self) -> tuple[float, float]:
@@ -89,9 +87,13 @@ class Arm:
         return learning_rate, _GRADIENT_NOISE if self.modifier == "gradientnoise" else sigma
 
     @property
+    def _is_langevin(self) -> bool:
+        return self.modifier not in _NOISES and self.unmodified not in _SHOWN
+
+    @property
     def _family(self) -> str:
         """The optimizer of Keras that is at the bottom of it."""
-        return self.parent.removeprefix(self.modifier if self.modifier not in _NOISES else "")
+        return self.unmodified[1:] if self._is_langevin else self.unmodified
 
     @property
     def layers(self) -> float | int | str | list[int] | None:
@@ -117,7 +119,7 @@ class Arm:
     def label(self) -> str:
         """The name that tables and pictures show, e.g. `30%-Layer L-Adam`."""
         shown = _SHOWN.get(self._family, self._family)
-        if self.is_noisy and self.modifier not in _NOISES:
+        if self._is_langevin:
             shown = f"L-{shown}"
         shown = _MODIFIERS.get(self.modifier, "{}").format(shown)
         layers = self.layers

@@ -9,8 +9,7 @@ import numpy as np
 
 from keras_langevin.experiments import paper, report
 from keras_langevin.experiments.arms import Arm
-from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult
-from keras_langevin.experiments.report.cells import arm_key
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult, in_common
 from keras_langevin.experiments.report.numbers import count, signed
 from keras_langevin.experiments.statistics import Difference, paired_difference
 
@@ -232,13 +231,8 @@ def _findings(claim: Claim, results: list[CellResult]):
 
 def _gain(result: CellResult, arm: Arm, other: Arm) -> dict[int, float]:
     """Of each seed that both have: the difference in percentage points."""
-    own, others = ({run.seed: run for run in _runs(result, each) if run.status != "failed"} for each in (arm, other))
-    both = sorted(own.keys() & others.keys())
-    return {seed: 100 * (own[seed].test_accuracy - others[seed].test_accuracy) for seed in both}
-
-
-def _runs(result: CellResult, arm: Arm):
-    return [run for run in result.cell.runs if arm_key(run.arm) == arm_key(arm)]
+    pairs = zip(*in_common(result.cell, arm, other), strict=True)
+    return {run.seed: 100 * (run.test_accuracy - beside.test_accuracy) for run, beside in pairs}
 
 
 def _finding(claim: Claim, name: str, values: list[float], others: list[float]) -> Finding:

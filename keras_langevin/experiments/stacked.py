@@ -78,13 +78,7 @@ class StackedTrainer(Trainer):
         progress = _Progress(runs)
         stack = self._stack(runs)
         stack = self._train_epochs(stack, runs, progress, on_epoch, keep, keep_seconds)
-        tests = [{"test_accuracy": None, "test_loss": None}] * len(runs)
-        if not first.trial:
-            losses, accuracies = self._evaluate(stack, *self.data.test)
-            tests = [
-                {"test_accuracy": float(accuracy), "test_loss": float(loss) if math.isfinite(loss) else None}
-                for loss, accuracy in zip(losses, accuracies, strict=True)
-            ]
+        tests = [None] * len(runs) if first.trial else list(zip(*self._evaluate(stack, *self.data.test), strict=True))
         images = len(self.data.train.x) // first.batch_size * first.batch_size
         records, host = [], jax.device_get(stack)
         for number, run in enumerate(runs):

@@ -129,25 +129,27 @@ class Trainer:
         return self.record(
             recipe.history,
             diverged=recipe.diverged,
-            test={"test_accuracy": None, "test_loss": None} if comparison.trial else self._test(),
+            test=None if comparison.trial else self._test(),
             seconds=recipe.seconds,
             images_per_second=recipe.images_per_second(images),
         ) | {"data_on_device": self.table is not None}
 
-    def record(self, history: dict, *, diverged: bool, test: dict, seconds: float, images_per_second) -> dict:
+    def record(self, history: dict, *, diverged: bool, test, seconds: float, images_per_second) -> dict:
         """The record of a run with the present numbers.
 
         Args:
             history: dict of lists, by Keras's names, a value for each epoch.
             diverged: bool, whether the loss was not finite at the end.
-            test: dict, the scores on the test split.
+            test: (loss, accuracy) on the test split, or `None` where it is not used.
             seconds: float, how long the epochs took.
             images_per_second: float or `None`, of training with validation.
         """
         curves = {name: _floats(history[log]) for name, log in zip(CURVES, LOG_NAMES, strict=True)}
+        test_loss, test_accuracy = _floats(test or (math.nan, math.nan))
         return {
             "status": "diverged" if diverged else "finished",
-            **test,
+            "test_accuracy": test_accuracy,
+            "test_loss": test_loss,
             **{name: values[-1] if values else None for name, values in curves.items()},
             "seconds": seconds,
             "images_per_second": images_per_second,
@@ -159,9 +161,8 @@ class Trainer:
             "provenance": provenance() | {"data": self.data.source},
         }
 
-    def _test(self) -> dict[str, float | None]:
-        loss, accuracy = self.model.evaluate(*self._examples("test"), batch_size=EVALUATION_BATCH, verbose=0)
-        return {"test_accuracy": float(accuracy), "test_loss": float(loss) if math.isfinite(loss) else None}
+    def _test(self) -> tuple[float, float]:
+        return tuple(self.model.evaluate(*self._examples("test"), batch_size=EVALUATION_BATCH, verbose=0))
 
     def weights(self) -> bytes:
         """The present weights, as a Keras weights file."""

@@ -12,6 +12,7 @@ from keras_langevin.experiments.engines import Local, Processes, RayCluster, sha
 from keras_langevin.experiments.engines.lost import TRIALS
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.watching import Watcher
+from tests.experiments.trained import trained
 from tests.experiments.weights import arrays_of, assert_same_weights
 from tests.quick import JIT
 
@@ -26,12 +27,6 @@ def data():
 @pytest.fixture(scope="module")
 def expected(data, tmp_path_factory):
     return trained(SMALL, data, tmp_path_factory.mktemp("local"), Local(), save_weights=True)
-
-
-def trained(comparison, data, folder, engine, **options):
-    store = Store(folder, comparison)
-    runner.run([runner.Cell(comparison, data, store)], engine, checkpoint_seconds=0, **options)
-    return store
 
 
 def results(store):

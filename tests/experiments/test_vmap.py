@@ -11,17 +11,12 @@ from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.engines import Local, Vmap
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.watching import Watcher
+from tests.experiments.trained import trained
 from tests.experiments.weights import arrays_of
 
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="the engine needs JAX")
 # few steps: rounding grows with every step of a training
 SMALL = Comparison(model="dense-2", optimizers=("ladam@0.5",), epochs=3, batch_size=256, seeds=3)
-
-
-def trained(comparison, data, folder, engine, **options):
-    store = Store(folder, comparison)
-    runner.run([runner.Cell(comparison, data, store)], engine, checkpoint_seconds=0, **options)
-    return store
 
 
 def assert_alike(store, other, rtol=2e-3):

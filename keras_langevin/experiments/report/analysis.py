@@ -130,10 +130,17 @@ def _pairs(cell: Cell):
         parent = cell.parent(arm)
         if parent is None:
             continue
-        own, others = ({run.seed: run for run in cell.of(each) if run.status != "failed"} for each in (arm, parent))
-        seeds = tuple(sorted(own.keys() & others.keys()))
-        if seeds:
-            accuracies = ([100 * runs[seed].test_accuracy for seed in seeds] for runs in (own, others))
+        own, others = in_common(cell, arm, parent)
+        if own:
+            accuracies = ([100 * run.test_accuracy for run in runs] for runs in (own, others))
             difference = paired_difference(*accuracies, generator=np.random.default_rng(0))
-            diverged = tuple("diverged" in (own[seed].status, others[seed].status) for seed in seeds)
+            seeds = tuple(run.seed for run in own)
+            diverged = tuple("diverged" in (run.status, other.status) for run, other in zip(own, others, strict=True))
             yield PairedResult(cell.label(arm), cell.label(parent), seeds, diverged, difference)
+
+
+def in_common(cell: Cell, arm: Arm, other: Arm) -> tuple[list[Run], list[Run]]:
+    """The runs of two optimizers on the seeds for which both have an accuracy, by seed."""
+    own, others = ({run.seed: run for run in cell.of(each) if run.status != "failed"} for each in (arm, other))
+    seeds = sorted(own.keys() & others.keys())
+    return [own[seed] for seed in seeds], [others[seed] for seed in seeds]
