@@ -3,13 +3,25 @@
 import gc
 import os
 
+import pytest
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     # A worker on each core: more threads than cores only wait for one another.
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, "1")
 
-import keras  # noqa: F401
+    import keras  # noqa: F401
 
-# A full collection looks at all that was imported, up to a second each time, and nothing of that is garbage.
-gc.collect()
-gc.freeze()
+    # A full collection looks at all that was imported, up to a second each time, and nothing of that is garbage.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture
+def blank_pictures(monkeypatch):
+    """For a test that writes a report and does not look at its pictures, which take longest: they are there, and
+    blank."""
+    from matplotlib.figure import Figure
+
+    blank = {"svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>', "png": b"\x89PNG\r\n\x1a\n"}
+    monkeypatch.setattr(Figure, "savefig", lambda self, file, *, format, **options: file.write(blank[format]))

@@ -149,12 +149,28 @@ CLAIMS = (
         dataset="cifar10",
     ),
     Claim(
+        "In highway nets, too, the gain grows with depth.",
+        *("ours, after Figure 2", "highway-depth", Expects.GROWS, ("ladam",), ("highway-10", "highway-80")),
+    ),
+    Claim(
+        "Behind convolutions, too, a very deep dense net gains by noise.",
+        *("ours, after its nets on CIFAR-10", "conv-dense-depth", Expects.BETTER, ("ladam",), ("conv-dense-30",)),
+    ),
+    Claim(
+        "Noise on the first layers is better than on as many that are drawn at random.",
+        *("ours", "controls", Expects.BETTER, ("ladam@0.3",), ("dense-30",), "ladam@[1,8,12,13,15,16,24,27,29]"),
+    ),
+    Claim(
         "Langevin's noise is better than isotropic noise of the same power.",
         *("ours", "controls", Expects.BETTER, ("ladam",), ("dense-30",), "isotropic-adam"),
     ),
     Claim(
         "Langevin's noise is better than noise on the gradient.",
         *("ours", "controls", Expects.BETTER, ("ladam",), ("dense-30",), "gradient-noise-adam"),
+    ),
+    Claim(
+        "Noise is worth it where gradients are clipped or the learning rate is warmed up.",
+        *("ours", "remedies", Expects.BETTER, ("clip-ladam", "warmup-ladam"), ("dense-30",)),
     ),
     Claim(
         "Noise is worth it where a deep net is initialized or normalized for depth.",

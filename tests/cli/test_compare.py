@@ -38,6 +38,7 @@ def test_compare_trains_shows_and_writes(tmp_path, capsys):
         assert len(list(csv.DictReader(file))) == 3 * 2 * 2
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_the_same_command_again_trains_nothing(tmp_path, capsys):
     arguments = [*TRAINED, "--optimizers", "sgd", "--out", str(tmp_path)]
     assert cli.main(arguments) == 0
@@ -47,6 +48,7 @@ def test_the_same_command_again_trains_nothing(tmp_path, capsys):
     assert "2 runs are finished already; 0 are left." in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
     sweep = ["compare", *AT_ONCE, "--model", "dense", "--depth", "1", "2", "--sigma", "1e-3", "1e-2", "--epochs", "1"]
     sweep += ["--batch-size", "256", "--seeds", "1", "--optimizers", "lsgd", "--limit", "600"]
@@ -63,6 +65,7 @@ def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/runs/*.json")} == records
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_options_go_before_the_file(tmp_path, capsys):
     config = tmp_path / "experiment.toml"
     lines = ['model = "dense-1"', "epochs = 1", "batch_size = 256", "seeds = 2", 'optimizers = ["sgd"]']
@@ -76,6 +79,7 @@ def test_options_go_before_the_file(tmp_path, capsys):
     assert "Unknown setting 'sedes'. Did you mean 'seeds'?" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
     from keras_langevin.experiments import training
 
@@ -152,6 +156,7 @@ def test_a_shape_that_the_model_does_not_take_is_an_error_before_training(tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_how_it_is_trained_is_part_of_the_configuration(tmp_path, capsys):
     arguments = ["compare", *AT_ONCE, "--model", "dense-1", "--optimizers", "adam", "--epochs", "1", "--seeds", "1"]
     options = ["--limit", "200", "--augment", "crop-flip-1", "--standardize", "--jit", "off"]
@@ -186,6 +191,7 @@ def test_where_the_data_are_is_no_part_of_the_configuration(tmp_path, monkeypatc
     assert "2 runs are finished already; 0 are left." in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_data_file_takes_the_place_of_tensorflow_datasets(tmp_path, monkeypatch, capsys):
     from keras_langevin import datasets
     from tests.datasets.tiny import features, prepare
@@ -241,6 +247,7 @@ def test_mnist_through_the_same_command(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("size", ["tiny", pytest.param("whole", marks=[pytest.mark.slow, needs_cifar10])])
+@pytest.mark.usefixtures("blank_pictures")
 def test_cifar10_stored_as_jpeg_says_so_everywhere(size, tmp_path, capsys):
     """Of a hundred made-up images; the whole set is long in the reading."""
     from tests.datasets.tiny import features, prepare

@@ -22,6 +22,7 @@ def test_a_wrong_engine_is_an_error_before_anything_is_trained(options, message,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_logs_for_tensorboard_hold_the_curves(tmp_path, capsys):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

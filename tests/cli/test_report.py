@@ -1,5 +1,7 @@
+import contextlib
 import csv
 import dataclasses
+import io
 import json
 import os
 import subprocess
@@ -13,17 +15,35 @@ from tests.experiments.records import COMPARISON, failed, of_seeds, record, writ
 SHALLOW = dataclasses.replace(COMPARISON, model="dense-3")
 
 
+def results(path):
+    """A folder with the results of two depths."""
+    write_folder(path / "results" / "deep", COMPARISON, of_seeds([0.1, 0.2, 0.3], [0.9, 0.8, 0.85]))
+    write_folder(path / "results" / "shallow", SHALLOW, of_seeds([0.9, 0.8, 0.85], [0.9, 0.81, 0.84]))
+    return path / "results"
+
+
 @pytest.fixture
 def folder(tmp_path):
-    write_folder(tmp_path / "results" / "deep", COMPARISON, of_seeds([0.1, 0.2, 0.3], [0.9, 0.8, 0.85]))
-    write_folder(tmp_path / "results" / "shallow", SHALLOW, of_seeds([0.9, 0.8, 0.85], [0.9, 0.81, 0.84]))
-    return tmp_path / "results"
+    return results(tmp_path)
 
 
-def test_a_report_has_all_its_files(folder, tmp_path, capsys):
-    out = tmp_path / "new" / "report"
-    assert cli.main(["report", str(folder), "--out", str(out), "--title", "Depth <3>"]) == 0
-    shown = capsys.readouterr().out
+def report(folder, out) -> str:
+    """What the command shows."""
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        assert cli.main(["report", str(folder), "--out", str(out), "--title", "Depth <3>"]) == 0
+    return shown.getvalue()
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    """(its folder, what the command showed)."""
+    path = tmp_path_factory.mktemp("reported")
+    return path / "new" / "report", report(results(path), path / "new" / "report")
+
+
+def test_a_report_has_all_its_files(reported):
+    out, shown = reported
     names = [
         "curves-dense-3-digits.png", "curves-dense-3-digits.svg", "curves-dense-30-digits.png",
         "curves-dense-30-digits.svg", "depth.png", "depth.svg", "differences.csv", "differences.png",
@@ -43,26 +63,28 @@ def test_a_report_has_all_its_files(folder, tmp_path, capsys):
         assert len(list(csv.DictReader(file))) == 12
 
 
-def test_pictures_of_the_markdown_report_are_there(folder, tmp_path):
-    assert cli.main(["report", str(folder), "--out", str(tmp_path)]) == 0
-    text = (tmp_path / "report.md").read_text()
+def test_pictures_of_the_markdown_report_are_there(reported):
+    out, _ = reported
+    text = (out / "report.md").read_text()
     pictures = [part.partition(")")[0] for part in text.split("](")[1:]]
-    assert len(pictures) == 4 and all((tmp_path / picture).is_file() for picture in pictures)
+    assert len(pictures) == 4 and all((out / picture).is_file() for picture in pictures)
 
 
-def test_the_same_results_give_the_same_bytes(folder, tmp_path):
-    for name in ("a", "b"):
-        assert cli.main(["report", str(folder), "--out", str(tmp_path / name)]) == 0
-    for path in (tmp_path / "a").iterdir():
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+def test_the_same_results_give_the_same_bytes(reported):
+    out, _ = reported
+    report(out.parents[1] / "results", out.parent / "again")
+    for path in out.iterdir():
+        assert path.read_bytes() == (out.parent / "again" / path.name).read_bytes(), path.name
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_one_folder_gets_its_report_and_is_no_part_of_the_next(folder):
     for _ in range(2):
         assert cli.main(["report", str(folder)]) == 0
     assert (folder / "report.html").is_file()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_several_folders_get_a_report_of_their_own(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["report", str(folder / "deep"), str(folder / "shallow")]) == 0
@@ -70,6 +92,7 @@ def test_several_folders_get_a_report_of_their_own(folder, tmp_path, monkeypatch
     assert not (folder / "deep" / "report.html").exists()
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_run_that_two_folders_have_counts_once(folder, tmp_path, capsys):
     write_folder(tmp_path / "again", COMPARISON, of_seeds([0.1, 0.2], [0.9]))
     assert cli.main(["report", str(folder), str(tmp_path / "again"), "--out", str(tmp_path / "out")]) == 0
@@ -78,6 +101,7 @@ def test_a_run_that_two_folders_have_counts_once(folder, tmp_path, capsys):
     assert len(lines) == len(set(lines)) == 12
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_failed_runs_are_no_failure_of_the_report(tmp_path, capsys):
     write_folder(tmp_path, COMPARISON, [failed("adam", 0), record("ladam", 0, 0.5)])
     assert cli.main(["report", str(tmp_path)]) == 0

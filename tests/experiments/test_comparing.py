@@ -12,6 +12,7 @@ def times(folder):
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("**/runs/*.json")}
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_it_trains_says_so_and_returns_numbers_and_the_second_time_trains_nothing(tmp_path, capsys):
     """Nor does the command."""
     results = compare(tmp_path, **QUICK)
@@ -28,6 +29,7 @@ def test_it_trains_says_so_and_returns_numbers_and_the_second_time_trains_nothin
     assert times(tmp_path) == before
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_list_is_a_grid_in_the_commands_own_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     # two optimizers without slots, which are traced sooner
@@ -38,6 +40,7 @@ def test_a_list_is_a_grid_in_the_commands_own_folder(tmp_path, monkeypatch, caps
     assert list(results.differences_by_depth["L-SGD − SGD"]) == [1, 2]
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_a_search_comes_first_where_it_is_asked_for(tmp_path):
     results = compare(tmp_path, **QUICK | {"tuning_trials": 2, "seeds": 1, "epochs": 1}, verbose=False)
     assert (tmp_path / "tuning.json").exists()

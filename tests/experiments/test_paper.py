@@ -1,5 +1,6 @@
 """Every preset is a comparison that can be trained, at every scale."""
 
+import keras
 import pytest
 
 from keras_langevin import cli, models, optimizers
@@ -57,6 +58,7 @@ def tiny(monkeypatch):
     monkeypatch.setitem(paper.PRESETS, "tiny", preset)
 
 
+@pytest.mark.usefixtures("blank_pictures")
 def test_reproduce_says_what_it_shows_trains_and_goes_on(tiny, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["reproduce", "tiny"]) == 0
@@ -77,9 +79,11 @@ def test_a_preset_that_is_not_there_is_one_line(capsys):
     assert "Did you mean 'figure-3'" in error
 
 
+@pytest.mark.ci
 @pytest.mark.slow
 @needs_mnist
 @needs_cifar10
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="it has to do with no backend, and JAX is the quickest")
 @pytest.mark.parametrize("name", paper.PRESETS)
 def test_smoke(name, tmp_path, capsys):
     command = ["reproduce", name, "--data-dir", str(FOLDER), "--out", str(tmp_path)]

@@ -197,10 +197,10 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
             if self.ended == 4:
                 raise KeyboardInterrupt
 
-    from keras_langevin.cli import compare
+    from keras_langevin.cli import training
 
     with monkeypatch.context() as patched:
-        patched.setattr(compare, "_watchers", lambda cells, options: [Interrupted()])
+        patched.setattr(training, "_watchers", lambda cells, options: [Interrupted()])
         assert cli.main([*COMMAND, "--out", str(broken)]) == 130
     capsys.readouterr()
     assert cli.main([*COMMAND, "--out", str(broken)]) == 0

@@ -22,6 +22,7 @@ from tests.optimizers.cases import (
     of_each_kind,
     with_each,
 )
+from tests.quick import built
 
 every_case = pytest.mark.parametrize("case", of_each_kind())
 JIT = [False] if BACKEND == "torch" else [False, True]  # torch.compile wants a C++ compiler
@@ -41,7 +42,7 @@ def noise_model(optimizer, shape=SHAPE, **compile_arguments):
         name="net",
     )
     model.compile(optimizer=optimizer, loss=zero_loss, **{"jit_compile": QUICKEST} | compile_arguments)
-    return model
+    return built(model)
 
 
 def noisy(case, **arguments):
@@ -136,7 +137,7 @@ def trainable_model(optimizer, loss="mse", **compile_arguments):
         x = keras.layers.Dense(units, activation="tanh", kernel_initializer=initializer, name=name)(x)
     model = keras.Model(inputs, x, name="net")
     model.compile(optimizer=optimizer, loss=loss, **{"jit_compile": QUICKEST} | compile_arguments)
-    return model
+    return built(model)
 
 
 def fit_weights(model, steps=6):

@@ -4,7 +4,7 @@ import pytest
 
 from keras_langevin import LSGD, LAdadelta, LAdam, LangevinMonitor, optimizers
 from keras_langevin.optimizers import layer_noise
-from tests.quick import JIT_COMPILE
+from tests.quick import JIT_COMPILE, built
 
 
 def trained(optimizer, epochs=3):
@@ -15,7 +15,7 @@ def trained(optimizer, epochs=3):
     model.compile(optimizer, loss="mse", jit_compile=JIT_COMPILE)
     generator = np.random.default_rng(0)
     data = generator.normal(size=(8, 4)), generator.normal(size=(8, 3))
-    model.fit(*data, epochs=epochs, batch_size=4, callbacks=[monitor], verbose=0)
+    built(model).fit(*data, epochs=epochs, batch_size=4, callbacks=[monitor], verbose=0)
     return model, monitor
 
 

@@ -1,13 +1,18 @@
 """From a parent to its Langevin optimizer and back, in the middle of a training: files of weights serve both."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
 from keras import ops
 
 from tests.optimizers.cases import CASES, case_name, of_each_kind
-from tests.reliability.nets import fit, make_model
+from tests.quick import EAGERLY
+from tests.reliability import nets
+from tests.reliability.nets import fit
+
+make_model = partial(nets.make_model, run_eagerly=EAGERLY)  # what files hold has to do with no trace
 
 
 def state(optimizer) -> dict[str, np.ndarray]:

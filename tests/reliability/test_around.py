@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import shutil
+from functools import partial
 
 import keras
 import numpy as np
@@ -11,7 +12,10 @@ import pytest
 from keras import ops
 
 from tests.optimizers.cases import BACKEND, values
-from tests.reliability.nets import X, assert_equal_weights, batches, fit, make_model, make_optimizer
+from tests.reliability import nets
+from tests.reliability.nets import X, assert_equal_weights, batches, fit, make_optimizer
+
+make_model = partial(nets.make_model, is_built=True)
 
 # Another kernel, or operations in another order: some units in the last place an update, of weights of size 1.
 ROUNDING = {"rtol": 1e-4, "atol": 1e-5}

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_langevin import LSGD, PosteriorSamples
-from tests.quick import JIT_COMPILE
+from tests.quick import JIT_COMPILE, built
 
 BACKEND = keras.backend.backend()
 SIZE, BATCH = 24, 8  # 3 updates an epoch
@@ -27,7 +27,7 @@ def classifier(activation="softmax", units=3, **compile_arguments):
     compile_arguments = {"optimizer": LSGD(0.05, sigma=0.3, seed=5), "jit_compile": JIT_COMPILE} | compile_arguments
     logits = activation is None
     model.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=logits), **compile_arguments)
-    return model
+    return built(model)
 
 
 def fit(model, samples, epochs=4, x=None, y=None):

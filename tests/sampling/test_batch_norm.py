@@ -8,7 +8,7 @@ import pytest
 
 from keras_langevin import LSGD, PosteriorSamples
 from keras_langevin.sampling import load
-from tests.quick import JIT_COMPILE
+from tests.quick import JIT_COMPILE, built
 from tests.sampling.cases import assert_equal_arrays, classifier, data, fit, trained, weights
 
 
@@ -22,7 +22,7 @@ def normalized(**arguments):
     model = keras.Sequential(layers)
     optimizer = LSGD(0.1, sigma=0.5, seed=5)
     model.compile(optimizer, loss="sparse_categorical_crossentropy", jit_compile=JIT_COMPILE)
-    return model
+    return built(model)
 
 
 def test_a_sample_has_the_statistics_of_its_time():

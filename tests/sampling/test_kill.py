@@ -82,6 +82,8 @@ def kill_and_check(folder, moments):
             np.testing.assert_allclose(array, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_a_killed_fit_leaves_whole_samples(tmp_path):
     kill_and_check(tmp_path, [8])
 
