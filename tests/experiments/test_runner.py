@@ -210,7 +210,7 @@ def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(d
     """And a run on a kept step equals a run on a step of its own."""
     calls, engine = [], Local()
     first, second = (
-        dataclasses.replace(SMALL, optimizers=("adam", "ladam"), seeds=1, sigma=sigma, learning_rate=rate)
+        dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1, sigma=sigma, learning_rate=rate)
         for sigma, rate in ((1e-3, 1e-3), (1e-2, 3e-3))
     )
     train_all(first, data, Store(tmp_path / "first", first), engine=engine)
@@ -218,10 +218,10 @@ def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(d
         monkeypatch.setattr(trainer.model, "train_step", _counted(trainer.model.train_step, calls))
     kept, alone = (Store(tmp_path / name, second) for name in ("kept", "alone"))
     train_all(second, data, kept, engine=engine)
-    assert len(calls) == (2 * 3 * 5 if keras.backend.backend() == "torch" else 0)
+    assert len(calls) == (3 * 5 if keras.backend.backend() == "torch" else 0)
     train_all(second, data, alone)
     assert [run["curves"] for run in kept.records()] == [run["curves"] for run in alone.records()]
-    assert [run["arguments"]["learning_rate"] for run in kept.records()] == [3e-3, 3e-3]
+    assert [run["arguments"]["learning_rate"] for run in kept.records()] == [3e-3]
 
 
 @pytest.mark.parametrize(
@@ -299,8 +299,9 @@ def test_float64_on_jax_must_be_enabled():
 
 def after_one_update(data, jit):
     """(trainer, test loss)."""
-    comparison = dataclasses.replace(SMALL, model="dense-1", batch_size=1000, epochs=1, seeds=1, jit=jit)
-    trainer = training.Trainer(comparison, data, comparison.arms[1])
+    few = {"model": "dense-1", "optimizers": ("lsgd",), "batch_size": 1000, "epochs": 1, "seeds": 1}
+    comparison = dataclasses.replace(SMALL, **few, jit=jit)
+    trainer = training.Trainer(comparison, data, comparison.arms[0])
     return trainer, trainer.train(0)["test_loss"]
 
 
@@ -352,10 +353,10 @@ def test_another_step_is_not_kept_for_another_jit(data):
 def test_another_model_is_another_step(data, tmp_path):
     engine = Local()
     for model in ("dense-2", "dense-3"):
-        comparison = dataclasses.replace(SMALL, model=model, optimizers=("adam",), seeds=1)
+        comparison = dataclasses.replace(SMALL, model=model, optimizers=("sgd",), seeds=1)
         train_all(comparison, data, Store(tmp_path / model, comparison), engine=engine)
-        assert engine.trainers.kept["adam"].comparison.model == model
-        assert len(engine.trainers.kept["adam"].variables) == 2 * (int(model[-1]) + 1)
+        assert engine.trainers.kept["sgd"].comparison.model == model
+        assert len(engine.trainers.kept["sgd"].variables) == 2 * (int(model[-1]) + 1)
 
 
 def _counted(function, calls):
@@ -449,11 +450,11 @@ def test_a_full_disk_ends_the_command_and_loses_nothing(data, tmp_path, monkeypa
 
 
 def test_a_failed_run_is_recorded_and_the_others_finish(data, tmp_path, monkeypatch):
-    comparison = Comparison(jit=JIT, model="dense-1", optimizers=("adam", "lsgd"), epochs=1, batch_size=256, seeds=2)
+    comparison = Comparison(jit=JIT, model="dense-1", optimizers=("sgd", "lsgd"), epochs=1, batch_size=256, seeds=2)
     train = training.Trainer.train
 
     def sometimes(self, seed, **arguments):
-        if self.arm.spec == "adam" and seed == 0:
+        if self.arm.spec == "sgd" and seed == 0:
             raise MemoryError("no room")
         return train(self, seed, **arguments)
 

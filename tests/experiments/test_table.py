@@ -1,5 +1,6 @@
 import dataclasses
 import gc
+from typing import NamedTuple
 
 import h5py
 import keras
@@ -31,34 +32,67 @@ def trained(comparison, data, seeds, **options):
     return trainer, [trainer.train(seed) for seed in seeds]
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        pytest.param({"model": "conv-dense-1"}, marks=pytest.mark.slow),
-        pytest.param({"precision": "mixed_float16"}, marks=pytest.mark.slow),
-    ],
-)
-def test_a_run_has_the_same_numbers_wherever_its_data_are(data, settings):
+class Pair(NamedTuple):
+    """Two trainers of the last optimizer, which many tests train.
+
+    Attributes:
+        elsewhere: its data are sent to it.
+        on_device: its data are on the device. It has trained seed 0.
+        calls: list that grows with each call of `on_device`'s `train_step` from Python.
+        calls_at_first: int, how many there were for seed 0.
+    """
+
+    elsewhere: training.Trainer
+    on_device: training.Trainer
+    calls: list
+    calls_at_first: int
+
+
+@pytest.fixture(scope="module")
+def pair(data):
+    elsewhere, on_device = (trained(SMALL, data, (), data_on_device=where)[0] for where in (False, True))
+    calls, step = [], on_device.model.train_step
+    on_device.model.train_step = lambda *arguments: calls.append(1) or step(*arguments)
+    on_device.train(0)
+    return Pair(elsewhere, on_device, calls, len(calls))
+
+
+def assert_equal_runs(one, other):
+    assert (one["data_on_device"], other["data_on_device"]) == (False, True)
+    for name in ("curves", "test_loss", "test_accuracy", "noisy_layers"):
+        assert one[name] == other[name]
+
+
+def test_a_run_has_the_same_numbers_wherever_its_data_are(pair):
     """Bit for bit, in each seed that a trainer trains, and the same layers are noisy."""
-    comparison = dataclasses.replace(SMALL, **settings)
-    elsewhere, on_device = (trained(comparison, data, (0, 1), data_on_device=where)[1] for where in (False, True))
+    elsewhere, on_device = ([trainer.train(seed) for seed in (0, 1)] for trainer in pair[:2])
     for one, other in zip(elsewhere, on_device, strict=True):
-        assert (one["data_on_device"], other["data_on_device"]) == (False, True)
-        for name in ("curves", "test_loss", "test_accuracy", "noisy_layers"):
-            assert one[name] == other[name]
+        assert_equal_runs(one, other)
     assert on_device[0]["curves"] != on_device[1]["curves"]
 
 
-def test_indices_alone_are_sent(data):
-    trainer, _ = trained(SMALL, data, (), data_on_device=True)
-    seen, fit, evaluate = {}, trainer.model.fit, trainer.model.evaluate
-    trainer.model.fit = lambda x, **options: (
-        seen.update(train=x[0][0], validation=options["validation_data"][0]) or fit(x, **options)
-    )
-    trainer.model.evaluate = lambda *examples, **options: (
-        seen.update(test=(examples or [options["x"]])[0]) or evaluate(*examples, **options)
-    )
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{"model": "conv-dense-1"}, {"precision": "mixed_float16"}])
+def test_so_it_has_for_convolutions_and_in_other_precisions(data, settings):
+    comparison = dataclasses.replace(SMALL, **settings)
+    for seed in (0, 1):
+        assert_equal_runs(*(trained(comparison, data, (seed,), data_on_device=on)[1][0] for on in (False, True)))
+
+
+def test_indices_alone_are_sent(data, pair, monkeypatch):
+    trainer, seen = pair.on_device, {}
+    fit, evaluate = trainer.model.fit, trainer.model.evaluate
+
+    def looked_at(x, **options):
+        seen.update(train=x[0][0], validation=options["validation_data"][0])
+        return fit(x, **options)
+
+    def looked_at_too(*examples, **options):
+        seen.update(test=(examples or [options["x"]])[0])
+        return evaluate(*examples, **options)
+
+    monkeypatch.setattr(trainer.model, "fit", looked_at)
+    monkeypatch.setattr(trainer.model, "evaluate", looked_at_too)
     trainer.train(0)
     assert {name: (array.dtype, array.shape) for name, array in seen.items()} == {
         "train": (np.dtype("int32"), (128,)),
@@ -70,25 +104,20 @@ def test_indices_alone_are_sent(data):
         np.testing.assert_array_equal(images, getattr(data, name).x)
 
 
-def test_the_step_is_traced_once_for_all_seeds(data, monkeypatch):
+def test_the_step_is_traced_once_for_all_seeds(pair):
     """On JAX and TensorFlow Python runs `train_step` only to trace it."""
-    trainer, _ = trained(SMALL, data, (), data_on_device=True)
-    calls, step = [], trainer.model.train_step
-    monkeypatch.setattr(trainer.model, "train_step", lambda *arguments: calls.append(1) or step(*arguments))
-    trainer.train(0)
-    after_first = len(calls)
-    trainer.train(1)
-    assert after_first > 0
-    assert len(calls) - after_first == (3 * 2 if keras.backend.backend() == "torch" else 0)
+    before = len(pair.calls)
+    pair.on_device.train(1)
+    assert pair.calls_at_first > 0
+    assert len(pair.calls) - before == (3 * 2 if keras.backend.backend() == "torch" else 0)
 
 
-def test_weights_and_state_are_those_of_the_model_alone(data, tmp_path):
+def test_weights_and_state_are_those_of_the_model_alone(pair, tmp_path):
     """Of equal structure, and equal: a run may end where its data are elsewhere than where it began."""
     files, states = [], []
-    for where in (False, True):
-        trainer = training.Trainer(SMALL, data, SMALL.arms[1], data_on_device=where)
+    for trainer in pair[:2]:
         trainer.train(0, keep=states.append, keep_seconds=0)
-        path = tmp_path / f"{where}.weights.h5"
+        path = tmp_path / f"{len(files)}.weights.h5"
         path.write_bytes(trainer.weights())
         entries = {}
         with h5py.File(path) as file:
