@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from tests.optimizers.cases import BACKEND
+from tests.quick import EAGERLY
 
 JIT = BACKEND == "jax"  # on TensorFlow a graph is made sooner than XLA compiles it
 EXECUTIONS = [1] if BACKEND == "torch" else [1, 3]  # Keras refuses others on PyTorch
@@ -38,6 +39,11 @@ def small_model(optimizer, loss="mse", **compile_arguments):
     model = keras.Model(inputs, x, name="net")
     model.compile(optimizer=optimizer, loss=loss, **{"jit_compile": JIT} | compile_arguments)
     return model
+
+
+def eager_model(optimizer, **arguments):
+    """A `small_model` for a test of a few steps in which it does not matter whether they are traced."""
+    return small_model(optimizer, run_eagerly=EAGERLY, **arguments)
 
 
 def examples(steps: int, batch: int = 4):

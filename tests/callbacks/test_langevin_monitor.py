@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_langevin import LSGD, SGHMC, LAdam, LangevinMonitor
 from keras_langevin.callbacks.measurement import ALL, NAMES
-from tests.callbacks.models import EXECUTIONS, LAYERS, examples, fit, policy, small_model, weights_of
+from tests.callbacks.models import EXECUTIONS, LAYERS, eager_model, examples, fit, policy, small_model, weights_of
 from tests.optimizers.cases import BACKEND, CASES, KINDS, case_name, of_each_kind
 
 EPOCHS, STEPS, SIGMA = 3, 4, 0.02
@@ -200,7 +200,7 @@ def test_logs_have_the_model_and_if_asked_each_layer(steps_per_execution):
 def test_csv(tmp_path):
     """A line for each epoch and layer; a fit that goes on keeps what was before."""
     path = tmp_path / "monitor.csv"
-    model = small_model(LAdam(1e-3, sigma=1e-3))
+    model = eager_model(LAdam(1e-3, sigma=1e-3))
     monitor = LangevinMonitor(csv=path, warn_ratio=None)
     fit(model, monitor, epochs=3)
     with open(path, newline="") as file:
@@ -221,7 +221,7 @@ def test_csv(tmp_path):
 def test_tensorboard(tmp_path):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     monitor = LangevinMonitor(tensorboard=tmp_path, warn_ratio=None)
-    fit(small_model(LAdam(1e-3, sigma=1e-3)), monitor, epochs=2)
+    fit(eager_model(LAdam(1e-3, sigma=1e-3)), monitor, epochs=2)
     events = reader.EventAccumulator(str(tmp_path), {"tensors": 0})
     events.Reload()
     for name in NAMES:
@@ -236,7 +236,7 @@ def test_tensorboard(tmp_path):
 
 def test_it_warns_once_in_words():
     monitor = LangevinMonitor(warn_ratio=5.0)
-    model = small_model(LSGD(1e-3, sigma=10.0, layers=["second"]))
+    model = eager_model(LSGD(1e-3, sigma=10.0, layers=["second"]))
     with pytest.warns(UserWarning, match=r"more than `warn_ratio=5`: sigma=10 may be too large") as caught:
         fit(model, monitor, epochs=3, steps=1)
     (message,) = (str(warning.message) for warning in caught if "warn_ratio" in str(warning.message))
@@ -244,16 +244,16 @@ def test_it_warns_once_in_words():
     assert f"{whole.noise_to_drift:.3g} times the parent's step at the end of epoch 1" in message
     assert "layer second" in message
     equal = LangevinMonitor(warn_ratio=None)
-    fit(small_model(LSGD(1e-3, sigma=10.0 / whole.noise_to_drift, layers=["second"])), equal, steps=1)
+    fit(eager_model(LSGD(1e-3, sigma=10.0 / whole.noise_to_drift, layers=["second"])), equal, steps=1)
     assert equal.history[0].noise_to_drift == pytest.approx(1, rel=1e-2)
 
 
 def test_no_warning_below_the_ratio():
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        fit(small_model(LSGD(1e-3, sigma=10.0)), LangevinMonitor(warn_ratio=None))
-        fit(small_model(LSGD(1e-3, sigma=1e-6)), LangevinMonitor(warn_ratio=5.0))
-        fit(small_model(LAdam(1e-3, layers=0)), LangevinMonitor(warn_ratio=5.0))
+        fit(eager_model(LSGD(1e-3, sigma=10.0)), LangevinMonitor(warn_ratio=None))
+        fit(eager_model(LSGD(1e-3, sigma=1e-6)), LangevinMonitor(warn_ratio=5.0))
+        fit(eager_model(LAdam(1e-3, layers=0)), LangevinMonitor(warn_ratio=5.0))
 
 
 def test_accumulated_gradients():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_langevin import LAdam, ReduceSigmaOnPlateau
-from tests.callbacks.models import fit, policy, small_model
+from tests.callbacks.models import eager_model, fit, policy
 
 LOSSES = [5.0, 4.0, 4.0, 4.1, 3.0, 3.0, 3.0, 3.0, 3.00001, 2.99, 2.99, 2.99, 2.99, 2.99, 2.99, 2.99]
 
@@ -34,7 +34,7 @@ class Told(keras.callbacks.Callback):
 def test_it_does_to_sigma_what_keras_does_to_the_learning_rate(arguments, mode):
     """The same metric, the same arguments, and both begin at 0.5, with the same lower bound."""
     settings = arguments | {"monitor": "given", "mode": mode}
-    model = small_model(LAdam(0.5, sigma=0.5))
+    model = eager_model(LAdam(0.5, sigma=0.5))
     told = Told(1 if mode == "min" else -1)
     ours, keras_own = (
         ReduceSigmaOnPlateau(min_sigma=0.02, **settings),
@@ -48,7 +48,7 @@ def test_it_does_to_sigma_what_keras_does_to_the_learning_rate(arguments, mode):
 
 def test_the_learning_rate_stays():
     with policy("mixed_float16"):
-        model = small_model(LAdam(0.25, sigma=0.5))
+        model = eager_model(LAdam(0.25, sigma=0.5))
         callback = ReduceSigmaOnPlateau(monitor="loss", patience=1, min_delta=1e9, factor=0.5)
         history = fit(model, callback, epochs=3).history
     assert history["sigma"] == [0.5, 0.5, 0.25]
@@ -59,7 +59,7 @@ def test_the_learning_rate_stays():
 def test_auto_knows_losses_and_accuracies():
     for name in ("loss", "accuracy"):
         callback = ReduceSigmaOnPlateau(monitor=name, patience=1, factor=0.5)
-        model = small_model(LAdam(1e-3), metrics=["accuracy"])
+        model = eager_model(LAdam(1e-3), metrics=["accuracy"])
         fit(model, callback)
         better = 1.0 if name == "accuracy" else -1.0
         assert callback._is_improvement(better, 0.0)
@@ -68,11 +68,11 @@ def test_auto_knows_losses_and_accuracies():
 
 def test_a_metric_that_is_not_there_is_a_warning_as_keras_has_it():
     with pytest.warns(UserWarning, match="conditioned on metric `val_loss` which is not available.*loss"):
-        fit(small_model(LAdam(1e-3)), ReduceSigmaOnPlateau())
+        fit(eager_model(LAdam(1e-3)), ReduceSigmaOnPlateau())
 
 
 def test_verbose(capsys):
-    fit(small_model(LAdam(1e-3, sigma=0.5)), ReduceSigmaOnPlateau("loss", 0.5, 0, 1, min_delta=1e9), epochs=2)
+    fit(eager_model(LAdam(1e-3, sigma=0.5)), ReduceSigmaOnPlateau("loss", 0.5, 0, 1, min_delta=1e9), epochs=2)
     assert "\nEpoch 2: ReduceSigmaOnPlateau reducing sigma to 0.25.\n" in capsys.readouterr().out
 
 

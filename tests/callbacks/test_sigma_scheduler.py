@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_langevin import LAdam, SigmaScheduler
-from tests.callbacks.models import EXECUTIONS, fit, policy, small_model
+from tests.callbacks.models import EXECUTIONS, eager_model, fit, policy
 from tests.optimizers.cases import of_each_kind, with_each
 from tests.optimizers.test_fit import SIGMA, assert_close, expected_noise, noise_model, noisy, run_epochs
 
@@ -33,19 +33,19 @@ def test_logs_and_what_the_schedule_is_told(name):
     with policy(name):
         told = []
         callback = SigmaScheduler(lambda epoch, sigma: told.append((epoch, sigma)) or halved(epoch, sigma))
-        history = fit(small_model(LAdam(1e-3, sigma=0.5)), callback, epochs=3).history
+        history = fit(eager_model(LAdam(1e-3, sigma=0.5)), callback, epochs=3).history
     assert history["sigma"] == [0.5, 0.25, 0.125]
     assert told == [(0, 0.5), (1, 0.5), (2, 0.25)]
 
 
 def test_verbose(capsys):
-    fit(small_model(LAdam(1e-3, sigma=0.5)), SigmaScheduler(halved, verbose=1), epochs=2)
+    fit(eager_model(LAdam(1e-3, sigma=0.5)), SigmaScheduler(halved, verbose=1), epochs=2)
     assert "\nEpoch 2: SigmaScheduler setting sigma to 0.25.\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("output", [-1.0, float("nan"), float("inf"), "0.1", None, True])
 def test_what_is_no_level_is_refused(output):
-    model = small_model(LAdam(1e-3))
+    model = eager_model(LAdam(1e-3))
     with pytest.raises(ValueError, match=r"should be a finite float >= 0\. Received: .* for epoch 0\. Mend"):
         fit(model, SigmaScheduler(lambda epoch, sigma: output))
 

@@ -108,6 +108,8 @@ def test_failed_runs_are_no_failure_of_the_report(tmp_path, capsys):
     assert "Adam, seed 0, ended with an error: MemoryError: no room" in capsys.readouterr().out
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_it_needs_no_keras(folder, tmp_path):
     """In a process that cannot import Keras or any backend."""
     code = """
