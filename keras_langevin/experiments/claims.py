@@ -50,7 +50,8 @@ class Claim:
         preset: str, the preset that measures it.
         expects: `Expects`.
         optimizers: tuple of str, as in `Arm`, which are compared.
-        models: tuple of str: for `GROWS` the shallowest and the deepest, else each counts.
+        models: tuple of str: for `GROWS` the shallowest and the deepest, else each counts, under each setting that its
+            preset has.
         against: str, the optimizer that they are compared with; empty for the parent of each. Defaults to empty.
         dataset: str, the data. Defaults to `"mnist"`.
     """
@@ -124,6 +125,10 @@ CLAIMS = (
     Claim(
         "The deeper the net, the larger the gain.",
         *("Figure 1", "figure-1", Expects.GROWS, _LANGEVIN, ("dense-3", "dense-40")),
+    ),
+    Claim(
+        "A very deep net gains by noise whatever its learning rate is.",
+        *("ours, after Figure 1", "learning-rates", Expects.BETTER, ("ladam",), ("dense-40",)),
     ),
     Claim(
         "A highway net of 80 layers gains by noise.",
@@ -227,19 +232,18 @@ def _scale(name: str, results: list[CellResult]) -> str:
 
 def _findings(claim: Claim, results: list[CellResult]):
     cells = [result for result in results if result.cell.comparison.dataset == claim.dataset]
-    by_model = {result.cell.comparison.model: result for result in cells}
+    by_model = {name: [each for each in cells if each.cell.comparison.model == name] for name in claim.models}
     for spec in claim.optimizers:
         arm = Arm(spec)
         other = Arm(claim.against) if claim.against else Arm(arm.parent)
-        gains = {name: _gain(by_model[name], arm, other) for name in claim.models if name in by_model}
-        gains = {name: gain for name, gain in gains.items() if gain}
+        gains = {name: [(each.title, _gain(each, arm, other)) for each in by_model[name]] for name in claim.models}
+        found = [(title, gain) for pairs in gains.values() for title, gain in pairs if gain]
         pair = f"{arm.label} − {other.label}"
         if claim.expects is not Expects.GROWS:
-            for model, gain in gains.items():
-                title = f"{pair}, {model} on {by_model[model].cell.comparison.dataset_label}"
-                yield _finding(claim, title, list(gain.values()), [0.0] * len(gain))
-        elif len(gains) == len(claim.models):
-            shallow, deep = (gains[model] for model in claim.models)
+            for title, gain in found:
+                yield _finding(claim, f"{pair}, {title}", list(gain.values()), [0.0] * len(gain))
+        elif len(found) == len(claim.models):
+            (_, shallow), (_, deep) = found
             seeds = sorted(shallow.keys() & deep.keys())
             title = f"{pair}, {claim.models[1]} beside {claim.models[0]}"
             yield _finding(claim, title, [deep[seed] for seed in seeds], [shallow[seed] for seed in seeds])

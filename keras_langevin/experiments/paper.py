@@ -195,6 +195,24 @@ PRESETS = {
         full={"dataset": ["mnist", "cifar10"], "depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10, "tuning_trials": 6},
         reasons={"seeds": _SEEDS, "limit": "a sixth of the images at scale cpu"},
     ),
+    "learning-rates": Preset(
+        title="Is it the learning rate? Dense-40 on MNIST at several",
+        mirrors="no figure: a control of Figure 1",
+        paper="One learning rate for all depths.",
+        settings={
+            **{"model": "dense-40", "dataset": "mnist", "optimizers": _ALL[:2]},
+            "learning_rate": [1e-4, 3e-4, 1e-3],
+        },
+        smoke=_SMOKE | {"model": "dense-10", "learning_rate": [3e-4, 1e-3]},
+        cpu={"epochs": 12, "seeds": 5},
+        full={"epochs": 12, "seeds": 10},
+        reasons={
+            "learning_rate": "a search tries each once, and where some seeds fail to train it may choose by luck",
+            "sigma": "the default, 1e-3, at each learning rate",
+            "seeds": _SEEDS,
+            "epochs": _EPOCHS,
+        },
+    ),
     "controls": Preset(
         title="What is it about the noise? Other noise and other layers, dense-30 on MNIST",
         mirrors="no figure: controls",

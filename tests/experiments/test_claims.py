@@ -18,11 +18,11 @@ BASE = [0.50, 0.52, 0.48, 0.51, 0.49]
 def results(tmp_path):
     """`results(model, ladam=[...])` puts records of that model beside Adam's on record."""
 
-    def put(model, preset="figure-1", **accuracies):
-        comparison = dataclasses.replace(
-            COMPARISON, model=model, dataset="mnist", optimizers=("adam", *accuracies), seeds=len(BASE)
-        )
-        store = Store(tmp_path / preset / model, comparison)
+    def put(model, preset="figure-1", learning_rate=None, **accuracies):
+        optimizers = ("adam", *accuracies)
+        settings = {"dataset": "mnist", "learning_rate": learning_rate, "seeds": len(BASE)}
+        comparison = dataclasses.replace(COMPARISON, model=model, optimizers=optimizers, **settings)
+        store = Store(tmp_path / preset / f"{model}-{learning_rate}", comparison)
         for spec, values in {"adam": BASE, **accuracies}.items():
             for seed, value in enumerate(values):
                 store.write(Arm(spec), seed, record(spec, seed, value))
@@ -70,6 +70,15 @@ def test_a_claim_about_several_holds_partly(results):
     results("dense-3", ladam=above(0, 0.1, -0.1, 0, 0))
     folder = results("dense-30", ladam=above(3, 4, 5, 4, 3))
     assert verdict(folder, Expects.BETTER, ("dense-3", "dense-30")) is Verdict.PARTLY
+
+
+def test_every_setting_of_a_model_counts_and_is_named(results):
+    results("dense-30", ladam=above(3, 4, 5, 4, 3))
+    folder = results("dense-30", learning_rate=3e-4, ladam=above(-3, -4, -5, -4, -3))
+    (judgement,) = judge(folder, [Claim("A claim.", "here", "figure-1", Expects.BETTER, ("ladam",), ("dense-30",))])
+    assert judgement.verdict is Verdict.PARTLY
+    names = sorted(finding.name for finding in judgement.findings)
+    assert [name.partition("mnist")[2] for name in names] == [", learning rate 0.0003", ", learning rate by default"]
 
 
 def test_two_optimizers_with_noise_are_compared_with_one_another(results):
