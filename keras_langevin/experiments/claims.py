@@ -174,6 +174,10 @@ CLAIMS = (
         *("ours", "controls", Expects.BETTER, ("ladam",), ("dense-30",), "gradient-noise-adam"),
     ),
     Claim(
+        "Noise on the gradient helps as well, if it is small.",
+        *("ours", "gradient-noise", Expects.BETTER, ("gradient-noise-adam",), ("dense-30",)),
+    ),
+    Claim(
         "Noise is worth it where gradients are clipped or the learning rate is warmed up.",
         *("ours", "remedies", Expects.BETTER, ("clip-ladam", "warmup-ladam"), ("dense-30",)),
     ),

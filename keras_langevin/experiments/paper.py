@@ -235,6 +235,22 @@ PRESETS = {
             "seeds": _SEEDS,
         },
     ),
+    "gradient-noise": Preset(
+        title="Noise on the gradient, of several sizes, dense-30 on MNIST",
+        mirrors="no figure: a control",
+        paper="It compares with the parent alone.",
+        settings={
+            **{"model": "dense-30", "dataset": "mnist", "optimizers": ["adam", "gradient-noise-adam"]},
+            "sigma": [1e-4, 1e-3, 1e-2],
+        },
+        smoke=_SMOKE | {"model": "dense-10"},
+        cpu={"epochs": 12, "seeds": 5},
+        full={"epochs": 12, "seeds": 10},
+        reasons={
+            "sigma": "its authors' smallest, 0.1 at the first update, is in `controls`",
+            "seeds": _SEEDS,
+        },
+    ),
     "remedies": Preset(
         title="Is noise worth it where depth is treated otherwise? Dense nets of 30 layers on MNIST",
         mirrors="no figure: controls",
