@@ -13,7 +13,7 @@ def table(result: CellResult) -> Table:
     """Test accuracy (mean ± standard deviation over seeds, and every seed's value), train loss and seconds."""
     epochs = result.cell.comparison.epochs
     grid = Table(title=f"{escape(result.title)}, {epochs} epochs")
-    grid.add_column("optimizer", no_wrap=True)
+    grid.add_column("optimizer")  # a long name goes on in the next line
     grid.add_column("test %", justify="right", no_wrap=True)
     grid.add_column("each seed %", justify="right")
     grid.add_column("train loss", justify="right", no_wrap=True)

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 
 from rich.console import Console
@@ -28,3 +29,16 @@ def test_failures_and_divergence_are_in_the_table():
 def test_an_optimizer_without_a_run_has_a_row():
     (row,) = [line for line in shown([record("adam", 0, 0.9)]).splitlines() if "L-Adam" in line]
     assert row.replace("│", "").split() == ["L-Adam", "-", "-", "-", "-"]
+
+
+def test_a_long_name_leaves_room_for_the_numbers():
+    """In 80 columns it goes on in the next line, and no number is cut short."""
+    comparison = dataclasses.replace(COMPARISON, optimizers=("adam", "ladam@[1,8,12,13,15,16,24,27,29]"))
+    records = [record(arm.spec, seed, 0.9 + seed / 100) for arm in comparison.arms for seed in range(3)]
+    console = Console(width=80, file=io.StringIO())
+    console.print(table(*results_of(comparison, records)))
+    text = console.file.getvalue()
+    assert "…" not in text and text.count("91.00 ± 1.00") == 2
+    assert max(map(len, text.splitlines())) == 80
+    name = [line.split("│")[1] for line in text.splitlines() if "│" in line]
+    assert " ".join(" ".join(name).split()) == "Adam L-Adam on layers 1, 8, 12, 13, 15, 16, 24, 27, 29"
