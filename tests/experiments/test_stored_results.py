@@ -1,11 +1,13 @@
 """The results that are stored in the project, and the page about them."""
 
+import csv
 import re
 from pathlib import Path
 
 import pytest
 
 from keras_langevin.experiments import claims, paper, report
+from keras_langevin.experiments.report.numbers import signed
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path for path in (ROOT / "results").iterdir() if path.is_dir())
@@ -44,3 +46,18 @@ def test_the_page_says_what_the_results_say(monkeypatch):
     assert table == claims.text(claims.judge("results"), "results"), (
         "run keras-langevin claims results --page RESULTS.md"
     )
+
+
+def test_the_table_of_the_readme_is_that_of_figure_1():
+    with open(ROOT / "results" / "figure-1" / "differences.csv", newline="", encoding="utf-8") as file:
+        rows = {(line["model"], line["optimizer"]): line for line in csv.DictReader(file)}
+    lines = []
+    for depth in (3, 20, 30, 40):
+        found = [rows[f"dense-{depth}", name] for name in ("L-Adam", "L-Adadelta", "L-RMSprop")]
+        assert {line["num_seeds"] for line in found} == {"5"}
+        shown = [[signed(float(line[name])) for name in ("mean", "low", "high")] for line in found]
+        lines.append(f"| {depth} | " + " | ".join(f"{mean} [{low}, {high}]" for mean, low, high in shown) + " |")
+    (table,) = re.findall(
+        r"<!-- gain -->\n.*\n.*\n((?:.*\n)*)<!-- end of gain -->", (ROOT / "README.md").read_text("utf-8")
+    )
+    assert table.splitlines() == lines
