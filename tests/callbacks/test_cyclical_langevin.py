@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_langevin import LSGD, CyclicalLangevin, LogSchedule, PosteriorSamples
 from keras_langevin.optimizers import CyclicalCosine, CyclicalNoise
-from tests.callbacks.models import EXECUTIONS, CountedLoss, States, fit, policy, small_model, weights_of
+from tests.callbacks.models import EXECUTIONS, CountedLoss, States, eager_model, fit, policy, small_model, weights_of
 from tests.optimizers.cases import BACKEND, normal
 from tests.optimizers.test_fit import SEED, SHAPE, noise_model, run_epochs
 
@@ -115,7 +115,7 @@ class Stop(keras.callbacks.Callback):
 @pytest.mark.parametrize("backup_first", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
     def run(*callbacks):
-        model = small_model(LSGD(RATE, sigma=SIGMA, seed=1))
+        model = eager_model(LSGD(RATE, sigma=SIGMA, seed=1))
         cyclical, backup = CyclicalLangevin(2), keras.callbacks.BackupAndRestore(tmp_path / "backup")
         fit(model, *((backup, cyclical) if backup_first else (cyclical, backup)), *callbacks, epochs=5)
         return weights_of(model)

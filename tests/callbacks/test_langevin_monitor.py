@@ -173,7 +173,7 @@ def test_the_training_is_the_same_with_a_monitor(case):
 def test_dead_units_show_in_the_percentile():
     """One of four inputs is always zero: its weights have no gradient, and √P is at its bound, (1 − β₂ᵗ)^¼ / √ε."""
     monitor = LangevinMonitor(warn_ratio=None)
-    model = small_model(LAdam(1e-3, sigma=1e-3))
+    model = eager_model(LAdam(1e-3, sigma=1e-3))
     features, targets = examples(STEPS)
     features[:, 3] = 0
     model.fit(features, targets, batch_size=4, verbose=0, callbacks=[monitor])

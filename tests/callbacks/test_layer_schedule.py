@@ -8,7 +8,17 @@ import pytest
 from keras import ops
 
 from keras_langevin import LAdam, LayerSchedule, LRMSprop, describe
-from tests.callbacks.models import EXECUTIONS, LAYERS, CountedLoss, States, fit, policy, small_model, weights_of
+from tests.callbacks.models import (
+    EXECUTIONS,
+    LAYERS,
+    CountedLoss,
+    States,
+    eager_model,
+    fit,
+    policy,
+    small_model,
+    weights_of,
+)
 from tests.optimizers.cases import (
     BACKEND,
     MODES,
@@ -89,7 +99,7 @@ def test_layers_of_each_epoch_move_and_others_do_not(case, steps_per_execution):
 
 
 def test_an_optimizer_without_it_has_no_new_variable():
-    plain, gated = (small_model(LAdam(1e-3)) for _ in range(2))
+    plain, gated = (eager_model(LAdam(1e-3)) for _ in range(2))
     fit(plain)
     fit(gated, LayerSchedule({0: None}))
     assert len(gated.optimizer.variables) == len(plain.optimizer.variables) + 1
@@ -119,7 +129,7 @@ def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
     schedule = {0: ["first"], 2: ["second"], 4: 0}
 
     def run(*callbacks):
-        model = small_model(LAdam(1e-2, sigma=0.5, seed=1))
+        model = eager_model(LAdam(1e-2, sigma=0.5, seed=1))
         gate, backup = LayerSchedule(schedule), keras.callbacks.BackupAndRestore(tmp_path / "backup")
         fit(model, *((backup, gate) if backup_first else (gate, backup)), *callbacks, epochs=5)
         return weights_of(model)
@@ -134,7 +144,7 @@ def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
 
 def test_it_is_saved_with_the_model(tmp_path):
     """A loaded model has the state, the last choice, and goes on as the first."""
-    model = small_model(LAdam(1e-2, sigma=0.5, seed=1))
+    model = eager_model(LAdam(1e-2, sigma=0.5, seed=1))
     fit(model, LayerSchedule({0: ["first"], 1: ["second"]}), epochs=2)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -177,7 +187,7 @@ def test_gamma_correction_is_that_of_layers():
 def test_gamma_correction_gets_slots_for_every_layer(tmp_path, is_late):
     """From the start, or when the optimizer has trained without the callback. A loaded model goes on as the first."""
     optimizer = LRMSprop(0.01, sigma=0.5, seed=1, layers=["second"], gamma_correction=True)
-    model = small_model(optimizer)
+    model = eager_model(optimizer)
     if is_late:
         fit(model)
         assert [variable.shape for variable in memories(optimizer)] == [(5, 3), (3,)]
@@ -197,7 +207,7 @@ def memories(optimizer):
 
 
 def test_verbose(capsys):
-    fit(small_model(LAdam(1e-3)), LayerSchedule({0: None, 1: 2}, verbose=1), epochs=3)
+    fit(eager_model(LAdam(1e-3)), LayerSchedule({0: None, 1: 2}, verbose=1), epochs=3)
     assert capsys.readouterr().out == "\nEpoch 2: LayerSchedule making 2 layers noisy.\n"
 
 

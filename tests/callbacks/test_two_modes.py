@@ -4,6 +4,7 @@ import math
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 from keras_langevin import LSGD, CyclicalLangevin, PosteriorSamples
@@ -44,6 +45,8 @@ def chains_at(optimizer, *callbacks) -> np.ndarray:
     return np.stack([samples.ring.arrays(number)[0] for number in range(CYCLES)])
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_cyclical_langevin_finds_both_modes():
     """Five cycles of 300 steps from 1.7 to almost 0, against 1500 steps of 0.02, of 2,000 chains each, all from one
     start.

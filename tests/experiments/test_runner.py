@@ -126,7 +126,7 @@ def test_initial_weights_and_batches_are_the_same_for_all_optimizers(data):
 
 
 AUGMENTED = Comparison(
-    jit=JIT, model="dense-1", optimizers=("adam", "ladam@1"), epochs=2, batch_size=256, seeds=2, augment="crop-flip-1",
+    jit=JIT, model="dense-1", optimizers=("sgd", "lsgd@1"), epochs=2, batch_size=256, seeds=2, augment="crop-flip-1",
     standardize=True, limit=800,
 )  # fmt: skip
 
@@ -226,7 +226,10 @@ def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(d
 
 @pytest.mark.parametrize(
     "precision",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name != "mixed_bfloat16")) for name in PRECISIONS[1:]],
+    [
+        pytest.param(name, marks=[pytest.mark.slow] + [pytest.mark.ci] * (name == "mixed_bfloat16"))
+        for name in PRECISIONS[1:]
+    ],
 )
 def test_a_model_is_trained_in_the_precision_that_was_said(data, precision):
     """The global policy stays as it was, a run leaves nothing behind, and what the optimizer is set to reaches it."""
@@ -310,7 +313,7 @@ def loss_of_auto(data):
     return after_one_update(data, "auto")[1]
 
 
-@pytest.mark.parametrize("jit", [pytest.param("on", marks=NEEDS_CPP), "off"])
+@pytest.mark.parametrize("jit", [pytest.param("on", marks=[NEEDS_CPP, pytest.mark.ci, pytest.mark.slow]), "off"])
 def test_jit_is_what_was_said_and_the_curves_are_the_same(data, loss_of_auto, jit):
     """To rounding, after one update."""
     trainer, loss = after_one_update(data, jit)

@@ -131,6 +131,8 @@ def test_weights_and_state_are_those_of_the_model_alone(pair, tmp_path):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_a_run_goes_on_where_its_data_are_elsewhere(data, tmp_path):
     comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1)
     elsewhere = Local()  # compiled once

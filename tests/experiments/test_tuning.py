@@ -18,7 +18,7 @@ from tests.quick import JIT
 SMALL = Comparison(
     jit=JIT,
     model="dense-2",
-    optimizers=("adam", "ladam@1"),
+    optimizers=("sgd", "lsgd@1"),
     epochs=2,
     batch_size=256,
     seeds=2,
