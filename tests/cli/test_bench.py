@@ -11,6 +11,8 @@ from keras_langevin.experiments.update_cost import UpdateCase
 QUICK = ["bench", "--cases", "dense 30×64", "--rounds", "1", "--steps", "1", "--starts", "0"]
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_bench_measures_shows_and_writes(tmp_path, capsys, monkeypatch):
     """A case that trains a net, here of one hidden layer in place of 30, which XLA compiles for long."""
     small = dataclasses.replace(

@@ -151,6 +151,8 @@ def test_a_run_goes_on_where_its_data_are_elsewhere(data, tmp_path):
     assert [run["curves"] for run in broken.store.records()] == [run["curves"] for run in whole.store.records()]
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_there_is_one_copy_of_the_images(data):
     """Two optimizers' trainers share it, also where they were given equal arrays in another `Data`."""
     first = training.Trainer(SMALL, data, SMALL.arms[0], data_on_device=True)
