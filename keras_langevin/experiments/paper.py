@@ -117,7 +117,7 @@ PRESETS = {
         mirrors="Figure 2",
         paper="80 highway layers of 64 units, gate bias −3, CIFAR-10, crop and flip, batch 512.",
         settings={"model": "highway-80", "dataset": "cifar10", "optimizers": _ALL[:6]},
-        smoke=_SMOKE | {"model": "highway-10", "optimizers": _ALL[:4]},
+        smoke=_SMOKE | {"model": "highway-5", "optimizers": _ALL[:4]},
         cpu={"limit": 10000, "epochs": 6, "seeds": 5, "optimizers": _ALL[:2]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
@@ -190,7 +190,7 @@ PRESETS = {
         mirrors="no figure: the paper has nets of this kind on CIFAR-10",
         paper="Two convolutions of 32 filters 4 × 4 with max-pooling, and 20 dense layers of 64 units.",
         settings={"model": "conv-dense", "dataset": "mnist", "optimizers": _ALL[:2]},
-        smoke=_SMOKE | {"depth": [3, 10], "limit": 300},
+        smoke=_SMOKE | {"depth": [3, 5], "limit": 300, "seeds": 1},
         cpu={"depth": [3, 20, 30], "epochs": 6, "seeds": 5, "limit": 10000, "batch_size": 128, "tuning_trials": 4},
         full={"dataset": ["mnist", "cifar10"], "depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10, "tuning_trials": 6},
         reasons={"seeds": _SEEDS, "limit": "a sixth of the images at scale cpu"},
@@ -225,7 +225,11 @@ PRESETS = {
                 *("isotropic-adam", "gradient-noise-adam"),
             ],
         },
-        smoke=_SMOKE,
+        smoke=_SMOKE
+        | {
+            "model": "dense-10",
+            "optimizers": ["adam", "ladam@-3", "ladam@[1,8]", "isotropic-adam", "gradient-noise-adam"],
+        },
         cpu={"epochs": 12, "seeds": 5},
         full={"epochs": 12, "seeds": 10},
         reasons={
@@ -260,7 +264,7 @@ PRESETS = {
             "dataset": "mnist",
             "optimizers": ["adam", "ladam", "clip-adam", "clip-ladam", "warmup-adam", "warmup-ladam"],
         },
-        smoke=_SMOKE | {"model": ["he-dense-10", "bn-dense-10"]},
+        smoke=_SMOKE | {"model": ["he-dense-5", "bn-dense-5"]},
         cpu={"epochs": 12, "seeds": 5, "tuning_trials": 4},
         full={"epochs": 12, "seeds": 10, "tuning_trials": 12},
         reasons={
