@@ -17,6 +17,14 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     gc.freeze()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What is marked `ci` is slow, too."""
+    for item in items:
+        if item.get_closest_marker("ci"):
+            item.add_marker("slow")
+
+
 @pytest.fixture
 def blank_pictures(monkeypatch):
     """For a test that writes a report and does not look at its pictures, which take longest: they are there, and

@@ -32,7 +32,6 @@ def test_public_names_are_there():
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_import_needs_keras_and_numpy_alone():
     """With every other dependency hidden, the import works and a weight moves."""
     code = """

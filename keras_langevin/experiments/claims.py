@@ -163,7 +163,7 @@ CLAIMS = (
     ),
     Claim(
         "Noise on the first layers is better than on as many that are drawn at random.",
-        *("ours", "controls", Expects.BETTER, ("ladam@0.3",), ("dense-30",), "ladam@[1,8,12,13,15,16,24,27,29]"),
+        *("ours", "controls", Expects.BETTER, ("ladam@0.3",), ("dense-30",), paper.NINE_AT_RANDOM),
     ),
     Claim(
         "Langevin's noise is better than isotropic noise of the same power.",
@@ -235,22 +235,26 @@ def _scale(name: str, results: list[CellResult]) -> str:
 
 
 def _findings(claim: Claim, results: list[CellResult]):
-    cells = [result for result in results if result.cell.comparison.dataset == claim.dataset]
-    by_model = {name: [each for each in cells if each.cell.comparison.model == name] for name in claim.models}
+    about = [(claim.dataset, model) for model in claim.models]
+    cells = [each for place in about for each in results if _place(each) == place]
     for spec in claim.optimizers:
         arm = Arm(spec)
         other = Arm(claim.against) if claim.against else Arm(arm.parent)
-        gains = {name: [(each.title, _gain(each, arm, other)) for each in by_model[name]] for name in claim.models}
-        found = [(title, gain) for pairs in gains.values() for title, gain in pairs if gain]
+        gains = [(each, gain) for each in cells if (gain := _gain(each, arm, other))]
         pair = f"{arm.label} − {other.label}"
         if claim.expects is not Expects.GROWS:
-            for title, gain in found:
-                yield _finding(claim, f"{pair}, {title}", list(gain.values()), [0.0] * len(gain))
-        elif len(found) == len(claim.models):
-            (_, shallow), (_, deep) = found
+            for each, gain in gains:
+                yield _finding(claim, f"{pair}, {each.title}", list(gain.values()), [0.0] * len(gain))
+        elif [_place(each) for each, _ in gains] == about:
+            (_, shallow), (_, deep) = gains
             seeds = sorted(shallow.keys() & deep.keys())
             title = f"{pair}, {claim.models[1]} beside {claim.models[0]}"
             yield _finding(claim, title, [deep[seed] for seed in seeds], [shallow[seed] for seed in seeds])
+
+
+def _place(result: CellResult) -> tuple[str, str]:
+    """The data and the model."""
+    return result.cell.comparison.dataset, result.cell.comparison.model
 
 
 def _gain(result: CellResult, arm: Arm, other: Arm) -> dict[int, float]:

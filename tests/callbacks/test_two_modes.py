@@ -46,7 +46,6 @@ def chains_at(optimizer, *callbacks) -> np.ndarray:
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_cyclical_langevin_finds_both_modes():
     """Five cycles of 300 steps from 1.7 to almost 0, against 1500 steps of 0.02, of 2,000 chains each, all from one
     start.

@@ -12,7 +12,6 @@ QUICK = ["bench", "--cases", "dense 30×64", "--rounds", "1", "--steps", "1", "-
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_bench_measures_shows_and_writes(tmp_path, capsys, monkeypatch):
     """A case that trains a net, here of one hidden layer in place of 30, which XLA compiles for long."""
     small = dataclasses.replace(

@@ -109,7 +109,6 @@ def test_failed_runs_are_no_failure_of_the_report(tmp_path, capsys):
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_it_needs_no_keras(folder, tmp_path):
     """In a process that cannot import Keras or any backend."""
     code = """

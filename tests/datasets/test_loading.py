@@ -114,7 +114,6 @@ def test_importing_datasets_is_light():
 
 @needs_mnist
 @pytest.mark.ci
-@pytest.mark.slow
 def test_mnist_has_70000_images():
     data = datasets.load("mnist", data_dir=FOLDER, dtype="uint8")
     assert data.train.x.shape == (54_000, 28, 28, 1)

@@ -31,7 +31,6 @@ def test_it_trains_says_so_and_returns_numbers_and_the_second_time_trains_nothin
 
 @pytest.mark.usefixtures("blank_pictures")
 @pytest.mark.ci
-@pytest.mark.slow
 def test_a_list_is_a_grid_in_the_commands_own_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     lists = {"model": "dense", "depth": [1, 2]}

@@ -97,7 +97,6 @@ def test_layers_without_noise_are_the_parents(spec):
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_they_are_trained_beside_their_parents(tmp_path):
     specs = ("isotropic-adam@0.5", "gradient-noise-adam", "clip-ladam")
     small = {"epochs": 1, "batch_size": 64, "seeds": 1, "limit": 200, "jit": JIT}

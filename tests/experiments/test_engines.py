@@ -90,7 +90,6 @@ def test_a_run_that_ends_every_worker_has_failed_and_the_others_have_not(data, t
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
     """A state of another model, and then a file that holds no state."""
     comparison = Comparison(jit=JIT, model="dense-1", optimizers=("adam",), epochs=1, batch_size=256, seeds=1)

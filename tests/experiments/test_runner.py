@@ -227,7 +227,7 @@ def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(d
 @pytest.mark.parametrize(
     "precision",
     [
-        pytest.param(name, marks=[pytest.mark.slow] + [pytest.mark.ci] * (name == "mixed_bfloat16"))
+        pytest.param(name, marks=pytest.mark.ci if name == "mixed_bfloat16" else pytest.mark.slow)
         for name in PRECISIONS[1:]
     ],
 )
@@ -313,7 +313,7 @@ def loss_of_auto(data):
     return after_one_update(data, "auto")[1]
 
 
-@pytest.mark.parametrize("jit", [pytest.param("on", marks=[NEEDS_CPP, pytest.mark.ci, pytest.mark.slow]), "off"])
+@pytest.mark.parametrize("jit", [pytest.param("on", marks=[NEEDS_CPP, pytest.mark.ci]), "off"])
 def test_jit_is_what_was_said_and_the_curves_are_the_same(data, loss_of_auto, jit):
     """To rounding, after one update."""
     trainer, loss = after_one_update(data, jit)

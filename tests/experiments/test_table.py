@@ -132,7 +132,6 @@ def test_weights_and_state_are_those_of_the_model_alone(pair, tmp_path):
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_a_run_goes_on_where_its_data_are_elsewhere(data, tmp_path):
     comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1)
     elsewhere = Local()  # compiled once
@@ -152,7 +151,6 @@ def test_a_run_goes_on_where_its_data_are_elsewhere(data, tmp_path):
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_there_is_one_copy_of_the_images(data):
     """Two optimizers' trainers share it, also where they were given equal arrays in another `Data`."""
     first = training.Trainer(SMALL, data, SMALL.arms[0], data_on_device=True)

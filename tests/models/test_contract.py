@@ -124,7 +124,6 @@ for file in sorted(Path(sys.argv[1]).glob("*.keras")):
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_every_model_loads_in_another_process(tmp_path):
     expected = {}
     for name, case in CASES.items():

@@ -13,7 +13,6 @@ def write(folder, made, name="01_small.ipynb"):
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_a_fast_run_stores_nothing_and_a_full_one_outputs_that_pass_the_check(tmp_path, capsys):
     """Each sets the switch, and finds nothing of the other in its folder."""
     seen = tmp_path / "seen"

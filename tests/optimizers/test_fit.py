@@ -193,7 +193,6 @@ def test_seed_and_sigma_and_learning_rate_change_without_a_new_trace(case):
     optimizer = noisy(case)
     model = noise_model(optimizer)
     model.compile(optimizer=optimizer, loss=loss, jit_compile=QUICKEST)
-    optimizer.build(model.trainable_variables)
     state = [np.array(ops.convert_to_numpy(variable)) for variable in optimizer.variables]
     (first,) = run_epochs(model, 1)
     traces = loss.count

@@ -157,7 +157,6 @@ with open(sys.argv[1], "w") as file:
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_keras_file_in_a_fresh_process(tmp_path):
     """A `.keras` file keeps class, sigma (schedules too), layers and seed; and training goes on from it with the
     weights that it would have had without the stop, bit for bit. Each class, each schedule and each choice of layers is

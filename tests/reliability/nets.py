@@ -4,7 +4,6 @@ import keras
 import numpy as np
 
 from keras_langevin import LAdam
-from tests.quick import built
 
 _generator = np.random.default_rng(0)
 X = _generator.normal(size=(32, 4)).astype("float32")
@@ -25,15 +24,14 @@ def make_layers(**arguments):
     ]
 
 
-def make_model(optimizer=None, model_class=keras.Model, is_built=False, **compile_arguments):
-    """The net, compiled with L-Adam whose first layer is noisy, or with the optimizer that is given; it may be built,
-    for a shorter trace."""
+def make_model(optimizer=None, model_class=keras.Model, **compile_arguments):
+    """The net, compiled with L-Adam whose first layer is noisy, or with the optimizer that is given."""
     x = inputs = keras.Input((4,))
     for layer in make_layers():
         x = layer(x)
     model = model_class(inputs, x, name="net")
     model.compile(optimizer or make_optimizer(), **{"loss": "mse", "jit_compile": False} | compile_arguments)
-    return built(model) if is_built else model
+    return model
 
 
 def fit(model, epochs=2, initial_epoch=0, **arguments):

@@ -4,7 +4,6 @@ import copy
 import json
 import pickle
 import shutil
-from functools import partial
 
 import keras
 import numpy as np
@@ -12,10 +11,15 @@ import pytest
 from keras import ops
 
 from tests.optimizers.cases import BACKEND, values
+from tests.quick import built
 from tests.reliability import nets
 from tests.reliability.nets import X, assert_equal_weights, batches, fit, make_optimizer
 
-make_model = partial(nets.make_model, is_built=True)
+
+def make_model(*arguments, **options):
+    """The net with its optimizer built."""
+    return built(nets.make_model(*arguments, **options))
+
 
 # Another kernel, or operations in another order: some units in the last place an update, of weights of size 1.
 ROUNDING = {"rtol": 1e-4, "atol": 1e-5}

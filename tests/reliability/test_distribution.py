@@ -60,7 +60,6 @@ def run_devices(module: str, *arguments) -> list[str]:
 
 @tensorflow
 @pytest.mark.ci
-@pytest.mark.slow
 def test_mirrored_replicas_in_a_few_steps():
     children.run("distributed.mirrored", "noise", 2, 2, "LAdam")
 

@@ -77,7 +77,6 @@ import keras_langevin
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_it_is_refused_when_the_package_is_imported():
     """Also where methods of Keras still have the name in their code, as callers."""
     result = subprocess.run(

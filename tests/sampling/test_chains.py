@@ -56,7 +56,6 @@ def test_function_values_are_the_predictions(chains):
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_the_same_seeds_give_the_same_chains_and_a_directory_keeps_them(chains, tmp_path):
     again = run_chains(line, 2, UPDATES, seed=1, directory=tmp_path, **RUN)
     found = [load(tmp_path / f"chain-{number}", line(0)) for number in range(2)]

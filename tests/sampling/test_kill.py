@@ -83,7 +83,6 @@ def kill_and_check(folder, moments):
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_a_killed_fit_leaves_whole_samples(tmp_path):
     kill_and_check(tmp_path, [8])
 

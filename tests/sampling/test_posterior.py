@@ -151,7 +151,6 @@ def test_the_bounds_catch_eight_percent():
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_predictions_are_the_predictive_law():
     """Through `predict`: 60 samples of one chain, 50 updates apart; the bound is four Monte-Carlo errors."""
     x, y = line_data()

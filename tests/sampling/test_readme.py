@@ -9,7 +9,6 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 @pytest.mark.ci
-@pytest.mark.slow
 def test_the_example_of_a_posterior_runs(tmp_path, monkeypatch, capsys):
     section = README.read_text("utf-8").split("## Sample a posterior\n")[1]
     code = re.search(r"```python\n(.*?)```", section, re.DOTALL)[1]
