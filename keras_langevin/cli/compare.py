@@ -42,7 +42,7 @@ def add(commands):
     parser.add_argument("--batch-size", type=int, **several, help="* (default: 32 on digits, 512 elsewhere)")
     parser.add_argument("--learning-rate", type=float, **several, help="* (default: each optimizer's own; Adam: 1e-3)")
     parser.add_argument("--sigma", type=float, **several, help="* (default: 1e-3; Adadelta: 0.05)")
-    parser.add_argument("--seeds", type=int, help=f"how many: 0, 1, ... (default: {defaults.seeds})")
+    parser.add_argument("--seeds", type=int, help=f"how many: 0, 1, ...; more are added (default: {defaults.seeds})")
     parser.add_argument(
         "--validation-fraction",
         type=float,

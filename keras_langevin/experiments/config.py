@@ -211,7 +211,11 @@ class Comparison:
         return settings | {"arguments": {arm.spec: self.arguments(arm) for arm in arms}}
 
     @property
+    def identity(self) -> str:
+        """What tells this configuration from others: all but the number of seeds, of which there can be more later."""
+        return json.dumps({name: value for name, value in self.as_dict().items() if name != "seeds"}, sort_keys=True)
+
+    @property
     def folder_name(self) -> str:
-        """A name that equal configurations share and others do not."""
-        settings = json.dumps(self.as_dict(), sort_keys=True)
-        return f"{plain(self.model)}-{plain(self.dataset)}-{digest(settings)}"
+        """A name that configurations of equal identity share and others do not."""
+        return f"{plain(self.model)}-{plain(self.dataset)}-{digest(self.identity)}"

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -12,6 +13,7 @@ from keras_langevin.experiments.checkpoint import Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.files import replaced, writing_to
 from keras_langevin.names import file_name
+from keras_langevin.values import is_count
 
 DEFAULT_FOLDER = "keras-langevin-results"
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -26,7 +28,11 @@ class Store:
 
     Args:
         folder: str or path. It is made where it does not exist.
-        comparison: the configuration; written to `config.json`.
+        comparison: the configuration; written to `config.json`. Of the one on record it may differ in its number of
+            seeds alone: the folder then has the larger, from when it is `locked`.
+
+    Attributes:
+        comparison: what the folder holds, with all of its seeds.
 
     Raises:
         ValueError: the folder cannot be written, holds results of another configuration, or holds a file that is no
@@ -36,22 +42,13 @@ class Store:
     def __init__(self, folder: str | Path, comparison: Comparison):
         self.folder = Path(folder)
         self.comparison = comparison
-        path = self.folder / "config.json"
-        # by way of JSON, so that tuples compare equal to the lists that were read
-        wanted = json.loads(json.dumps(comparison.as_dict()))
-        if path.exists():
-            found = _read_json(path)
-            if found != wanted:
-                differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
-                raise ValueError(
-                    f"{self.folder} holds results of another configuration (it differs in {', '.join(differ)}). "
-                    "Choose another --out, or move that folder away."
-                )
+        self._config = self.folder / "config.json"
+        if self._config.exists():
+            self._merge()
         else:
             try:
                 (self.folder / "runs").mkdir(parents=True, exist_ok=True)
-                with replaced(path) as file:
-                    json.dump(wanted, file, indent=2)
+                self._write_config()
             except OSError as error:
                 raise ValueError(
                     f"The folder for the results cannot be written. Received: {self.folder} ({error.strerror}). "
@@ -59,6 +56,30 @@ class Store:
                 ) from error
         self._begun = set()  # the epoch files that this process has begun
         self.records()  # a corrupt record is an error now, not after training
+
+    def _merge(self) -> bool:
+        """Takes the seeds on record where they are more; whether they are fewer.
+
+        Raises:
+            ValueError: something else differs.
+        """
+        found, wanted = _read_json(self._config), self._settings()
+        differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+        if differ and not (differ == ["seeds"] and is_count(1)(found.get("seeds"))):
+            raise ValueError(
+                f"{self.folder} holds results of another configuration (it differs in {', '.join(differ)}). "
+                "Choose another --out, or move that folder away."
+            )
+        self.comparison = replace(self.comparison, seeds=max(found["seeds"], wanted["seeds"]))
+        return found["seeds"] < wanted["seeds"]
+
+    def _settings(self) -> dict:
+        """The configuration by way of JSON, so that tuples compare equal to the lists that were read."""
+        return json.loads(json.dumps(self.comparison.as_dict()))
+
+    def _write_config(self):
+        with replaced(self._config) as file:
+            json.dump(self._settings(), file, indent=2)
 
     def path(self, arm: Arm, seed: int) -> Path:
         return self.folder / "runs" / f"{self.name(arm)}-seed-{seed}.json"
@@ -74,10 +95,11 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes from working on this folder.
+        """Keeps other processes from working on this folder, which has all seeds of this configuration from now on.
 
         Raises:
             ValueError: another one does.
+            StorageError: the folder cannot be written.
         """
         lock = FileLock(self.folder / ".lock")
         try:
@@ -87,6 +109,9 @@ class Store:
                 f"Another process is writing into {self.folder}. Wait until it has ended, or choose another --out."
             ) from error
         try:
+            if self._merge():
+                with writing_to(self.folder):
+                    self._write_config()
             yield
         finally:
             lock.release()

@@ -94,10 +94,10 @@ class Sweep:
 
     @property
     def folder_name(self) -> str:
-        """A name that equal sweeps share and others do not; of a single comparison its own."""
+        """A name that sweeps share that are equal but for their seeds; of a single comparison its own."""
         if len(self.comparisons) == 1:
             return self.comparisons[0].folder_name
-        cells = json.dumps([comparison.as_dict() for comparison in self.comparisons], sort_keys=True)
+        cells = "\n".join(comparison.identity for comparison in self.comparisons)
         return f"sweep-{'-'.join(self.axes)}-{digest(cells)}"
 
 

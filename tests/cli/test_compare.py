@@ -39,13 +39,23 @@ def test_compare_trains_shows_and_writes(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("blank_pictures")
-def test_the_same_command_again_trains_nothing(tmp_path, capsys):
+def test_more_seeds_are_added_and_the_same_command_again_trains_nothing(tmp_path, capsys):
+    def trained():
+        return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
+
     arguments = [*TRAINED, "--optimizers", "sgd", "--out", str(tmp_path)]
+    assert cli.main([*arguments, "--seeds", "1"]) == 0
+    first = trained()
     assert cli.main(arguments) == 0
-    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
-    assert cli.main(arguments) == 0
-    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
-    assert "2 runs are finished already; 0 are left." in capsys.readouterr().out
+    both = trained()
+    assert first.items() < both.items() and len(both) == 2
+    capsys.readouterr()
+    for seeds in ("2", "1"):
+        assert cli.main([*arguments, "--seeds", seeds]) == 0
+        assert trained() == both
+        assert "0 are left." in capsys.readouterr().out
+        with open(tmp_path / "results.csv", newline="") as file:
+            assert [line["seed"] for line in csv.DictReader(file)] == ["0", "1"]
 
 
 @pytest.mark.usefixtures("blank_pictures")

@@ -102,10 +102,14 @@ def test_what_is_out_of_range_is_an_error(wrong):
 def test_equal_configurations_share_a_folder_and_others_do_not():
     assert Comparison().folder_name == Comparison(epochs=60, batch_size=32).folder_name
     others = (
-        {}, {"seeds": 4}, {"sigma": 0.1}, {"backend": "jax"}, {"limit": 99}, {"augment": "crop-flip"}, {"jit": "on"},
+        {}, {"sigma": 0.1}, {"backend": "jax"}, {"limit": 99}, {"augment": "crop-flip"}, {"jit": "on"},
         {"precision": "mixed_bfloat16"},
     )  # fmt: skip
     assert len({Comparison(**one).folder_name for one in others}) == len(others)
+
+
+def test_more_seeds_have_the_same_folder():
+    assert Comparison(seeds=10).folder_name == Comparison(seeds=3).folder_name
 
 
 @pytest.mark.parametrize(

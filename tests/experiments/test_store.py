@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -51,9 +52,42 @@ def test_curves_have_a_line_for_each_epoch(tmp_path):
 def test_results_of_another_configuration_are_left_alone(tmp_path):
     Store(tmp_path, COMPARISON)
     before = (tmp_path / "config.json").read_text()
-    with pytest.raises(ValueError, match=r"another configuration \(it differs in seeds\)"):
-        Store(tmp_path, Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=4))
+    with pytest.raises(ValueError, match=r"another configuration \(it differs in epochs, seeds\)"):
+        Store(tmp_path, replace(COMPARISON, epochs=4, seeds=4))
     assert (tmp_path / "config.json").read_text() == before
+
+
+def seeds_on_record(folder):
+    return json.loads((folder / "config.json").read_text())["seeds"]
+
+
+def test_a_folder_takes_more_seeds_once_it_is_locked(tmp_path):
+    Store(tmp_path, COMPARISON).write(LADAM, 2, record("ladam", 2, 0.9))
+    wider = Store(tmp_path, replace(COMPARISON, seeds=5))
+    assert seeds_on_record(tmp_path) == 3
+    with wider.locked():
+        assert seeds_on_record(tmp_path) == 5
+        assert wider.finished(LADAM, 2) and not wider.finished(LADAM, 4)
+        wider.write(LADAM, 4, record("ladam", 4, 0.8))
+    assert [run["seed"] for run in wider.records()] == [2, 4]
+
+
+def test_a_folder_never_gives_up_seeds(tmp_path):
+    Store(tmp_path, COMPARISON).write(LADAM, 2, record("ladam", 2, 0.9))
+    fewer = Store(tmp_path, replace(COMPARISON, seeds=1))
+    with fewer.locked():
+        fewer.write(LADAM, 0, record("ladam", 0, 0.8))
+    assert fewer.comparison.seeds == seeds_on_record(tmp_path) == 3
+    lines = (tmp_path / "curves.csv").read_text().splitlines()
+    assert {line.split(",")[1] for line in lines[1:]} == {"0", "2"}
+
+
+def test_of_two_that_add_seeds_the_larger_number_stays(tmp_path):
+    first, second = (Store(tmp_path, replace(COMPARISON, seeds=seeds)) for seeds in (5, 4))
+    with first.locked():
+        pass
+    with second.locked():
+        assert second.comparison.seeds == seeds_on_record(tmp_path) == 5
 
 
 def test_a_corrupt_record_is_named(tmp_path):
