@@ -1,10 +1,12 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and JSON that is read back."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 class StorageError(Exception):
@@ -59,3 +61,21 @@ def check_writable(path: str | Path) -> Path:
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"A file must go into a folder that can be written. Received: {path}. Choose another.")
     return path
+
+
+def read_json(path: Path, what: str) -> Any:
+    """The content of a JSON file.
+
+    Args:
+        path: the file.
+        what: str, what it must be, for the error.
+
+    Raises:
+        ValueError: it cannot be read, or is no JSON; the error names the file.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:  # among them UnicodeDecodeError
+        raise ValueError(f"{path} must be {what}, in JSON. Received: {error}. Remove it, or mend it.") from error
+    except OSError as error:
+        raise ValueError(f"{path} must be a file that can be read. Received: {error.strerror}. Mend that.") from error

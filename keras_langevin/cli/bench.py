@@ -9,7 +9,7 @@ from rich.table import Table
 
 from keras_langevin.cli.backend import BACKENDS, start_keras
 from keras_langevin.cli.parsing import UsageError
-from keras_langevin.files import check_writable, replaced
+from keras_langevin.files import check_writable, read_json, replaced
 from keras_langevin.names import unknown
 
 
@@ -72,8 +72,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _finished(out: Path, provenance: dict) -> dict:
     """The cases that a file holds, so that an interrupted run goes on; they must be of this code and machine."""
-    with open(out, encoding="utf-8") as file:
-        results = json.load(file)
+    results = read_json(out, "the results of a benchmark")
+    parts = [results.get(key) for key in ("provenance", "cases")] if isinstance(results, dict) else []
+    if not parts or not all(isinstance(part, dict) for part in parts):
+        raise ValueError(f"{out} must be what `bench --out` wrote. Received another JSON file. Name another file.")
     for key in ("backend", "commit", "device", "cores"):
         if results["provenance"].get(key) != provenance[key]:
             raise ValueError(

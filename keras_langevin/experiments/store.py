@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from keras_langevin.experiments.checkpoint import Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
-from keras_langevin.files import replaced, writing_to
+from keras_langevin.files import read_json, replaced, writing_to
 from keras_langevin.names import file_name
 from keras_langevin.values import is_count
 
@@ -63,7 +63,9 @@ class Store:
         Raises:
             ValueError: something else differs.
         """
-        found, wanted = _read_json(self._config), self._settings()
+        found, wanted = read_json(self._config, "the configuration of a comparison"), self._settings()
+        if not isinstance(found, dict):
+            raise ValueError(f"{self._config} must be what `compare` wrote. Received other JSON. Move that folder away.")
         differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
         if differ and not (differ == ["seeds"] and is_count(1)(found.get("seeds"))):
             raise ValueError(
@@ -91,7 +93,7 @@ class Store:
     def finished(self, arm: Arm, seed: int) -> bool:
         """Whether that run is on record. A failed one is not finished: it is tried again."""
         path = self.path(arm, seed)
-        return path.exists() and _read_json(path)["status"] != "failed"
+        return path.exists() and _record(path)["status"] != "failed"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -179,7 +181,7 @@ class Store:
     def records(self) -> list[dict]:
         """All records, in the order of the configuration: by optimizer, then by seed."""
         paths = (self.path(arm, seed) for arm, seed in self.comparison.runs)
-        return [_read_json(path) for path in paths if path.exists()]
+        return [_record(path) for path in paths if path.exists()]
 
     def write_curves(self):
         """`curves.csv`: a line for each optimizer, seed and epoch."""
@@ -193,8 +195,5 @@ class Store:
                     writer.writerow([record["optimizer"], record["seed"], epoch, *values])
 
 
-def _read_json(path: Path) -> dict:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not readable as JSON ({error}). Remove it to repeat that run.") from error
+def _record(path: Path) -> dict:
+    return read_json(path, "the record of a run")

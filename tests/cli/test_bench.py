@@ -56,6 +56,17 @@ def test_bench_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
     assert "holds results with commit 'other'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "must be the results of a benchmark, in JSON"), ("[]", "what `bench --out` wrote"), ('{"a": 1}', "wrote")],
+)
+def test_another_file_is_left_alone(tmp_path, capsys, content, message):
+    out = tmp_path / "mine.json"
+    out.write_text(content, "utf-8")
+    assert cli.main(["bench", "--out", str(out)]) == 2
+    assert message in capsys.readouterr().err and out.read_text("utf-8") == content
+
+
 def test_every_case_has_a_target():
     assert set(overhead.TARGETS) == set(overhead.CASES)
 

@@ -57,6 +57,12 @@ def test_results_of_another_configuration_are_left_alone(tmp_path):
     assert (tmp_path / "config.json").read_text() == before
 
 
+def test_a_configuration_of_something_else_is_named(tmp_path):
+    (tmp_path / "config.json").write_text("[1]")
+    with pytest.raises(ValueError, match=r"config.json must be what `compare` wrote"):
+        Store(tmp_path, COMPARISON)
+
+
 def seeds_on_record(folder):
     return json.loads((folder / "config.json").read_text())["seeds"]
 
@@ -92,7 +98,7 @@ def test_of_two_that_add_seeds_the_larger_number_stays(tmp_path):
 
 def test_a_corrupt_record_is_named(tmp_path):
     Store(tmp_path, COMPARISON).path(ADAM, 0).write_text("{")
-    with pytest.raises(ValueError, match=r"adam-seed-0.json is not readable"):
+    with pytest.raises(ValueError, match=r"adam-seed-0.json must be the record of a run, in JSON"):
         Store(tmp_path, COMPARISON)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from keras_langevin.experiments import tuning
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.report.cells import Cell, arm_key, settings_key
-from keras_langevin.experiments.report.runs import Run, checked_run, is_name, read_json
+from keras_langevin.experiments.report.runs import Run, checked_run, is_name
+from keras_langevin.files import read_json
 
 # What tells optimizers and runs apart within a cell, so it is no setting of the cell.
 _NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned")

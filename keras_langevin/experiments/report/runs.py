@@ -1,6 +1,5 @@
 """A run as a report sees it: a record that was read and checked."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,20 +95,6 @@ it to repeat that run, or leave its folder out.
     if len(set(lengths.values())) > 1:
         raise _not_a_record(path, "its curves must be of one length", lengths)
     return Run(Arm(record["optimizer"]), record["seed"], record["num_classes"], status, record, path)
-
-
-def read_json(path: Path, what: str) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        ValueError: it cannot be read, or is no JSON; the error names the file.
-    """
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:  # among them UnicodeDecodeError
-        raise ValueError(f"{path} must be {what}, in JSON. Received: {error}. Remove it, or mend it.") from error
-    except OSError as error:
-        raise ValueError(f"{path} must be a file that can be read. Received: {error.strerror}. Mend that.") from error
 
 
 def is_name(value: Any) -> bool:
