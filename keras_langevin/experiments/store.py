@@ -58,14 +58,14 @@ class Store:
         self.records()  # a corrupt record is an error now, not after training
 
     def _merge(self) -> bool:
-        """Takes the seeds on record where they are more; whether they are fewer.
+        """Has as many seeds as are on record, if those are more; returns whether they are fewer.
 
         Raises:
             ValueError: something else differs.
         """
         found, wanted = read_json(self._config, "the configuration of a comparison"), self._settings()
         if not isinstance(found, dict):
-            raise ValueError(f"{self._config} must be what `compare` wrote. Received other JSON. Move that folder away.")
+            raise ValueError(f"{self._config} must be what `compare` wrote. Received other JSON. Choose another --out.")
         differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
         if differ and not (differ == ["seeds"] and is_count(1)(found.get("seeds"))):
             raise ValueError(
