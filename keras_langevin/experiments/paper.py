@@ -168,12 +168,12 @@ PRESETS = {
         paper="DenseNet, growth rate 5 and three blocks of 6 layers in its code, crop and flip, batch 512.",
         settings={"model": "densenet-40", "dataset": "cifar10", "optimizers": _LAYER},
         smoke=_SMOKE | {"model": "densenet-7", "limit": 300, "epochs": 1, "seeds": 1, "optimizers": _LAYER[:2]},
-        cpu=_FEW | {"model": "densenet-13", "limit": 1000, "epochs": 4, "optimizers": _LAYER[:2]},
+        cpu=_FEW | {"model": "densenet-13", "limit": 5000, "epochs": 6, "optimizers": _LAYER[:2]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
             "model": "DenseNet-40 with growth rate 12 of its authors (Huang et al. 2017): a net that others know; at "
             "scale cpu DenseNet-13",
-            "limit": "1,000 images for 4 epochs at scale cpu; batches of 64; the default learning rates",
+            "limit": "5,000 images for 6 epochs at scale cpu; batches of 64; the default learning rates",
             "seeds": _SEEDS,
         },
     ),
@@ -193,9 +193,9 @@ PRESETS = {
         paper="Two convolutions of 32 filters 4 × 4 with max-pooling, and 20 dense layers of 64 units.",
         settings={"model": "conv-dense", "dataset": "mnist", "optimizers": _ALL[:2]},
         smoke=_SMOKE | {"depth": [3, 5], "limit": 300, "seeds": 1},
-        cpu={"depth": [3, 20, 30], "epochs": 6, "seeds": 10, "limit": 10000, "batch_size": 128, "tuning_trials": 4},
+        cpu={"depth": [3, 20, 30], "epochs": 6, "seeds": 5, "limit": 10000, "batch_size": 128, "tuning_trials": 4},
         full={"dataset": ["mnist", "cifar10"], "depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10, "tuning_trials": 6},
-        reasons={"seeds": _TEN, "limit": "a sixth of the images at scale cpu"},
+        reasons={"seeds": _SEEDS, "limit": "a sixth of the images at scale cpu"},
     ),
     "learning-rates": Preset(
         title="Is it the learning rate? Dense-40 on MNIST at several",
@@ -208,12 +208,12 @@ PRESETS = {
             "learning_rate": [1e-4, 3e-4, 1e-3],
         },
         smoke=_SMOKE | {"model": "dense-10", "learning_rate": [3e-4, 1e-3]},
-        cpu={"epochs": 12, "seeds": 10},
+        cpu={"epochs": 12, "seeds": 5},
         full={"epochs": 12, "seeds": 10},
         reasons={
             "learning_rate": "a search tries each once, and where some seeds fail to train it may choose by luck",
             "sigma": "the default, 1e-3, at each learning rate",
-            "seeds": _TEN,
+            "seeds": _SEEDS,
             "epochs": _EPOCHS,
         },
     ),
@@ -234,13 +234,13 @@ PRESETS = {
             "model": "dense-10",
             "optimizers": ["adam", "ladam@-3", "ladam@[1,8]", "isotropic-adam", "gradient-noise-adam"],
         },
-        cpu={"epochs": 12, "seeds": 10},
+        cpu={"epochs": 12, "seeds": 5},
         full={"epochs": 12, "seeds": 10},
         reasons={
             "learning_rate": "the default, 1e-3, with sigma 1e-3: noise is of equal size only where it is not tuned",
             "optimizers": "nine layers at either end, and nine drawn once at random; noise of equal power, alike "
             "for all weights of a variable; noise on the gradient (Neelakantan et al. 2015)",
-            "seeds": _TEN,
+            "seeds": _SEEDS,
         },
     ),
     "gradient-noise": Preset(
