@@ -39,6 +39,13 @@ def curves_axes(ax, result: CellResult, name: str, styles: Styles):
         ax.set_ylim(0, 100)
     else:
         ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        if high < 10 * low:  # powers of ten alone would be one label, or none
+            from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
+
+            ax.yaxis.set_major_locator(MaxNLocator(5))
+            ax.yaxis.set_major_formatter(ScalarFormatter())
+            ax.yaxis.set_minor_locator(NullLocator())
     return ax
 
 

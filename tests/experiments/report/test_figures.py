@@ -49,6 +49,20 @@ def test_accuracy_is_in_percent_from_0_to_100_and_loss_is_logarithmic():
     assert loss.get_yscale() == "log" and loss.get_ylabel() == "train loss (cross-entropy)"
 
 
+@pytest.mark.parametrize("least", [0.9, 0.01])
+def test_a_logarithmic_axis_has_labels_in_plain_numbers_within_a_decade(least):
+    losses = [2.0, 1.5, least]
+    runs = [record("adam", 0, 0.9) | {"curves": record("adam", 0, 0.9)["curves"] | {"train_loss": losses}}]
+    (result,) = results_of(Comparison(optimizers=("adam",), epochs=3, seeds=1), runs)
+    figure = figures.curves_figure(result, axes.styles([result]))
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    low, high = ax.get_ylim()
+    shown = [label.get_text() for label in ax.get_yticklabels() if low <= label.get_position()[1] <= high]
+    plain = [text for text in shown if text.replace(".", "").isdigit()]
+    assert (len(plain) >= 3) == (least == 0.9), shown
+
+
 def test_the_note_above_the_curves_counts_what_is_drawn():
     (result,) = results_of(COMPARISON, [*SOME, failed("adam", 3)])
     title = figures.curves_figure(result, axes.styles([result])).get_suptitle()
