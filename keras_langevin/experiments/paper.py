@@ -120,10 +120,10 @@ PRESETS = {
         paper="80 highway layers of 64 units, gate bias −3, CIFAR-10, crop and flip, batch 512.",
         settings={"model": "highway-80", "dataset": "cifar10", "optimizers": _ALL[:6]},
         smoke=_SMOKE | {"model": "highway-5", "optimizers": _ALL[:4]},
-        cpu={"limit": 10000, "epochs": 6, "seeds": 5, "optimizers": _ALL[:2]},
+        cpu={"limit": 10000, "epochs": 12, "seeds": 5, "optimizers": _ALL[:2], "tuning_trials": 4},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
-            "limit": "a fifth of the images, for six epochs, and Adam alone, at scale cpu",
+            "limit": "a fifth of the images, for twelve epochs, and Adam alone, at scale cpu",
             "seeds": _SEEDS,
         },
     ),
