@@ -23,6 +23,9 @@ def add(commands):
     )
     parser.add_argument("preset", metavar="NAME", help=", ".join(paper.PRESETS))
     parser.add_argument("--scale", choices=paper.SCALES, default="smoke", help=f"{scales} (default: smoke)")
+    parser.add_argument(
+        "--seeds", type=int, help="how many: 0, 1, ...; those that are not on record are added (default: the preset's)"
+    )
     add_training(parser)
     parser.set_defaults(run=run)
 
@@ -31,16 +34,17 @@ def run(options: argparse.Namespace) -> int:
     """Runs the sub-command and returns its exit status."""
     try:
         preset = paper.preset(options.preset)
-        settings = preset.at(options.scale)
+        settings = preset.at(options.scale) | ({} if options.seeds is None else {"seeds": options.seeds})
     except ValueError as error:
         raise UsageError(error) from error
     options.out = options.out or f"{DEFAULT_FOLDER}/{options.preset}-{options.scale}"
     title = f"{preset.title} ({preset.mirrors}; scale {options.scale})"
-    Console().print(_about(preset), soft_wrap=True, highlight=False, markup=False)
+    Console().print(_about(preset, options.seeds), soft_wrap=True, highlight=False, markup=False)
     return train_and_report(settings, options, title)
 
 
-def _about(preset: paper.Preset) -> str:
+def _about(preset: paper.Preset, seeds: int | None) -> str:
     lines = [f"{preset.title} ({preset.mirrors}).", f"In the paper: {preset.paper}"]
-    lines += [f"Here, {name.replace('_', ' ')}: {why}." for name, why in preset.reasons.items()]
+    reasons = preset.reasons if seeds is None else preset.reasons | {"seeds": f"{seeds}, as asked for"}
+    lines += [f"Here, {name.replace('_', ' ')}: {why}." for name, why in reasons.items()]
     return "\n".join(lines)

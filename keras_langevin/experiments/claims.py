@@ -96,11 +96,13 @@ class Judgement:
         claim: the claim.
         findings: a finding for each difference that it is about.
         scale: str, of the preset as it was trained; where it was not, the smallest that gives a verdict.
+        seeds: int, how many were trained, where those of the preset are not as many. Defaults to `None`.
     """
 
     claim: Claim
     findings: tuple[Finding, ...]
     scale: str = "cpu"
+    seeds: int | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -202,8 +204,9 @@ def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgemen
     for name in {claim.preset for claim in claims}:
         place = Path(folder) / name
         results[name] = report.analyse(report.collect([place])) if place.is_dir() else []
-    scales = {name: _scale(name, results[name]) for name in results}
-    return [Judgement(claim, tuple(_findings(claim, results[claim.preset])), scales[claim.preset]) for claim in claims]
+    trained = {name: _scale_and_seeds(name, found) for name, found in results.items()}
+    findings = (tuple(_findings(claim, results[claim.preset])) for claim in claims)
+    return [Judgement(claim, found, *trained[claim.preset]) for claim, found in zip(claims, findings, strict=True)]
 
 
 def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
@@ -218,20 +221,22 @@ def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
         claim = judgement.claim
         found = "<br>".join(map(str, judgement.findings)) or "-"
         place = Path(folder) / claim.preset
-        command = f"`keras-langevin reproduce {claim.preset} --scale {judgement.scale} --out {place}`"
+        seeds = f" --seeds {judgement.seeds}" if judgement.seeds else ""
+        command = f"`keras-langevin reproduce {claim.preset} --scale {judgement.scale}{seeds} --out {place}`"
         rows.append(f"| {claim.text} ({claim.source}) | {found} | {judgement.verdict} | {command} |")
     return "\n".join(rows)
 
 
-def _scale(name: str, results: list[CellResult]) -> str:
-    """The scale at which a preset was trained."""
+def _scale_and_seeds(name: str, results: list[CellResult]) -> tuple[str, int | None]:
+    """The scale at which a preset was trained, and how many seeds, where the preset has another number there."""
     names = ("model", "dataset", "limit", "epochs", "tuning_trials")
     found = {tuple(result.cell.settings[each] for each in names) for result in results}
     for scale in paper.SCALES:
         comparisons = paper.sweep(name, scale).comparisons
         if found == {tuple(getattr(comparison, each) for each in names) for comparison in comparisons}:
-            return scale
-    return "cpu"
+            seeds = 1 + max(seed for result in results for _, seed in result.cell.planned)
+            return scale, None if seeds == comparisons[0].seeds else seeds
+    return "cpu", None
 
 
 def _findings(claim: Claim, results: list[CellResult]):

@@ -70,6 +70,11 @@ def test_reproduce_says_what_it_shows_trains_and_goes_on(tiny, tmp_path, capsys,
     assert "<h1>A moment (no figure; scale smoke)</h1>" in (out / "report.html").read_text("utf-8")
     assert cli.main(["reproduce", "tiny", "--scale", "smoke"]) == 0
     assert "4 runs are finished already; 0 are left." in capsys.readouterr().out
+    assert cli.main(["reproduce", "tiny", "--seeds", "3"]) == 0
+    shown = capsys.readouterr().out
+    assert "4 runs are finished already; 2 are left." in shown and "Here, seeds: 3, as asked for." in shown
+    assert cli.main(["reproduce", "tiny", "--seeds", "0"]) == 2
+    assert "seeds" in capsys.readouterr().err
 
 
 def test_a_preset_that_is_not_there_is_one_line(capsys):

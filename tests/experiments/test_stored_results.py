@@ -16,16 +16,22 @@ EACH = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 
 @EACH
 def test_they_are_of_a_preset_with_their_provenance(folder):
-    """Settings of the preset at one of its scales, every run on record, and where each was trained, at which commit."""
+    """Settings of the preset at one of its scales, its seeds or more, every run on record, and its provenance."""
     cells = report.collect([folder])
     sweeps = {scale: paper.sweep(folder.name, scale).comparisons for scale in ("cpu", "full")}
 
     def settings(comparison):
-        return tuple(getattr(comparison, name) for name in ("model", "dataset", "limit", "epochs", "seeds"))
+        return tuple(getattr(comparison, name) for name in ("model", "dataset", "limit", "epochs", "tuning_trials"))
 
     found = {settings(cell.comparison) for cell in cells}
-    assert found in [{settings(comparison) for comparison in comparisons} for comparisons in sweeps.values()]
+    least = min(
+        comparison.seeds
+        for comparisons in sweeps.values()
+        if found == {settings(each) for each in comparisons}
+        for comparison in comparisons
+    )
     for cell in cells:
+        assert cell.comparison.seeds >= least
         assert len(cell.runs) == len(cell.planned)
         for run in cell.runs:
             assert run.status != "failed"
@@ -52,6 +58,11 @@ def test_the_page_says_what_the_results_say(monkeypatch):
     assert table == claims.text(claims.judge("results"), "results"), (
         "run keras-langevin claims results --page RESULTS.md"
     )
+    for command in (
+        "figure-1 --scale cpu --seeds 10 --out results/figure-1",
+        "table-1 --scale cpu --out results/table-1",
+    ):
+        assert f"`keras-langevin reproduce {command}`" in table
 
 
 def test_the_table_of_the_readme_is_that_of_figure_1():
