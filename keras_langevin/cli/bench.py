@@ -73,8 +73,7 @@ def run(options: argparse.Namespace) -> int:
 def _finished(out: Path, provenance: dict) -> dict:
     """The cases that a file holds, so that an interrupted run goes on; they must be of this code and machine."""
     results = read_json(out, "the results of a benchmark")
-    parts = [results.get(key) for key in ("provenance", "cases")] if isinstance(results, dict) else []
-    if not parts or not all(isinstance(part, dict) for part in parts):
+    if not isinstance(results, dict) or not all(isinstance(results.get(key), dict) for key in ("provenance", "cases")):
         raise ValueError(f"{out} must be what `bench --out` wrote. Received another JSON file. Name another file.")
     for key in ("backend", "commit", "device", "cores"):
         if results["provenance"].get(key) != provenance[key]:

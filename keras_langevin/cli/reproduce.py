@@ -34,17 +34,20 @@ def run(options: argparse.Namespace) -> int:
     """Runs the sub-command and returns its exit status."""
     try:
         preset = paper.preset(options.preset)
-        settings = preset.at(options.scale) | ({} if options.seeds is None else {"seeds": options.seeds})
+        settings = preset.at(options.scale)
     except ValueError as error:
         raise UsageError(error) from error
+    reasons = preset.reasons
+    if options.seeds is not None:
+        settings["seeds"] = options.seeds
+        reasons = reasons | {"seeds": f"{options.seeds}, as asked for"}
     options.out = options.out or f"{DEFAULT_FOLDER}/{options.preset}-{options.scale}"
     title = f"{preset.title} ({preset.mirrors}; scale {options.scale})"
-    Console().print(_about(preset, options.seeds), soft_wrap=True, highlight=False, markup=False)
+    Console().print(_about(preset, reasons), soft_wrap=True, highlight=False, markup=False)
     return train_and_report(settings, options, title)
 
 
-def _about(preset: paper.Preset, seeds: int | None) -> str:
+def _about(preset: paper.Preset, reasons: dict[str, str]) -> str:
     lines = [f"{preset.title} ({preset.mirrors}).", f"In the paper: {preset.paper}"]
-    reasons = preset.reasons if seeds is None else preset.reasons | {"seeds": f"{seeds}, as asked for"}
     lines += [f"Here, {name.replace('_', ' ')}: {why}." for name, why in reasons.items()]
     return "\n".join(lines)
