@@ -1,9 +1,9 @@
 """What every callback of this package needs of a model: its Langevin optimizer, and a noise level that can be set."""
 
 import keras
-from keras import ops
 
 from keras_langevin.optimizers import Langevin
+from keras_langevin.optimizers.reading import innermost
 
 
 class LangevinCallback(keras.callbacks.Callback):
@@ -46,19 +46,13 @@ def langevin_optimizer(model, user: str) -> Langevin:
     Raises:
         ValueError: it has none.
     """
-    outer = getattr(model, "optimizer", None)
-    optimizer = getattr(outer, "inner_optimizer", outer)
+    optimizer = innermost(getattr(model, "optimizer", None))
     if not isinstance(optimizer, Langevin):
         raise ValueError(
             f"`{user}` needs a model that is compiled with a Langevin optimizer. Received the optimizer {optimizer!r}. "
             'Compile the model with one, as in `model.compile(optimizer=keras_langevin.LAdam(1e-3), loss="mse")`.'
         )
     return optimizer
-
-
-def number(value) -> float:
-    """An optimizer's setting as a float."""
-    return float(ops.convert_to_numpy(value))
 
 
 def check_built(model, user: str):

@@ -4,8 +4,9 @@ import math
 
 import keras
 
-from keras_langevin.callbacks.base import LangevinCallback, number
+from keras_langevin.callbacks.base import LangevinCallback
 from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise, check_exploration_fraction
+from keras_langevin.optimizers.reading import number
 from keras_langevin.values import check_int, is_level
 
 

@@ -5,7 +5,8 @@ import warnings
 import keras
 import numpy as np
 
-from keras_langevin.callbacks.base import LangevinCallback, number
+from keras_langevin.callbacks.base import LangevinCallback
+from keras_langevin.optimizers.reading import number
 from keras_langevin.values import check_int, is_level
 
 

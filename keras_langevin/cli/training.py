@@ -65,7 +65,7 @@ def train_and_report(settings: dict, options: argparse.Namespace, title: str | N
         sweep = Sweep(settings, backend)
         cells, out = comparing.prepared(sweep, options.out, data_dir=options.data_dir, data_file=options.data_file)
         _watchers(cells, options)  # a package that is missing is an error now
-        comparing.write_config(out, settings)
+        comparing.write_config(out, settings, cells)
         trials = tuning.trials(cells)
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error

@@ -56,7 +56,7 @@ def compare(
     (['Adam', 'L-Adam'], ['L-Adam − Adam'])
     """
     cells, out = prepared(Sweep(settings, keras.backend.backend()), out, data_dir=data_dir, data_file=data_file)
-    write_config(out, settings)
+    write_config(out, settings, cells)
     # not rich's display for notebooks, which needs a widget
     console = Console(force_jupyter=False, quiet=not verbose)
     engine = engines.Local() if engine is None else engine
@@ -94,8 +94,16 @@ def prepared(
     return [runner.Cell(*pair, Store(folder, pair[0])) for pair, folder in zip(ready, folders, strict=True)], out
 
 
-def write_config(out: Path, settings: dict):
-    """Writes the settings beside the results, for `keras-langevin compare --config`."""
+def write_config(out: Path, settings: dict, cells: list[runner.Cell]):
+    """Writes the settings beside the results, for `keras-langevin compare --config`; with the seeds on record, if those
+    are more.
+
+    Args:
+        out: the folder that holds all comparisons.
+        settings: dict, as `Sweep` takes them.
+        cells: those comparisons.
+    """
+    settings = settings | {"seeds": max(cell.store.comparison.seeds for cell in cells)}
     with writing_to(out), replaced(out / "experiment.toml") as file:
         file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
 

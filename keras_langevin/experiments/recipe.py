@@ -4,11 +4,11 @@ import math
 import time
 
 import keras
-from keras import ops
 
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.store import LOG_NAMES
 from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.reading import innermost, number
 
 
 class Recipe(keras.callbacks.Callback):
@@ -51,8 +51,8 @@ class Recipe(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == self.drop_epoch:
-            optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-            optimizer.learning_rate = float(ops.convert_to_numpy(optimizer.learning_rate)) / 10
+            optimizer = innermost(self.model.optimizer)
+            optimizer.learning_rate = number(optimizer.learning_rate) / 10
             if isinstance(optimizer, Langevin):
                 optimizer.sigma = 0.0
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.reading import innermost
 from keras_langevin.optimizers.selection import group_by_layer
 
 
@@ -84,7 +85,7 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
             "`describe` needs a model with trainable weights. Received a model that has none: "
             "build it first (`model.build(input_shape)`, or call it on a batch)."
         )
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = innermost(optimizer)
     groups = group_by_layer(variables)
     noisy = set()
     if isinstance(optimizer, Langevin):

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.reading import innermost, number
 
 
 def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
@@ -37,7 +38,7 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
     >>> {path: values.round(4).tolist() for path, values in layer_noise(optimizer).items()}
     {'net/first': [0.05, 0.05, 0.05, 0.05], 'net/last': [0.0, 0.0, 0.0]}
     """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = innermost(optimizer)
     if not isinstance(optimizer, Langevin):
         raise ValueError(
             "`layer_noise` needs a Langevin optimizer. Received: "
@@ -49,9 +50,9 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
             "step, or call `optimizer.build(model.trainable_variables)`."
         )
     noisy = {index for group in optimizer.noisy_groups for index in group.indices}
-    scale = _number(optimizer.sigma) * np.sqrt(_number(optimizer.learning_rate))
+    scale = number(optimizer.sigma) * np.sqrt(number(optimizer.learning_rate))
     # the counter that the last update saw: P is asked for when an update is made and not yet counted
-    last = max(int(_number(optimizer.iterations)) * (optimizer.gradient_accumulation_steps or 1) - 1, 0)
+    last = max(int(number(optimizer.iterations)) * (optimizer.gradient_accumulation_steps or 1) - 1, 0)
     with keras.StatelessScope(state_mapping=[(optimizer._iterations, ops.convert_to_tensor(last))]):
         return {
             group.path: np.concatenate(
@@ -69,7 +70,3 @@ def _of_variable(optimizer: Langevin, index: int, is_noisy: bool, scale: float) 
     part = pool if optimizer.elementwise_preconditioner else variable
     factor = ops.convert_to_numpy(optimizer.preconditioner(part, optimizer.before_step(part)))
     return np.ravel(np.broadcast_to(scale * np.sqrt(np.asarray(factor, float)), np.shape(factor) or variable.shape))
-
-
-def _number(value) -> float:
-    return float(ops.convert_to_numpy(value))

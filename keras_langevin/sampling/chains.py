@@ -7,10 +7,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_langevin.optimizers.reading import innermost
 from keras_langevin.sampling import diagnostics
 from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.samples import PosteriorSamples
-from keras_langevin.sampling.settings import innermost
 from keras_langevin.values import check_int
 
 

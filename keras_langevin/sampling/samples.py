@@ -7,9 +7,10 @@ from pathlib import Path
 
 import keras
 
+from keras_langevin.optimizers.reading import innermost
 from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
-from keras_langevin.sampling.settings import innermost, iteration_of, settings_of
+from keras_langevin.sampling.settings import iteration_of, settings_of
 from keras_langevin.sampling.weights import weights_of
 from keras_langevin.values import check_int
 

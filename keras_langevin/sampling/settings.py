@@ -1,20 +1,14 @@
 """What made a sample: the optimizer's settings at one update."""
 
 import keras
-from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-
-def innermost(optimizer):
-    """The optimizer that updates the weights: not a `LossScaleOptimizer`, but the one in it."""
-    while hasattr(optimizer, "inner_optimizer"):
-        optimizer = optimizer.inner_optimizer
-    return optimizer
+from keras_langevin.optimizers.reading import innermost, number
 
 
 def iteration_of(optimizer) -> int:
     """t, the number of updates done."""
-    return int(ops.convert_to_numpy(innermost(optimizer).iterations))
+    return int(number(innermost(optimizer).iterations))
 
 
 def settings_of(optimizer) -> dict:
@@ -41,5 +35,5 @@ def _value(optimizer, name: str) -> float | None:
     schedule = getattr(optimizer, f"_{name}", None)
     if isinstance(schedule, LearningRateSchedule):
         # The counter has moved on since; both are what the schedule was called with.
-        return float(ops.convert_to_numpy(schedule(optimizer._iterations - 1)))
-    return float(ops.convert_to_numpy(getattr(optimizer, name)))
+        return number(schedule(optimizer._iterations - 1))
+    return number(getattr(optimizer, name))

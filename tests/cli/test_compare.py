@@ -56,6 +56,7 @@ def test_more_seeds_are_added_and_the_same_command_again_trains_nothing(tmp_path
         assert "0 are left." in capsys.readouterr().out
         with open(tmp_path / "results.csv", newline="") as file:
             assert [line["seed"] for line in csv.DictReader(file)] == ["0", "1"]
+        assert "seeds = 2\n" in (tmp_path / "experiment.toml").read_text("utf-8")
 
 
 @pytest.mark.usefixtures("blank_pictures")

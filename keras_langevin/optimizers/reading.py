@@ -1,0 +1,30 @@
+"""What others read of an optimizer: the one that updates the weights, and its settings as numbers."""
+
+from keras import ops
+
+
+def innermost(optimizer):
+    """The optimizer that updates the weights: not a `LossScaleOptimizer`, but the one in it.
+
+    Example:
+
+    >>> import keras
+    >>> from keras_langevin.optimizers import LSGD
+    >>> innermost(keras.optimizers.LossScaleOptimizer(LSGD(0.1))).name
+    'lsgd'
+    """
+    while hasattr(optimizer, "inner_optimizer"):
+        optimizer = optimizer.inner_optimizer
+    return optimizer
+
+
+def number(value) -> float:
+    """A setting of an optimizer, be it a variable or a tensor, as a float.
+
+    Example:
+
+    >>> from keras_langevin.optimizers import LSGD
+    >>> number(LSGD(0.5).learning_rate)
+    0.5
+    """
+    return float(ops.convert_to_numpy(value))
