@@ -126,7 +126,7 @@ def test_imports_run_one_way():
 
 def test_optimizers_models_datasets_and_sampling_do_not_import_one_another():
     rooms = ("optimizers", "models", "datasets", "sampling")
-    everybodys = ("names", "files", "archive", "values", "confidence", "keras_internals")
+    everybodys = ("names", "files", "archive", "values", "confidence", "keras_internals", "reading")
     for name in MODULES:
         room = name.split(".")[1]
         for target in imported_modules(name):

@@ -3,7 +3,7 @@
 import keras
 
 from keras_langevin.optimizers import Langevin
-from keras_langevin.optimizers.reading import innermost
+from keras_langevin.reading import innermost
 
 
 class LangevinCallback(keras.callbacks.Callback):

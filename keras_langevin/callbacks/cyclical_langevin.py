@@ -6,7 +6,7 @@ import keras
 
 from keras_langevin.callbacks.base import LangevinCallback
 from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise, check_exploration_fraction
-from keras_langevin.optimizers.reading import number
+from keras_langevin.reading import number
 from keras_langevin.values import check_int, is_level
 
 

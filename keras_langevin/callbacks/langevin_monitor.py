@@ -8,7 +8,7 @@ import numpy as np
 from keras_langevin.callbacks.base import LangevinCallback, check_built
 from keras_langevin.callbacks.measurement import ALL, NAMES, Change, Row, Snapshot, rows
 from keras_langevin.callbacks.monitor_files import Board, Table, writer_class
-from keras_langevin.optimizers.reading import number
+from keras_langevin.reading import number
 from keras_langevin.values import check_int, is_level
 
 

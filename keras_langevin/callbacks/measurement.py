@@ -12,7 +12,7 @@ import numpy as np
 from keras import ops
 
 from keras_langevin.optimizers import Langevin, noise
-from keras_langevin.optimizers.reading import number
+from keras_langevin.reading import number
 
 # Quantiles of a larger layer are those of so many of its elements, chosen once; the rank of a quantile q then has a
 # standard error of √(q(1 − q)/2¹⁶): 0.2% for the median, 0.04% for the 99th percentile.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 
 from keras_langevin.callbacks.base import LangevinCallback
-from keras_langevin.optimizers.reading import number
+from keras_langevin.reading import number
 from keras_langevin.values import is_level
 
 

@@ -8,7 +8,7 @@ import keras
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.store import LOG_NAMES
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.reading import innermost, number
+from keras_langevin.reading import innermost, number
 
 
 class Recipe(keras.callbacks.Callback):

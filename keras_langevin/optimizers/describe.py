@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import keras
 
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.reading import innermost
 from keras_langevin.optimizers.selection import group_by_layer
+from keras_langevin.reading import innermost
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.reading import innermost, number
+from keras_langevin.reading import innermost, number
 
 
 def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:

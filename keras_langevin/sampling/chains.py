@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_langevin.optimizers.reading import innermost
+from keras_langevin.reading import innermost
 from keras_langevin.sampling import diagnostics
 from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.samples import PosteriorSamples

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from keras_langevin.optimizers.reading import innermost
+from keras_langevin.reading import innermost
 from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
 from keras_langevin.sampling.settings import iteration_of, settings_of

@@ -3,7 +3,7 @@
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_langevin.optimizers.reading import innermost, number
+from keras_langevin.reading import innermost, number
 
 
 def iteration_of(optimizer) -> int:

@@ -10,8 +10,9 @@ def innermost(optimizer):
 
     >>> import keras
     >>> from keras_langevin.optimizers import LSGD
-    >>> innermost(keras.optimizers.LossScaleOptimizer(LSGD(0.1))).name
-    'lsgd'
+    >>> optimizer = LSGD(0.1)
+    >>> innermost(keras.optimizers.LossScaleOptimizer(optimizer)) is optimizer
+    True
     """
     while hasattr(optimizer, "inner_optimizer"):
         optimizer = optimizer.inner_optimizer
