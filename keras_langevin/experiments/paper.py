@@ -167,12 +167,13 @@ PRESETS = {
         paper="DenseNet, growth rate 5 and three blocks of 6 layers in its code, crop and flip, batch 512.",
         settings={"model": "densenet-40", "dataset": "cifar10", "optimizers": _LAYER},
         smoke=_SMOKE | {"model": "densenet-7", "limit": 300, "epochs": 1, "seeds": 1, "optimizers": _LAYER[:2]},
-        cpu=_FEW | {"model": "densenet-13", "limit": 5000, "epochs": 6, "optimizers": _LAYER[:2]},
+        cpu=_FEW
+        | {"model": "densenet-13", "limit": 5000, "epochs": 6, "optimizers": _LAYER[:2], "tuning_trials": 4},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
             "model": "DenseNet-40 with growth rate 12 of its authors (Huang et al. 2017): a net that others know; at "
             "scale cpu DenseNet-13",
-            "limit": "5,000 images for 6 epochs at scale cpu; batches of 64; the default learning rates",
+            "limit": "5,000 images for 6 epochs at scale cpu; batches of 64",
             "seeds": _SEEDS,
         },
     ),
