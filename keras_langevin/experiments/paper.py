@@ -153,11 +153,12 @@ PRESETS = {
         settings={"model": "resnet-20", "dataset": ["cifar10", "cifar100"], "optimizers": _LAYER},
         smoke=_SMOKE
         | {"model": "resnet-8", "limit": 300, "epochs": 1, "seeds": 1, "optimizers": _LAYER[:2], "dataset": "cifar10"},
-        cpu=_FEW | {"dataset": "cifar10", "limit": 10000, "epochs": 8, "optimizers": _LAYER[:4]},
+        cpu=_FEW
+        | {"dataset": "cifar10", "limit": 10000, "epochs": 8, "optimizers": _LAYER[:4], "tuning_trials": 4},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
             "limit": "10,000 images for 8 epochs at scale cpu, a twenty-fifth of a full training; batches of 64, for "
-            "more updates; the default learning rates",
+            "more updates",
             "seeds": _SEEDS,
         },
     ),
