@@ -98,7 +98,7 @@ NINE_AT_RANDOM = "ladam@[1,8,12,13,15,16,24,27,29]"  # of the 31 layers of dense
 # Two epochs of few images, so that a preset runs through within a minute.
 _SMOKE = {"limit": 1000, "epochs": 2, "seeds": 2, "batch_size": 100}
 # What two cores can do with convolutions.
-_FEW = {"batch_size": 64, "seeds": 5}
+_FEW = {"batch_size": 64, "seeds": 5, "tuning_trials": 4}
 _SEEDS = "five: the fewest whose interval may be concluded from"
 _EPOCHS = "twelve, as in the measurements that the project began with"
 
@@ -153,8 +153,7 @@ PRESETS = {
         settings={"model": "resnet-20", "dataset": ["cifar10", "cifar100"], "optimizers": _LAYER},
         smoke=_SMOKE
         | {"model": "resnet-8", "limit": 300, "epochs": 1, "seeds": 1, "optimizers": _LAYER[:2], "dataset": "cifar10"},
-        cpu=_FEW
-        | {"dataset": "cifar10", "limit": 10000, "epochs": 8, "optimizers": _LAYER[:4], "tuning_trials": 4},
+        cpu=_FEW | {"dataset": "cifar10", "limit": 10000, "epochs": 8, "optimizers": _LAYER[:4]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
             "limit": "10,000 images for 8 epochs at scale cpu, a twenty-fifth of a full training; batches of 64, for "
@@ -168,8 +167,7 @@ PRESETS = {
         paper="DenseNet, growth rate 5 and three blocks of 6 layers in its code, crop and flip, batch 512.",
         settings={"model": "densenet-40", "dataset": "cifar10", "optimizers": _LAYER},
         smoke=_SMOKE | {"model": "densenet-7", "limit": 300, "epochs": 1, "seeds": 1, "optimizers": _LAYER[:2]},
-        cpu=_FEW
-        | {"model": "densenet-13", "limit": 5000, "epochs": 6, "optimizers": _LAYER[:2], "tuning_trials": 4},
+        cpu=_FEW | {"model": "densenet-13", "limit": 5000, "epochs": 6, "optimizers": _LAYER[:2]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
         reasons={
             "model": "DenseNet-40 with growth rate 12 of its authors (Huang et al. 2017): a net that others know; at "

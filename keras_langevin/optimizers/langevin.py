@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
-from keras_langevin import keras_internals
+from keras_langevin import keras_internals, reading
 from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.gate import LayerGate
 from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, choice, group_by_layer
@@ -406,7 +406,7 @@ class Langevin:
         config = super().get_config()
         sigma = self._sigma
         if isinstance(sigma, keras.Variable):
-            sigma = float(ops.convert_to_numpy(sigma))
+            sigma = reading.number(sigma)
         else:
             sigma = keras.saving.serialize_keras_object(sigma)
         layers = self.selection.get_config(self._choice)
