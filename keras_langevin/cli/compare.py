@@ -36,12 +36,17 @@ def add(commands):
         nargs="+",
         metavar="NAME[@LAYERS]",
         help="adam, ladam, ladam@0.3 (the first 30%% of the layers), ladam@3 (the first three), ladam@-3 (the last "
-        f"three), ladam@REGEX (default: {' '.join(defaults.optimizers)})",
+        "three), ladam@REGEX, ladam@0 (no noise: what adam is); lrmsprop (epsilon inside the root, as in Keras), "
+        "lrmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc (default: "
+        f"{' '.join(defaults.optimizers)})",
     )
     parser.add_argument("--epochs", type=int, **several, help="* (default: 60 on digits, 12 elsewhere)")
     parser.add_argument("--batch-size", type=int, **several, help="* (default: 32 on digits, 512 elsewhere)")
     parser.add_argument("--learning-rate", type=float, **several, help="* (default: each optimizer's own; Adam: 1e-3)")
     parser.add_argument("--sigma", type=float, **several, help="* (default: 1e-3; Adadelta: 0.05)")
+    parser.add_argument(
+        "--epsilon", type=float, **several, help="* of every optimizer, with noise and without (default: 1e-6)"
+    )
     parser.add_argument("--seeds", type=int, help=f"how many: 0, 1, ...; more are added (default: {defaults.seeds})")
     parser.add_argument(
         "--validation-fraction",

@@ -116,17 +116,18 @@ def _show_plan(cells: list, out: Path, console: Console):
         console.print(_header(comparison, store), soft_wrap=True, highlight=False, markup=False)
         return
     grid = Table(title=f"{len(cells)} comparisons, results in {out}")
-    for column in ("model", "dataset", "learning rate", "sigma", "batch", "epochs", "seeds", "optimizers"):
+    for column in ("model", "dataset", "learning rate", "sigma", "epsilon", "batch", "epochs", "seeds", "optimizers"):
         grid.add_column(column)
     for comparison, _, _ in cells:
-        rates = ("own" if value is None else f"{value:g}" for value in (comparison.learning_rate, comparison.sigma))
+        rates = (comparison.learning_rate, comparison.sigma, comparison.epsilon)
+        rates = ("own" if value is None else f"{value:g}" for value in rates)
         numbers = map(str, (comparison.batch_size, comparison.epochs, comparison.seeds))
         grid.add_row(comparison.model, comparison.dataset_label, *rates, *numbers, " ".join(comparison.optimizers))
     console.print(grid)
 
 
 def _search(trials: list) -> str:
-    runs = sum(len(cell.comparison.runs) for cell in trials)
+    runs = len({cell.comparison.run_key(*run) for cell in trials for run in cell.comparison.runs})
     return (
         f"First learning rates and sigma are searched on the validation split: {len(trials)} trials, {runs} runs, with "
         "seeds of their own. The test split is left alone."

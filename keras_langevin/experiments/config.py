@@ -39,6 +39,7 @@ _CHECKS = (
     ("tuning_trials", "an int >= 0", is_count(0)),
     ("learning_rate", "a finite float > 0", or_none(lambda value: is_number(value) and value > 0)),
     ("sigma", "a finite float >= 0", or_none(lambda value: is_number(value) and value >= 0)),
+    ("epsilon", "a finite float > 0", or_none(lambda value: is_number(value) and value > 0)),
     ("validation_fraction", "a float in (0, 1)", lambda value: is_number(value) and 0 < value < 1),
     ("limit", "an int >= 2, or left out for all", or_none(is_count(2))),
     (
@@ -56,7 +57,8 @@ _CHECKS = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """Optimizers side by side: equal initial weights and batches for each seed.
+    """Optimizers side by side: equal initial weights and batches for each seed, and for an optimizer without noise
+    every argument of the Langevin optimizer that it is compared with, ε among them.
 
     Both the learning rate is divided by ten and sigma set to zero when two thirds of the epochs are done.
 
@@ -69,6 +71,8 @@ class Comparison:
         learning_rate: float > 0, or `None` for each optimizer's own: 1e-3 for Adam, AdamW and RMSprop, 0.1 for
             Adadelta, 0.01 for SGD and Adagrad.
         sigma: float >= 0, or `None` for 0.05 with Adadelta and 1e-3 elsewhere.
+        epsilon: float > 0, ε of every optimizer that has one, with noise and without, or `None` for the default of the
+            Langevin classes, 1e-6. Defaults to `None`.
         seeds: int >= 1: seeds 0, 1, ..., seeds − 1. Defaults to `3`.
         validation_fraction: float in (0, 1), the share of the training examples. Defaults to `0.1`.
         limit: int >= 2, so many training examples, validation among them, or `None` for all. Defaults to `None`.
@@ -111,6 +115,7 @@ class Comparison:
     batch_size: int | None = None
     learning_rate: float | None = None
     sigma: float | None = None
+    epsilon: float | None = None
     seeds: int = 3
     validation_fraction: float = 0.1
     limit: int | None = None
@@ -183,14 +188,11 @@ class Comparison:
 
     def arguments(self, arm: Arm) -> dict[str, float | int | str | list[int] | None]:
         """The arguments of an arm's optimizer: what a search chose, else what is given, else its own."""
-        learning_rate, sigma = arm.default_rates
-        learning_rate = learning_rate if self.learning_rate is None else float(self.learning_rate)
-        sigma = sigma if self.sigma is None else float(self.sigma)
+        learning_rate, sigma = self.learning_rate, self.sigma
         for spec, *chosen in self.tuned:
             if spec == arm.spec:
                 learning_rate, sigma = chosen
-        langevin = {"sigma": sigma, "layers": arm.layers} if arm.is_noisy else {}
-        return {"learning_rate": learning_rate} | langevin
+        return arm.arguments(learning_rate, sigma, self.epsilon)
 
     @property
     def drop_epoch(self) -> int:
@@ -203,6 +205,13 @@ class Comparison:
         free = {"learning_rate": None, "sigma": None, "epochs": 1, "seeds": 1, "optimizers": ("adam",)}
         free |= {"tuning_trials": 0, "tuning_seeds": 1, "trial": False, "tuned": ()}
         return replace(self, **free) == replace(other, **free)
+
+    def run_key(self, arm: Arm, seed: int) -> tuple:
+        """What tells a run from all others, of other comparisons too. In a grid over sigma a run without noise is the
+        same at each value."""
+        free = {"learning_rate": None, "sigma": None, "epsilon": None, "seeds": 1, "optimizers": ("adam",)}
+        free |= {"tuning_trials": 0, "tuning_seeds": 1, "tuned": ()}
+        return replace(self, **free), arm, json.dumps(self.arguments(arm), sort_keys=True), seed
 
     def as_dict(self) -> dict:
         """The fields, for JSON; with what each optimizer is called with, unless that is still to be tuned."""

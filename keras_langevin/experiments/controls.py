@@ -1,15 +1,15 @@
-"""Optimizers that are compared with Langevin's to find out what it is about them that helps: other noise, and other
-remedies for depth."""
+"""The optimizers of a comparison, made from how they are written; among them the controls that tell what it is about
+Langevin's noise that helps: other noise, noise for a while, and other remedies for depth."""
 
 from functools import lru_cache
 
 import keras
 from keras import ops
 
-from keras_langevin import optimizers
-from keras_langevin.experiments.arms import Arm
+from keras_langevin.experiments.arms import FAMILIES, LANGEVIN, Arm
+from keras_langevin.names import unknown
 from keras_langevin.optimizers import noise as noise_source
-from keras_langevin.optimizers.langevin import Langevin, fused
+from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.registry import lookup
 
 GLOBAL_CLIPNORM = 1.0
@@ -64,6 +64,16 @@ class GradientNoise:
         return noise_source.sample(ops.convert_to_tensor(self._seed), ops.convert_to_tensor(self.iterations), draw)
 
 
+class FirstUpdates:
+    """Noise in the first updates alone: P is 0 after `noisy_updates` of them. A mixin before a Langevin optimizer."""
+
+    noisy_updates: int
+
+    def preconditioner(self, variable, before):
+        factor = ops.convert_to_tensor(super().preconditioner(variable, before))
+        return ops.where(self.iterations < self.noisy_updates, factor, ops.zeros_like(factor))
+
+
 class WarmUp:
     """A learning rate that grows in equal parts over the first updates: γ_t · min(1, t / 100) for t = 1, 2, ..."""
 
@@ -72,15 +82,12 @@ class WarmUp:
         super()._backend_update_step(grads, trainable_variables, learning_rate * share)
 
 
-_MIXINS = {"isotropic": Isotropic, "gradientnoise": GradientNoise, "warmup": WarmUp}
-
-
 def optimizer(arm: Arm, **arguments) -> keras.optimizers.Optimizer:
-    """The optimizer of an arm.
+    """The optimizer of an arm. One without noise is made from the Langevin optimizer: they share every other argument.
 
     Args:
         arm: as it is written; with a modifier it is one of this module.
-        **arguments: its arguments.
+        **arguments: its arguments, such as `Arm.arguments` gives.
 
     Raises:
         ValueError: no such optimizer, or an argument is out of its range.
@@ -92,15 +99,31 @@ def optimizer(arm: Arm, **arguments) -> keras.optimizers.Optimizer:
     >>> type(optimizer(Arm("isotropic-adam"), sigma=1e-3)).__name__
     'IsotropicLAdam'
     """
-    if arm.modifier in ("isotropic", "gradientnoise"):
-        return _mixed(_MIXINS[arm.modifier], lookup(f"l{arm.unmodified}"))(**arguments)
+    if arm.family not in FAMILIES:
+        raise unknown("optimizer", arm.unmodified, [*FAMILIES, *LANGEVIN])
+    if arm.modifier == "first" and not (arm.is_noisy and arm.noisy_updates):
+        raise ValueError(
+            "`first-` must stand before a number and a Langevin optimizer, as in 'first-35-ladam'. "
+            f"Received: {arm.spec!r}"
+        )
+    family = FAMILIES[arm.family]
+    cls = lookup(family.optimizer or family.langevin or f"l{arm.family}")
+    if arm.modifier in _NOISES:
+        cls = _mixed(_NOISES[arm.modifier], cls)
+    if arm.modifier == "first":
+        cls = _mixed(FirstUpdates, cls, noisy_updates=arm.noisy_updates)
+    clipping = {"global_clipnorm": GLOBAL_CLIPNORM} if arm.modifier == "clip" else {}
+    made = cls(**family.arguments, **clipping, **arguments)
+    if not arm.is_noisy:
+        made = made.without_noise()
     if arm.modifier == "warmup":
-        return _mixed(WarmUp, lookup(arm.unmodified))(**arguments)
-    if arm.modifier == "clip":
-        return optimizers.get(arm.unmodified, global_clipnorm=GLOBAL_CLIPNORM, **arguments)
-    return optimizers.get(arm.optimizer, **arguments)
+        made = _mixed(WarmUp, type(made)).from_config(made.get_config())
+    return made
+
+
+_NOISES = {"isotropic": Isotropic, "gradientnoise": GradientNoise}
 
 
 @lru_cache
-def _mixed(mixin: type, cls: type) -> type:
-    return type(f"{mixin.__name__}{cls.__name__}", (mixin, fused(cls)), {})
+def _mixed(mixin: type, cls: type, **attributes) -> type:
+    return type(f"{mixin.__name__}{cls.__name__}", (mixin, cls), attributes)

@@ -92,8 +92,9 @@ def sweep(name: str, scale: str, backend: str | None = None) -> Sweep:
     return Sweep(preset(name).at(scale), backend)
 
 
-_ALL = ["adam", "ladam", "rmsprop", "lrmsprop", "adadelta", "ladadelta", "sgd", "lsgd"]
-_LAYER = ["adam", "ladam@0.3", "rmsprop", "lrmsprop@0.3", "adadelta", "ladadelta@0.3"]
+# The paper's RMSprop has ε outside the root.
+_ALL = ["adam", "ladam", "rmsprop-eps-outside", "lrmsprop-eps-outside", "adadelta", "ladadelta", "sgd", "lsgd"]
+_LAYER = ["adam", "ladam@0.3", "rmsprop-eps-outside", "lrmsprop-eps-outside@0.3", "adadelta", "ladadelta@0.3"]
 NINE_AT_RANDOM = "ladam@[1,8,12,13,15,16,24,27,29]"  # of the 31 layers of dense-30, drawn once
 # Two epochs of few images, so that a preset runs through within a minute.
 _SMOKE = {"limit": 1000, "epochs": 2, "seeds": 2, "batch_size": 100}
@@ -212,6 +213,45 @@ PRESETS = {
         reasons={
             "learning_rate": "a search tries each once, and where some seeds fail to train it may choose by luck",
             "sigma": "the default, 1e-3, at each learning rate",
+            "seeds": _SEEDS,
+            "epochs": _EPOCHS,
+        },
+    ),
+    "equal-epsilon": Preset(
+        title="Noise or no noise, all else equal: dense nets on MNIST",
+        mirrors="no figure: a control of Figure 1",
+        paper="Both arms are the same class, one of them with σ = 0, so that they have the same ε (1e-6).",
+        settings={
+            "model": "dense",
+            "dataset": "mnist",
+            "optimizers": [*_ALL[:2], "rmsprop", "lrmsprop", *_ALL[2:6]],
+        },
+        smoke=_SMOKE | {"depth": [5, 10]},
+        cpu={"depth": [3, 20, 30, 40], "epochs": 12, "seeds": 5},
+        full={"depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10},
+        reasons={
+            "optimizers": "RMSprop with ε inside the root, as in Keras, and outside, as in the paper",
+            "learning_rate": "the default of each optimizer, and its sigma: nothing is searched",
+            "seeds": _SEEDS,
+            "epochs": _EPOCHS,
+        },
+    ),
+    "first-updates": Preset(
+        title="Noise in the first updates alone, and larger initial kernels without noise: dense-40 on MNIST",
+        mirrors="no figure: a control of Figure 1",
+        paper="Noise in the first half of the training.",
+        settings={
+            "model": ["dense-40", "gain-1.12-dense-40"],
+            "dataset": "mnist",
+            "optimizers": ["adam", "first-35-ladam", "ladam"],
+        },
+        smoke=_SMOKE | {"model": ["dense-10", "gain-1.12-dense-10"]},
+        cpu={"epochs": 12, "seeds": 5},
+        full={"epochs": 12, "seeds": 10},
+        reasons={
+            "optimizers": "35 updates are a third of the first epoch",
+            "model": "1.12 times the initial kernels: about what 35 noisy updates add to their root mean square",
+            "learning_rate": "the default, 1e-3, with sigma 1e-3",
             "seeds": _SEEDS,
             "epochs": _EPOCHS,
         },

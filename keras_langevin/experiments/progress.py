@@ -29,12 +29,12 @@ class RunsProgress(Watcher):
 
     def __init__(self, cells: Sequence[Cell], console: Console, clock=time.monotonic):
         self.cells, self.clock, self.began = cells, clock, clock()
-        runs = [
-            (cell.comparison.epochs, cell.store.finished(arm, seed))
-            for cell in cells
-            for arm, seed in cell.comparison.runs
-        ]
-        pending = [epochs for epochs, finished in runs if not finished]
+        runs = {}  # a run without noise is the same in all cells of a grid over sigma
+        for cell in cells:
+            for arm, seed in cell.comparison.runs:
+                key = cell.comparison.run_key(arm, seed)
+                runs[key] = runs.get(key, False) or cell.store.finished(arm, seed)
+        pending = [comparison.epochs for (comparison, *_), finished in runs.items() if not finished]
         if len(pending) < len(runs):
             console.print(f"{len(runs) - len(pending)} runs are finished already; {len(pending)} are left.")
         self.progress = Progress(
@@ -109,6 +109,7 @@ def cell_name(comparison: Comparison) -> str:
     parts = [comparison.model, comparison.dataset]
     parts += [f"γ {comparison.learning_rate:g}"] if comparison.learning_rate is not None else []
     parts += [f"σ {comparison.sigma:g}"] if comparison.sigma is not None else []
+    parts += [f"ε {comparison.epsilon:g}"] if comparison.epsilon is not None else []
     parts += [comparison.precision] if comparison.precision != "float32" else []
     parts += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
     return " ".join(parts)

@@ -43,11 +43,18 @@ class Ledger:
 
     Args:
         cells: the comparisons.
-        watchers: are told what happens.
+        watchers: are told what happens. Defaults to none.
+        repeated: dict from a task's key to the tasks of other comparisons that are the same run: its record is theirs.
+            Defaults to none.
     """
 
-    def __init__(self, cells: Sequence[Cell], watchers: Sequence[Watcher] = ()):
-        self.cells, self.watchers = cells, watchers
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        watchers: Sequence[Watcher] = (),
+        repeated: dict[tuple[int, str, int], list[Task]] | None = None,
+    ):
+        self.cells, self.watchers, self.repeated = cells, watchers, repeated or {}
 
     def ready(self, task: Task) -> Task | None:
         """The task with the state that it goes on from. `None` where that cannot be read: the run has then failed."""
@@ -63,7 +70,8 @@ class Ledger:
 
     def end(self, task: Task, outcome: Outcome):
         """A run has ended: its record is written."""
-        self.cells[task.cell].store.write(task.arm, task.seed, *outcome)
+        for each in (task, *self.repeated.get(task.key, ())):
+            self.cells[each.cell].store.write(each.arm, each.seed, *outcome)
         for watcher in self.watchers:
             watcher.end(task, outcome.record)
 
@@ -179,10 +187,20 @@ def run(
     with ExitStack() as locks:
         for cell in cells:
             locks.enter_context(cell.store.locked())
-        tasks = [
-            Task(cell.comparison, arm, seed, number, **options)
-            for number, cell in enumerate(cells)
-            for arm, seed in cell.comparison.runs
-            if not cell.store.finished(arm, seed)
-        ]
-        engine.run(tasks, cells, Ledger(cells, watchers))
+        same: dict[tuple, list[Task]] = {}
+        for number, cell in enumerate(cells):
+            for arm, seed in cell.comparison.runs:
+                task = Task(cell.comparison, arm, seed, number, **options)
+                same.setdefault(cell.comparison.run_key(arm, seed), []).append(task)
+        tasks, repeated = [], {}
+        for group in same.values():
+            finished = [task for task in group if cells[task.cell].store.finished(task.arm, task.seed)]
+            missing = [task for task in group if task not in finished]
+            if finished:
+                outcome = Outcome(*cells[finished[0].cell].store.read(finished[0].arm, finished[0].seed))
+                for task in missing:
+                    cells[task.cell].store.write(task.arm, task.seed, *outcome)
+            elif missing:
+                tasks.append(missing[0])
+                repeated[missing[0].key] = missing[1:]
+        engine.run(tasks, cells, Ledger(cells, watchers, repeated))

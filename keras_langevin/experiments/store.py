@@ -152,6 +152,11 @@ class Store:
             with open(path, "a", encoding="utf-8") as file:
                 file.write(",".join(map(str, [epoch, *values])) + "\n")
 
+    def read(self, arm: Arm, seed: int) -> tuple[dict, bytes | None]:
+        """The record of a run and its trained weights, if they were kept, as `write` takes them."""
+        weights = self.weights_path(arm, seed)
+        return _record(self.path(arm, seed)), weights.read_bytes() if weights.exists() else None
+
     def write(self, arm: Arm, seed: int, record: dict, weights: bytes | None = None):
         """Writes the record of one run, and the CSV of all curves anew.
 

@@ -13,8 +13,8 @@ from keras_langevin.values import is_count
 
 # `depth` goes with a model's family: "dense" and 30 are "dense-30". Of the others these may have several values.
 SWEPT = (
-    *("model", "depth", "dataset", "epochs", "batch_size", "learning_rate", "sigma", "limit", "augment"),
-    *("precision", "jit", "tuning_trials"),
+    *("model", "depth", "dataset", "epochs", "batch_size", "learning_rate", "sigma", "epsilon", "limit"),
+    *("augment", "precision", "jit", "tuning_trials"),
 )
 _NOT_GIVEN = ("backend", "dataset_note", "trial", "tuned")  # they are found out
 SETTINGS = ("depth", *(f.name for f in fields(Comparison) if f.name not in _NOT_GIVEN))

@@ -157,9 +157,15 @@ class Trainer:
             "accelerator_peak_memory_mb": accelerator_peak_memory_mb(),
             "curves": curves,
             "arguments": self.arguments,
+            "optimizer_config": self._optimizer_config(),
             "noisy_layers": list(self.optimizer.noisy_layers) if isinstance(self.optimizer, Langevin) else [],
             "provenance": provenance() | {"data": self.data.source},
         }
+
+    def _optimizer_config(self) -> dict:
+        """Every argument of the optimizer, as the run began: it ends with a tenth of the learning rate, and sigma 0."""
+        config = self.optimizer.get_config()
+        return config | {name: self.arguments[name] for name in ("learning_rate", "sigma") if name in self.arguments}
 
     def _test(self) -> tuple[float, float]:
         return tuple(self.model.evaluate(*self._examples("test"), batch_size=EVALUATION_BATCH, verbose=0))
@@ -216,7 +222,7 @@ class Trainer:
             variable.assign(value)
         self.optimizer.learning_rate = self.arguments["learning_rate"]
         if isinstance(self.optimizer, Langevin):
-            self.optimizer.sigma = self.arguments["sigma"]
+            self.optimizer.sigma = self.arguments.get("sigma", 0.0)
             self.optimizer.seed = seed
 
     def _standardization(self) -> keras.layers.Layer:

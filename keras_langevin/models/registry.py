@@ -27,6 +27,8 @@ FAMILIES = {
 # Nets of one depth, which are no member of the family that their name begins with.
 SINGLES = {"densenet-121": densenet121}
 
+_GAIN = re.compile(r"gain-(\d+(?:\.\d+)?)-", re.ASCII)
+
 _USUAL_DEPTH = {
     "dense": 30,
     "he-dense": 30,
@@ -43,7 +45,8 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) 
     """Builds a model from a name such as `"dense-30"`: a family and a depth.
 
     Args:
-        name: str, `"{family}-{depth}"` with a family of `FAMILIES`, or a name of `SINGLES`.
+        name: str, `"{family}-{depth}"` with a family of `FAMILIES`, or a name of `SINGLES`. `"gain-1.12-dense-40"` is
+            the same net with 1.12 times the initial kernels.
         input_shape: tuple of ints, the shape of one example.
         num_classes: int, the number of logits.
         **options: further arguments of the family's function.
@@ -61,14 +64,19 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) 
     if name in SINGLES:
         return SINGLES[name](input_shape, num_classes, **options)
     family, depth = parse(name)
-    return FAMILIES[family](depth, input_shape, num_classes, **options)
+    model = FAMILIES[family](depth, input_shape, num_classes, **options)
+    if gain := _GAIN.match(name):
+        for weight in model.trainable_variables:
+            if weight.path.endswith("/kernel"):
+                weight.assign(float(gain[1]) * weight)
+    return model
 
 
 def parse(name: str) -> tuple[str, int]:
     """Splits a name into its family and its depth.
 
     Args:
-        name: str, `"{family}-{depth}"`.
+        name: str, `"{family}-{depth}"`, also after `gain-1.12-`.
 
     Raises:
         ValueError: no such family, or the depth is no int >= 1.
@@ -78,6 +86,7 @@ def parse(name: str) -> tuple[str, int]:
     >>> parse("conv-dense-20")
     ('conv-dense', 20)
     """
+    name = _GAIN.sub("", name)
     if name in FAMILIES:
         raise ValueError(
             f"A model is named by its family and its depth. Received: {name!r}. Try: '{name}-{_USUAL_DEPTH[name]}'"

@@ -19,7 +19,9 @@ class LAdadelta(Langevin, fused(keras.optimizers.Adadelta)):
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`; the paper's setting is
             `0.1` with `sigma=0.05`.
         rho: float, decay rate of the averages. Defaults to `0.95`.
-        epsilon: ε, float. Defaults to `1e-6` (Keras's Adadelta: `1e-7`).
+        epsilon: ε, float, inside both roots as in Keras. Defaults to `1e-6` (Keras's Adadelta: `1e-7`). Where the
+            gradient has vanished from the start, both roots are √ε and P = 1: a step adds noise of standard deviation
+            σ√γ. Where it vanishes later, u fades with v, and P is at most √(u + ε)/√ε.
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
         seed: int, or `None` to draw one. Defaults to `None`.

@@ -17,7 +17,9 @@ class LAdagrad(Langevin, fused(keras.optimizers.Adagrad)):
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         initial_accumulator_value: float, a_0. Defaults to `0.1`.
-        epsilon: ε, float. Defaults to `1e-6` (Keras's Adagrad: `1e-7`).
+        epsilon: ε, float, inside the root as in Keras. Defaults to `1e-6` (Keras's Adagrad: `1e-7`). With
+            `initial_accumulator_value` a_0 it bounds P by 1/√(a_0 + ε): where the gradient has vanished, a step adds
+            noise of standard deviation σ√γ/(a_0 + ε)^¼.
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
         seed: int, or `None` to draw one. Defaults to `None`.

@@ -35,14 +35,14 @@ class LAdam(AdamPreconditioner, GammaCorrection, fused(keras.optimizers.Adam)):
         θ_t = [Adam's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(1 − β₂ᵗ) / (√v_t + ε),   Z_t ~ N(0, I)
 
     Adam's step is −γ_t · P_t ⊙ m̂_t with m̂_t = m_t / (1 − β₁ᵗ): the correction of the first moment belongs to the
-    direction, not to P. With `amsgrad`, v_t is the running maximum. Where a gradient is zero for long (a dead unit, a
-    blank pixel) √P_t = 1/√ε, so that the noise there is σ√(γ/ε).
+    direction, not to P. With `amsgrad`, v_t is the running maximum.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         beta_1: float, decay rate of the first moment. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
-        epsilon: ε, float. Defaults to `1e-6` (Keras's Adam: `1e-7`).
+        epsilon: ε, float, outside the root as in Keras. Defaults to `1e-6` (Keras's Adam: `1e-7`). It bounds P by 1/ε:
+            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε).
         amsgrad: bool. Defaults to `False`.
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
@@ -90,7 +90,8 @@ class LAdamW(AdamPreconditioner, fused(keras.optimizers.AdamW)):
         weight_decay: λ, float. Defaults to `0.004`.
         beta_1: float, decay rate of the first moment. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
-        epsilon: ε, float. Defaults to `1e-6` (Keras's AdamW: `1e-7`).
+        epsilon: ε, float, outside the root as in Keras. Defaults to `1e-6` (Keras's AdamW: `1e-7`). It bounds P by 1/ε:
+            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε).
         amsgrad: bool. Defaults to `False`.
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).

@@ -50,7 +50,8 @@ class Langevin:
             variance and third moment are those of a normal number, so that with small steps the law of θ has the same
             weak order 1; the law of a single step is not normal. Defaults to `"normal"`.
         **kwargs: The parent's arguments. Where the parent has an `epsilon`, it defaults to `1e-6` and not to Keras's
-            `1e-7`: where a gradient is zero for long, ε alone bounds the noise.
+            `1e-7`: where a gradient is zero for long, ε alone bounds the noise. A fair comparison has equal ε in both
+            arms: `without_noise()` makes the other one.
 
     Raises:
         ValueError: `sigma`, `layers`, `seed` or `noise` is out of its range. What only the model can tell (a name that
@@ -264,6 +265,26 @@ class Langevin:
         return self.selection.choose(groups, variables)
 
     # --- files of weights -------------------------------------------------------------------------------------------
+
+    def without_noise(self) -> keras.optimizers.Optimizer:
+        """A new optimizer that takes the same step without noise: the parent, with equal arguments, ε among them. It is
+        what this optimizer is to be compared with.
+
+        Example:
+
+        >>> from keras_langevin import LAdam
+        >>> adam = LAdam(1e-3, sigma=1e-3).without_noise()
+        >>> type(adam).__name__, adam.epsilon
+        ('Adam', 1e-06)
+        """
+        return _parent_class(type(self)).from_config(self._parent_config())
+
+    def _parent_config(self) -> dict[str, Any]:
+        config = _parent_class(type(self)).get_config(self)
+        del config["name"]
+        if callable(self._learning_rate):
+            config["learning_rate"] = self._learning_rate  # as it is: a function need not be serializable for this
+        return config
 
     def own_variables(self) -> dict[str, keras.Variable]:
         """The variables beyond the parent's, by name."""
@@ -571,11 +592,15 @@ def _checked_seed(seed) -> int:
     return int(seed)
 
 
-def _parent_parameters(cls) -> dict[str, inspect.Parameter]:
-    """The arguments of the optimizer that `cls` adds noise to."""
+def _parent_class(cls) -> type[keras.optimizers.Optimizer]:
+    """The optimizer that `cls` adds noise to."""
     following = cls.__mro__[cls.__mro__.index(Langevin) + 1 :]
-    parent = next(base for base in following if "__init__" in vars(base))
-    return _parameters(parent.__init__)
+    return next(base for base in following if "__init__" in vars(base))
+
+
+def _parent_parameters(cls) -> dict[str, inspect.Parameter]:
+    """Its arguments."""
+    return _parameters(_parent_class(cls).__init__)
 
 
 def _parameters(method) -> dict[str, inspect.Parameter]:

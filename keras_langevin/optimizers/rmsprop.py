@@ -7,25 +7,95 @@ from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.langevin import GradientAverage, fused
 
 
+class RMSpropEpsilonOutside(fused(keras.optimizers.RMSprop)):
+    """RMSprop's step with ε outside the root, where `epsilon_inside_sqrt` is `False`; else Keras's own.
+
+        v ← ρ·v + (1 − ρ)·g²,   ḡ ← ρ·ḡ + (1 − ρ)·g,   step = γ·g / (√v + ε), centered: γ·g / (√(v − ḡ²) + ε)
+
+    It has Keras's slots, so files of weights fit both forms.
+    """
+
+    epsilon_inside_sqrt = True
+
+    def update_step(self, gradient, variable, learning_rate):
+        if self.epsilon_inside_sqrt:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        index = self._get_variable_index(variable)
+        learning_rate, gradient = ops.cast(learning_rate, variable.dtype), ops.cast(gradient, variable.dtype)
+        velocity = self._velocities[index]
+        self.assign(velocity, self.rho * velocity + (1 - self.rho) * ops.square(gradient))
+        variance = ops.convert_to_tensor(velocity)
+        if self.centered:
+            average = self._average_gradients[index]
+            self.assign(average, self.rho * average + (1 - self.rho) * gradient)
+            variance = ops.maximum(variance - ops.square(average), 0.0)  # rounding may bring it below 0
+        increment = learning_rate * gradient / (ops.sqrt(variance) + self.epsilon)
+        if self.momentum > 0:
+            momentum = self._momentums[index]
+            self.assign(momentum, self.momentum * momentum + increment)
+            increment = ops.convert_to_tensor(momentum)
+        self.assign_sub(variable, increment)
+
+    def _parallel_update_step(self, grads, variables, learning_rate):
+        """The same for all variables at once; Keras calls it on PyTorch alone."""
+        if self.epsilon_inside_sqrt:
+            super()._parallel_update_step(grads, variables, learning_rate)
+            return
+        import torch
+
+        def slots(of_all):
+            return [of_all[self._get_variable_index(variable)].value for variable in variables]
+
+        velocities, values = slots(self._velocities), [variable.value for variable in variables]
+        torch._foreach_mul_(velocities, self.rho)
+        torch._foreach_add_(velocities, torch._foreach_mul(grads, grads), alpha=1 - self.rho)
+        variances = velocities
+        if self.centered:
+            averages = slots(self._average_gradients)
+            torch._foreach_mul_(averages, self.rho)
+            torch._foreach_add_(averages, grads, alpha=1 - self.rho)
+            variances = torch._foreach_sub(velocities, torch._foreach_mul(averages, averages))
+            torch._foreach_clamp_min_(variances, 0.0)
+        denominators = torch._foreach_sqrt(variances)
+        torch._foreach_add_(denominators, self.epsilon)
+        increments = torch._foreach_mul(grads, ops.cast(learning_rate, values[0].dtype))
+        torch._foreach_div_(increments, denominators)
+        if self.momentum > 0:
+            momentums = slots(self._momentums)
+            torch._foreach_mul_(momentums, self.momentum)
+            torch._foreach_add_(momentums, increments)
+            increments = momentums
+        torch._foreach_sub_(values, increments)
+
+
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LRMSprop(GammaCorrection, fused(keras.optimizers.RMSprop)):
+class LRMSprop(GammaCorrection, RMSpropEpsilonOutside):
     """RMSprop with Langevin noise (pSGLD; with the drift Γ by `gamma_correction=True`).
 
         θ_t = [RMSprop's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(v_t + ε),   Z_t ~ N(0, I)
 
-    With `centered`, P_t = 1 / √(v_t − ḡ_t² + ε), ḡ the running mean of the gradient. With `momentum` the noise is added
+    With `epsilon_inside_sqrt=False`, P_t = 1 / (√v_t + ε): pSGLD's formula (Li et al. 2016), and the one of the paper
+    that this package follows. The step is then −γ_t · g_t / (√v_t + ε). Keras has no such optimizer: the same without
+    noise is `LRMSprop(..., epsilon_inside_sqrt=False, layers=0)`.
+
+    With `centered`, v_t − ḡ_t² stands for v_t, ḡ the running mean of the gradient. With `momentum` the noise is added
     to the weights, not to the momentum buffer.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         rho: float, decay rate of the averages. Defaults to `0.9`.
         momentum: float. Defaults to `0.0`.
-        epsilon: ε, float, under the root as in Keras. Defaults to `1e-6` (Keras's RMSprop: `1e-7`).
+        epsilon: ε, float. Defaults to `1e-6` (Keras's RMSprop: `1e-7`). Inside the root it bounds P by 1/√ε: where the
+            gradient has vanished, a step adds noise of standard deviation σ√γ/ε^¼ and moves by γ·g/√ε. Outside it
+            bounds P by 1/ε: the noise is σ√(γ/ε), with the defaults 32 times as much, and the step γ·g/ε, 1000 times as
+            long. In very deep nets gradients are smaller than √ε, so the place of ε decides whether they train.
         centered: bool. Defaults to `False`.
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
         seed: int, or `None` to draw one. Defaults to `None`.
         noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        epsilon_inside_sqrt: bool, whether ε stands inside the root, as in Keras. Defaults to `True`.
         gamma_correction: bool, whether to add the drift γ·(σ²/2)·Γ, Γ_i = ∂P_i/∂θ_i, without which small steps sample
             exp(−2V/σ²)/P and not exp(−2V/σ²). It is estimated, see `keras_langevin.optimizers.GammaCorrection`, which
             keeps one slot more. Not with `momentum` or `centered`. Defaults to `False`, as in practice.
@@ -39,16 +109,25 @@ class LRMSprop(GammaCorrection, fused(keras.optimizers.RMSprop)):
     >>> from keras_langevin import LRMSprop
     >>> LRMSprop(1e-3, sigma=1e-4, layers=["stem", -1]).layers
     ['stem', -1]
-    >>> LRMSprop(1e-3, sigma=1e-2, gamma_correction=True).gamma_correction
-    True
+    >>> LRMSprop(1e-3, sigma=1e-2, epsilon_inside_sqrt=False).get_config()["epsilon_inside_sqrt"]
+    False
 
     References:
         C. Li, C. Chen, D. Carlson and L. Carin, Preconditioned stochastic gradient Langevin dynamics for deep neural
-        networks, AAAI 2016. P. Bras, arXiv:2212.14718.
+        networks, AAAI 2016, algorithm 1 (ε outside). P. Bras, arXiv:2212.14718.
     """
 
     elementwise_preconditioner = True
     correctable = {"momentum": 0.0, "centered": False}
+
+    def __init__(self, *args, epsilon_inside_sqrt: bool = True, **kwargs):
+        if not isinstance(epsilon_inside_sqrt, bool):
+            raise ValueError(
+                "`epsilon_inside_sqrt` must be True (Keras's formula) or False (pSGLD's). "
+                f"Received: {epsilon_inside_sqrt=}. Pass a bool."
+            )
+        super().__init__(*args, **kwargs)
+        self.epsilon_inside_sqrt = epsilon_inside_sqrt
 
     @property
     def averaging_rate(self):
@@ -58,10 +137,20 @@ class LRMSprop(GammaCorrection, fused(keras.optimizers.RMSprop)):
         variance = self.slot(self._velocities, variable)
         if self.centered:
             variance = variance - ops.square(self.slot(self._average_gradients, variable))
-        return 1 / ops.sqrt(variance + self.epsilon)
+        if self.epsilon_inside_sqrt:
+            return 1 / ops.sqrt(variance + self.epsilon)
+        return 1 / (ops.sqrt(ops.maximum(variance, 0.0)) + self.epsilon)
+
+    def without_noise(self):
+        if self.epsilon_inside_sqrt:
+            return super().without_noise()
+        return LRMSprop.from_config(self._parent_config() | {"epsilon_inside_sqrt": False, "layers": 0})
 
     def gradient_averages(self):
         return [GradientAverage(self._velocities, self.rho, 1 - self.rho, 2)]
 
     def parent_step(self, variable, preconditioner):
         return self.slot(self._momentums, variable) if self.momentum else None
+
+    def get_config(self):
+        return super().get_config() | {"epsilon_inside_sqrt": self.epsilon_inside_sqrt}

@@ -52,9 +52,9 @@ def test_defaults_are_the_main_job():
     assert (comparison.model, comparison.dataset) == ("dense-30", "digits")
     assert (comparison.batch_size, comparison.epochs, comparison.drop_epoch) == (32, 60, 40)
     assert [comparison.arguments(arm) for arm in comparison.arms] == [
-        {"learning_rate": 1e-3},
-        {"learning_rate": 1e-3, "sigma": 1e-3, "layers": None},
-        {"learning_rate": 1e-3, "sigma": 1e-3, "layers": 0.3},
+        {"learning_rate": 1e-3, "epsilon": 1e-6},
+        {"learning_rate": 1e-3, "epsilon": 1e-6, "sigma": 1e-3, "layers": None},
+        {"learning_rate": 1e-3, "epsilon": 1e-6, "sigma": 1e-3, "layers": 0.3},
     ]
 
 

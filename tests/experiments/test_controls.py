@@ -72,7 +72,7 @@ def test_warm_up_is_a_smaller_learning_rate_at_first(name):
     noise = {"sigma": 0.1, "seed": 1} if name.startswith("l") else {}
     warm = optimizer(Arm(f"warmup-{name}"), learning_rate=0.5, **noise)
     (found,) = steps(warm, [GRADIENTS])
-    (expected,) = steps(optimizers.get(name, learning_rate=0.5 / WARM_UP_UPDATES, **noise), [GRADIENTS])
+    (expected,) = steps(optimizer(Arm(name), learning_rate=0.5 / WARM_UP_UPDATES, **noise), [GRADIENTS])
     assert_close(found, expected, 1e-6)
     assert float(as_numpy(warm.learning_rate)) == 0.5
     (late,) = steps(optimizer(Arm("warmup-sgd"), learning_rate=0.5), [GRADIENTS], after=3 * WARM_UP_UPDATES)

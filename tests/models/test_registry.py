@@ -1,4 +1,5 @@
 import keras
+import numpy as np
 import pytest
 
 from keras_langevin import models
@@ -18,9 +19,22 @@ def test_every_family_has_a_depth_that_it_can_be_tried_with(family):
     assert models.build(name, (8, 8, 1), 3, kernel_initializer="zeros").name == name
 
 
+def test_a_gain_multiplies_the_initial_kernels_and_nothing_else():
+    found = []
+    for name in ("highway-3", "gain-1.12-highway-3"):
+        keras.utils.set_random_seed(0)
+        found.append(models.build(name, (8,), 3))
+    plain, larger = found
+    for weight, other in zip(plain.weights, larger.weights, strict=True):
+        factor = 1.12 if weight.path.endswith("/kernel") else 1.0
+        expected = factor * keras.ops.convert_to_numpy(weight)
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(other), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("gain-1.1-dens-30", "Did you mean 'dense-30'"),
         ("dens-30", "Did you mean 'dense-30'"),
         ("dense", "Try: 'dense-30'"),
         ("dense-0", "int >= 1"),

@@ -46,10 +46,12 @@ class Cell:
         return arm.label if len(alike) == 1 else f"{arm.label} ({arm.spec})"
 
     def parent(self, arm: Arm) -> Arm | None:
-        """The optimizer without noise that `arm` is compared with, where there is one."""
+        """The optimizer without noise that `arm` is compared with, where there is one: `adam`, else `ladam@0`."""
         if not arm.is_noisy:
             return None
-        return next((other for other in self.arms if other.optimizer == arm.parent), None)
+        parents = [other for other in self.arms if other.optimizer == arm.parent]
+        silent = [other for other in self.arms if other.optimizer == arm.optimizer and other.layers == 0 != arm.layers]
+        return next(iter(parents + silent), None)
 
     @property
     def family_and_depth(self) -> tuple[str, int | None]:
