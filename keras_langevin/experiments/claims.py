@@ -31,12 +31,13 @@ class Expects(StrEnum):
 
 class Verdict(StrEnum):
     """Whether a claim holds: in every difference that it is about, in some, or in none. Where none bears it out and
-    none refutes it, it is not shown: more seeds may tell."""
+    none refutes it, it is not shown: more seeds may tell. A difference of arms with unequal ε counts for nothing."""
 
     HOLDS = "holds"
     PARTLY = "holds partly"
     NOT = "does not hold"
     NOT_SHOWN = "not shown"
+    UNFAIR = "no verdict: unequal ε"
     OPEN = "not measured"
 
 
@@ -75,17 +76,20 @@ class Finding:
         difference: the values of each seed, their mean and its interval, in percentage points.
         holds: bool, whether it bears the claim out.
         refutes: bool, whether it says the contrary.
+        is_fair: bool, whether both arms had the same ε. Defaults to `True`.
     """
 
     name: str
     difference: Difference
     holds: bool
     refutes: bool
+    is_fair: bool = True
 
     def __str__(self) -> str:
         d = self.difference
         interval = f" [{signed(d.low)}, {signed(d.high)}]" if d.method else ""
-        return f"{self.name}: {signed(d.mean)}{interval}, {count(len(d.values), 'seed')}"
+        unequal = "" if self.is_fair else " (unequal ε)"
+        return f"{self.name}: {signed(d.mean)}{interval}, {count(len(d.values), 'seed')}{unequal}"
 
 
 @dataclass(frozen=True)
@@ -108,16 +112,21 @@ class Judgement:
     def verdict(self) -> Verdict:
         if not self.findings:
             return Verdict.OPEN
-        holding = [finding.holds for finding in self.findings]
+        fair = [finding for finding in self.findings if finding.is_fair]
+        if not fair:
+            return Verdict.UNFAIR
+        holding = [finding.holds for finding in fair]
         if all(holding):
             return Verdict.HOLDS
         if any(holding):
             return Verdict.PARTLY
-        return Verdict.NOT if any(finding.refutes for finding in self.findings) else Verdict.NOT_SHOWN
+        return Verdict.NOT if any(finding.refutes for finding in fair) else Verdict.NOT_SHOWN
 
 
-_LANGEVIN = ("ladam", "lrmsprop", "ladadelta", "lsgd")
-_LAYERS = ("ladam@0.3", "lrmsprop@0.3", "ladadelta@0.3")
+# The paper's RMSprop has ε outside the root.
+_LANGEVIN = ("ladam", "lrmsprop-eps-outside", "ladadelta", "lsgd")
+_LAYERS = ("ladam@0.3", "lrmsprop-eps-outside@0.3", "ladadelta@0.3")
+_UNTUNED = ("ladam", "lrmsprop-eps-outside", "lrmsprop", "ladadelta")
 CLAIMS = (
     Claim("In shallow nets noise changes little.", "Figure 1", "figure-1", Expects.SAME, _LANGEVIN, ("dense-3",)),
     Claim(
@@ -129,12 +138,36 @@ CLAIMS = (
         *("Figure 1", "figure-1", Expects.GROWS, _LANGEVIN, ("dense-3", "dense-40")),
     ),
     Claim(
+        "At equal ε and default rates noise changes little in shallow nets.",
+        *("ours, after Figure 1", "equal-epsilon", Expects.SAME, _UNTUNED, ("dense-3",)),
+    ),
+    Claim(
+        "At equal ε and default rates a net of 30 layers gains by noise.",
+        *("ours, after Figure 1", "equal-epsilon", Expects.BETTER, _UNTUNED, ("dense-30",)),
+    ),
+    Claim(
+        "At equal ε and default rates a net of 40 layers gains by noise.",
+        *("ours, after Figure 1", "equal-epsilon", Expects.BETTER, _UNTUNED, ("dense-40",)),
+    ),
+    Claim(
+        "Noise in the first 35 updates alone is enough for a gain.",
+        *("ours, after Figure 1", "first-updates", Expects.BETTER, ("first-35-ladam",), ("dense-40",)),
+    ),
+    Claim(
+        "Noise in the first 35 updates is no worse than noise in two thirds of the training.",
+        *("ours, after Figure 1", "first-updates", Expects.NO_WORSE, ("first-35-ladam",), ("dense-40",), "ladam"),
+    ),
+    Claim(
+        "With 1.12 times the initial kernels noise changes little.",
+        *("ours, after Figure 1", "first-updates", Expects.SAME, ("ladam",), ("gain-1.12-dense-40",)),
+    ),
+    Claim(
         "A very deep net gains by noise whatever its learning rate is.",
         *("ours, after Figure 1", "learning-rates", Expects.BETTER, ("ladam",), ("dense-40",)),
     ),
     Claim(
         "A highway net of 80 layers gains by noise.",
-        *("Figure 2", "figure-2", Expects.BETTER, ("ladam", "lrmsprop", "ladadelta"), ("highway-80",)),
+        *("Figure 2", "figure-2", Expects.BETTER, _LANGEVIN[:3], ("highway-80",)),
         dataset="cifar10",
     ),
     Claim(
@@ -249,12 +282,15 @@ def _findings(claim: Claim, results: list[CellResult]):
         pair = f"{arm.label} − {other.label}"
         if claim.expects is not Expects.GROWS:
             for each, gain in gains:
-                yield _finding(claim, f"{pair}, {each.title}", list(gain.values()), [0.0] * len(gain))
+                zeros = [0.0] * len(gain)
+                fair = each.cell.is_fair(arm, other)
+                yield _finding(claim, f"{pair}, {each.title}", list(gain.values()), zeros, fair)
         elif [_place(each) for each, _ in gains] == about:
             (_, shallow), (_, deep) = gains
             seeds = sorted(shallow.keys() & deep.keys())
             title = f"{pair}, {claim.models[1]} beside {claim.models[0]}"
-            yield _finding(claim, title, [deep[seed] for seed in seeds], [shallow[seed] for seed in seeds])
+            fair = all(each.cell.is_fair(arm, other) for each, _ in gains)
+            yield _finding(claim, title, [deep[seed] for seed in seeds], [shallow[seed] for seed in seeds], fair)
 
 
 def _place(result: CellResult) -> tuple[str, str]:
@@ -268,7 +304,7 @@ def _gain(result: CellResult, arm: Arm, other: Arm) -> dict[int, float]:
     return {run.seed: 100 * (run.test_accuracy - beside.test_accuracy) for run, beside in pairs}
 
 
-def _finding(claim: Claim, name: str, values: list[float], others: list[float]) -> Finding:
+def _finding(claim: Claim, name: str, values: list[float], others: list[float], is_fair: bool) -> Finding:
     difference = paired_difference(values, others, generator=np.random.default_rng(0))
     low, high = difference.low, difference.high
     holds, refutes = {
@@ -278,4 +314,4 @@ def _finding(claim: Claim, name: str, values: list[float], others: list[float]) 
         Expects.NO_WORSE: (low > -MARGIN, high < -MARGIN),
     }[claim.expects]
     enough = len(values) >= ENOUGH_SEEDS
-    return Finding(name, difference, enough and bool(holds), enough and bool(refutes))
+    return Finding(name, difference, enough and bool(holds), enough and bool(refutes), is_fair)

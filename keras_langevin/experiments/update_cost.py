@@ -14,11 +14,9 @@ ARMS = ("parent", "langevin")
 
 
 def make_optimizer(arm: str, **langevin_arguments) -> keras.optimizers.Optimizer:
-    """Adam (`"parent"`), or L-Adam of the same ε."""
-    arguments = {"learning_rate": 1e-3, "epsilon": 1e-6}
-    if arm == "parent":
-        return keras.optimizers.Adam(**arguments)
-    return LAdam(**arguments, sigma=1e-3, seed=0, **langevin_arguments)
+    """L-Adam (`"langevin"`), or the same without noise (`"parent"`)."""
+    optimizer = LAdam(1e-3, sigma=1e-3, seed=0, **langevin_arguments)
+    return optimizer.without_noise() if arm == "parent" else optimizer
 
 
 @dataclass(frozen=True)

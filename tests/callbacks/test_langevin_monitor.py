@@ -12,7 +12,7 @@ from keras import ops
 from keras_langevin import LSGD, SGHMC, LAdam, LangevinMonitor
 from keras_langevin.callbacks.measurement import ALL, NAMES
 from tests.callbacks.models import EXECUTIONS, LAYERS, eager_model, examples, fit, policy, small_model, weights_of
-from tests.optimizers.cases import BACKEND, CASES, KINDS, case_name, of_each_kind
+from tests.optimizers.cases import BACKEND, CONTRACT_CASES, KINDS, case_name, of_each_kind
 
 EPOCHS, STEPS, SIGMA = 3, 4, 0.02
 EVERY_OPTION = [
@@ -22,7 +22,7 @@ EVERY_OPTION = [
         id=f"{case_name(case)}-{name}",
         marks=[pytest.mark.slow] * (case.langevin not in KINDS or name not in ("default", "momentum")),
     )
-    for case in CASES
+    for case in CONTRACT_CASES
     for name, options in ({"default": {}} | case.options).items()
 ]
 # Of several steps at once: with momentum, and with slots that tell the gradient.

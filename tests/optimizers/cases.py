@@ -46,6 +46,32 @@ def rmsprop(gradients, rho=0.9, epsilon=1e-6, centered=False, **_) -> Iterator[n
         yield 1 / np.sqrt(velocity - (average**2 if centered else 0) + epsilon)
 
 
+def rmsprop_outside(gradients, rho=0.9, epsilon=1e-6, centered=False, **_) -> Iterator[np.ndarray]:
+    velocity = average = np.zeros_like(gradients[0])
+    for gradient in gradients:
+        velocity = rho * velocity + (1 - rho) * gradient**2
+        average = rho * average + (1 - rho) * gradient
+        yield 1 / (np.sqrt(velocity - (average**2 if centered else 0)) + epsilon)
+
+
+class RMSpropOutside(keras.optimizers.RMSprop):
+    """What L-RMSprop with ε outside the root is without noise, written the slow way; Keras has no such optimizer."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        v = self.rho * self._velocities[index] + (1 - self.rho) * ops.square(gradient)
+        self.assign(self._velocities[index], v)
+        if self.centered:
+            mean = self.rho * self._average_gradients[index] + (1 - self.rho) * gradient
+            self.assign(self._average_gradients[index], mean)
+            v = ops.maximum(v - ops.square(mean), 0.0)
+        step = ops.cast(learning_rate, v.dtype) * gradient / (ops.sqrt(v) + self.epsilon)
+        if self.momentum:
+            step = self.momentum * self._momentums[index] + step
+            self.assign(self._momentums[index], step)
+        self.assign_sub(variable, step)
+
+
 def adadelta(gradients, rho=0.95, epsilon=1e-6, **_) -> Iterator[np.ndarray]:
     accumulated_gradient = accumulated_step = np.zeros_like(gradients[0])
     for gradient in gradients:
@@ -79,6 +105,8 @@ class Case:
         own_arguments: the names of those of its arguments that neither the parent nor every Langevin optimizer has.
         of_parent: its options -> those of the parent that takes the same step.
         kept: its options -> the share of an update's noise that comes again in the next.
+        arguments: what `langevin` is always called with.
+        name: where it is not the class's.
     """
 
     langevin: type[keras.optimizers.Optimizer]
@@ -90,9 +118,11 @@ class Case:
     own_arguments: tuple[str, ...] = ()
     of_parent: Callable[[dict], dict] = dict
     kept: Callable[..., float] = lambda **_: 0.0
+    arguments: dict = field(default_factory=dict)
+    name: str = ""
 
     def make(self, **arguments) -> keras.optimizers.Optimizer:
-        return self.langevin(**{"learning_rate": self.learning_rate} | arguments)
+        return self.langevin(**{"learning_rate": self.learning_rate} | self.arguments | arguments)
 
     def make_parent(self, **arguments) -> keras.optimizers.Optimizer:
         return self.parent(**{"learning_rate": self.learning_rate} | self.parent_arguments | self.of_parent(arguments))
@@ -147,15 +177,33 @@ CASES = [
         keras.optimizers.RMSprop,
         rmsprop,
         options={"momentum": {"momentum": 0.9}, "centered": {"centered": True}},
-        own_arguments=("gamma_correction",),
+        own_arguments=("gamma_correction", "epsilon_inside_sqrt"),
     ),
     Case(LAdadelta, keras.optimizers.Adadelta, adadelta, learning_rate=1.0),
     Case(LAdagrad, keras.optimizers.Adagrad, adagrad),
 ]
 
 
+# The second formula of a class; the contract runs over it too.
+CONTRACT_CASES = [
+    *CASES,
+    Case(
+        LRMSprop,
+        RMSpropOutside,
+        rmsprop_outside,
+        options={
+            "momentum": {"momentum": 0.9},
+            "centered": {"centered": True},
+            "both": {"momentum": 0.9, "centered": True},
+        },
+        arguments={"epsilon_inside_sqrt": False},
+        name="LRMSprop, ε outside",
+    ),
+]
+
+
 def case_name(case: Case) -> str:
-    return case.langevin.__name__
+    return case.name or case.langevin.__name__
 
 
 # Options that every Keras optimizer takes.
@@ -279,7 +327,7 @@ def of_each_kind(kinds=KINDS) -> list:
     """
     return [
         pytest.param(case, id=case_name(case), marks=[pytest.mark.slow] * (case.langevin not in kinds))
-        for case in CASES
+        for case in CONTRACT_CASES
     ]
 
 

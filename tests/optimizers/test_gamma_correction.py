@@ -19,6 +19,7 @@ from tests.optimizers.cases import (
     make_variables,
     normals,
     rmsprop,
+    rmsprop_outside,
     train,
     values,
 )
@@ -29,6 +30,7 @@ SIGMA, SEED = 0.5, 2**40 + 3
 # Each optimizer that offers it: the class, what it needs besides, the name of ρ, P in NumPy.
 OFFERED = {
     "LRMSprop": (LRMSprop, {}, "rho", rmsprop),
+    "LRMSprop, ε outside": (LRMSprop, {"epsilon_inside_sqrt": False}, "rho", rmsprop_outside),
     "LAdam": (LAdam, {"beta_1": 0.0}, "beta_2", adam),
 }
 every_offer = pytest.mark.parametrize("offer", OFFERED)
@@ -60,6 +62,8 @@ def reference(offer, gradients, draws, rate, decay_rate, epsilon):
     ):
         if offer == "LAdam":
             before = np.sqrt(1 - decay_rate**t) / (np.sqrt(velocity) + epsilon)
+        elif "outside" in offer:
+            before = 1 / (np.sqrt(velocity) + epsilon)
         else:
             before = 1 / np.sqrt(velocity + epsilon)
         velocity = decay_rate * velocity + (1 - decay_rate) * g**2

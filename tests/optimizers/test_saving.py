@@ -15,6 +15,7 @@ from keras_langevin import LSGD, LAdam, LogSchedule, LRMSprop, describe
 from tests.optimizers.cases import (
     BACKEND,
     CASES,
+    CONTRACT_CASES,
     argument_name,
     case_name,
     is_second,
@@ -27,7 +28,7 @@ from tests.optimizers.cases import (
 )
 from tests.quick import JIT_COMPILE
 
-every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+every_case = pytest.mark.parametrize("case", CONTRACT_CASES, ids=case_name)
 
 SCHEDULES = {
     "LogSchedule": LogSchedule(0.5, decay=0.1),

@@ -9,6 +9,9 @@ from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.report.runs import Run
 from keras_langevin.experiments.tuning import Search
 
+# An entry in the configuration of the first records, in which the arms with noise and those without had another ε.
+UNEQUAL_EPSILON = "unequal_epsilon"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -52,6 +55,11 @@ class Cell:
         parents = [other for other in self.arms if other.optimizer == arm.parent]
         silent = [other for other in self.arms if other.optimizer == arm.optimizer and other.layers == 0 != arm.layers]
         return next(iter(parents + silent), None)
+
+    def is_fair(self, arm: Arm, other: Arm) -> bool:
+        """Whether the two have equal ε."""
+        differ = UNEQUAL_EPSILON in self.settings and arm.is_noisy != other.is_noisy
+        return not (differ and "epsilon" in arm.arguments())
 
     @property
     def family_and_depth(self) -> tuple[str, int | None]:

@@ -1,7 +1,7 @@
 """What the results show, in sentences, and only that."""
 
 from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, ArmResult, CellResult, PairedResult
-from keras_langevin.experiments.report.cells import arm_key, shown_setting
+from keras_langevin.experiments.report.cells import UNEQUAL_EPSILON, arm_key, shown_setting
 from keras_langevin.experiments.report.depth import DepthGroup
 from keras_langevin.experiments.report.numbers import count, probability, signed
 from keras_langevin.experiments.statistics import chance_threshold, smallest_p_value
@@ -161,8 +161,14 @@ def _mark(pair: PairedResult) -> str:
 
 
 def settings_words(result: CellResult) -> str:
-    """The settings of a cell, in one line."""
+    """The settings of a cell, in one line; ε as it was, by default too, because in a deep net it decides."""
     settings = {key: value for key, value in result.cell.settings.items() if value != ""}
+    if UNEQUAL_EPSILON in settings:
+        del settings["epsilon"]
+    else:
+        values = {result.cell.comparison.arguments(arm).get("epsilon") for arm in result.cell.arms} - {None}
+        shown = " and ".join(f"{value:g}" for value in sorted(values))
+        settings["epsilon"] = f"{shown} with and without noise" if shown else "in none of the optimizers"
     return "; ".join(shown_setting(key, value) for key, value in settings.items())
 
 
