@@ -42,7 +42,8 @@ class LAdam(AdamPreconditioner, GammaCorrection, fused(keras.optimizers.Adam)):
         beta_1: float, decay rate of the first moment. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
         epsilon: ε, float, outside the root as in Keras. Defaults to `1e-6` (Keras's Adam: `1e-7`). It bounds P by 1/ε:
-            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε).
+            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε), at the start of training
+            (1 − β₂ᵗ)^¼ of that.
         amsgrad: bool. Defaults to `False`.
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
@@ -91,7 +92,8 @@ class LAdamW(AdamPreconditioner, fused(keras.optimizers.AdamW)):
         beta_1: float, decay rate of the first moment. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
         epsilon: ε, float, outside the root as in Keras. Defaults to `1e-6` (Keras's AdamW: `1e-7`). It bounds P by 1/ε:
-            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε).
+            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε), at the start of training
+            (1 − β₂ᵗ)^¼ of that.
         amsgrad: bool. Defaults to `False`.
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
