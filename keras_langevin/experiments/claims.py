@@ -150,6 +150,10 @@ CLAIMS = (
         *("ours, after Figure 1", "equal-epsilon", Expects.BETTER, _UNTUNED, ("dense-40",)),
     ),
     Claim(
+        "With less noise and a higher learning rate than by default, a very deep net gains with Adadelta too.",
+        *("ours, after Figure 1", "adadelta-rates", Expects.BETTER, ("ladadelta",), ("dense-30", "dense-40")),
+    ),
+    Claim(
         "Noise in the first 35 updates alone is enough for a gain.",
         *("ours, after Figure 1", "first-updates", Expects.BETTER, ("first-35-ladam",), ("dense-40",)),
     ),

@@ -236,6 +236,27 @@ PRESETS = {
             "epochs": _EPOCHS,
         },
     ),
+    "adadelta-rates": Preset(
+        title="Adadelta with less noise: dense-30 and dense-40 on MNIST",
+        mirrors="no figure: a control of Figure 1",
+        paper="γ = 0.1 and σ = 0.05.",
+        settings={
+            "model": "dense",
+            "dataset": "mnist",
+            "optimizers": _ALL[4:6],
+            "learning_rate": 0.316,
+            "sigma": 0.00834,
+        },
+        smoke=_SMOKE | {"depth": [5, 10]},
+        cpu={"depth": [30, 40], "epochs": 12, "seeds": 5},
+        full={"depth": [30, 40], "epochs": 12, "seeds": 10},
+        reasons={
+            "learning_rate": "what an earlier search chose for L-Adadelta with 30 layers, with its sigma; the default "
+            "rates are in `equal-epsilon`",
+            "seeds": _SEEDS,
+            "epochs": _EPOCHS,
+        },
+    ),
     "first-updates": Preset(
         title="Noise in the first updates alone, and larger initial kernels without noise: dense-40 on MNIST",
         mirrors="no figure: a control of Figure 1",
