@@ -162,8 +162,8 @@ def differences(runs: list[dict]) -> dict:
 def difference(runs: list[dict], one: tuple[str, str], other: tuple[str, str]) -> dict:
     """Of (method, score) one and the other."""
     values = [[run["results"][method][score] for run in runs] for method, score in (one, other)]
-    found = paired_difference(*values, generator=np.random.default_rng(0))
-    interval = [found.low, found.high] if len(runs) > 1 else None
+    found = paired_difference(*values)
+    interval = [found.low, found.high] if found.method else None
     return {"mean": found.mean, "interval": interval, "p_value": found.p_value}
 
 

@@ -18,8 +18,8 @@ def add(commands):
         "claims",
         help="say which claims of the paper the results on record bear out",
         description="Reads the results of `reproduce` and says of each claim of the paper, and of some of our own, "
-        "whether it holds: every, some or none of the differences that it is about have a 95%% interval where the "
-        "claim puts it. It trains nothing and needs no Keras.",
+        "whether it holds, by the 95%% intervals of the differences that it is about. It trains nothing and needs no "
+        "Keras.",
     )
     parser.add_argument("folder", metavar="DIR", help="where the presets' folders are: DIR/figure-1, DIR/table-1, ...")
     parser.add_argument(
@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
         table.add_row(f"{judgement.claim.text} ({judgement.claim.source})", found, judgement.verdict, end_section=True)
     console = Console()
     console.print(table, markup=False, highlight=False)
+    console.print(claims.RULE, markup=False, highlight=False)
     if options.page:
         _put(claims.text(judgements, options.folder), Path(options.page))
         console.print(f"  {options.page}", soft_wrap=True, highlight=False, markup=False)

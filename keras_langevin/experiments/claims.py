@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import numpy as np
-
 from keras_langevin.experiments import paper, report
 from keras_langevin.experiments.arms import Arm
 from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult, in_common
@@ -14,13 +12,24 @@ from keras_langevin.experiments.report.numbers import count, signed
 from keras_langevin.experiments.statistics import Difference, paired_difference
 
 MARGIN = 1.0  # percentage points: two optimizers that differ by less are called equally good
+RULE = (
+    "A difference bears a claim out where its 95% interval lies "
+    'above zero ("better", "gains", "grows", "helps", "is worth it"), '
+    f'within ±{MARGIN:g} point ("changes little") or above −{MARGIN:g} point ("no worse"). '
+    'Else it refutes the claim where the interval excludes zero: it lies below, for "changes little" on either side. '
+    "A claim holds where every difference bears it out, and holds partly where some do. "
+    "Where none does, it does not hold if one refutes it, and is not shown if none does. "
+    f"Fewer than {ENOUGH_SEEDS} seeds conclude nothing. "
+    "With six seeds or more the interval is that of Fisher's sign-flip test, with five that of Student's t test."
+)
 
 
 class Expects(StrEnum):
     """What a claim says of a mean difference in test accuracy.
 
-    It is borne out where the 95% interval lies above 0 (`BETTER`, `GROWS`), within ±1 point (`SAME`), or above −1 point
-    (`NO_WORSE`); refuted where the interval lies wholly on the other side; and open where it lies across.
+    It is borne out where the 95% interval lies above zero (`BETTER`, `GROWS`), within ±1 point (`SAME`), or above −1
+    point (`NO_WORSE`). Else it is refuted where the interval excludes zero: below it, or for `SAME` on either side.
+    Where the interval contains zero, it is open.
     """
 
     BETTER = "better"
@@ -30,8 +39,9 @@ class Expects(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Whether a claim holds: in every difference that it is about, in some, or in none. Where none bears it out and
-    none refutes it, it is not shown: more seeds may tell. A difference of arms with unequal ε counts for nothing."""
+    """Whether a claim holds: in every difference that it is about, or in some. Where none bears it out, it does not
+    hold if one refutes it, and is not shown if none does: more seeds may tell. A difference of arms with unequal ε
+    counts for nothing."""
 
     HOLDS = "holds"
     PARTLY = "holds partly"
@@ -247,13 +257,18 @@ def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgemen
 
 
 def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
-    """All claims as a table in Markdown, with the command that measures each.
+    """The rule and all claims as a table in Markdown, with the command that measures each.
 
     Args:
         judgements: what `judge` returned.
         folder: where the results are, for the commands.
     """
-    rows = ["| claim | found, in percentage points of test accuracy | verdict | command |", "| --- | --- | --- | --- |"]
+    rows = [
+        RULE,
+        "",
+        "| claim | found, in percentage points of test accuracy | verdict | command |",
+        "| --- | --- | --- | --- |",
+    ]
     for judgement in judgements:
         claim = judgement.claim
         found = "<br>".join(map(str, judgement.findings)) or "-"
@@ -309,13 +324,13 @@ def _gain(result: CellResult, arm: Arm, other: Arm) -> dict[int, float]:
 
 
 def _finding(claim: Claim, name: str, values: list[float], others: list[float], is_fair: bool) -> Finding:
-    difference = paired_difference(values, others, generator=np.random.default_rng(0))
+    difference = paired_difference(values, others)
     low, high = difference.low, difference.high
     holds, refutes = {
         Expects.BETTER: (low > 0, high < 0),
         Expects.GROWS: (low > 0, high < 0),
-        Expects.SAME: (low > -MARGIN and high < MARGIN, high < -MARGIN or low > MARGIN),
-        Expects.NO_WORSE: (low > -MARGIN, high < -MARGIN),
+        Expects.SAME: (low > -MARGIN and high < MARGIN, high < 0 or low > 0),
+        Expects.NO_WORSE: (low > -MARGIN, high < 0),
     }[claim.expects]
     enough = len(values) >= ENOUGH_SEEDS
-    return Finding(name, difference, enough and bool(holds), enough and bool(refutes), is_fair)
+    return Finding(name, difference, enough and holds, enough and refutes and not holds, is_fair)

@@ -77,7 +77,7 @@ class Results:
 
     @property
     def intervals(self) -> dict[str, Interval]:
-        """By name, the 95% bootstrap interval of the mean difference."""
+        """By name, the 95% interval of the mean difference."""
         return {pair.name: (pair.difference.low, pair.difference.high) for pair in self._single.pairs}
 
     @property
@@ -88,7 +88,7 @@ class Results:
 
     @property
     def intervals_by_depth(self) -> dict[str, dict[int, Interval]]:
-        """By name and depth, the 95% bootstrap interval of the mean difference."""
+        """By name and depth, the 95% interval of the mean difference."""
         series = self._by_depth.series
         return {
             name: {d: (pair.difference.low, pair.difference.high) for d, pair in pairs.items()}

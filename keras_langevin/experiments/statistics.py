@@ -1,13 +1,14 @@
 """Statistics over seeds: arrays in, numbers out."""
 
-import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
 
-# Differences are rounded to so many decimals, so that equal ones, apart from the last bit, are ties to Wilcoxon's test.
+# Differences and their means are rounded to so many decimals, so that values that are equal but for the last bit tie.
 _DECIMALS = 9
+_EXACT_SEEDS = 16  # up to so many seeds all flips of signs are tried
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Difference:
     Attributes:
         values: array of shape `(num_seeds,)`, treatment minus parent for each seed.
         mean: float.
-        low, high: floats, the ends of the bootstrap interval of the mean; NaN with fewer than two seeds.
-        method: str, how the interval was made: `"BCa"`, `"percentile"`, or `""` for none.
-        p_value: float, of `signed_rank_p_value`.
+        low, high: floats, the ends of the interval of the mean; NaN without one.
+        method: str, how interval and p were made: `"sign flips"`, `"Student's t"`, or `""` for no interval.
+        p_value: float, two-sided.
     """
 
     values: np.ndarray
@@ -45,8 +46,8 @@ class Difference:
     p_value: float
 
     @property
-    def holds_zero(self) -> bool:
-        """Whether the interval holds 0 (or there is none): then no difference has been shown."""
+    def contains_zero(self) -> bool:
+        """Whether the interval contains zero, or does not exist: then no difference has been shown."""
         return not (self.low > 0 or self.high < 0)
 
 
@@ -76,18 +77,23 @@ def summary(values) -> Summary:
     return Summary(len(values), *mean_and_std(values), float(np.median(values)))
 
 
-def paired_difference(treatment, parent, *, generator: np.random.Generator, confidence: float = 0.95) -> Difference:
-    """Treatment minus parent, seed by seed: the mean, its bootstrap interval, and a test.
+def paired_difference(treatment, parent, *, confidence: float = 0.95) -> Difference:
+    """Treatment minus parent, seed by seed: the mean, its interval, and the p-value of the test that it inverts.
 
-    The interval is of the mean of dᵢ = treatmentᵢ − parentᵢ, from 9999 resamples of the pairs: bias-corrected and
-    accelerated (BCa) where that is defined, percentile where it is not, as with two seeds or equal differences. With
-    few seeds it is too narrow: that all n differences have one sign, which is enough for it to leave 0 out, has
-    probability 2^(1 − n) where there is no effect, 25% with three seeds and 6% with five.
+    Interval and test are one rule: the 95% interval contains zero exactly where p > 0.05.
+
+    - Six seeds or more: Fisher's sign-flip test. Without an effect dᵢ = treatmentᵢ − parentᵢ is as likely as −dᵢ, so
+      p is the share of the 2ⁿ flips of signs whose mean is at least as far from 0. It assumes no normal law, and so
+      holds where an arm fails to train in some seeds. The interval has all centers that the test does not reject. Its
+      ends are means of subsets of the differences. Beyond 16 seeds the flips are 65,535 random ones, always the same.
+    - Two to five seeds: Student's t, for normal differences. The flips of five signs cannot give a p below 2/2⁵ = 0.06.
+      Equal differences have no spread to judge by: no interval, and p = 1.
+
+    Without an effect, a 95% interval excludes zero in at most 5% of the cases.
 
     Args:
         treatment: array of shape `(num_seeds,)`.
         parent: array of shape `(num_seeds,)`, in the same order of seeds.
-        generator: what draws the resamples; the same state gives the same interval.
         confidence: float in (0, 1). Defaults to `0.95`.
 
     Raises:
@@ -95,14 +101,15 @@ def paired_difference(treatment, parent, *, generator: np.random.Generator, conf
 
     Example:
 
-    >>> difference = paired_difference([3, 4, 5, 4, 6], [1, 1, 1, 1, 1], generator=np.random.default_rng(0))
-    >>> difference.mean, difference.low, difference.high, difference.method
-    (3.4, 2.6, 4.4, 'BCa')
-    >>> difference.p_value, difference.holds_zero
-    (0.0625, False)
+    >>> difference = paired_difference([3, 4, 5, 4, 6, 3], [1, 1, 1, 1, 1, 1])
+    >>> round(difference.mean, 2), difference.low, difference.high, difference.method
+    (3.17, 2.0, 5.0, 'sign flips')
+    >>> difference.p_value, difference.contains_zero
+    (0.03125, False)
 
     References:
-        Efron, *Better bootstrap confidence intervals*, JASA 82 (1987).
+        Fisher, *The Design of Experiments*, section 21 (1935).
+        Hartigan, *Using subsample values as typical values*, JASA 64 (1969), for the interval.
     """
     treatment, parent = np.asarray(treatment, float), np.asarray(parent, float)
     if treatment.shape != parent.shape or treatment.ndim != 1 or not treatment.size:
@@ -113,54 +120,37 @@ def paired_difference(treatment, parent, *, generator: np.random.Generator, conf
     values = np.round(treatment - parent, _DECIMALS)
     if not np.isfinite(values).all():
         raise ValueError(f"Differences must be finite. Received: {values.tolist()}. Leave out other seeds.")
-    interval = _bootstrap_interval(values, generator, confidence)
-    return Difference(values, float(values.mean()), *interval, signed_rank_p_value(values))
+    return Difference(values, float(values.mean()), *_interval_and_p_value(values, confidence))
 
 
-def _bootstrap_interval(values: np.ndarray, generator: np.random.Generator, confidence: float):
-    if len(values) < 2:
-        return float("nan"), float("nan"), ""
-    defined = len(values) > 2 and np.ptp(values) > 0
-    for method in ("BCa", "percentile") if defined else ("percentile",):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", (stats.DegenerateDataWarning, RuntimeWarning))
-            result = stats.bootstrap((values,), np.mean, confidence_level=confidence, method=method, rng=generator)
-        low, high = map(float, result.confidence_interval)
-        if np.isfinite([low, high]).all():
-            break
-    return low, high, method
+def _interval_and_p_value(values: np.ndarray, confidence: float) -> tuple[float, float, str, float]:
+    """Low, high, the method and p."""
+    n = len(values)
+    num_flips = 2 ** min(n, _EXACT_SEEDS)
+    place = int((1 - confidence) / 2 * num_flips)  # so many flips at either end are outside
+    if place:
+        # Flipping the signs of a subset brings the mean to the other side of a center just where the mean of that
+        # subset lies on the other side of it. So p counts subsets, and the subset means are the ends of the intervals.
+        means = np.sort(np.round(_subsets(n) @ values, _DECIMALS))
+        beyond = min(np.searchsorted(means, 0, "right"), len(means) - np.searchsorted(means, 0, "left"))
+        p_value = min(1.0, 2 * (1 + int(beyond)) / num_flips)
+        return float(means[place - 1]), float(means[-place]), "sign flips", p_value
+    if n < 2 or np.ptp(values) == 0:
+        return float("nan"), float("nan"), "", 1.0
+    result = stats.ttest_1samp(values, 0.0)
+    interval = result.confidence_interval(confidence)
+    return float(interval.low), float(interval.high), "Student's t", float(result.pvalue)
 
 
-def signed_rank_p_value(differences) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test that the differences are symmetric about 0.
-
-    Not a t test: where a parent fails to train in some seeds, the differences have two far modes, and nothing near a
-    normal law. The price is that n seeds cannot give a p below `smallest_p_value(n)`. Zero differences are left out,
-    as in Wilcoxon's own test. p is exact up to 13 seeds, up to 50 where there are neither ties nor zeros.
-
-    Args:
-        differences: array of shape `(num_seeds,)`.
-
-    Example:
-
-    >>> signed_rank_p_value([1.0, 2.0, 3.0, 4.0, 5.0])
-    0.0625
-    """
-    differences = np.asarray(differences, float)
-    if not differences.any():
-        return 1.0
-    return float(stats.wilcoxon(differences).pvalue)
-
-
-def smallest_p_value(num_seeds: int) -> float:
-    """The smallest two-sided p that Wilcoxon's signed-rank test can give: 2^(1 − n), all n differences of one sign.
-
-    Example:
-
-    >>> [smallest_p_value(n) for n in (1, 3, 5, 6, 10)]
-    [1.0, 0.25, 0.0625, 0.03125, 0.001953125]
-    """
-    return min(1.0, 2.0 ** (1 - num_seeds))
+@lru_cache(maxsize=4)
+def _subsets(n: int) -> np.ndarray:
+    """Rows that take the means of subsets of n values: of all that are not empty, or of 65,535 random ones."""
+    if n <= _EXACT_SEEDS:
+        chosen = np.arange(1, 2**n)[:, None] >> np.arange(n) & 1
+    else:
+        chosen = np.random.default_rng(0).integers(0, 2, (2**_EXACT_SEEDS - 1, n))
+        chosen[chosen.sum(axis=1) == 0] = 1
+    return chosen / chosen.sum(axis=1, keepdims=True)
 
 
 def holm(p_values) -> np.ndarray:

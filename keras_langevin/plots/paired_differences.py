@@ -26,7 +26,7 @@ def paired_differences(
 
         dᵢ = treatmentᵢ − parentᵢ for seed i,   mean = Σᵢ dᵢ / n
 
-    What is drawn is no conclusion: with few seeds an interval is too narrow, see `statistics.paired_difference`.
+    What is drawn is not a conclusion; for intervals and tests see `statistics.paired_difference`.
 
     Args:
         differences: dict from a name, `L-Adam − Adam`, to an array of shape `(num_seeds,)`.

@@ -58,7 +58,7 @@ def test_a_report_has_all_its_files(reported):
     for name in ("report.html", "report.md"):
         text = (out / name).read_text("utf-8")
         assert "Depth &lt;3&gt;" in text
-        assert "by depth: 0.00 at 3 (interval holds 0), +65.00 at 30 (3 seeds)." in text
+        assert "by depth: 0.00 at 3 (interval contains zero), +65.00 at 30 (3 seeds)." in text
     with open(out / "results.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 12
 

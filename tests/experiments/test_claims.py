@@ -6,7 +6,7 @@ import pytest
 
 from keras_langevin import cli
 from keras_langevin.experiments import paper
-from keras_langevin.experiments.claims import CLAIMS, Claim, Expects, Verdict, judge, text
+from keras_langevin.experiments.claims import CLAIMS, RULE, Claim, Expects, Verdict, judge, text
 from keras_langevin.experiments.config import Arm
 from keras_langevin.experiments.store import Store
 from tests.experiments.records import COMPARISON, record
@@ -48,6 +48,9 @@ def verdict(folder, expects, models=("dense-30",), against="", optimizers=("lada
         ((-2, 3, -2, 3, -2), Verdict.NOT_SHOWN, Verdict.NOT_SHOWN, Verdict.NOT_SHOWN),
         ((0.1, -0.1, 0.2, -0.2, 0), Verdict.NOT_SHOWN, Verdict.HOLDS, Verdict.HOLDS),
         ((-3, -2, -3, -2, -3), Verdict.NOT, Verdict.NOT, Verdict.NOT),
+        ((-1.5, -0.8, -1.1, -1.3, -0.7), Verdict.NOT, Verdict.NOT, Verdict.NOT),  # below zero, across the margin
+        ((-0.3, -0.2, -0.4, -0.3, -0.2), Verdict.NOT, Verdict.HOLDS, Verdict.HOLDS),  # below zero, within the margin
+        ((-1.5, 1.1, -0.8, 0.5, -0.7), Verdict.NOT_SHOWN, Verdict.NOT_SHOWN, Verdict.NOT_SHOWN),
         ((2, 3, 2, 3), Verdict.NOT_SHOWN, Verdict.NOT_SHOWN, Verdict.NOT_SHOWN),  # four seeds conclude nothing
     ],
 )
@@ -94,12 +97,14 @@ def test_two_optimizers_with_noise_are_compared_with_one_another(results):
 def test_the_table_has_each_claim_with_its_command(results):
     folder = results("dense-30", ladam=above(2, 3, 2, 3, 2))
     page = text(judge(folder), folder)
-    rows = page.splitlines()[2:]
+    rule, _, *rows = page.splitlines()
+    assert rule == RULE
+    rows = rows[2:]
     assert len(rows) == len(CLAIMS)
     for row, claim in zip(rows, CLAIMS, strict=True):
         assert row.startswith(f"| {claim.text} ({claim.source}) |")
         assert f"keras-langevin reproduce {claim.preset} --scale cpu --out" in row
-    assert "L-Adam − Adam, dense-30 on mnist: +2.40 [+2.00, +2.80], 5 seeds" in rows[1]
+    assert "L-Adam − Adam, dense-30 on mnist: +2.40 [+1.72, +3.08], 5 seeds" in rows[1]
     assert all("not measured" in row for row in rows[3:])
 
 
@@ -124,6 +129,8 @@ def test_the_command_shows_and_writes_the_table(results, tmp_path, capsys):
             page.write_text(before, "utf-8")
         assert cli.main(["claims", str(folder), "--page", str(page)]) == 0
         shown = capsys.readouterr().out
+        shown, _, rule = shown.partition("A difference bears a claim out")
+        assert "holds partly" in rule and "Fewer than 5 seeds conclude nothing." in rule
         assert "holds partly" not in shown and "not measured" in shown and "+2.40" in shown
         assert page.read_text("utf-8") == f"{after[0]}<!-- claims -->\n{table}\n<!-- end -->\n{after[1]}"
     page.write_text("# Title\n", "utf-8")

@@ -9,38 +9,97 @@ from keras_langevin.experiments.statistics import (
     holm,
     mean_and_std,
     paired_difference,
-    signed_rank_p_value,
-    smallest_p_value,
     stayed_at_chance,
     summary,
 )
 
 
-def difference(values):
-    return paired_difference(values, np.zeros(len(values)), generator=np.random.default_rng(0))
+def difference(values, confidence=0.95):
+    return paired_difference(values, np.zeros(len(values)), confidence=confidence)
 
 
-def bca_over_all_resamples(values):
-    """Efron's formulas over all n^n resamples, in place of 9999 that are drawn."""
-    values = np.asarray(values, float)
-    means = np.sort([np.mean(sample) for sample in itertools.product(values, repeat=len(values))])
-    mean = values.mean()
-    below = ((means < mean - 1e-12).mean() + (means <= mean + 1e-12).mean()) / 2
-    bias = stats.norm.ppf(below)
-    left_out = np.array([np.delete(values, index).mean() for index in range(len(values))])
-    spread = left_out.mean() - left_out
-    acceleration = (spread**3).sum() / (6 * (spread**2).sum() ** 1.5)
-    normal = stats.norm.ppf([0.025, 0.975])
-    levels = stats.norm.cdf(bias + (bias + normal) / (1 - acceleration * (bias + normal)))
-    return np.quantile(means, levels)
+def sign_flip_p_value(values, center=0.0):
+    """The test by its definition: the share of all flips of signs whose mean is at least as far from the center."""
+    values = np.asarray(values) - center
+    means = [np.mean(values * signs) for signs in itertools.product((-1, 1), repeat=len(values))]
+    return np.mean(np.abs(means) >= abs(values.mean()) - 1e-9)
 
 
-@pytest.mark.parametrize("values", [[0.5, 1.0, 2.0, 4.0, 0.2], [-1.0, 0.3, 0.1, 0.6, 9.0], [3.0, 1.0, 2.0, 2.5, 2.2]])
-def test_the_interval_is_the_bca_bootstrap(values):
+def normal(generator, n):
+    return generator.normal(size=n)
+
+
+def failing(generator, n):
+    """Either arm fails in one of ten runs, by 80 points."""
+    return generator.normal(size=n) + 80 * ((generator.random(n) < 0.1) * 1.0 - (generator.random(n) < 0.1))
+
+
+@pytest.mark.parametrize("draw", [normal, failing])
+@pytest.mark.parametrize("num_seeds", [5, 6, 8, 10, 15, 20])
+def test_better_or_worse_is_said_in_at_most_five_percent_of_the_cases_without_an_effect(num_seeds, draw):
+    generator, times = np.random.default_rng(num_seeds), 2000 if num_seeds <= 10 else 500
+    wrong = sum(not difference(draw(generator, num_seeds)).contains_zero for _ in range(times))
+    assert stats.binomtest(wrong, times, 0.05, alternative="greater").pvalue > 0.01
+
+
+@pytest.mark.parametrize("num_seeds", [5, 6, 10, 20])
+def test_an_effect_of_twice_the_spread_is_found(num_seeds):
+    generator = np.random.default_rng(0)
+    found = sum(difference(2 + normal(generator, num_seeds)).low > 0 for _ in range(200))
+    assert found >= {5: 150, 6: 140}.get(num_seeds, 198)
+
+
+@pytest.mark.parametrize("num_seeds", [6, 10, 20])
+def test_gains_of_one_sign_are_concluded_also_where_the_parent_fails_in_some(num_seeds):
+    gains = np.linspace(0.1, 0.5, num_seeds)
+    gains[-2:] = 80.0
+    assert difference(gains).low > 0 and difference(-gains).high < 0
+    assert difference(gains).p_value < 0.05
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.4, -0.1, 0.7, 1.1, -0.3, 2.0, 0.9],
+        [1.0, 1.0, -1.0, 2.0, 2.0, 3.0],  # ties
+        [0.0, 1.0, 2.0, 0.0, -3.0, 4.0, 5.0],  # zeros
+        [80.0, 79.0, 0.1, -0.2, 0.3, -0.1, 81.0, 0.2],  # a parent that fails in three seeds
+        [-0.5] * 8,
+        [0.0] * 6,
+    ],
+)
+def test_p_is_that_of_all_flips_and_the_interval_has_what_it_does_not_reject(values):
     found = difference(values)
-    assert found.method == "BCa"
-    tolerance = 0.03 * np.ptp(values)  # 9999 resamples of 3125
-    np.testing.assert_allclose([found.low, found.high], bca_over_all_resamples(values), atol=tolerance)
+    assert found.method == "sign flips"
+    assert found.p_value == pytest.approx(sign_flip_p_value(values))
+    assert found.low <= found.mean <= found.high
+    width = found.high - found.low
+    for inside in (found.low, found.high, (found.low + found.high) / 2):
+        assert sign_flip_p_value(values, inside) > 0.05
+    for outside in (found.low - 0.01 * width - 1e-6, found.high + 0.01 * width + 1e-6):
+        assert sign_flip_p_value(values, outside) <= 0.05
+
+
+@pytest.mark.parametrize("num_seeds", [3, 5, 6, 7, 12, 20])
+def test_the_interval_excludes_zero_exactly_where_p_is_at_most_five_percent(num_seeds):
+    generator = np.random.default_rng(1)
+    for _ in range(200 if num_seeds < 20 else 50):
+        found = difference(np.round(generator.normal(0.7, 1, num_seeds), 1))
+        assert found.contains_zero == (found.p_value > 0.05)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.5], [0.5, 1.0, 2.0, 4.0, 0.2]])
+def test_with_five_seeds_or_fewer_it_is_student_s(values):
+    found, expected = difference(values), stats.ttest_1samp(values, 0)
+    assert found.method == "Student's t"
+    np.testing.assert_allclose([found.low, found.high], expected.confidence_interval(0.95))
+    assert found.p_value == pytest.approx(expected.pvalue)
+
+
+def test_a_smaller_confidence_is_a_narrower_interval():
+    values = [0.5, 1.0, 2.0, 4.0, 0.2]
+    other = difference(values, confidence=0.8)
+    assert other.method == "sign flips" and other.low > difference(values).low and other.high < difference(values).high
 
 
 def test_the_interval_of_many_seeds_is_near_student_s():
@@ -51,36 +110,30 @@ def test_the_interval_of_many_seeds_is_near_student_s():
     assert found.mean == pytest.approx(values.mean())
 
 
-@pytest.mark.parametrize(
-    ("values", "low", "high"), [([1.0, 3.0], 1.0, 3.0), ([2.0, 2.0, 2.0, 2.0], 2.0, 2.0), ([0.0] * 5, 0.0, 0.0)]
-)
-def test_where_bca_is_not_defined_the_interval_is_by_percentile(values, low, high):
-    found = difference(values)
-    assert (found.method, found.low, found.high) == ("percentile", low, high)
+@pytest.mark.parametrize("num_seeds", [10, 20])
+def test_swapping_the_two_turns_the_interval_round(num_seeds):
+    values = np.random.default_rng(2).normal(1, 2, num_seeds)
+    found, other = difference(values), difference(-values)
+    assert (found.low, found.high, found.p_value) == (-other.high, -other.low, other.p_value)
 
 
-def test_the_interval_is_a_function_of_the_values_and_the_generator_s_state():
-    values = [0.5, 1.0, 2.0, 4.0, 0.2]
-    assert (difference(values).low, difference(values).high) == (difference(values).low, difference(values).high)
-    other = paired_difference(values, [0] * 5, generator=np.random.default_rng(1), confidence=0.8)
-    assert other.low > difference(values).low and other.high < difference(values).high
-
-
-def test_an_interval_that_holds_zero_says_so():
-    assert difference([1.0, -1.0, 0.5]).holds_zero
-    assert not difference([1.0, 1.1, 0.9]).holds_zero
-    assert not difference([-1.0, -1.1, -0.9]).holds_zero
-    assert difference([0.0, 0.0, 0.0]).holds_zero
+def test_an_interval_that_contains_zero_says_so():
+    assert difference([1.0, -1.0, 0.5]).contains_zero
+    assert not difference([1.0, 1.1, 0.9]).contains_zero
+    assert not difference([-1.0, -1.1, -0.9]).contains_zero
+    assert difference([0.0] * 10).contains_zero
 
 
 def test_pairs_are_by_position():
-    found = paired_difference([3.0, 1.0], [1.0, 2.0], generator=np.random.default_rng(0))
+    found = paired_difference([3.0, 1.0], [1.0, 2.0])
     assert found.values.tolist() == [2.0, -1.0] and found.mean == 0.5
 
 
-def test_one_seed_has_no_interval():
-    found = difference([1.0])
-    assert found.mean == 1 and np.isnan(found.low) and found.method == "" and found.holds_zero and found.p_value == 1
+@pytest.mark.parametrize("values", [[1.0], [2.0, 2.0, 2.0], [0.0] * 5, [1.0] * 5])
+def test_without_a_spread_few_seeds_have_no_interval(values):
+    found = difference(values)
+    assert found.mean == values[0] and np.isnan([found.low, found.high]).all()
+    assert found.method == "" and found.contains_zero and found.p_value == 1
     assert np.isnan(mean_and_std([1.0])[1])
 
 
@@ -89,46 +142,13 @@ def test_one_seed_has_no_interval():
 )
 def test_what_cannot_be_paired_is_an_error(treatment, parent):
     with pytest.raises(ValueError, match="Received"):
-        paired_difference(treatment, parent, generator=np.random.default_rng(0))
-
-
-def signed_rank_by_all_signs(values):
-    """The test by its definition: the sum of ranks of positive differences over all 2^n choices of signs."""
-    values = np.array([value for value in values if value])
-    ranks = stats.rankdata(np.abs(values))
-    centre = ranks.sum() / 2
-    observed = abs(ranks[values > 0].sum() - centre)
-    sums = [np.dot(ranks, signs) for signs in itertools.product((0, 1), repeat=len(values))]
-    return np.mean([abs(total - centre) >= observed - 1e-9 for total in sums])
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [1.0, 2.0, 3.0, 4.0, 5.0],
-        [0.4, -0.1, 0.7, 1.1, -0.3, 2.0, 0.9],
-        [1.0, 1.0, -1.0, 2.0, 2.0, 3.0],  # ties
-        [0.0, 1.0, 2.0, 0.0, -3.0, 4.0, 5.0],  # zeros
-        [-0.5] * 8,
-    ],
-)
-def test_p_is_that_of_all_signs(values):
-    assert signed_rank_p_value(values) == pytest.approx(signed_rank_by_all_signs(values))
-
-
-def test_p_without_any_difference_is_one():
-    assert signed_rank_p_value([0.0, 0.0, 0.0]) == 1
-
-
-@pytest.mark.parametrize("num_seeds", range(1, 11))
-def test_no_p_is_smaller_than_the_smallest(num_seeds):
-    assert signed_rank_p_value(np.arange(1.0, num_seeds + 1)) == pytest.approx(smallest_p_value(num_seeds))
+        paired_difference(treatment, parent)
 
 
 def test_differences_that_are_equal_but_for_rounding_are_ties():
     """0.9 − 0.8 and 0.4 − 0.3 differ in the last bit."""
-    found = paired_difference([0.9, 0.4, 0.1], [0.8, 0.3, 0.2], generator=np.random.default_rng(0))
-    assert found.values.tolist() == [0.1, 0.1, -0.1] and found.p_value == 1
+    found = paired_difference([0.9, 0.4, 0.1] * 2, [0.8, 0.3, 0.2] * 2)
+    assert found.values.tolist() == [0.1, 0.1, -0.1] * 2 and found.p_value == sign_flip_p_value(found.values)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from keras_langevin.experiments.config import Arm
 from keras_langevin.experiments.report.cells import Cell, titles
 from keras_langevin.experiments.report.runs import Run
 from keras_langevin.experiments.statistics import Difference, Summary, holm, paired_difference, summary
 
-# Fewer seeds conclude nothing: all differences of four have one sign in one case of eight without any effect.
+# Fewer seeds conclude nothing: their interval takes a normal law for granted, which four values cannot make plausible.
 ENOUGH_SEEDS = 5
 
 
@@ -59,6 +57,7 @@ class PairedResult:
         diverged: tuple of bool, for each of these seeds whether a run of the pair diverged.
         difference: the values, mean, interval and p.
         holm_p_value: float, p by Holm's correction over all differences of the report.
+        is_fair: bool, whether both have the same ε.
     """
 
     label: str
@@ -67,6 +66,7 @@ class PairedResult:
     diverged: tuple[bool, ...]
     difference: Difference
     holm_p_value: float = float("nan")
+    is_fair: bool = True
 
     @property
     def enough_seeds(self) -> bool:
@@ -97,8 +97,6 @@ class CellResult:
 
 def analyse(cells: list[Cell]) -> list[CellResult]:
     """The numbers of a report; Holm's family is all differences of all cells.
-
-    Each interval has a generator of its own, from the same seed: it is the same whatever else is in the report.
 
     Args:
         cells: what `collect` returned.
@@ -133,10 +131,11 @@ def _pairs(cell: Cell):
         own, others = in_common(cell, arm, parent)
         if own:
             accuracies = ([100 * run.test_accuracy for run in runs] for runs in (own, others))
-            difference = paired_difference(*accuracies, generator=np.random.default_rng(0))
+            difference = paired_difference(*accuracies)
             seeds = tuple(run.seed for run in own)
             diverged = tuple("diverged" in (run.status, other.status) for run, other in zip(own, others, strict=True))
-            yield PairedResult(cell.label(arm), cell.label(parent), seeds, diverged, difference)
+            is_fair = cell.is_fair(arm, parent)
+            yield PairedResult(cell.label(arm), cell.label(parent), seeds, diverged, difference, is_fair=is_fair)
 
 
 def in_common(cell: Cell, arm: Arm, other: Arm) -> tuple[list[Run], list[Run]]:

@@ -14,7 +14,7 @@ _RUN = (
 )  # fmt: skip
 _DIFFERENCE = (
     "optimizer", "parent", "num_seeds", "mean", "low", "high", "interval", "p_value", "holm_p_value",
-    "holds_zero", "seeds", "values",
+    "contains_zero", "seeds", "values",
 )  # fmt: skip
 
 
@@ -57,7 +57,7 @@ def write_differences(file: TextIO, results: list[CellResult]):
                     "interval": difference.method,
                     "p_value": difference.p_value,
                     "holm_p_value": pair.holm_p_value,
-                    "holds_zero": difference.holds_zero,
+                    "contains_zero": difference.contains_zero,
                     "seeds": " ".join(map(str, pair.seeds)),
                     "values": " ".join(map(repr, difference.values.tolist())),
                 }

@@ -50,9 +50,9 @@ def latex(results: list[CellResult]) -> str:
             lines.append(rf"\multicolumn{{{len(heads)}}}{{@{{}}l}}{{\quad\scriptsize {below}}} \\")
     caption = (
         "Test accuracy in percent: mean ± standard deviation over seeds, median, every seed's value (* diverged). "
-        "Difference: to the parent without noise on equal seeds, in percentage points, with the 95% bootstrap interval "
-        "of the mean; p by Wilcoxon's signed-rank test, and by Holm's correction over "
-        f"{count(num_differences, 'difference')}."
+        "Difference: to the parent without noise on equal seeds, in percentage points, with the 95% interval "
+        "of the mean; p by the sign-flip test (with five seeds or fewer Student's t test), and by Holm's correction "
+        f"over {count(num_differences, 'difference')}."
     )
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{escaped(caption)}}}", r"\end{table}"]
     return "\n".join(lines) + "\n"

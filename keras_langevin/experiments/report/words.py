@@ -4,14 +4,14 @@ from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, ArmResult, 
 from keras_langevin.experiments.report.cells import UNEQUAL_EPSILON, arm_key, shown_setting
 from keras_langevin.experiments.report.depth import DepthGroup
 from keras_langevin.experiments.report.numbers import count, probability, signed
-from keras_langevin.experiments.statistics import chance_threshold, smallest_p_value
+from keras_langevin.experiments.statistics import chance_threshold
 from keras_langevin.experiments.tuning import Search
 
 
 def about_setting(result: CellResult, num_differences: int) -> list[str]:
     """Sentences about one setting: how its runs ended, and what each difference shows.
 
-    "Better" and "worse" are said only where the interval leaves out 0, with enough seeds.
+    "Better" and "worse" are said only where the interval excludes zero, with enough seeds.
 
     Args:
         result: the numbers.
@@ -86,15 +86,18 @@ def about_difference(pair: PairedResult, num_differences: int) -> list[str]:
     """What one paired difference shows: two sentences, or one where there is no interval."""
     difference, seeds = pair.difference, count(len(pair.seeds), "seed")
     if not difference.method:
-        return [f"{pair.name}, test accuracy on equal seeds: {signed(difference.mean)} points in the one seed."]
+        where = "in the one seed" if len(pair.seeds) == 1 else f"in each of {seeds}, without a spread to judge by"
+        return [f"{pair.name}, test accuracy on equal seeds: {signed(difference.mean)} points {where}."]
     figures = (
         f"{signed(difference.mean)} points of test accuracy on average over {seeds}, 95% interval "
-        f"{signed(difference.low)} to {signed(difference.high)} (bootstrap, {difference.method})"
+        f"{signed(difference.low)} to {signed(difference.high)} ({difference.method})"
     )
-    if difference.holds_zero:
-        first = f"{pair.name}: {figures}: it holds 0, so these seeds alone show no difference of the means."
+    if not pair.is_fair:
+        first = f"{pair.name}: {figures}: the two have unequal ε, so nothing is concluded from it."
+    elif difference.contains_zero:
+        first = f"{pair.name}: {figures}: it contains zero, so these seeds alone show no difference of the means."
     elif not pair.enough_seeds:
-        first = f"{pair.name}: {figures}: with fewer than {ENOUGH_SEEDS} seeds too narrow to conclude from."
+        first = f"{pair.name}: {figures}: fewer than {ENOUGH_SEEDS} seeds are too few to conclude from."
     else:
         order = "better" if difference.mean > 0 else "worse"
         first = f"{pair.label} is {order} than {pair.parent}: {figures}."
@@ -102,11 +105,10 @@ def about_difference(pair: PairedResult, num_differences: int) -> list[str]:
 
 
 def _about_p_value(pair: PairedResult, num_differences: int) -> str:
-    p_value, smallest = pair.difference.p_value, smallest_p_value(len(pair.seeds))
-    sentence = f"{pair.name}: Wilcoxon's signed-rank test gives p = {probability(p_value)}"
+    sentence = f"{pair.name}: p = {probability(pair.difference.p_value)} ({pair.difference.method})"
     if num_differences > 1:
         sentence += f", with Holm's correction over {num_differences} differences {probability(pair.holm_p_value)}"
-    return f"{sentence} (the smallest p that {count(len(pair.seeds), 'seed')} can give: {probability(smallest)})."
+    return f"{sentence}."
 
 
 def overview(results: list[CellResult]) -> list[str]:
@@ -129,16 +131,17 @@ def overview(results: list[CellResult]) -> list[str]:
         few = len(pairs) - len(enough)
         sentences.append(
             f"{count(len(pairs), 'difference')} to a parent without noise. With {ENOUGH_SEEDS} seeds or more: the 95% "
-            f"interval lies above 0 in {above}, below 0 in {below}, and holds 0 in {len(enough) - above - below}."
+            f"interval lies above zero in {above}, below zero in {below}, and contains zero in "
+            f"{len(enough) - above - below}."
             + (f" {few} with fewer seeds, from which nothing is concluded." if few else "")
         )
         significant, corrected = (
             sum(value < 0.05 for value in values)
-            for values in ([p.difference.p_value for p in pairs], [p.holm_p_value for p in pairs])
+            for values in ([p.difference.p_value for p in enough], [p.holm_p_value for p in enough])
         )
         sentences.append(
-            f"Wilcoxon's p is below 0.05 in {significant} of {count(len(pairs), 'difference')}; with Holm's correction "
-            f"in {corrected}."
+            f"Of those with {ENOUGH_SEEDS} seeds or more, p is below 0.05 in {significant}; with Holm's correction "
+            f"over {count(len(pairs), 'difference')} in {corrected}."
         )
     return sentences
 
@@ -155,8 +158,8 @@ def about_depth(group: DepthGroup) -> list[str]:
 def _mark(pair: PairedResult) -> str:
     if not pair.difference.method:
         return " (no interval)"
-    if pair.difference.holds_zero:
-        return " (interval holds 0)"
+    if pair.difference.contains_zero:
+        return " (interval contains zero)"
     return "" if pair.enough_seeds else f" ({len(pair.seeds)} seeds)"
 
 
@@ -182,10 +185,16 @@ def how_to_read(num_differences: int) -> list[str]:
         "accuracy, so in no mean and no difference).",
         "A difference is an optimizer's test accuracy minus that of its parent without noise, in percentage points, on "
         "equal seeds: equal initial weights and batches.",
-        "The 95% interval is of the mean difference, by bootstrap over seeds: 9999 resamples, BCa; percentile with two "
-        f"seeds or equal differences. Fewer than {ENOUGH_SEEDS} seeds make it too narrow to conclude from.",
-        "p is two-sided, of Wilcoxon's signed-rank test, which takes no normal law for granted. n seeds cannot give "
-        "one below 2^(1 − n): 0.0625 with 5 seeds, 0.0313 with 6, 0.00195 with 10.",
+        "p is two-sided. With six seeds or more it is that of Fisher's sign-flip test: the share of all flips of the "
+        "signs of the differences whose mean is at least as far from zero. That assumes no normal law, and holds also "
+        "where an optimizer fails in some seeds. n seeds cannot give a p below 2^(1 − n): 0.0313 with 6 seeds, 0.00195 "
+        "with 10. With two to five seeds, whose sign flips cannot reach 5%, p is that of Student's t test, for normal "
+        "differences.",
+        "The 95% interval is of the mean difference: all values that this test does not reject. So it excludes zero "
+        "exactly where p is at most 0.05, which without an effect happens in at most 5% of the cases.",
+        f'"Better" and "worse" are said where the interval excludes zero, with {ENOUGH_SEEDS} seeds or more. They '
+        "judge one difference alone: among twenty without an effect, one will look like that. Holm's correction guards "
+        "against it.",
         f"p (Holm) is adjusted by Holm's step-down correction over all {count(num_differences, 'difference')} of this "
         "report, as one family.",
         "Curves: a line is the mean over the seeds that finished, a band their range, a thin line one seed; a dashed "

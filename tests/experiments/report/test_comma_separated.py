@@ -47,7 +47,11 @@ def test_every_difference_is_a_line_with_its_seeds():
     for name in ("mean", "low", "high", "p_value"):
         assert float(line[name]) == getattr(difference, name)
     assert float(line["mean"]) == pytest.approx(np.mean([10, 10, 11]))
-    assert (line["interval"], line["holds_zero"], float(line["holm_p_value"])) == ("BCa", "False", 0.25)
+    assert (line["interval"], line["contains_zero"], float(line["holm_p_value"])) == (
+        "Student's t",
+        "False",
+        difference.p_value,
+    )
 
 
 def test_settings_of_all_cells_are_columns_under_names_of_their_own():

@@ -132,7 +132,7 @@ def test_table_and_words_are_in_the_report(write, results):
         "model dense-30; dataset digits",
     ):
         assert part in shown, part
-    assert "better" not in shown and "worse" not in shown
+    assert "is better than" not in shown and "is worse than" not in shown
 
 
 def test_each_of_several_settings_has_its_differences_on_a_scale_of_its_own(results):

@@ -30,14 +30,18 @@ def test_two_classes_have_a_level_of_their_own():
     assert "Adam: test accuracy below 75% (chance: 50%) in 1 of 2 seeds." in words(COMPARISON, records)
 
 
-def test_better_is_said_where_the_interval_leaves_out_zero():
+def test_better_is_said_where_the_interval_excludes_zero():
     first, second = words(FIVE, of_seeds([0.80, 0.81, 0.82, 0.80, 0.81], [0.90, 0.91, 0.93, 0.9, 0.92]), 4)[2:]
     assert first.startswith("L-Adam is better than Adam: +10.40 points of test accuracy on average over 5 seeds, 95% ")
-    assert "(bootstrap, BCa)." in first
-    assert second == (
-        "L-Adam − Adam: Wilcoxon's signed-rank test gives p = 0.0625, with Holm's correction over 4 differences 0.0625 "
-        "(the smallest p that 5 seeds can give: 0.0625)."
-    )
+    assert first.endswith("95% interval +9.72 to +11.08 (Student's t).")
+    assert second == "L-Adam − Adam: p = 1.84e-06 (Student's t), with Holm's correction over 4 differences 1.84e-06."
+
+
+def test_with_six_seeds_it_is_said_by_sign_flips():
+    six = Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=6)
+    first, second = words(six, of_seeds([0.1, 0.81, 0.82, 0.8, 0.81, 0.1], [0.9, 0.91, 0.93, 0.9, 0.92, 0.94]))[2:]
+    assert first.startswith("L-Adam is better than Adam: ") and first.endswith("(sign flips).")
+    assert second == "L-Adam − Adam: p = 0.0312 (sign flips)."
 
 
 def test_worse_is_said_as_plainly():
@@ -49,14 +53,18 @@ def test_worse_is_said_as_plainly():
 @pytest.mark.parametrize(
     ("adam", "ladam", "reason"),
     [
-        ([0.1, 0.9, 0.92, 0.91, 0.92], [0.91, 0.92, 0.93, 0.9, 0.9], "it holds 0, so these seeds alone show no"),
-        ([0.9, 0.9, 0.9, 0.9, 0.9], [0.9, 0.9, 0.9, 0.9, 0.9], "it holds 0"),
-        ([0.8, 0.81, 0.82, 0.8], [0.9, 0.91, 0.93, 0.9], "with fewer than 5 seeds too narrow to conclude from"),
-        ([0.1, 0.1], [0.9, 0.9], "with fewer than 5 seeds too narrow to conclude from"),
+        ([0.1, 0.9, 0.92, 0.91, 0.92], [0.91, 0.92, 0.93, 0.9, 0.9], "it contains zero, so these seeds alone show no"),
+        (
+            [0.9, 0.9, 0.9, 0.9, 0.9],
+            [0.9, 0.9, 0.9, 0.9, 0.9],
+            "0.00 points in each of 5 seeds, without a spread to judge by.",
+        ),
+        ([0.8, 0.81, 0.82, 0.8], [0.9, 0.91, 0.93, 0.9], "fewer than 5 seeds are too few to conclude from"),
+        ([0.1, 0.1], [0.9, 0.9], "+80.00 points in each of 2 seeds, without a spread to judge by."),
         ([0.1], [0.9], "+80.00 points in the one seed."),
     ],
 )
-def test_neither_better_nor_worse_without_an_interval_that_leaves_out_zero(adam, ladam, reason):
+def test_neither_better_nor_worse_without_an_interval_that_excludes_zero(adam, ladam, reason):
     sentences = words(FIVE, of_seeds(adam, ladam))
     assert any(reason in sentence for sentence in sentences)
     assert not any("better" in sentence or "worse" in sentence for sentence in sentences)
@@ -113,7 +121,7 @@ def test_the_overview_counts_runs_intervals_and_p_values():
     cells = [cell_of(six, clear), cell_of(Comparison(model="dense-3", epochs=3, optimizers=("adam", "ladam")), few)]
     assert overview(analyse(cells)) == [
         "2 settings, 18 runs on record: 17 finished (1 of them at chance level), 0 diverged, 1 ended with an error.",
-        "2 differences to a parent without noise. With 5 seeds or more: the 95% interval lies above 0 in 1, below 0 in "
-        "0, and holds 0 in 0. 1 with fewer seeds, from which nothing is concluded.",
-        "Wilcoxon's p is below 0.05 in 1 of 2 differences; with Holm's correction in 0.",
+        "2 differences to a parent without noise. With 5 seeds or more: the 95% interval lies above zero in 1, below "
+        "zero in 0, and contains zero in 0. 1 with fewer seeds, from which nothing is concluded.",
+        "Of those with 5 seeds or more, p is below 0.05 in 1; with Holm's correction over 2 differences in 0.",
     ]
