@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
         table.add_row(f"{judgement.claim.text} ({judgement.claim.source})", found, judgement.verdict, end_section=True)
     console = Console()
     console.print(table, markup=False, highlight=False)
-    console.print(claims.RULE, markup=False, highlight=False)
+    console.print(claims.RULE, markup=False, highlight=False, soft_wrap=True)
     if options.page:
         _put(claims.text(judgements, options.folder), Path(options.page))
         console.print(f"  {options.page}", soft_wrap=True, highlight=False, markup=False)
