@@ -16,8 +16,8 @@ class ReduceSigmaOnPlateau(SigmaCallback, keras.callbacks.ReduceLROnPlateau):
         σ ← max(factor · σ, min_sigma)   after `patience` epochs without an improvement of `monitor`
 
     What an improvement is, and the counts of `patience` and `cooldown`, are Keras's; the learning rate stays. The noise
-    level that an epoch had is in `logs["sigma"]`. A fit from epoch 0 starts with the σ that the optimizer had before the
-    callback lowered it; one from a later epoch resumes with the present one. In a `MultiOptimizer` it lowers the σ of
+    level that an epoch had is in `logs["sigma"]`. A fit from epoch 0 starts with the σ that the optimizer had before
+    the callback lowered it; one from a later epoch resumes with the present σ. In a `MultiOptimizer` it lowers the σ of
     each Langevin part, and `logs` have `"sigma_NAME"`.
 
     Args:

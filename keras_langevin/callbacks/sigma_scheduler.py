@@ -14,11 +14,12 @@ class SigmaScheduler(SigmaCallback):
 
         σ ← schedule(epoch, σ)
 
-    The noise level that an epoch had is in `logs["sigma"]` and thus in the history. A fit from epoch 0 starts with the σ
-    that the optimizer had before the callback; one from a later epoch resumes with the present one. Each Langevin part
-    of a `MultiOptimizer` has the schedule, from its own σ, and `logs["sigma_NAME"]`. It is the optimizer's variable that
+    The noise level that an epoch had is in `logs["sigma"]` and thus in the history. It is the optimizer's variable that
     is set: no new trace, also with `steps_per_execution`. For a level that changes within an epoch give the optimizer a
     `LearningRateSchedule` as its `sigma` instead.
+
+    A fit from epoch 0 starts with the σ that the optimizer had before the callback; one from a later epoch resumes with
+    the present σ. Each Langevin part of a `MultiOptimizer` has the schedule, from its own σ, and `logs["sigma_NAME"]`.
 
     Args:
         schedule: function of the epoch (int, from 0) and the present σ (float) that returns the σ of that epoch, a

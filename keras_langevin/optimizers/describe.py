@@ -55,8 +55,8 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
             wrapped in a `LossScaleOptimizer`, or be a `MultiOptimizer`. An optimizer without noise has no noisy layer.
 
     Returns:
-        A tuple of `LayerRow` (path, parameters, noisy, share), in the model's order, that prints as a table. A layer with weights that
-        get noise and others that do not (parts of a `MultiOptimizer` share it) has two rows.
+        A tuple of `LayerRow` (path, parameters, noisy, share), in the model's order, that prints as a table. A layer
+        whose weights get noise only in part (optimizers in a `MultiOptimizer` share it) has two rows.
 
     Raises:
         ValueError: the model has no weights yet, or no optimizer is given and the model is not compiled.

@@ -5,8 +5,8 @@
 - `MultiOptimizer` tells its Langevin parts which of them they are, so that parts of one seed have independent noise.
 - On JAX, `Model.compute_loss_and_updates` notes which weights the loss reaches. There the gradient of a weight that it
   does not reach is zeros, and not `None` as on TensorFlow and PyTorch.
-- `CallbackList` tells `LangevinMonitor` when a step begins and an epoch ends, after and before all other callbacks, which
-  may set the learning rate, or swap weights for their averages.
+- `CallbackList` tells `LangevinMonitor` when a step begins and an epoch ends, after and before all other callbacks,
+  which may set the learning rate, or swap weights for their averages.
 """
 
 import functools
@@ -70,8 +70,8 @@ class PassedOn:
             return AttributeError(f"{type(wrapper).__name__!r} object has no attribute {self.name!r}")
         return AttributeError(
             f"`{self.name}` of a `MultiOptimizer` must be read and set on each of its parts. Received: "
-            f"`optimizer.{self.name}{assigned}` with {len(found)} Langevin optimizers in it. Use `optimizer.optimizers`, "
-            f"as in `for part in optimizer.optimizers: part.{self.name}`."
+            f"`optimizer.{self.name}{assigned}` with {len(found)} Langevin optimizers in it. Use "
+            f"`optimizer.optimizers`, as in `for part in optimizer.optimizers: part.{self.name}`."
         )
 
 
