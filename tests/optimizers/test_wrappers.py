@@ -110,7 +110,7 @@ def test_of_several_parts_settings_are_refused(outer):
     assert [float(ops.convert_to_numpy(part.sigma)) for part in langevin_parts(optimizer)] == [0.25, 0.5]
 
 
-# --- parts of one seed --------------------------------------------------------------------------------------------------
+# --- parts of one seed ---------------------------------------------------------------------------------------------
 
 
 def draws_of(optimizer, tmp_path=None) -> list[np.ndarray]:
@@ -171,7 +171,7 @@ def test_the_first_langevin_part_has_the_noise_of_an_optimizer_by_itself():
     assert not among_others[0].any()
 
 
-# --- describe -----------------------------------------------------------------------------------------------------------
+# --- describe ------------------------------------------------------------------------------------------------------
 
 
 @needs_parts
