@@ -29,8 +29,13 @@ NAMES = {
     "keras.callbacks.Callback": ("_model",),
     "keras.callbacks.ReduceLROnPlateau": ("_is_improvement", "_set_monitor_op"),
 }
+if hasattr(keras.optimizers, "MultiOptimizer"):  # Keras 3.12 has none
+    NAMES["keras.optimizers.MultiOptimizer"] = ("_optimizer_map",)
 # Those of one backend alone.
-NAMES_ON = {"tensorflow": {"keras.Optimizer": ("_distribution_strategy",)}}
+NAMES_ON = {
+    "tensorflow": {"keras.Optimizer": ("_distribution_strategy",)},
+    "jax": {"keras.Model": ("compute_loss_and_updates",)},
+}
 
 
 def all_names() -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import itertools
 import re
 from collections.abc import Iterable
 
@@ -51,3 +52,19 @@ def unknown(kind: str, name: str, known: Iterable[str], also: Iterable[str] = ()
     near = difflib.get_close_matches(name.lower(), [*known, *also], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return ValueError(f"Unknown {kind} {name!r}.{hint} There are: {', '.join(known)}.")
+
+
+def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """The names, with a number where one comes again or is taken.
+
+    Example:
+
+    >>> distinct(["fc", "out", "fc"])
+    ['fc', 'out', 'fc (2)']
+    """
+    seen, found = set(taken), []
+    for name in names:
+        numbered = (f"{name} ({number})" for number in itertools.count(2))
+        found.append(next(each for each in itertools.chain([name], numbered) if each not in seen))
+        seen.add(found[-1])
+    return found

@@ -19,6 +19,21 @@ def innermost(optimizer):
     return optimizer
 
 
+def parts(optimizer) -> list:
+    """The optimizers that update the weights: those in a `MultiOptimizer`, or the one.
+
+    Example:
+
+    >>> import keras
+    >>> from keras_langevin.optimizers import LSGD
+    >>> optimizer = LSGD(0.1)
+    >>> parts(keras.optimizers.LossScaleOptimizer(optimizer)) == [optimizer]
+    True
+    """
+    optimizer = innermost(optimizer)
+    return list(getattr(optimizer, "optimizers", [optimizer]))
+
+
 def number(value) -> float:
     """A setting of an optimizer, be it a variable or a tensor, as a float.
 

@@ -1,34 +1,46 @@
 """What every callback of this package needs of a model: its Langevin optimizer, and a noise level that can be set."""
 
+from dataclasses import dataclass
+
 import keras
 
+from keras_langevin.names import distinct
 from keras_langevin.optimizers import Langevin
-from keras_langevin.reading import innermost
+from keras_langevin.optimizers.keras_classes import langevin_parts
+from keras_langevin.reading import innermost, number
 
 
 class LangevinCallback(keras.callbacks.Callback):
-    """A callback on the model's Langevin optimizer, which may be inside a `LossScaleOptimizer`."""
-
-    sets_sigma = False  # whether it sets the noise level as a number
+    """A callback on the model's Langevin optimizers: one, which may be inside a `LossScaleOptimizer`, or those that are
+    parts of a `MultiOptimizer`."""
 
     @property
-    def optimizer(self) -> Langevin:
-        """The Langevin optimizer.
+    def optimizers(self) -> list[Langevin]:
+        """The Langevin optimizers.
 
         Raises:
             ValueError: the model has none.
         """
-        return langevin_optimizer(self.model, type(self).__name__)
+        return langevin_optimizers(self.model, type(self).__name__)
+
+    @property
+    def optimizer(self) -> Langevin:
+        """The one Langevin optimizer.
+
+        Raises:
+            ValueError: the model has none, or several.
+        """
+        optimizers = self.optimizers
+        if len(optimizers) > 1:
+            raise ValueError(
+                f"`{type(self).__name__}` needs a model with one Langevin optimizer. Received a `MultiOptimizer` with "
+                f"{len(optimizers)} of them. Leave the callback out, or give those layers one optimizer."
+            )
+        return optimizers[0]
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        optimizer = self.optimizer
-        if self.sets_sigma and not isinstance(optimizer._sigma, keras.Variable):
-            raise ValueError(
-                f"`{type(self).__name__}` sets the noise level, so `sigma` must be a float. Received an optimizer "
-                f"whose sigma is {optimizer._sigma!r}. Create it with `{type(optimizer).__name__}(sigma=...)` and a "
-                "float, or leave the callback out."
-            )
+        self.optimizers  # noqa: B018 (raises)
 
     @classmethod
     def from_config(cls, config):
@@ -36,23 +48,90 @@ class LangevinCallback(keras.callbacks.Callback):
         return cls(**config)
 
 
-def langevin_optimizer(model, user: str) -> Langevin:
-    """The Langevin optimizer that trains `model`.
+class SigmaCallback(LangevinCallback):
+    """A callback that sets the noise level as a number.
+
+    A fit that begins with epoch 0 begins with the level that the optimizer had before the callback first set it, unless
+    somebody else has set another since; a fit that begins with a later epoch has what it finds. So the folds of a
+    cross-validation are alike, and a fit that is resumed has its level.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._levels: list[_Level] = []
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        for optimizer in self.optimizers:
+            if not isinstance(optimizer._sigma, keras.Variable):
+                raise ValueError(
+                    f"`{type(self).__name__}` sets the noise level, so `sigma` must be a float. Received an optimizer "
+                    f"whose sigma is {optimizer._sigma!r} (`CyclicalLangevin` leaves a schedule there, too). Compile "
+                    f"the model with a new optimizer, with `{type(optimizer).__name__}(sigma=...)` and a float, or "
+                    "leave the callback out."
+                )
+        self._is_begun = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._is_begun:
+            return
+        self._is_begun = True
+        previous = {id(level.optimizer): level for level in self._levels}
+        self._levels = []
+        for optimizer in self.optimizers:
+            level, now = previous.get(id(optimizer)), number(optimizer.sigma)
+            if level is None or (epoch == 0 and level.latest != now):
+                level = _Level(optimizer, now, now)
+            elif epoch == 0:
+                optimizer.sigma = level.initial
+            self._levels.append(level)
+
+    def set_sigma(self, values: list[float]):
+        """Sets the level of each of `optimizers`."""
+        for level, value in zip(self._levels, values, strict=True):
+            level.optimizer.sigma = value
+            level.latest = number(level.optimizer.sigma)
+
+    def sigmas(self) -> list[float]:
+        """The level of each of `optimizers`."""
+        return [number(optimizer.sigma) for optimizer in self.optimizers]
+
+    def log_sigma(self, logs):
+        """Puts the levels into `logs`: `"sigma"`, or of several optimizers `"sigma_NAME"` each, as Keras has learning
+        rates there."""
+        optimizers = self.optimizers
+        names = [f"sigma_{optimizer.name}" for optimizer in optimizers] if len(optimizers) > 1 else ["sigma"]
+        logs.update(zip(distinct(names), self.sigmas(), strict=True))
+
+
+@dataclass
+class _Level:
+    """The noise level of an optimizer: before the callback set it, and as it was set last."""
+
+    optimizer: Langevin
+    initial: float
+    latest: float
+
+
+def langevin_optimizers(model, user: str) -> list[Langevin]:
+    """The Langevin optimizers that train `model`.
 
     Args:
         model: a compiled model.
-        user: str, what needs it; for the error.
+        user: str, what needs them; for the error.
 
     Raises:
         ValueError: it has none.
     """
-    optimizer = innermost(getattr(model, "optimizer", None))
-    if not isinstance(optimizer, Langevin):
+    optimizer = getattr(model, "optimizer", None)
+    found = langevin_parts(optimizer)
+    if not found:
         raise ValueError(
-            f"`{user}` needs a model that is compiled with a Langevin optimizer. Received the optimizer {optimizer!r}. "
+            f"`{user}` needs a model that is compiled with a Langevin optimizer. Received the optimizer "
+            f"{innermost(optimizer)!r}. "
             'Compile the model with one, as in `model.compile(optimizer=keras_langevin.LAdam(1e-3), loss="mse")`.'
         )
-    return optimizer
+    return found
 
 
 def check_built(model, user: str):

@@ -5,6 +5,7 @@ import math
 import keras
 
 from keras_langevin.callbacks.base import LangevinCallback
+from keras_langevin.names import distinct
 from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise, check_exploration_fraction
 from keras_langevin.reading import number
 from keras_langevin.values import check_int, is_level
@@ -23,7 +24,9 @@ class CyclicalLangevin(LangevinCallback):
     The schedules stay in the optimizer after the fit. They can be had without a callback, as
     `LSGD(CyclicalCosine(...), sigma=CyclicalNoise(...))` from `keras_langevin.optimizers`. Where the step was compiled
     before, it is compiled anew. Learning rate and noise level of an epoch's last step are in `logs["learning_rate"]`
-    and `logs["sigma"]`. With `gradient_accumulation_steps`, steps are counted and not updates, as all schedules do.
+    and `logs["sigma"]`. With `gradient_accumulation_steps`, steps are counted and not updates, as all schedules do. A
+    second fit, of this model or another, has cycles of its own, from the same γ₀ and σ₀. Each Langevin part of a
+    `MultiOptimizer` has the cycles, from its own γ₀ and σ₀, and `logs["sigma_NAME"]`.
 
     Args:
         cycles: M, int >= 1.
@@ -77,7 +80,7 @@ class CyclicalLangevin(LangevinCallback):
         self.learning_rate = learning_rate
         self.sigma = sigma
         self.total_steps = total_steps
-        self._rate = self._noise = None
+        self._schedules: list[tuple] = []  # (optimizer, learning rate, noise level)
         self._begun = True
 
     # --- what a collector of samples asks ---------------------------------------------------------------------------
@@ -85,33 +88,42 @@ class CyclicalLangevin(LangevinCallback):
     @property
     def is_sampling(self) -> bool:
         """Whether the last step that was made is in the sampling stage, so that the weights are a sample."""
-        if self._noise is None:
+        if not self._schedules:
             return False
-        last = self._counter() - 1
-        return last >= self._noise.first_step and self._noise.is_noisy(last)
+        optimizer, _, noise = self._schedules[0]
+        last = self._last(optimizer)
+        return last >= noise.first_step and noise.is_noisy(last)
 
     @property
     def cycle(self) -> int:
         """The cycle of the last step that was made, from 0."""
-        return 0 if self._noise is None else (self._counter() - 1 - self._noise.first_step) // self._noise.cycle_length
+        if not self._schedules:
+            return 0
+        optimizer, _, noise = self._schedules[0]
+        return (self._last(optimizer) - noise.first_step) // noise.cycle_length
 
-    def _counter(self) -> int:
-        return int(number(self.optimizer._iterations))
+    def _last(self, optimizer) -> int:
+        """The step counter as the last step saw it."""
+        self.model  # noqa: B018 (on JAX, brings the counter up to date)
+        return int(number(optimizer._iterations)) - 1
 
     # --- the fit, in order ------------------------------------------------------------------------------------------
 
     # Keras tells the parameters after the model, and both before `BackupAndRestore` loads the optimizer's variables,
-    # of which the schedules take two away.
+    # from which the schedules take two away.
     def set_params(self, params):
         super().set_params(params)
         if self.model is None or not params or "epochs" not in params:
             return
-        optimizer = self.optimizer
         length = math.ceil(self._steps(params) / self.cycles)
-        self._rate = CyclicalCosine(self._initial("learning_rate", optimizer._learning_rate, CyclicalCosine), length)
-        sigma = self._initial("sigma", optimizer._sigma, CyclicalNoise)
-        self._noise = CyclicalNoise(sigma, length, self.exploration_fraction)
-        optimizer.learning_rate, optimizer.sigma = self._rate, self._noise
+        schedules = []
+        for optimizer in self.optimizers:
+            rate = CyclicalCosine(self._initial("learning_rate", optimizer._learning_rate, CyclicalCosine), length)
+            sigma = self._initial("sigma", optimizer._sigma, CyclicalNoise)
+            schedules.append((optimizer, rate, CyclicalNoise(sigma, length, self.exploration_fraction)))
+        for optimizer, rate, noise in schedules:
+            optimizer.learning_rate, optimizer.sigma = rate, noise
+        self._schedules = schedules
         self.model.train_function = None  # one that was traced before has other schedules in it
         self._begun = False
 
@@ -121,20 +133,24 @@ class CyclicalLangevin(LangevinCallback):
         # Where a fit's first epoch is not epoch 0, cycles began that many epochs ago. The step is not traced yet.
         self._begun = True
         steps = (self.params.get("steps") or 0) * epoch
-        self._rate.first_step = self._noise.first_step = self._counter() - steps
+        for optimizer, rate, noise in self._schedules:
+            rate.first_step = noise.first_step = self._last(optimizer) + 1 - steps
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs is not None:
-            last = self._counter() - 1
-            logs["learning_rate"], logs["sigma"] = number(self._rate(last)), number(self._noise(last))
+        if logs is None:
+            return
+        names = [""] if len(self._schedules) == 1 else [f"_{optimizer.name}" for optimizer, *_ in self._schedules]
+        for name, (optimizer, rate, noise) in zip(distinct(names), self._schedules, strict=True):
+            last = self._last(optimizer)
+            logs[f"learning_rate{name}"], logs[f"sigma{name}"] = number(rate(last)), number(noise(last))
 
     def _steps(self, params) -> int:
         if self.total_steps is not None:
             return self.total_steps
         if not params.get("steps"):
             raise ValueError(
-                "`CyclicalLangevin` needs the number of steps, of which the cycles are parts. Received data whose "
-                "length is not known. Pass `total_steps`, or give `fit` `steps_per_epoch`."
+                "`CyclicalLangevin` divides the number of steps into cycles and needs to know it. Received data "
+                "whose length is not known. Pass `total_steps`, or give `fit` `steps_per_epoch`."
             )
         steps = params["epochs"] * params["steps"]
         if steps < self.cycles:

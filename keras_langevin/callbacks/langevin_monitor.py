@@ -6,14 +6,15 @@ import keras
 import numpy as np
 
 from keras_langevin.callbacks.base import LangevinCallback, check_built
-from keras_langevin.callbacks.measurement import ALL, NAMES, Change, Row, Snapshot, rows
+from keras_langevin.callbacks.measurement import NAMES, Change, Row, Snapshot, rows
 from keras_langevin.callbacks.monitor_files import Board, Table, writer_class
-from keras_langevin.reading import number
+from keras_langevin.optimizers.keras_classes import Watcher
+from keras_langevin.reading import number as number_of
 from keras_langevin.values import check_int, is_level
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LangevinMonitor(LangevinCallback):
+class LangevinMonitor(Watcher, LangevinCallback):
     """Measures noise and drift of a step, layer by layer, at the end of each epoch.
 
         θ_t − θ_{t−1} = drift + noise,   noise = σ_t · √γ_t · √P_t ⊙ Z_t
@@ -24,7 +25,7 @@ class LangevinMonitor(LangevinCallback):
     - `noise_to_drift`: `noise_rms` / `drift_rms`.
     - `sqrt_p_median`, `sqrt_p_99`: median and 99th percentile of √P. Where a gradient is zero for long (dead units) √P
       is near its bound, with Adam 1/√ε; then the percentile is far above the median.
-    - `distance`: the Euclidean distance from the weights at the begin of the first fit that it watched.
+    - `distance`: the Euclidean distance from the weights at the start of the first fit of this model and optimizer.
     - `gradient_norm`: the Euclidean norm of the gradient that the parent's step used, after clipping.
 
     They are those of the epoch's last update, found from the weights and slots before and after it: the compiled step
@@ -35,6 +36,11 @@ class LangevinMonitor(LangevinCallback):
     otherwise it is drift/(γP), in which weight decay counts as gradient. Quantiles of a layer with more than 65,536
     elements are those of so many of them. An update that `LossScaleOptimizer` skipped has no drift and no gradient:
     they are NaN.
+
+    Weights that had no gradient in the step (a head that no loss uses, a frozen layer) have no noise, no drift and no
+    gradient. Settings are those of the step, and weights those after it, whatever other callbacks do, in any order:
+    `SwapEMAWeights` and `ReduceLROnPlateau` change them at an epoch's end. The monitor starts afresh, with an empty
+    `history`, when the model or its optimizer is another than before.
 
     With `steps_per_execution` > 1 Keras shows only what was before and after an execution. Then the gradient's norm is
     the root mean square over the execution's steps, with the weights of its average, where the slots have squared
@@ -50,7 +56,9 @@ class LangevinMonitor(LangevinCallback):
     `logs`, and so the history and the progress bar, have these names for the model: over its noisy layers (all, if none
     is), but distance and gradient over all layers. With `layer_logs=True` they also have `"NAME/LAYER PATH"` for each
     layer. `monitor.history` (as in `pandas.DataFrame(monitor.history)`), the CSV file and TensorBoard
-    (`langevin/NAME/LAYER PATH`) always have both; the model is the layer `"all"` there.
+    (`langevin/NAME/LAYER PATH`) always have both; the model is the layer `"all"` there. Of several layers with one
+    path, the second is `"PATH (2)"`; a layer with the path `"all"` is `"all (2)"`. In a `MultiOptimizer`, layers of
+    Langevin optimizers are measured; the model's `sigma` is NaN where they have different ones.
 
     Args:
         frequency: int >= 1, measure every so many epochs, from epoch 0. Defaults to `1`.
@@ -105,19 +113,28 @@ class LangevinMonitor(LangevinCallback):
         self.tensorboard = None if tensorboard is None else str(tensorboard)
         self.warn_ratio = warn_ratio
         self.layer_logs = layer_logs
-        self.history: list[Row] = []
+        self.history: list[Row]
         self._files = [Table(self.csv)] if self.csv else []
         if self.tensorboard:
             self._files.append(Board(self.tensorboard, writer_class()))
-        self._initial = self._last_begin = None
-        self._befores: list[Snapshot] = []
-        self._has_warned = False
+        self._watched = []
+        self._begin_anew()
+
+    def _begin_anew(self):
+        self.history = []
+        self._initial = self._last_begin = self._measured = None
+        self._befores: list[list[Snapshot]] = []
+        self._has_warned = self._is_seen = False
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         check_built(self.model, type(self).__name__)
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
+        watched = [self.model, *self.optimizers]
+        if [id(each) for each in watched] != [id(each) for each in self._watched]:
+            self._watched = watched
+            self._begin_anew()
         self._is_begun = False
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -126,15 +143,17 @@ class LangevinMonitor(LangevinCallback):
             for file in self._files:
                 file.begin(epoch)
             if self._initial is None:
-                self._initial = self.optimizer.read(self.optimizer._trainable_variables)
+                self._initial = [optimizer.read(optimizer._trainable_variables) for optimizer in self.optimizers]
         self._is_measured = epoch % self.frequency == 0
         # the last steps of an epoch that are sure to have an update
-        self._window = max(self.model.steps_per_execution, self.optimizer.gradient_accumulation_steps or 1)
-        self._befores = []
+        accumulated = max(optimizer.gradient_accumulation_steps or 1 for optimizer in self.optimizers)
+        self._window = max(self.model.steps_per_execution, accumulated)
+        self._befores, self._measured = [], None
 
     # There is no `on_train_batch_end`, for which Keras would wait for the end of each step.
     def on_train_batch_begin(self, batch, logs=None):
         self._batch = batch
+        self._is_seen = False
         if not self._is_measured:
             return
         if self.params.get("steps"):
@@ -144,28 +163,45 @@ class LangevinMonitor(LangevinCallback):
         else:  # of unknown length: as the epoch before, at whose end Keras may begin a batch that is not there
             first, several = self._last_begin - self._window, True
         if batch >= first and (several or not self._befores):
-            self._befores.append(Snapshot(self.optimizer, self._model.steps_per_execution > 1 or first <= 0))
+            together = self._model.steps_per_execution > 1 or first <= 0
+            self._befores.append([Snapshot(optimizer, together) for optimizer in self.optimizers])
+            self._is_seen = True
+
+    def after_train_batch_begin(self):
+        """What all callbacks have set for a step that is to be measured; called after the last of them."""
+        if self._is_seen:
+            for snapshot, optimizer in zip(self._befores[-1], self.optimizers, strict=True):
+                snapshot.read_settings(optimizer)
+
+    def before_epoch_end(self, epoch):
+        """Measures; called before other callbacks may change weights or settings at the epoch's end."""
+        self._last_begin = self._batch
+        if self._is_measured:
+            changes = [self._change(number, optimizer) for number, optimizer in enumerate(self.optimizers)]
+            self._measured = rows(epoch, changes, self._initial)
+        self._befores = []
+
+    def _change(self, number: int, optimizer) -> Change:
+        befores = [snapshots[number] for snapshots in self._befores]
+        updates = int(number_of(optimizer.iterations))
+        if len(befores) > 1 and np.array_equal(befores[-1].weights, optimizer.read(optimizer._trainable_variables)):
+            # a batch that was not there; on TensorFlow it advances the counter all the same
+            updates = befores.pop().updates
+        return Change(optimizer, next((each for each in befores[::-1] if each.updates < updates), None), updates)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._last_begin = self._batch
+        if self._measured is None:
+            self.before_epoch_end(epoch)  # where nobody called it: not in a list of Keras
         if not self._is_measured:
             return
-        optimizer = self.optimizer
-        updates = int(number(optimizer.iterations))
-        if len(self._befores) > 1 and np.array_equal(
-            self._befores[-1].weights, optimizer.read(optimizer._trainable_variables)
-        ):
-            # a batch that was not there; on TensorFlow it advances the counter all the same
-            updates = self._befores.pop().updates
-        before = next((snapshot for snapshot in self._befores[::-1] if snapshot.updates < updates), None)
-        measured = rows(epoch, Change(optimizer, before, updates), self._initial)
-        self._befores = []
+        measured, self._measured = self._measured, None
         self.history += measured
         for file in self._files:
             file.write(measured)
         if logs is not None:
-            for row in measured if self.layer_logs else measured[:1]:
-                logs |= {name if row.layer == ALL else f"{name}/{row.layer}": getattr(row, name) for name in NAMES}
+            logs |= {name: getattr(measured[0], name) for name in NAMES}
+            for row in measured[1:] if self.layer_logs else []:
+                logs |= {f"{name}/{row.layer}": getattr(row, name) for name in NAMES}
         self._warn(measured)
 
     def on_train_end(self, logs=None):

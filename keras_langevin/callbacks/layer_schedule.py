@@ -32,8 +32,8 @@ class LayerSchedule(LangevinCallback):
 
     Raises:
         ValueError: `schedule` has another form, or one of its values is no `layers`. Before training begins: the
-            optimizer is not a Langevin one, the model is not built, or a value does not fit it (a name that matches no
-            layer).
+            optimizer is not a Langevin one, or a `MultiOptimizer` with several; the model is not built; a value does
+            not fit it (a name that matches no layer).
 
     Example:
 
@@ -80,7 +80,7 @@ class LayerSchedule(LangevinCallback):
         if not was_gated:
             model.train_function = None  # one that was traced before does not read the gate
         for selection in self._selections.values():
-            selection.choose(optimizer._groups, model.trainable_variables)
+            selection.choose(optimizer._groups, optimizer._trainable_variables)
 
     def on_epoch_begin(self, epoch, logs=None):
         optimizer = self.optimizer

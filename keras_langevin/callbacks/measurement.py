@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.names import distinct
 from keras_langevin.optimizers import Langevin, noise
 from keras_langevin.reading import number
 
@@ -25,7 +26,7 @@ class Row:
 
     Attributes:
         epoch: int.
-        layer: str, its path; `"all"` for the model.
+        layer: str, its path; `"all"` for the model. Of layers with one path the second is `"PATH (2)"`.
         sigma, noise_rms, drift_rms, noise_to_drift, sqrt_p_median, sqrt_p_99, distance, gradient_norm: floats.
     """
 
@@ -62,6 +63,11 @@ class Snapshot:
         self.average = found[0] if found else None
         self.slots = optimizer.read(averages[self.average].slots) if found else None
         self.before = _before(optimizer)
+        self.read_settings(optimizer)
+
+    def read_settings(self, optimizer: Langevin):
+        """The settings that the step has; a callback that comes later may set them for it."""
+        self.settings = [(setting, np.array(ops.convert_to_numpy(setting))) for setting in _settings(optimizer)]
 
 
 class Change:
@@ -76,14 +82,19 @@ class Change:
     def __init__(self, optimizer: Langevin, snapshot: Snapshot | None, updates: int):
         self.optimizer = optimizer
         self.weights = optimizer.read(optimizer._trainable_variables)
-        self.noisy = {index for group in optimizer.noisy_groups for index in group.indices}
         sizes = [int(np.prod(variable.shape)) for variable in optimizer._trainable_variables]
         ends = np.cumsum(sizes)
         self.spans = [slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True)]
         self.count = updates - snapshot.updates if snapshot else 0
         # the counter that the last update saw
         last = updates * (optimizer.gradient_accumulation_steps or 1) - 1
-        with keras.StatelessScope(state_mapping=[(optimizer._iterations, ops.convert_to_tensor(last))]):
+        settings = [(optimizer._iterations, last), *(snapshot.settings if snapshot else [])]
+        settings = [(setting, ops.convert_to_tensor(value, setting.dtype)) for setting, value in settings]
+        with keras.StatelessScope(state_mapping=settings):
+            self.seed = ops.convert_to_tensor(optimizer._seed)
+            self.noisy = {index for group in optimizer.noisy_groups for index in group.indices}
+            if optimizer.last_update is not None:
+                self.noisy &= optimizer.last_update.noisy
             self.sigma, self.learning_rate = number(optimizer.sigma), number(optimizer.learning_rate)
             # before the last of several steps nobody looked: then what `before_step` says after it has to do
             before = snapshot.before if self.count == 1 else _before(optimizer)
@@ -114,7 +125,13 @@ class Change:
         if square_gradient is None:
             with np.errstate(divide="ignore", invalid="ignore"):
                 square_gradient = np.square(self.drift / (self.learning_rate * self.preconditioner))
-        self.square_gradient = square_gradient
+        self.square_gradient = np.array(square_gradient)
+        if optimizer.last_update is not None:
+            self.drift = np.array(self.drift)
+            for index in set(range(len(self.spans))) - optimizer.last_update.updated:  # they had no gradient
+                span = self.spans[index]
+                self.drift[span] = (self.weights[span] - snapshot.weights[span]) / self.count
+                self.square_gradient[span] = 0
 
     def _whole(self, parts) -> np.ndarray:
         """What was computed for each part, or a number, as one flat array."""
@@ -132,10 +149,11 @@ class Change:
             return total
         indices = sorted(self.noisy)
         draw = self.optimizer.pool_of(indices).draw
-        seed = ops.convert_to_tensor(self.optimizer._seed)
         drawn = 0
         for update in range(updates - count, updates):
-            drawn = decay * drawn + ops.convert_to_numpy(noise.sample_alone(seed, ops.convert_to_tensor(update), draw))
+            drawn = decay * drawn + ops.convert_to_numpy(
+                noise.sample_alone(self.seed, ops.convert_to_tensor(update), draw)
+            )
         begin = 0
         for index in indices:
             span = self.spans[index]
@@ -154,48 +172,55 @@ class Change:
         return np.square(mean) if average.power == 1 else np.maximum(mean, 0)
 
 
-def rows(epoch: int, change: Change, initial: np.ndarray) -> list[Row]:
+def rows(epoch: int, changes: list[Change], initial: list[np.ndarray]) -> list[Row]:
     """A row for the model and one for each layer.
 
     The model's noise, drift and √P are those of its noisy layers (of all, if none is); its distance and gradient are of
-    all layers.
+    all layers. Layers of one path have their number among them in theirs: `"fc"` and `"fc (2)"`.
 
     Args:
         epoch: int.
-        change: what the step did.
-        initial: flat array, the weights that distances are from.
+        changes: what the step did, for each Langevin optimizer.
+        initial: flat array for each, the weights that distances are from.
     """
-    groups = change.optimizer._groups
-    spans = [slice(change.spans[group.indices[0]].start, change.spans[group.indices[-1]].stop) for group in groups]
-    noisy = [group.indices[0] in change.noisy for group in groups]
-    root, moved = np.sqrt(change.preconditioner), change.weights - initial
-    sums = np.array(
-        [
-            (
+    pairs = list(zip(changes, initial, strict=True))
+    layers = [_Layer(change, weights, group) for change, weights in pairs for group in change.optimizer._groups]
+    counted = [layer for layer in layers if layer.is_noisy] or layers
+    sums = np.concatenate([sum(layer.sums[:3] for layer in counted), sum(layer.sums[3:] for layer in layers)])
+    sigmas = {layer.sigma for layer in counted}
+    sigma = sigmas.pop() if len(sigmas) == 1 else np.nan
+    whole = _row(epoch, ALL, sigma, sums, np.concatenate([layer.root for layer in counted]))
+    names = distinct([layer.path for layer in layers], taken=[ALL])
+    own = zip(layers, names, strict=True)
+    return [whole, *(_row(epoch, name, layer.sigma, layer.sums, layer.root) for layer, name in own)]
+
+
+class _Layer:
+    """What a step did to a layer: the sums over its elements that rows are made of."""
+
+    def __init__(self, change: Change, initial: np.ndarray, group):
+        self.path = group.path
+        span = slice(change.spans[group.indices[0]].start, change.spans[group.indices[-1]].stop)
+        noisy = [change.spans[index] for index in group.indices if index in change.noisy]
+        self.is_noisy = bool(noisy)
+        self.sigma = change.sigma if noisy else 0.0
+        self.root = np.sqrt(change.preconditioner[span])
+        drift, moved = change.drift[span], change.weights[span] - initial[span]
+        sum_p = sum(np.sum(change.preconditioner[each], dtype="float64") for each in noisy)
+        self.sums = np.array(
+            [
                 span.stop - span.start,
-                np.sum(change.preconditioner[span], dtype="float64"),
-                np.dot(change.drift[span], change.drift[span]),
-                np.dot(moved[span], moved[span]),
+                self.sigma**2 * change.learning_rate * sum_p,
+                np.dot(drift, drift),
+                np.dot(moved, moved),
                 np.sum(change.square_gradient[span], dtype="float64"),
-            )
-            for span in spans
-        ]
-    )
-    is_counted = np.array(noisy) if any(noisy) else np.full(len(noisy), True)
-    whole = np.concatenate([sums[is_counted, :3].sum(axis=0), sums[:, 3:].sum(axis=0)])
-    counted_root = np.concatenate([root[span] for span, counts in zip(spans, is_counted, strict=True) if counts])
-    layers = zip(groups, noisy, sums, spans, strict=True)
-    return [
-        _row(epoch, ALL, any(noisy), change, whole, counted_root),
-        *(_row(epoch, group.path, is_noisy, change, own, root[span]) for group, is_noisy, own, span in layers),
-    ]
+            ]
+        )
 
 
-def _row(epoch: int, layer: str, is_noisy: bool, change: Change, sums, root) -> Row:
-    size, sum_p, square_drift, square_distance, square_gradient = sums
-    sigma = change.sigma if is_noisy else 0.0
-    noise_rms = sigma * np.sqrt(change.learning_rate * sum_p / size)
-    drift_rms = np.sqrt(square_drift / size)
+def _row(epoch: int, layer: str, sigma: float, sums, root) -> Row:
+    size, square_noise, square_drift, square_distance, square_gradient = sums
+    noise_rms, drift_rms = np.sqrt(square_noise / size), np.sqrt(square_drift / size)
     ratio = noise_rms / drift_rms if drift_rms else (np.inf if noise_rms else 0.0)
     quantiles = _quantiles(_some(root))
     numbers = (sigma, noise_rms, drift_rms, ratio, *quantiles, np.sqrt(square_distance), np.sqrt(square_gradient))
@@ -217,6 +242,13 @@ def _some(array: np.ndarray) -> np.ndarray:
 @functools.lru_cache(maxsize=256)
 def _positions(size: int) -> np.ndarray:
     return np.random.default_rng(0).integers(size, size=_QUANTILE_ELEMENTS)
+
+
+def _settings(optimizer: Langevin) -> list[keras.Variable]:
+    """The variables that a callback may set between steps."""
+    gate = optimizer._gate.variable if optimizer._gate is not None else None
+    settings = (optimizer._seed, optimizer._sigma, optimizer._learning_rate, gate)
+    return [setting for setting in settings if isinstance(setting, keras.Variable)]
 
 
 def _parts(optimizer: Langevin) -> list:

@@ -5,19 +5,20 @@ import warnings
 import keras
 import numpy as np
 
-from keras_langevin.callbacks.base import LangevinCallback
-from keras_langevin.reading import number
+from keras_langevin.callbacks.base import SigmaCallback
 from keras_langevin.values import check_int, is_level
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class ReduceSigmaOnPlateau(LangevinCallback, keras.callbacks.ReduceLROnPlateau):
+class ReduceSigmaOnPlateau(SigmaCallback, keras.callbacks.ReduceLROnPlateau):
     """Lowers the noise level when a metric no longer improves, as `ReduceLROnPlateau` the learning rate.
 
         σ ← max(factor · σ, min_sigma)   after `patience` epochs without an improvement of `monitor`
 
     What an improvement is, and the counts of `patience` and `cooldown`, are Keras's; the learning rate stays. The noise
-    level that an epoch had is in `logs["sigma"]`.
+    level that an epoch had is in `logs["sigma"]`. A fit from epoch 0 starts with the σ that the optimizer had before
+    the callback lowered it; one from a later epoch resumes with the present σ. In a `MultiOptimizer` it lowers the σ of
+    each Langevin part, and `logs` have `"sigma_NAME"`.
 
     Args:
         monitor: str, the metric. Defaults to `"val_loss"`.
@@ -45,8 +46,6 @@ class ReduceSigmaOnPlateau(LangevinCallback, keras.callbacks.ReduceLROnPlateau):
     >>> history.history["sigma"]
     [0.5, 0.5, 0.25]
     """
-
-    sets_sigma = True
 
     def __init__(
         self,
@@ -103,7 +102,7 @@ class ReduceSigmaOnPlateau(LangevinCallback, keras.callbacks.ReduceLROnPlateau):
         if self.monitor_op is None:
             self._set_monitor_op()
         logs = logs if logs is not None else {}
-        logs["sigma"] = number(self.optimizer.sigma)
+        self.log_sigma(logs)
         current = logs.get(self.monitor)
         if current is None:
             warnings.warn(
@@ -120,16 +119,18 @@ class ReduceSigmaOnPlateau(LangevinCallback, keras.callbacks.ReduceLROnPlateau):
             self.wait = 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and logs["sigma"] > np.float32(self.min_sigma):
-                self._reduce(epoch, logs["sigma"])
+            sigmas = self.sigmas()
+            if self.wait >= self.patience and max(sigmas) > np.float32(self.min_sigma):
+                self._reduce(epoch, sigmas)
 
-    def _reduce(self, epoch, sigma):
-        sigma = max(sigma * self.factor, self.min_sigma)
-        self.optimizer.sigma = sigma
+    def _reduce(self, epoch, sigmas):
+        bound = np.float32(self.min_sigma)
+        sigmas = [max(sigma * self.factor, self.min_sigma) if sigma > bound else sigma for sigma in sigmas]
+        self.set_sigma(sigmas)
         self.cooldown_counter = self.cooldown
         self.wait = 0
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: ReduceSigmaOnPlateau reducing sigma to {sigma}.")
+            print(f"\nEpoch {epoch + 1}: ReduceSigmaOnPlateau reducing sigma to {', '.join(map(str, sigmas))}.")
 
     def get_config(self):
         return dict(self._arguments)

@@ -4,13 +4,12 @@ from collections.abc import Callable
 
 import keras
 
-from keras_langevin.callbacks.base import LangevinCallback
-from keras_langevin.reading import number
+from keras_langevin.callbacks.base import SigmaCallback
 from keras_langevin.values import is_level
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class SigmaScheduler(LangevinCallback):
+class SigmaScheduler(SigmaCallback):
     """Sets the noise level at the beginning of each epoch, as `LearningRateScheduler` the learning rate.
 
         σ ← schedule(epoch, σ)
@@ -18,6 +17,9 @@ class SigmaScheduler(LangevinCallback):
     The noise level that an epoch had is in `logs["sigma"]` and thus in the history. It is the optimizer's variable that
     is set: no new trace, also with `steps_per_execution`. For a level that changes within an epoch give the optimizer a
     `LearningRateSchedule` as its `sigma` instead.
+
+    A fit from epoch 0 starts with the σ that the optimizer had before the callback; one from a later epoch resumes with
+    the present σ. Each Langevin part of a `MultiOptimizer` has the schedule, from its own σ, and `logs["sigma_NAME"]`.
 
     Args:
         schedule: function of the epoch (int, from 0) and the present σ (float) that returns the σ of that epoch, a
@@ -43,8 +45,6 @@ class SigmaScheduler(LangevinCallback):
     `get_config` needs a `schedule` that is registered with Keras (`@keras.saving.register_keras_serializable()`).
     """
 
-    sets_sigma = True
-
     def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
         super().__init__()
         if not callable(schedule):
@@ -56,19 +56,21 @@ class SigmaScheduler(LangevinCallback):
         self.verbose = verbose
 
     def on_epoch_begin(self, epoch, logs=None):
-        sigma = self.schedule(epoch, number(self.optimizer.sigma))
-        if not is_level(sigma):
-            raise ValueError(
-                "The output of the `schedule` function should be a finite float >= 0. "
-                f"Received: {sigma!r} for epoch {epoch}. Mend the function; for a tensor, return `float(tensor)`."
-            )
-        self.optimizer.sigma = float(sigma)
+        super().on_epoch_begin(epoch, logs)
+        sigmas = [self.schedule(epoch, sigma) for sigma in self.sigmas()]
+        for sigma in sigmas:
+            if not is_level(sigma):
+                raise ValueError(
+                    "The output of the `schedule` function should be a finite float >= 0. "
+                    f"Received: {sigma!r} for epoch {epoch}. Fix the function; for a tensor, return `float(tensor)`."
+                )
+        self.set_sigma(list(map(float, sigmas)))
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: SigmaScheduler setting sigma to {sigma}.")
+            print(f"\nEpoch {epoch + 1}: SigmaScheduler setting sigma to {', '.join(map(str, sigmas))}.")
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:
-            logs["sigma"] = number(self.optimizer.sigma)
+            self.log_sigma(logs)
 
     def get_config(self):
         return {"schedule": keras.saving.serialize_keras_object(self.schedule), "verbose": self.verbose}

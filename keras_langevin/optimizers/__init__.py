@@ -1,5 +1,6 @@
 """Langevin optimizers, their parents, and a registry of both."""
 
+from keras_langevin.optimizers import keras_classes
 from keras_langevin.optimizers.adadelta import LAdadelta
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
@@ -13,6 +14,8 @@ from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.schedules import LogSchedule, posterior_sigma
 from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
+
+keras_classes.install()
 
 __all__ = [
     "LSGD",

@@ -52,10 +52,11 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
     Args:
         model: a built model (its weights exist).
         optimizer: a Langevin optimizer, built or not; `None` for the one that the model was compiled with. It may be
-            wrapped in a `LossScaleOptimizer`. An optimizer without noise has no noisy layer.
+            wrapped in a `LossScaleOptimizer`, or be a `MultiOptimizer`. An optimizer without noise has no noisy layer.
 
     Returns:
-        A tuple of `LayerRow` (path, parameters, noisy, share), in the model's order, that prints as a table.
+        A tuple of `LayerRow` (path, parameters, noisy, share), in the model's order, that prints as a table. A layer
+        whose weights get noise only in part (optimizers in a `MultiOptimizer` share it) has two rows.
 
     Raises:
         ValueError: the model has no weights yet, or no optimizer is given and the model is not compiled.
@@ -85,14 +86,34 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
             "`describe` needs a model with trainable weights. Received a model that has none: "
             "build it first (`model.build(input_shape)`, or call it on a batch)."
         )
-    optimizer = innermost(optimizer)
-    groups = group_by_layer(variables)
+    noisy = _noisy(optimizer, variables)
+    rows = []
+    for group in group_by_layer(variables):
+        for is_noisy in (True, False):
+            sizes = [math.prod(variables[i].shape) for i in group.indices if (i in noisy) == is_noisy]
+            if sizes:
+                rows.append((group.path, sum(sizes), is_noisy))
+    total = sum(size for _, size, _ in rows)
+    return Description(LayerRow(path, size, is_noisy, size / max(total, 1)) for path, size, is_noisy in rows)
+
+
+def _noisy(optimizer, variables) -> set[int]:
+    """The places of the variables that get noise."""
     noisy = set()
-    if isinstance(optimizer, Langevin):
-        noisy = {group.indices for group in optimizer.chosen(groups, variables)}
-    sizes = [sum(math.prod(variables[i].shape) for i in group.indices) for group in groups]
-    total = sum(sizes)
-    return Description(
-        LayerRow(group.path, size, group.indices in noisy, size / max(total, 1))
-        for group, size in zip(groups, sizes, strict=True)
-    )
+    for part, indices in _shares(innermost(optimizer), variables):
+        if isinstance(part, Langevin):
+            own = [variables[i] for i in indices]
+            noisy |= {indices[i] for group in part.chosen(group_by_layer(own), own) for i in group.indices}
+    return noisy
+
+
+def _shares(optimizer, variables) -> list[tuple[keras.optimizers.Optimizer, list[int]]]:
+    """The optimizers that update the variables, each with the places of its own."""
+    if not hasattr(optimizer, "optimizers"):
+        return [(optimizer, list(range(len(variables))))]
+    owners = {id(variable): part for part in optimizer.optimizers for variable in part._trainable_variables}
+    shares: dict[int, tuple] = {}
+    for index, variable in enumerate(variables):
+        part = owners[id(variable)] if id(variable) in owners else optimizer._optimizer_map(variable)
+        shares.setdefault(id(part), (part, []))[1].append(index)
+    return list(shares.values())

@@ -23,6 +23,8 @@ keras_internals.check()  # before anything is made of what a Keras release may h
 # Variables of at most so many elements are drawn together: a draw for each costs more to compile and to launch than to
 # compute. A round number, not tuned.
 _POOL_LIMIT = 1 << 16
+# The blocks of the noise's counter that a part of a `MultiOptimizer` has, of 2³² in all: more than any part fills.
+_PART_BLOCKS = 1 << 16
 
 
 class Langevin:
@@ -104,6 +106,9 @@ class Langevin:
         self._gate = None
         self._is_gated = False
         self._readers = {}
+        self._part = 0
+        self.reach = None
+        self.last_update = None
         self._seed = self._setting_variable("seed", noise_source.split_seed(seed), "int32")
         self._sigma = sigma if callable(sigma) else self._setting_variable("sigma", sigma, keras.config.floatx())
         self.noise_state = NoiseState(type(self).__name__, self.own_variables, lambda: self.built)
@@ -195,8 +200,9 @@ class Langevin:
             previous.assign(sigma)
         else:
             raise TypeError(
-                "This optimizer was created with a schedule or a callable as its `sigma`, hence its noise level is "
-                f"not settable to a number. Received: sigma={sigma!r}. Create the optimizer with a float `sigma`."
+                "`sigma` can be set to a number only where it is one. "
+                f"Received: sigma={sigma!r} for an optimizer whose `sigma` is {previous!r}, given to it or set by "
+                "`CyclicalLangevin`. Set another schedule, or create a new optimizer with a float `sigma`."
             )
 
     @property
@@ -322,10 +328,26 @@ class Langevin:
         self._groups, self._chosen = groups, chosen
         self._choice = choice(groups, chosen)
         self._noisy_indices = frozenset(index for group in chosen for index in group.indices)
-        self._places = noise_source.places_of([tuple(variable.shape) for variable in variables])
-        self._draws = {}
+        self._set_places()
         if self._is_gated:
             self._add_gate(chosen)
+
+    def _set_places(self):
+        places = noise_source.places_of([tuple(variable.shape) for variable in self._trainable_variables])
+        first = self._part * _PART_BLOCKS
+        self._places = [place._replace(block=first + place.block) for place in places]
+        self._draws = {}
+
+    def become_part(self, number: int):
+        """Makes a built optimizer one of the Langevin parts of a `MultiOptimizer`. Each part has its own range of the
+        noise's counter, so that two of them are independent, even with one seed.
+
+        Args:
+            number: int, its number among them. The first has the noise of an optimizer by itself.
+        """
+        if self.built and number != self._part:
+            self._part = number
+            self._set_places()
 
     def _add_gate(self, chosen):
         self._gate = LayerGate(
@@ -359,10 +381,14 @@ class Langevin:
         )
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        reach, self.reach = self.reach, None
+        reached = reach.of(trainable_variables) if reach else trainable_variables
+        updated, noisy = (frozenset(map(self._get_variable_index, each)) for each in (trainable_variables, reached))
+        self.last_update = Update(updated, noisy & self._noisy_indices)
         if noise_source.is_distributed(self):
             super()._backend_update_step(grads, trainable_variables, learning_rate)  # the noise comes in `update_step`
             return
-        pools = self._pools(trainable_variables)
+        pools = self._pools(reached)
         before = [self._before_steps(pool) for pool in pools]
         super()._backend_update_step(grads, trainable_variables, learning_rate)
         for pool, before_steps in zip(pools, before, strict=True):
@@ -454,6 +480,33 @@ class Langevin:
             variable = keras.Variable(value, dtype=dtype, trainable=False, name=name, aggregation="only_first_replica")
         self._track_variable(variable)
         return variable
+
+
+class Update(NamedTuple):
+    """What the step that was traced last does; where steps are not traced, what the last one did.
+
+    Attributes:
+        updated: frozenset of ints, the variables that the parent updates, by their numbers in the optimizer.
+        noisy: frozenset of ints, those that get noise (where their layer's gate is open).
+    """
+
+    updated: frozenset
+    noisy: frozenset
+
+
+class Reach:
+    """Which variables a loss reaches, noted on JAX while it is differentiated.
+
+    Attributes:
+        keys: set of `id(variable)`.
+    """
+
+    def __init__(self):
+        self.keys: set[int] = set()
+
+    def of(self, variables) -> list:
+        """Those of `variables` that are reached; all of them, if nothing was noted."""
+        return [variable for variable in variables if id(variable) in self.keys] if self.keys else list(variables)
 
 
 class GradientAverage(NamedTuple):

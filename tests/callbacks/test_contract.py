@@ -46,7 +46,7 @@ def test_an_optimizer_without_noise_is_refused_before_training(name, optimizer):
 @pytest.mark.parametrize("name", ["SigmaScheduler", "ReduceSigmaOnPlateau"])
 def test_a_sigma_that_cannot_be_set_is_refused_before_training(name, sigma):
     model = small_model(LAdam(1e-3, sigma=sigma))
-    with pytest.raises(ValueError, match=rf"`{name}` sets the noise level, so .* a float\. Received .* Create it"):
+    with pytest.raises(ValueError, match=rf"`{name}` sets the noise level, so .* a float\. Received .* Compile the"):
         fit(model, CALLBACKS[name]())
     assert int(ops.convert_to_numpy(model.optimizer.iterations)) == 0
 

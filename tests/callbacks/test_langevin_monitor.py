@@ -330,3 +330,141 @@ def test_it_is_serializable(tmp_path):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(monitor))
     assert again.get_config() == monitor.get_config()
     assert again.get_config()["csv"] == str(tmp_path / "monitor.csv")
+
+
+# --- what happened, whatever happens beside the step -----------------------------------------------------------------
+
+
+def two_heads(optimizer, **arguments):
+    """A model of which the loss does not reach a head, called `all`."""
+    inputs = keras.Input((4,))
+    trunk = keras.layers.Dense(8, name="trunk")(inputs)
+    outputs = [keras.layers.Dense(2, name="used")(trunk), keras.layers.Dense(2, name="all")(trunk)]
+    model = keras.Model(inputs, outputs)
+    model.compile(optimizer=optimizer, loss=["mse", None], **arguments)
+    return model
+
+
+@pytest.mark.parametrize("case", of_each_kind())
+@pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
+def test_weights_without_a_gradient_do_nothing(case, steps_per_execution):
+    model = two_heads(case.make(sigma=0.01, seed=0, weight_decay=0.0), steps_per_execution=steps_per_execution)
+    monitor = LangevinMonitor(warn_ratio=None)
+    fit(model, monitor)
+    whole, _, used, unused = monitor.history
+    assert (unused.layer, unused.sigma) == ("all (2)", 0)
+    numbers = [getattr(unused, name) for name in ("noise_rms", "drift_rms", "distance", "gradient_norm")]
+    np.testing.assert_allclose(numbers, 0, atol=1e-9)
+    assert min(used.noise_rms, used.drift_rms, used.distance, used.gradient_norm) > 0
+    layers = monitor.history[1:3]
+    assert whole.gradient_norm == pytest.approx(np.hypot(*(row.gradient_norm for row in layers)))
+    sizes = [40, 18]
+    noise = np.sqrt(np.dot(sizes, [row.noise_rms**2 for row in layers]) / sum(sizes))
+    assert whole.noise_rms == pytest.approx(noise)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="elsewhere a compiled step trains what it trained")
+def test_a_layer_that_is_frozen_between_fits():
+    model = small_model(LAdam(1e-3, sigma=0.01, seed=0))
+    monitor = LangevinMonitor(warn_ratio=None)
+    fit(model, monitor)
+    model.get_layer("second").trainable = False
+    before = model.get_layer("second").get_weights()
+    fit(model, monitor)
+    assert (model.get_layer("second").get_weights()[0] == before[0]).all()
+    row = monitor.history[-2]
+    assert (row.layer, row.sigma, row.noise_rms, row.drift_rms, row.gradient_norm) == ("second", 0, 0, 0, 0)
+
+
+class Meddler(keras.callbacks.Callback):
+    """Changes for a while what it can at an epoch's end, and sets the learning rate when a batch begins."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.optimizer.learning_rate = 0.02
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.optimizer.learning_rate = 0.3
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch:
+            self.model.set_weights(self.kept)
+            self.model.optimizer.sigma, self.model.optimizer.seed = 0.01, 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.kept = self.model.get_weights()
+        self.model.set_weights([0 * each for each in self.kept])
+        self.model.optimizer.sigma, self.model.optimizer.seed = 7.0, 9
+
+
+def history_of(order, *others, **arguments):
+    monitor = LangevinMonitor(warn_ratio=None)
+    model = small_model(LSGD(0.02, sigma=0.01, seed=0, **arguments))
+    fit(model, *(monitor if each is None else each for each in (others if order == "last" else others[::-1])), epochs=3)
+    return monitor.history
+
+
+@pytest.mark.parametrize("order", ["first", "last"])
+@pytest.mark.parametrize("validated", [False, True])
+def test_swapped_averages_are_not_measured(order, validated):
+    arguments = {"use_ema": True, "ema_momentum": 0.9}
+    alone = history_of(order, None, **arguments)
+    monitor, swap = LangevinMonitor(warn_ratio=None), keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    model = small_model(LSGD(0.02, sigma=0.01, seed=0, **arguments))
+    callbacks = (swap, monitor) if order == "last" else (monitor, swap)
+    fit(model, *callbacks, epochs=3, **{"validation_data": examples(1)} if validated else {})
+    for ours, theirs in zip(monitor.history, alone, strict=True):
+        assert dataclasses.astuple(ours)[2:] == pytest.approx(dataclasses.astuple(theirs)[2:], rel=1e-4)
+
+
+@pytest.mark.parametrize("order", ["first", "last"])
+def test_what_other_callbacks_set_is_that_of_the_step(order):
+    alone = history_of(order, None)
+    for ours, theirs in zip(history_of(order, Meddler(), None), alone, strict=True):
+        assert dataclasses.astuple(ours)[2:] == pytest.approx(dataclasses.astuple(theirs)[2:], rel=1e-3)
+
+
+def test_a_layer_that_is_called_all_leaves_the_model_its_numbers():
+    model, monitor = two_heads(LSGD(0.01, sigma=0.01, seed=0)), LangevinMonitor(layer_logs=True, warn_ratio=None)
+    logs = fit(model, monitor).history
+    assert logs["distance"] == [monitor.history[0].distance]
+    assert logs["distance/all (2)"] == [0.0]
+    assert [row.layer for row in monitor.history] == ["all", "trunk", "used", "all (2)"]
+
+
+def test_layers_of_one_path_are_told_apart():
+    blocks = [keras.Sequential([keras.layers.Dense(units, name="fc")], name="block") for units in (8, 2)]
+    x = inputs = keras.Input((4,))
+    for block in blocks:
+        x = block(x)
+        block.name = f"block_{x.shape[-1]}"
+    model = keras.Model(inputs, x)
+    model.compile(optimizer=LSGD(0.01, sigma=0.01), loss="mse")
+    monitor = LangevinMonitor(layer_logs=True, warn_ratio=None)
+    logs = fit(model, monitor).history
+    _, first, second = monitor.history
+    assert second.layer == f"{first.layer} (2)"
+    assert logs[f"distance/{first.layer}"] == [first.distance] != [second.distance] == logs[f"distance/{second.layer}"]
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
+def test_parts_of_a_multi_optimizer():
+    """Each layer's numbers are those of an optimizer of its own; layers of other optimizers are left out."""
+    parts = keras.optimizers.OptimizerMap(
+        keras.optimizers.SGD(0.01),
+        {"first/.*": LSGD(0.01, sigma=0.2, seed=0), "second/.*": LAdam(0.001, sigma=0.01, seed=0)},
+    )
+    monitor = LangevinMonitor(warn_ratio=None)
+    model = small_model(keras.optimizers.MultiOptimizer(parts))
+    before = weights_of(model)
+    fit(model, monitor, steps=1)
+    whole, first, second = monitor.history
+    assert (first.layer, second.layer) == ("first", "second")
+    assert first.sigma == pytest.approx(0.2)
+    assert second.sigma == pytest.approx(0.01)
+    assert np.isnan(whole.sigma)
+    moved = [after - start for after, start in zip(weights_of(model), before, strict=True)]
+    assert first.distance == pytest.approx(np.sqrt(sum(np.sum(np.square(each)) for each in moved[:2])), rel=1e-4)
+    assert first.noise_rms == pytest.approx(0.2 * 0.1)
+    features, targets = examples(1)
+    expected = np.concatenate([np.ravel(each) for each in gradients(before, features, targets)[:2]])
+    assert first.gradient_norm == pytest.approx(np.sqrt(np.sum(np.square(expected))), rel=1e-3)

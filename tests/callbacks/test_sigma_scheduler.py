@@ -46,7 +46,7 @@ def test_verbose(capsys):
 @pytest.mark.parametrize("output", [-1.0, float("nan"), float("inf"), "0.1", None, True])
 def test_what_is_no_level_is_refused(output):
     model = eager_model(LAdam(1e-3))
-    with pytest.raises(ValueError, match=r"should be a finite float >= 0\. Received: .* for epoch 0\. Mend"):
+    with pytest.raises(ValueError, match=r"should be a finite float >= 0\. Received: .* for epoch 0\. Fix"):
         fit(model, SigmaScheduler(lambda epoch, sigma: output))
 
 

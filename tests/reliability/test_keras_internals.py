@@ -39,7 +39,7 @@ def listed() -> set[str]:
 
 
 def test_every_private_name_that_is_read_is_listed_and_no_other():
-    assert set(private_names()) - OTHERS == listed()
+    assert set(private_names()) - OTHERS == {name for name in listed() if name.startswith("_")}
 
 
 def test_nothing_is_imported_from_within_keras():

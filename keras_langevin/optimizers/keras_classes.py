@@ -1,0 +1,153 @@
+"""What the package adds to Keras's own classes, in one place.
+
+- `LossScaleOptimizer`, which `compile` puts around an optimizer under `mixed_float16`, and `MultiOptimizer` pass on the
+  settings of the noise. Else `model.optimizer.sigma = 0` would set an attribute that nobody reads.
+- `MultiOptimizer` tells its Langevin parts which of them they are, so that parts of one seed have independent noise.
+- On JAX, `Model.compute_loss_and_updates` notes which weights the loss reaches. There the gradient of a weight that it
+  does not reach is zeros, and not `None` as on TensorFlow and PyTorch.
+- `CallbackList` tells `LangevinMonitor` when a step begins and an epoch ends, after and before all other callbacks,
+  which may set the learning rate, or swap weights for their averages.
+"""
+
+import functools
+
+import keras
+
+from keras_langevin.optimizers.langevin import Langevin, Reach
+from keras_langevin.reading import parts
+
+# What users read, set and call of a Langevin optimizer.
+SETTINGS = ("sigma", "seed", "layers", "noisy_layers", "noise", "is_gated", "gate_layers")
+
+
+def langevin_parts(optimizer) -> list[Langevin]:
+    """The Langevin optimizers in an optimizer, which may be a `LossScaleOptimizer` or a `MultiOptimizer`."""
+    return [part for part in parts(optimizer) if isinstance(part, Langevin)]
+
+
+class Watcher:
+    """A callback that sees a step as it is: a mixin. Callbacks act in the order of their list, so that others set the
+    learning rate after it, or swap the weights before it."""
+
+    def after_train_batch_begin(self):
+        """Called when all callbacks have done what they do when a batch begins."""
+
+    def before_epoch_end(self, epoch: int):
+        """Called when no callback has done what it does when an epoch ends."""
+
+
+class PassedOn:
+    """An attribute of a wrapper that is the one of the Langevin optimizer in it.
+
+    With none in it, it is an attribute as any other. With several there is no such attribute: like the learning rate
+    of a `MultiOptimizer`, it is read and set on `.optimizers`.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __get__(self, wrapper, owner=None):
+        if wrapper is None:
+            return self
+        found = langevin_parts(wrapper)
+        if len(found) == 1:
+            return getattr(found[0], self.name)
+        if not found and self.name in vars(wrapper):
+            return vars(wrapper)[self.name]
+        raise self._error(wrapper, found)
+
+    def __set__(self, wrapper, value):
+        found = langevin_parts(wrapper)
+        if len(found) > 1:
+            raise self._error(wrapper, found, f" = {value!r}")
+        if found:
+            setattr(found[0], self.name, value)
+        else:
+            vars(wrapper)[self.name] = value
+
+    def _error(self, wrapper, found, assigned=""):
+        if not found:
+            return AttributeError(f"{type(wrapper).__name__!r} object has no attribute {self.name!r}")
+        return AttributeError(
+            f"`{self.name}` of a `MultiOptimizer` must be read and set on each of its parts. Received: "
+            f"`optimizer.{self.name}{assigned}` with {len(found)} Langevin optimizers in it. Use "
+            f"`optimizer.optimizers`, as in `for part in optimizer.optimizers: part.{self.name}`."
+        )
+
+
+def _numbering_parts(build):
+    @functools.wraps(build)
+    def numbered(self, variables):
+        build(self, variables)
+        for number, part in enumerate(langevin_parts(self)):
+            part.become_part(number)
+
+    return numbered
+
+
+def _noting_reach(compute_loss_and_updates):
+    @functools.wraps(compute_loss_and_updates)
+    def noting(self, trainable_variables, *args, **kwargs):
+        found = langevin_parts(getattr(self, "optimizer", None)) if kwargs.get("training") else []
+        if found and len(trainable_variables) == len(self.trainable_variables):
+            # two losses before an update: what either of them reaches
+            reach = next((part.reach for part in found if part.reach), None) or Reach()
+            for part in found:
+                part.reach = reach
+            pairs = zip(self.trainable_variables, trainable_variables, strict=True)
+            trainable_variables = [_noted(value, reach, id(variable)) for variable, value in pairs]
+        return compute_loss_and_updates(self, trainable_variables, *args, **kwargs)
+
+    return noting
+
+
+def _noted(value, reach: Reach, key: int):
+    """`value`, whose derivative is asked for where the loss reaches it, and not where it does not."""
+    import jax
+
+    same = jax.custom_vjp(lambda value: value)
+
+    def backward(_, gradient):
+        reach.keys.add(key)
+        return (gradient,)
+
+    same.defvjp(lambda value: (value, None), backward)
+    return same(value)
+
+
+def _telling_after(on_train_batch_begin):
+    @functools.wraps(on_train_batch_begin)
+    def telling(self, batch, logs=None):
+        on_train_batch_begin(self, batch, logs)
+        for callback in self.callbacks:
+            if isinstance(callback, Watcher):
+                callback.after_train_batch_begin()
+
+    return telling
+
+
+def _telling_before(on_epoch_end):
+    @functools.wraps(on_epoch_end)
+    def telling(self, epoch, logs=None):
+        for callback in self.callbacks:
+            if isinstance(callback, Watcher):
+                callback.before_epoch_end(epoch)
+        on_epoch_end(self, epoch, logs)
+
+    return telling
+
+
+def install():
+    """Adds all this to the classes."""
+    callbacks = keras.callbacks.CallbackList
+    callbacks.on_train_batch_begin = _telling_after(callbacks.on_train_batch_begin)
+    callbacks.on_epoch_end = _telling_before(callbacks.on_epoch_end)
+    wrappers = [getattr(keras.optimizers, name, None) for name in ("LossScaleOptimizer", "MultiOptimizer")]
+    for wrapper in filter(None, wrappers):  # Keras 3.12 has no `MultiOptimizer`
+        for name in SETTINGS:
+            setattr(wrapper, name, PassedOn(name))
+    if wrappers[1]:
+        wrappers[1].build = _numbering_parts(wrappers[1].build)
+    if keras.backend.backend() == "jax":
+        trainer = next(base for base in keras.Model.__mro__ if "compute_loss_and_updates" in vars(base))
+        trainer.compute_loss_and_updates = _noting_reach(trainer.compute_loss_and_updates)
