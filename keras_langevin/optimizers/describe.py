@@ -86,13 +86,14 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
             "build it first (`model.build(input_shape)`, or call it on a batch)."
         )
     optimizer = innermost(optimizer)
-    groups = group_by_layer(variables)
     noisy = set()
     if isinstance(optimizer, Langevin):
-        noisy = {group.indices for group in optimizer.chosen(groups, variables)}
-    sizes = [sum(math.prod(variables[i].shape) for i in group.indices) for group in groups]
-    total = sum(sizes)
-    return Description(
-        LayerRow(group.path, size, group.indices in noisy, size / max(total, 1))
-        for group, size in zip(groups, sizes, strict=True)
-    )
+        noisy = {i for group in optimizer.chosen(group_by_layer(variables), variables) for i in group.indices}
+    rows = []
+    for group in group_by_layer(variables):
+        for is_noisy in (True, False):
+            sizes = [math.prod(variables[i].shape) for i in group.indices if (i in noisy) == is_noisy]
+            if sizes:
+                rows.append((group.path, sum(sizes), is_noisy))
+    total = sum(size for _, size, _ in rows)
+    return Description(LayerRow(path, size, is_noisy, size / max(total, 1)) for path, size, is_noisy in rows)
