@@ -5,6 +5,7 @@ import inspect
 from types import CodeType
 
 import keras
+from keras.src.backend.common import global_state
 
 # What the tests of the package run on: the oldest and the newest release.
 OLDEST, NEWEST = "3.12", "3.15"
@@ -65,6 +66,11 @@ def check():
             f"to {NEWEST}. Received: Keras {keras.__version__}, which has no {', '.join(names)}. "
             f"Install a Keras that has them: pip install 'keras>={OLDEST},<={NEWEST}.99', or a newer keras-langevin."
         )
+
+
+def is_loading() -> bool:
+    """Whether Keras makes a model of a file, or copies one. (A Keras that does not say so: `False`.)"""
+    return global_state.get_global_attribute("shared_objects/id_to_obj_map") is not None
 
 
 def _resolve(path: str) -> type:

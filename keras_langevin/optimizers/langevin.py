@@ -14,7 +14,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 from keras_langevin import keras_internals, reading
 from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.gate import LayerGate
-from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, choice, group_by_layer
+from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, record_of
 from keras_langevin.optimizers.state import NoiseState
 from keras_langevin.values import is_level
 
@@ -102,7 +102,7 @@ class Langevin:
         self.noise = noise
         self.selection = selection
         self._groups = self._chosen = None
-        self._choice = None
+        self._record = None
         self._gate = None
         self._is_gated = False
         self._readers = {}
@@ -232,7 +232,7 @@ class Langevin:
         if self.built:
             chosen = selection.choose(self._groups, self._trainable_variables)
             self._gate.set(chosen)
-            self._choice = choice(self._groups, chosen)
+            self._record = record_of(self._trainable_variables, self._groups, chosen)
         self.selection = selection
 
     @property
@@ -264,11 +264,17 @@ class Langevin:
         return list(self._chosen if self._gate is None else self._gate.open())
 
     def chosen(self, groups: list[LayerGroup], variables) -> list[LayerGroup]:
-        """Those of `groups`, as made from `variables`, that get noise."""
-        if self._gate is not None:
-            indices = {group.indices for group in self.noisy_groups}
-            return [group for group in groups if group.indices in indices]
-        return self.selection.choose(groups, variables)
+        """Those of `groups`, as made from `variables`, that get noise, with those of their variables that do.
+
+        A built optimizer has chosen, whatever `layers` would choose now that layers are frozen or added."""
+        noisy = {index for group in self.noisy_groups for index in group.indices} if self.built else set()
+        places = {id(variable): index for index, variable in enumerate(self._trainable_variables)} if self.built else {}
+        if any(id(variable) in places for variable in variables):
+            noisy = {i for i, variable in enumerate(variables) if places.get(id(variable)) in noisy}
+        else:
+            noisy = {i for group in self.selection.resolve(variables)[1] for i in group.indices}
+        parts = [LayerGroup(group.path, tuple(i for i in group.indices if i in noisy)) for group in groups]
+        return [group for group in parts if group.indices]
 
     # --- files of weights -------------------------------------------------------------------------------------------
 
@@ -322,11 +328,10 @@ class Langevin:
     def build(self, variables):
         if self.built:
             return
-        groups = group_by_layer(variables)
-        chosen = self.selection.choose(groups, variables)
+        groups, chosen = self.selection.resolve(variables)
         super().build(variables)
         self._groups, self._chosen = groups, chosen
-        self._choice = choice(groups, chosen)
+        self._record = record_of(variables, groups, chosen)
         self._noisy_indices = frozenset(index for group in chosen for index in group.indices)
         self._set_places()
         if self._is_gated:
@@ -456,7 +461,7 @@ class Langevin:
             sigma = reading.number(sigma)
         else:
             sigma = keras.saving.serialize_keras_object(sigma)
-        layers = self.selection.get_config(self._choice)
+        layers = self.selection.get_config(self._record)
         config.update({"sigma": sigma, "layers": layers, "seed": self.seed, "noise": self.noise})
         if self._is_gated:
             config["is_gated"] = True

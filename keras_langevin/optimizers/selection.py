@@ -3,10 +3,14 @@
 import math
 import numbers
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import keras
+
+from keras_langevin import keras_internals
+from keras_langevin.optimizers.layer_record import Record, SavedLayer, as_before, found_again, is_part_of
 
 LayersArgument = (
     None | float | int | str | keras.layers.Layer | Callable[[str], bool] | Sequence[int | str | keras.layers.Layer]
@@ -16,6 +20,9 @@ _EXPECTED = (
     "`layers` must be None (all layers), a float in [0, 1] (that fraction, from the input side), an int >= 0 (the "
     "first k layers), a name or regular expression, a `keras.Layer`, a list of names, expressions, indices and layers, "
     "or a callable `f(layer_path) -> bool`."
+)
+_CHOOSE_AGAIN = (
+    "Give `layers` anew: compile the model with a new optimizer (a file of Keras loads with `compile=False`)."
 )
 
 
@@ -30,7 +37,9 @@ def group_by_layer(variables) -> list[LayerGroup]:
     """The layers that own `variables`, in order.
 
     A layer is a run of variables whose paths agree up to the last `/`. Where a variable's whole path comes again
-    (two sub-models with a layer of the same name) another layer begins.
+    (two sub-models with a layer of the same name) another layer begins. A variable whose path has no `/` (a
+    `keras.Variable` that a layer made itself, a parameter of a `TorchModuleWrapper`) does not say whose it is: each is a
+    layer. Variables that Keras overwrites with their gradient (the scales of float8) take no step, and are in no layer.
 
     Args:
         variables: list of variables in the order of `model.trainable_variables`.
@@ -38,8 +47,10 @@ def group_by_layer(variables) -> list[LayerGroup]:
     groups: list[LayerGroup] = []
     seen: set[str] = set()
     for index, variable in enumerate(variables):
+        if getattr(variable, "overwrite_with_gradient", False):
+            continue
         path = variable_path(variable)
-        layer_path = path.rpartition("/")[0] or path
+        layer_path = layer_of(path)
         if groups and groups[-1].path == layer_path and path not in seen:
             groups[-1] = LayerGroup(layer_path, (*groups[-1].indices, index))
             seen.add(path)
@@ -49,34 +60,25 @@ def group_by_layer(variables) -> list[LayerGroup]:
     return groups
 
 
-class Choice(NamedTuple):
-    """What a selection chose in a model, kept with the optimizer's configuration.
-
-    Keras does not keep paths: in a loaded model, layers lose the name of the `Sequential` model that they were in. A
-    name that matched before a save might match nothing after it, and a callable might choose otherwise.
-
-    Attributes:
-        names: the last part of each layer's path, by which the model is known again.
-        chosen: the places of the noisy ones.
-    """
-
-    names: tuple[str, ...]
-    chosen: tuple[int, ...]
-
-
-def choice(groups: list[LayerGroup], chosen: list[LayerGroup]) -> Choice:
-    """The record of what was chosen of `groups`."""
-    indices = {group.indices for group in chosen}
-    return Choice(_names(groups), tuple(i for i, group in enumerate(groups) if group.indices in indices))
-
-
-def _names(groups) -> tuple[str, ...]:
-    return tuple(group.path.rpartition("/")[2] for group in groups)
+def layer_of(path: str) -> str:
+    """The path of the layer that owns the variable of that path, or of the variable where that is not known."""
+    return path.rpartition("/")[0] or path
 
 
 def variable_path(variable) -> str:
     """`variable.path`, or the name where the variable is not a Keras one."""
     return getattr(variable, "path", None) or str(variable.name).partition(":")[0]
+
+
+def record_of(variables, groups: list[LayerGroup], chosen: list[LayerGroup]) -> Record:
+    """What was chosen, in a form that a load does not change."""
+    noisy = {group.indices for group in chosen}
+    return Record(
+        tuple(map(variable_path, variables)),
+        tuple(tuple(variable.shape) for variable in variables),
+        tuple(group.indices for group in groups),
+        tuple(number for number, group in enumerate(groups) if group.indices in noisy),
+    )
 
 
 class LayerSelection:
@@ -86,18 +88,59 @@ class LayerSelection:
         layers: None, float, int, str, `keras.Layer`, list of int, str or `keras.Layer`, or callable. A string is tried
             first as a path (it chooses that layer and all inside it), then as one or more whole parts of a path (so a
             name is found at any depth), then as a regular expression that must match a whole path or a whole name.
-        known: what it chose in the model that it was saved with, and chooses there again. Defaults to `None`.
+        record: what it chose in the model that it was saved with. Defaults to `None`.
+        is_saved: bool, whether it comes from a configuration. Defaults to `False`.
+        is_carried: bool, whether the record may be of another model than the one that it is saved with next: it came
+            with a configuration, and no optimizer was built since. Defaults to `False`.
 
     Raises:
         ValueError: `layers` is none of these or out of range.
     """
 
-    def __init__(self, layers: LayersArgument = None, known: Choice | None = None):
+    def __init__(
+        self,
+        layers: LayersArgument = None,
+        record: Record | None = None,
+        is_saved: bool = False,
+        is_carried: bool = False,
+    ):
         self.layers = _checked(layers)
-        self.known = known
+        self.record = record
+        self.is_saved = is_saved
+        self.is_carried = is_carried
+
+    def resolve(self, variables) -> tuple[list[LayerGroup], list[LayerGroup]]:
+        """The layers of a model, and the chosen ones.
+
+        Keras changes paths when it loads or clones a model: layers lose the names of the models that they were in, and
+        automatic names are counted anew. So a model that is loaded with its optimizer gets the places of the record; so
+        does one whose variables are those of the record by number, shapes, and the parts of names that Keras keeps. For
+        another model, `layers` is looked up anew if it chooses, in the record, what was chosen; else what was chosen
+        must be there under the same paths.
+
+        Args:
+            variables: list of variables in the order of `model.trainable_variables`.
+
+        Raises:
+            ValueError: an entry matches no layer, an index or count is beyond the last layer, or the record does not
+                say what `layers` means in this model.
+        """
+        groups = group_by_layer(variables)
+        if self.record is None:
+            return groups, self.choose(groups, variables)
+        paths, shapes = list(map(variable_path, variables)), [tuple(variable.shape) for variable in variables]
+        is_own = keras_internals.is_loading() and not self.is_carried and list(self.record.shapes) == shapes
+        match = None if is_own else as_before(self.record, paths, shapes)
+        if not (is_own or match):
+            return groups, self._anew(groups, variables, paths, shapes)
+        recorded = _groups_of(self.record, paths)
+        chosen = [recorded[number] for number in self.record.chosen]
+        if match and match.is_renumbered and self._goes_by_name:
+            self._check_agrees(chosen, groups, variables)
+        return recorded, chosen
 
     def choose(self, groups: list[LayerGroup], variables) -> list[LayerGroup]:
-        """The chosen ones of `groups`, in order.
+        """The chosen ones of `groups`, in order, by `layers` alone.
 
         Args:
             groups: list of `LayerGroup`, as made from `variables`.
@@ -106,14 +149,12 @@ class LayerSelection:
         Raises:
             ValueError: an entry that matches no layer, or an index or count beyond the last layer.
         """
-        if self.known is not None and self.known.names == _names(groups):
-            return [groups[i] for i in self.known.chosen]
         count = len(groups)
         layers = self.layers
         if layers is None:
             chosen = set(range(count))
         elif isinstance(layers, list):
-            chosen = set().union(*(_entry(entry, groups, variables) for entry in layers))
+            chosen = set().union(*(self._entry(entry, groups, variables) for entry in layers))
         elif isinstance(layers, float):
             chosen = set(range(0 if layers == 0 else max(1, math.floor(layers * count + 0.5))))
         elif isinstance(layers, int):
@@ -124,45 +165,124 @@ class LayerSelection:
                 )
             chosen = set(range(layers))
         elif isinstance(layers, (str, keras.layers.Layer)):
-            chosen = _entry(layers, groups, variables)
+            chosen = self._entry(layers, groups, variables)
         else:
             chosen = {i for i, group in enumerate(groups) if layers(group.path)}
+            if not chosen and self.is_saved and not (self.record and not self.record.chosen):
+                raise ValueError(
+                    "A callable `layers` that comes from a configuration must choose a layer, because Keras may have "
+                    f"changed the paths that it goes by. Received: layers={layers!r}, which chooses none of: "
+                    f"{_listing(groups)}. {_CHOOSE_AGAIN} For no layer pass `layers=0`."
+                )
         return [groups[i] for i in sorted(chosen)]
 
-    def get_config(self, made: Choice | None = None):
-        """`layers` in a form that `json` takes; a Layer object as the paths of the layers in it that own weights.
+    @property
+    def _entries(self) -> list:
+        return self.layers if isinstance(self.layers, list) else [self.layers]
+
+    @property
+    def _goes_by_name(self) -> bool:
+        return all(isinstance(entry, str) or callable(entry) for entry in self._entries) and not self._has_layers
+
+    @property
+    def _has_layers(self) -> bool:
+        return any(isinstance(entry, (SavedLayer, keras.layers.Layer)) for entry in self._entries)
+
+    def _check_agrees(self, chosen, groups, variables):
+        try:
+            anew = LayerSelection(self.layers).choose(groups, variables)
+        except ValueError:
+            return
+        if not anew or [group.indices for group in anew] == [group.indices for group in chosen]:
+            return
+        raise ValueError(
+            "What `layers` chooses by name must be what it chose in the model that it was saved with, where names "
+            f"differ in their numbers alone. Received: layers={self.layers!r}, which now chooses {_listing(anew)}; the "
+            f"places that it had belong to {_listing(chosen)}. {_CHOOSE_AGAIN}"
+        )
+
+    def _anew(self, groups, variables, paths, shapes) -> list[LayerGroup]:
+        """What `layers` chooses in another model than that of the record."""
+        record = self.record
+        if all(entry is None or isinstance(entry, (int, float)) for entry in self._entries):
+            return self.choose(groups, variables)
+        if not self._has_layers:
+            recorded = _groups_of(record, record.paths)
+            try:
+                before = LayerSelection(self.layers).choose(recorded, None)
+            except ValueError:
+                before = None
+            if before == [recorded[number] for number in record.chosen]:
+                return self.choose(groups, variables)
+        found = found_again(record, paths, shapes)
+        if found is None:
+            chosen = [_groups_of(record, record.paths)[number] for number in record.chosen]
+            raise ValueError(
+                "`layers` of a configuration must mean layers of the model that the optimizer trains. Received: "
+                f"layers={self.layers!r}, which chose {_listing(chosen) or 'no layer'} in the model that it was saved "
+                f"with, and a model with other weights. Its layers are: {_listing(groups)}. {_CHOOSE_AGAIN}"
+            )
+        return [group for group in groups if found.intersection(group.indices)]
+
+    def _entry(self, entry, groups, variables) -> set[int]:
+        """The indices of the groups that one name, expression, index or layer chooses."""
+        if isinstance(entry, keras.layers.Layer):
+            owned = {id(variable) for variable in entry.trainable_variables}
+            found = {index for index, variable in enumerate(variables) if id(variable) in owned}
+            return _owners(entry, found, groups)
+        if isinstance(entry, SavedLayer):
+            return _owners(entry, _find(entry, groups, variables), groups)
+        if isinstance(entry, str):
+            return _of_name(entry, groups, self.is_saved)
+        count = len(groups)
+        if not -count <= entry < count:
+            raise ValueError(
+                f"An index in `layers` must be in [{-count}, {count - 1}], there being {count} layers with trainable "
+                f"weights. Received: {entry}. The layers are: {_listing(groups)}"
+            )
+        return {entry % count}
+
+    def get_config(self, made: Record | None = None):
+        """`layers` in a form that `json` takes; a Layer object as what its weights are.
 
         Args:
-            made: what was chosen, if that is known yet; it is kept where `layers` goes by path.
+            made: what was chosen, if that is known yet. Defaults to the record that the selection came with.
 
         Raises:
             ValueError: `layers` is a callable that is not registered with Keras.
         """
         layers = self.layers
-        if isinstance(layers, keras.layers.Layer):
-            plain = _stored(layers)
-        elif isinstance(layers, list):
-            plain = [stored for entry in layers for stored in _stored(entry)]
-        elif callable(layers):
-            plain = _serialized(layers)
+        if isinstance(layers, list):
+            plain = [_stored(entry) for entry in layers]
         else:
-            plain = layers
-        entries = layers if isinstance(layers, list) else [layers]
-        goes_by_place = all(entry is None or isinstance(entry, (int, float)) for entry in entries)
-        if made is None or goes_by_place:
-            return plain
-        return {"layers": plain, "names": list(made.names), "chosen": list(made.chosen)}
+            plain = _stored(layers)
+        if made is not None:
+            return {"layers": plain, **made.get_config()}
+        return plain if self.record is None else {"layers": plain, **self.record.get_config(), "is_carried": True}
 
     @classmethod
     def from_config(cls, config, custom_objects=None) -> "LayerSelection":
         """The inverse of `get_config`."""
-        known = None
-        if isinstance(config, dict) and "chosen" in config:
-            known = Choice(tuple(config["names"]), tuple(config["chosen"]))
+        record, is_carried = None, False
+        if isinstance(config, dict) and "layers" in config:
+            record, is_carried = Record.from_config(config), bool(config.get("is_carried"))
             config = config["layers"]
-        if isinstance(config, dict):
-            config = keras.saving.deserialize_keras_object(config, custom_objects=custom_objects)
-        return cls(config, known)
+        if isinstance(config, list):
+            layers = [SavedLayer.restored(entry) for entry in config]
+        elif isinstance(config, dict) and "class_name" in config:
+            layers = keras.saving.deserialize_keras_object(config, custom_objects=custom_objects)
+        else:
+            layers = SavedLayer.restored(config)
+        return cls(layers, record, is_saved=True, is_carried=is_carried)
+
+    def check_savable(self):
+        """Refuses a callable that could not be saved.
+
+        Raises:
+            ValueError: it is not registered with Keras.
+        """
+        if callable(self.layers) and not self._has_layers:
+            _serialized(self.layers)
 
 
 def _checked(layers):
@@ -196,22 +316,11 @@ def _checked_entry(entry, layers):
     )
 
 
-def _entry(entry, groups, variables) -> set[int]:
-    """The indices of the groups that one name, expression, index or layer chooses."""
-    if isinstance(entry, keras.layers.Layer):
-        return _of_layer(entry, groups, variables)
-    if isinstance(entry, str):
-        return _of_name(entry, groups)
-    count = len(groups)
-    if not -count <= entry < count:
-        raise ValueError(
-            f"An index in `layers` must be in [{-count}, {count - 1}], there being {count} layers with trainable "
-            f"weights. Received: {entry}. The layers are: {_listing(groups)}"
-        )
-    return {entry % count}
+def _groups_of(record: Record, paths) -> list[LayerGroup]:
+    return [LayerGroup(layer_of(paths[indices[0]]), indices) for indices in record.groups]
 
 
-def _of_name(name, groups) -> set[int]:
+def _of_name(name, groups, is_saved: bool) -> set[int]:
     chosen = {i for i, group in enumerate(groups) if f"{group.path}/".startswith(f"{name}/")}
     chosen = chosen or {i for i, group in enumerate(groups) if f"/{name}/" in f"/{group.path}/"}
     if not chosen:
@@ -227,6 +336,8 @@ def _of_name(name, groups) -> set[int]:
             for i, group in enumerate(groups)
             if pattern.fullmatch(group.path) or pattern.fullmatch(group.path.rpartition("/")[2])
         }
+    if not chosen and is_saved:
+        chosen = _of_longer_path(name, groups)
     if not chosen:
         raise ValueError(
             "An entry of `layers` must be the name or path of a layer with trainable weights, or a regular expression "
@@ -235,9 +346,55 @@ def _of_name(name, groups) -> set[int]:
     return chosen
 
 
-def _of_layer(layer, groups, variables) -> set[int]:
-    owned = {id(variable) for variable in layer.trainable_variables}
-    chosen = {i for i, group in enumerate(groups) if any(id(variables[j]) in owned for j in group.indices)}
+def _of_longer_path(name: str, groups) -> set[int]:
+    """The layers that a path meant before Keras left out the names of models.
+
+    A path is certain where one layer alone may be it. Of an expression this is not known; it is taken without its first
+    part, with a message.
+    """
+    parts = name.split("/")
+    chosen = {
+        i
+        for i, group in enumerate(groups)
+        if group.path.rpartition("/")[2] == parts[-1] and is_part_of(group.path.split("/"), parts)
+    }
+    if chosen:
+        return chosen if len(chosen) == 1 else set()
+    rest = name.partition("/")[2]
+    try:
+        pattern = re.compile(rest)
+    except re.error:
+        return set()
+    if not rest or pattern.fullmatch("\0"):  # which says nothing of a layer
+        return set()
+    chosen = {i for i, group in enumerate(groups) if pattern.fullmatch(group.path)}
+    if len({groups[i].path for i in chosen}) < len(chosen):
+        return set()
+    if chosen:
+        warnings.warn(
+            f"`layers` has {name!r}, which matches no layer. The model was saved before the optimizer was built, and "
+            f"Keras does not keep the names of models in paths. Without its first part it chooses "
+            f"{_listing([groups[i] for i in sorted(chosen)])}. {_CHOOSE_AGAIN} Or build the optimizer before the model "
+            "is saved: `optimizer.build(model.trainable_variables)`.",
+            stacklevel=2,
+        )
+    return chosen
+
+
+def _find(saved: SavedLayer, groups, variables) -> set[int]:
+    """The places of a saved layer's variables."""
+    found = saved.places(list(map(variable_path, variables)), [tuple(variable.shape) for variable in variables])
+    if len(found) > 1:
+        raise ValueError(
+            f"A saved layer in `layers` must be one layer of the model. Received: {saved!r}, which may be any of "
+            f"{len(found)}: it was saved before the optimizer was built, and Keras does not keep its name. The layers "
+            f"are: {_listing(groups)}. {_CHOOSE_AGAIN}"
+        )
+    return found[0] if found else set()
+
+
+def _owners(layer, found: set[int], groups) -> set[int]:
+    chosen = {i for i, group in enumerate(groups) if found.intersection(group.indices)}
     if not chosen:
         raise ValueError(
             "A layer in `layers` must own trainable weights of the model that the optimizer trains. "
@@ -246,19 +403,23 @@ def _of_layer(layer, groups, variables) -> set[int]:
     return chosen
 
 
-def _stored(entry) -> list:
-    if not isinstance(entry, keras.layers.Layer):
-        return [entry]
-    paths = [group.path for group in group_by_layer(entry.trainable_variables)]
-    return list(dict.fromkeys(paths)) or [entry.path or entry.name]
+def _stored(entry):
+    if isinstance(entry, keras.layers.Layer):
+        variables = entry.trainable_variables
+        paths, shapes = list(map(variable_path, variables)), [tuple(variable.shape) for variable in variables]
+        return SavedLayer.of(entry, paths, shapes).get_config()
+    if isinstance(entry, SavedLayer):
+        return entry.get_config()
+    return _serialized(entry) if callable(entry) else entry
 
 
 def _serialized(function):
-    if keras.saving.get_registered_object(keras.saving.get_registered_name(function)) is not function:
+    name = getattr(function, "__name__", None)
+    if name is None or keras.saving.get_registered_object(keras.saving.get_registered_name(function)) is not function:
         raise ValueError(
             f"To be saved, a callable `layers` must be registered with Keras. Received: layers={function!r}, which is "
-            "not. Decorate it with `@keras.saving.register_keras_serializable()`, or pass names, a fraction or a count "
-            "instead."
+            "not. Decorate a function with `@keras.saving.register_keras_serializable()`, or pass names, a fraction or a "
+            "count instead."
         )
     return keras.saving.serialize_keras_object(function)
 

@@ -1,0 +1,405 @@
+"""The choice of layers outlives files, copies, other processes and other models; or it is refused."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as L
+
+from keras_langevin import LSGD, LAdam, LayerSchedule, describe
+from tests.optimizers.cases import BACKEND
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Block(L.Layer):
+    """Its sublayers have automatic names, which a load counts anew."""
+
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.one, self.two = L.Dense(4), L.Dense(4)
+
+    def build(self, shape):
+        self.one.build(shape)
+        self.two.build(shape)
+        self.built = True
+
+    def call(self, x):
+        return self.two(self.one(x))
+
+    def get_config(self):
+        return super().get_config()
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Nameless(Block):
+    """Its own name goes away, too."""
+
+    def get_config(self):
+        return {"trainable": True}
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Free(L.Layer):
+    """Its variables are made in `__init__`: their paths do not say whose they are."""
+
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.scale = keras.Variable(np.ones((4, 4), "float32"))
+        self.shift = keras.Variable(np.zeros(4, "float32"))
+
+    def call(self, x):
+        return x @ self.scale + self.shift
+
+
+@keras.saving.register_keras_serializable(package="tests")
+def is_encoder(layer_path: str) -> bool:
+    return "enc" in layer_path.split("/")
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Head(keras.Model):
+    """A subclassed model, whose name a load leaves out; the head is its first attribute."""
+
+    def __init__(self, **arguments):
+        super().__init__(**arguments)
+        self.head, self.stem = L.Dense(4), L.Dense(4)
+
+    def call(self, x):
+        return self.head(self.stem(x))
+
+
+def of_block():
+    x = keras.Input((4,))
+    return keras.Model(x, L.Dense(2, name="out")(Block(name="b1")(Block(name="b0")(x))))
+
+
+def of_nameless():
+    x = keras.Input((4,))
+    return keras.Model(x, Nameless(name="b1")(Nameless(name="b0")(x)))
+
+
+def of_free():
+    return keras.Sequential([keras.Input((4,)), Free(name="a"), Free(name="b"), L.Dense(2, name="out")], name="net")
+
+
+def of_blocks(first="enc", second="dec"):
+    blocks = [keras.Sequential([L.Dense(4, name="fc")], name=name) for name in (first, second)]
+    return keras.Sequential([keras.Input((4,)), *blocks, L.Dense(2, name="out")], name="net")
+
+
+def of_head():
+    model = Head(name="mine")
+    model(np.ones((1, 4), "float32"))
+    return model
+
+
+def of_automatic():
+    return keras.Sequential([keras.Input((4,)), L.Dense(4), L.Dense(4), L.Dense(4)])
+
+
+# A model, what of it is chosen, and the places of the weights of that.
+CASES = {
+    "inner layer": (of_block, lambda model: model.get_layer("b0").one, [0, 1]),
+    "second inner layer": (of_block, lambda model: model.get_layer("b1").two, [6, 7]),
+    "list with inner layer": (of_block, lambda model: [model.get_layer("b1").one, -1], [4, 5, 8, 9]),
+    "whole block": (of_block, lambda model: model.get_layer("b1"), [4, 5, 6, 7]),
+    "path of an inner layer": (of_block, lambda model: layer_path(model.get_layer("b0").two), [2, 3]),
+    "variables made in __init__": (of_free, lambda model: model.get_layer("b"), [2, 3]),
+    "an int of such": (of_free, lambda model: 3, [0, 1, 2]),
+    "name of a nested model": (of_blocks, lambda model: ["dec"], [2, 3]),
+    "path in a nested model": (of_blocks, lambda model: layer_path(model.layers[1].layers[0]), [2, 3]),
+    "expression": (of_blocks, lambda model: ".*/enc/.*", [0, 1]),
+    "callable": (of_blocks, lambda model: is_encoder, [0, 1]),
+    "fraction": (of_blocks, lambda model: 0.3, [0, 1]),
+    "attribute of a subclassed model": (of_head, lambda model: model.stem, [2, 3]),
+    "int in a subclassed model": (of_head, lambda model: 1, [0, 1]),
+    "block whose name goes away": (of_nameless, lambda model: model.get_layer("b1").one, [4, 5]),
+    "automatic names": (of_automatic, lambda model: model.layers[1], [2, 3]),
+}
+every_case = pytest.mark.parametrize("name", CASES)
+
+
+def layer_path(layer):
+    return layer.kernel.path.rpartition("/")[0]
+
+
+def compiled(name, is_built=True):
+    make, choose, places = CASES[name]
+    model = make()
+    model.compile(LAdam(1e-3, sigma=0.1, layers=choose(model), seed=0), loss="mse")
+    if is_built:
+        model.optimizer.build(model.trainable_variables)
+        assert noisy(model) == places
+    return model
+
+
+def noisy(model, optimizer=None):
+    """The places of the weights that get noise, in the model's order; `describe` says the same."""
+    optimizer = optimizer or model.optimizer
+    own = {id(optimizer._trainable_variables[i]) for group in optimizer.noisy_groups for i in group.indices}
+    places = [i for i, variable in enumerate(model.trainable_variables) if id(variable) in own]
+    weights = sum(row.parameters for row in describe(model, optimizer) if row.noisy)
+    assert weights == sum(int(np.prod(model.trainable_variables[i].shape)) for i in places)
+    return places
+
+
+def saved(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    with warnings.catch_warnings():  # Keras says that there are no slots, where there are none
+        warnings.filterwarnings("ignore", "Skipping variable loading", UserWarning)
+        return keras.saving.load_model(tmp_path / "model.keras")
+
+
+def clone(model):
+    again = keras.models.clone_model(model)
+    again.compile(type(model.optimizer).from_config(model.optimizer.get_config()), loss="mse")
+    again.optimizer.build(again.trainable_variables)
+    return again
+
+
+@every_case
+def test_files_and_copies_have_the_same_places(name, tmp_path):
+    model, places = compiled(name), CASES[name][2]
+    loaded = saved(model, tmp_path)
+    assert noisy(loaded) == places
+    assert noisy(copy.deepcopy(model)) == places
+    assert noisy(saved(loaded, tmp_path)) == places
+    if CASES[name][0] is not of_head:  # Keras clones no subclassed model
+        for each in (model, loaded):
+            if CASES[name][0] is of_nameless and each is model:  # `b1` has become `nameless_1`
+                with pytest.raises(ValueError, match="must mean layers of the model that the optimizer trains"):
+                    clone(each)
+            else:
+                assert noisy(clone(each)) == places
+
+
+@every_case
+def test_a_gate_outlives_files(name, tmp_path):
+    model, places = compiled(name), CASES[name][2]
+    layers = model.optimizer.layers
+    model.optimizer.gate_layers()
+    model.optimizer.layers = 0
+    model.optimizer.layers = layers
+    assert noisy(model) == places
+    loaded = saved(model, tmp_path)
+    assert loaded.optimizer.is_gated
+    assert noisy(loaded) == places
+
+
+OTHER_PROCESS = """
+import json, sys
+import keras
+from tests.optimizers import test_layer_record as tests
+
+for _ in range(int(sys.argv[1])):
+    keras.layers.Dense(1)
+found = {}
+for name in tests.CASES:
+    model = tests.CASES[name][0]()
+    try:
+        if sys.argv[2] == "load":
+            model = keras.saving.load_model(f"{sys.argv[3]}/{name.replace('/', ' ')}.keras")
+        else:
+            with open(f"{sys.argv[3]}/{name.replace('/', ' ')}.json") as file:
+                model.compile(keras.optimizers.deserialize(json.load(file)), loss="mse")
+            model.optimizer.build(model.trainable_variables)
+        found[name] = tests.noisy(model)
+    except ValueError as error:
+        found[name] = str(error)
+print("FOUND" + json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Files of every case, from a process that has made layers before."""
+    folder = tmp_path_factory.mktemp("files")
+    for name in CASES:
+        model = compiled(name)
+        model.save(folder / f"{name.replace('/', ' ')}.keras")
+        (folder / f"{name.replace('/', ' ')}.json").write_text(json.dumps(keras.optimizers.serialize(model.optimizer)))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("how", "before"),
+    [("load", 0), *(pytest.param(*each, marks=pytest.mark.slow) for each in (("load", 3), ("config", 0)))],
+)
+def test_another_process_has_the_same_places(how, before, folder):
+    """Its automatic names begin anew. A name that may mean another layer there is refused, never taken for it."""
+    environment = os.environ | {"KERAS_BACKEND": BACKEND, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", OTHER_PROCESS, str(before), how, str(folder)]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout.rpartition("FOUND")[2])
+    for name, (_, _, places) in CASES.items():
+        refused = how == "config" and "which now chooses" in str(found[name])
+        assert found[name] == places or (name == "path of an inner layer" and refused), found[name]
+
+
+# Saved before its first step, so that there is no record: a model, what is chosen, and the places or the error.
+NEVER_BUILT = {
+    "path": (of_automatic, lambda model: layer_path(model.layers[1]), [2, 3]),
+    "path in a nested model, of which there are two": (of_blocks, lambda model: "net/dec/fc", "Received: 'net/dec/fc'"),
+    "nested model": (of_blocks, lambda model: "dec", "Received: 'dec'"),
+    "expression of all": (of_blocks, lambda model: "net/.*", "Received: 'net/"),
+    "callable": (of_blocks, lambda model: is_encoder, "callable .* must choose a layer"),
+    "layer": (of_automatic, lambda model: model.layers[1], [2, 3]),
+    "layers and an index": (of_automatic, lambda model: [model.layers[0], -1], [0, 1, 4, 5]),
+    "block": (of_block, lambda model: model.get_layer("b1"), [4, 5, 6, 7]),
+    "inner layer, of which there are two": (of_block, lambda model: model.get_layer("b1").one, "may be any of 2"),
+    "nested model as a layer": (of_blocks, lambda model: model.layers[1], "may be any of 2"),
+    "int": (of_blocks, lambda model: 2, [0, 1, 2, 3]),
+}
+
+
+@pytest.mark.parametrize("name", NEVER_BUILT)
+def test_a_model_that_was_saved_before_its_first_step(name, tmp_path):
+    make, choose, expected = NEVER_BUILT[name]
+    model = make()
+    model.compile(LAdam(1e-3, layers=choose(model), seed=0), loss="mse")
+    if isinstance(expected, str):
+        with pytest.raises(ValueError, match=expected):
+            saved(model, tmp_path)
+    else:
+        assert noisy(saved(model, tmp_path)) == expected
+
+
+@pytest.mark.parametrize("layers", ["net/d0", "net/d[01]", "object"])
+def test_a_name_with_the_models_name_before_the_first_step(layers, tmp_path):
+    dense = [L.Dense(4, name="d0"), L.Dense(4, name="d1"), L.Dense(2, name="e0")]
+    model = keras.Sequential([keras.Input((4,)), *dense], name="net")
+    model.compile(LAdam(1e-3, layers=model.layers[0] if layers == "object" else layers), loss="mse")
+    if layers == "net/d[01]" and model.layers[0].path == "net/d0":
+        with pytest.warns(UserWarning, match="Without its first part it chooses d0, d1"):
+            model = saved(model, tmp_path)
+    else:
+        model = saved(model, tmp_path)
+    assert noisy(model) == ([0, 1, 2, 3] if layers == "net/d[01]" else [0, 1])
+
+
+def test_a_configuration_means_the_names_of_another_model():
+    """Places are not trusted where parents have other names."""
+    model = of_blocks("enc", "dec")
+    for layers in (["enc"], "net/enc", "enc/fc", is_encoder):
+        optimizer = LSGD(layers=layers)
+        optimizer.build(model.trainable_variables)
+        other = of_blocks("dec", "enc")
+        again = LSGD.from_config(json.loads(json.dumps(optimizer.get_config())))
+        again.build(other.trainable_variables)
+        assert noisy(other, again) == [2, 3]
+
+
+def numbered(*numbers):
+    return keras.Sequential([keras.Input((4,)), *(L.Dense(4, name=f"layer_{n}") for n in numbers)], name="net")
+
+
+def test_numbers_that_are_names():
+    """Layers in another order are looked up by name; of layers that may have been counted anew nobody knows."""
+    optimizer = LSGD(layers="layer_1")
+    optimizer.build(numbered(1, 2, 3).trainable_variables)
+    config = optimizer.get_config()
+    for numbers, places in (((3, 2, 1), [4, 5]), ((1, 2, 3), [0, 1]), ((5, 1), [2, 3]), ((7, 8, 9), [0, 1])):
+        again, model = LSGD.from_config(config), numbered(*numbers)
+        again.build(model.trainable_variables)
+        assert noisy(model, again) == places
+    again = LSGD.from_config(config)
+    with pytest.raises(ValueError, match=r"now chooses net/layer_1; the places that it had belong to net/layer_0"):
+        again.build(numbered(0, 1, 2).trainable_variables)
+    assert not again.built
+
+
+def test_neighbours_of_equal_name_stay_two_layers(tmp_path):
+    """After a load their paths are those of one layer."""
+    blocks = [keras.Sequential([each], name=n) for n, each in zip("ab", (L.Dense(4, name="fc"), norm()), strict=True)]
+    model = keras.Sequential([keras.Input((4,)), *blocks, L.Dense(2, name="out")], name="net")
+    model.compile(LAdam(1e-3, layers=1, seed=0), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    loaded = saved(model, tmp_path)
+    assert noisy(loaded) == [0, 1]
+    assert [group.indices for group in loaded.optimizer._groups] == [(0, 1), (2, 3), (4, 5)]
+    model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0, callbacks=[LayerSchedule({0: [1]})])
+    assert noisy(saved(model, tmp_path)) == [2, 3]
+
+
+def norm():
+    return L.LayerNormalization(name="fc")
+
+
+def rebuilt(model):
+    """A new optimizer of the same configuration, as a user makes it after layers were frozen or added."""
+    optimizer = LAdam.from_config(json.loads(json.dumps(model.optimizer.get_config())))
+    optimizer.build(model.trainable_variables)
+    return optimizer
+
+
+@pytest.mark.parametrize("is_loaded", [False, True], ids=["new", "loaded"])
+@pytest.mark.parametrize("name", [name for name in CASES if name not in ("attribute of a subclassed model",)])
+def test_a_layer_that_is_not_chosen_is_frozen(name, is_loaded, tmp_path):
+    """What goes by name or is a layer stays; ints and fractions count the layers that are left."""
+    model, places = compiled(name), CASES[name][2]
+    model = saved(model, tmp_path) if is_loaded else model
+    chosen = [model.trainable_variables[i] for i in places]
+    last = model.layers[-1] if hasattr(model, "layers") else model.head
+    if any(variable is chosen[-1] for variable in last.trainable_variables):
+        last = model.layers[1] if CASES[name][0] is of_block else model.layers[0]
+    last.trainable = False
+    if name in ("list with inner layer", "int in a subclassed model", "fraction", "an int of such"):
+        assert set(noisy(model, rebuilt(model)))  # counted anew
+        return
+    optimizer = rebuilt(model)
+    assert [model.trainable_variables[i] for i in noisy(model, optimizer)] == chosen
+    last.trainable = True
+    assert [model.trainable_variables[i] for i in noisy(model, rebuilt(model))] == chosen
+
+
+def test_frozen_layers_of_a_built_optimizer():
+    """`describe` says what the optimizer does: it has chosen when it was built."""
+    model = keras.Sequential([keras.Input((4,)), L.Dense(4, name="a"), L.Dense(4, name="b")], name="net")
+    model.compile(LSGD(layers=1), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    model.layers[0].trainable = False
+    assert [row.noisy for row in describe(model)] == [False]
+    assert [row.noisy for row in describe(model, LSGD(layers=1))] == [True]
+
+
+@pytest.mark.parametrize("is_loaded", [False, True], ids=["new", "loaded"])
+@pytest.mark.parametrize("what", ["layer", "name", "path"])
+def test_a_new_head(what, is_loaded, tmp_path):
+    model = of_blocks()
+    layers = {"layer": model.layers[0], "name": "enc", "path": layer_path(model.layers[0].layers[0])}[what]
+    model.compile(LAdam(1e-3, layers=layers, seed=0), loss="mse")
+    model.optimizer.build(model.trainable_variables)
+    model = saved(model, tmp_path) if is_loaded else model
+    places = noisy(model)
+    model.pop()
+    for name in ("new", "second"):
+        model.add(L.Dense(3, name=name))
+        assert noisy(model, rebuilt(model)) == places
+
+
+def test_a_chosen_layer_that_is_gone_is_refused():
+    model = keras.Sequential([keras.Input((4,)), L.Dense(4, name="a"), L.Dense(4, name="b")], name="net")
+    for layers in (model.layers[0], "a"):
+        model.compile(LAdam(1e-3, layers=layers), loss="mse")
+        model.layers[0].trainable = True
+        model.optimizer.build(model.trainable_variables)
+        model.layers[0].trainable = False
+        with pytest.raises(ValueError, match="Received: .*a.*The layers are|Its layers are"):
+            rebuilt(model)
+
+
+def test_a_record_that_is_damaged_is_refused():
+    optimizer = LSGD(layers=1)
+    optimizer.build(of_blocks().trainable_variables)
+    config = optimizer.get_config()
+    for key, value in (("chosen", [7]), ("groups", [[0, 99]]), ("groups", 3), ("variables", [["a"]])):
+        damaged = config | {"layers": config["layers"] | {key: value}}
+        with pytest.raises(ValueError, match="must have the variables, the layers and the chosen layers"):
+            LSGD.from_config(damaged)
