@@ -12,8 +12,8 @@ _STATISTICS = ("moving_mean", "moving_variance")
 class BatchNormStatistics:
     """Computes, for whatever weights the model has at the time, what its `BatchNormalization` layers keep.
 
-    A layer in training mode makes moving ← m · moving + (1 − m) · batch's at each of its k calls. A pass from moving = c
-    ends with mᵏ · c + (1 − mᵏ) · average: the average follows from a pass from 0, by the layer's own code and with
+    A layer in training mode makes moving ← m · moving + (1 − m) · batch's at each of its k calls. A pass from moving =
+    c ends with mᵏ · c + (1 − mᵏ) · average: the average follows from a pass from 0, by the layer's own code and with
     nothing else to be traced, and mᵏ from one more pass, from c. With k > 1 (a layer that is shared, or within a
     `TimeDistributed`) call j weighs mᵏ⁻ʲ, as it does in training. A layer that is not called (k = 0) keeps what it has.
 

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.optimizers.selection import group_by_layer
+from keras_langevin.reading import number
 from keras_langevin.sampling.settings import iteration_of, settings_of
 from keras_langevin.sampling.temperature import optimizers
 
@@ -17,9 +19,7 @@ _LEFT_OUT = ("name", "module", "registered_name", "build_config", "layers", "is_
 def levels_of(optimizer) -> list:
     """Learning rate and sigma of each optimizer in it, as floats or schedules: callbacks may change them in a chain."""
     raw = (getattr(part, f"_{name}", None) for part in optimizers(optimizer) for name in ("learning_rate", "sigma"))
-    return [
-        float(ops.convert_to_numpy(ops.convert_to_tensor(value))) if _is_variable(value) else value for value in raw
-    ]
+    return [number(value) if isinstance(value, keras.Variable) or ops.is_tensor(value) else value for value in raw]
 
 
 def plain(levels: list) -> list:
@@ -79,10 +79,6 @@ def alike(arrays: list[np.ndarray], others: list[np.ndarray]) -> bool:
     return True
 
 
-def _is_variable(value) -> bool:
-    return isinstance(value, keras.Variable) or ops.is_tensor(value)
-
-
 def _stripped(value):
     if isinstance(value, dict):
         return {key: _stripped(item) for key, item in value.items() if key not in _LEFT_OUT}
@@ -103,8 +99,6 @@ def _noisy(optimizer, variables) -> list[int] | None:
         return None
     if optimizer.built:
         return sorted(index for group in optimizer.noisy_groups for index in group.indices)
-    from keras_langevin.optimizers.selection import group_by_layer
-
     chosen = optimizer.chosen(group_by_layer(variables), variables)
     return sorted(index for group in chosen for index in group.indices)
 

@@ -50,8 +50,8 @@ def run_chains(
         **fit_arguments: what `fit` takes besides (`epochs`, `batch_size`, `verbose`, ...).
 
     Raises:
-        ValueError: an argument is out of its range, or the model has no Langevin optimizer; the directory has samples of
-            chains of another seed, which is seen before any training; see also `PosteriorSamples`.
+        ValueError: an argument is out of its range, or the model has no Langevin optimizer; the directory has samples
+            of chains of another seed, which is seen before any training; see also `PosteriorSamples`.
 
     Example:
 

@@ -102,8 +102,8 @@ class DiskRing(MemoryRing):
         max_samples: int >= 1, or `None` for as many as there are.
 
     Raises:
-        ValueError: the folder cannot be made, holds a file that is no sample, samples of several chains, or more samples
-            than `max_samples`.
+        ValueError: the folder cannot be made, holds a file that is no sample, samples of several chains, or more than
+            `max_samples`.
     """
 
     def __init__(self, folder: str | Path, max_samples: int | None):
@@ -154,7 +154,7 @@ class DiskRing(MemoryRing):
         except archive.UNREADABLE as error:
             raise _no_sample(path, error) from error
         wanted = self.heads[index]["settings"]
-        if json.dumps(head, sort_keys=True) != json.dumps(self.heads[index], sort_keys=True):
+        if _identity(head) != _identity(self.heads[index]):
             raise ValueError(
                 f"{path} must hold the sample of update {wanted['iteration']} (seed {wanted['seed']}) that was read or "
                 f"written here. Received: another, of update {head['settings']['iteration']} (seed "
@@ -177,6 +177,10 @@ class DiskRing(MemoryRing):
 
 
 _is_whole = is_count(0)
+
+
+def _identity(head: dict) -> str:
+    return json.dumps([head["settings"]["seed"], head["settings"]["iteration"], head["chain"], head["layout"]])
 
 
 def _checked(head) -> dict:

@@ -25,9 +25,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
     """Collects the weights after updates burn_in + thinning, burn_in + 2·thinning, ..., and keeps the latest.
 
     With a Langevin optimizer whose σ is `posterior_sigma(data_size)`, a loss that is −log p averaged over the examples
-    alone, and `GaussianPrior` on the weights they are samples of the posterior; see docs/sampling.md. When `fit` begins,
-    one warning lists what makes the temperature another, with the factor: a momentum that is not damped, weight decay,
-    a loss that sums over the batch or averages over outputs, time steps or pixels, bfloat16 weights. `predict`,
+    alone, and `GaussianPrior` on the weights they are samples of the posterior; see docs/sampling.md. When `fit`
+    begins, one warning lists what makes the temperature another, with the factor: a momentum that is not damped, weight
+    decay, a loss that sums over the batch or averages over outputs, time steps or pixels, bfloat16 weights. `predict`,
     `predictive_entropy`, `mutual_information` and `evaluate` average over the samples.
 
     Updates are those that the optimizer counts (`optimizer.iterations`): a batch with gradient accumulation or with a
@@ -163,8 +163,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         if len(self) and self._of is not None and self._of() is not model:
             self.set_model(self._of())
             raise ValueError(
-                f"`PosteriorSamples` must be of one model. Received: a fit of another model than that of its {len(self)} "
-                "samples. Make a `PosteriorSamples` for each model."
+                f"`PosteriorSamples` must be of one model. Received: a fit of another model than that of its "
+                f"{len(self)} samples. Make a `PosteriorSamples` for each model."
             )
 
     def _begin_chain(self, model):
@@ -175,8 +175,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             if now["begin"] >= self.burn_in > 0 and self._left is None:  # else it has seen an earlier fit
                 warnings.warn(
                     "`burn_in` must be more than the updates that the optimizer has done, for some to be left out. "
-                    f"Received: burn_in={self.burn_in} after {now['begin']} updates: nothing is left out. Add these, as "
-                    f"in `burn_in={now['begin'] + self.burn_in}`.",
+                    f"Received: burn_in={self.burn_in} after {now['begin']} updates: nothing is left out. Add "
+                    f"these, as in `burn_in={now['begin'] + self.burn_in}`.",
                     stacklevel=3,
                 )
             return
@@ -186,7 +186,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         if different:
             raise ValueError(
                 f"The samples in {self._source()} must be of the chain that this fit goes on with. Received: "
-                f"{'; '.join(different)}. Choose another directory, or make a new `PosteriorSamples`, for another chain."
+                f"{'; '.join(different)}. Choose another directory for another chain, and make a new "
+                "`PosteriorSamples`."
             )
         # Restored from a state of the chain, it is the same. If it begins anew, it may have other data.
         self._is_same = now["begin"] > self._chain["begin"]
@@ -203,9 +204,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         if not self._has_diverged:
             self._has_diverged = True
             warnings.warn(
-                f"The weights must be finite, and of the size that they had. Received: a root sum of squares of "
-                f"{size:.3g} after update {update}: the chain has diverged. Such weights are no sample, and those before "
-                "are kept. Lower the learning rate.",
+                "The weights must be finite, and of the size that they had. Received: a root sum of squares of "
+                f"{size:.3g} after update {update}: the chain has diverged. Such weights are no sample. Those "
+                "before are kept. Lower the learning rate.",
                 stacklevel=3,
             )
         return False
@@ -219,9 +220,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             if found is None or not chain.alike(sample.arrays, self.ring.arrays(found)):
                 what = f"none of update {update}" if found is None else f"other weights after update {update}"
                 raise ValueError(
-                    f"A fit that begins anew must come to the samples in {self._source()}. Received: {what}: it has other "
-                    "data, or the same in another order. Choose another directory. (To add to the samples, restore the "
-                    "state of the fit that took them.)"
+                    f"A fit that begins anew must come to the samples in {self._source()}. Received: {what}: it has "
+                    "other data, or the same in another order. Choose another directory. (To add to the samples, "
+                    "restore the state of the fit that took them.)"
                 )
             self._is_same = True
         self.ring.append(sample)
