@@ -57,6 +57,8 @@ class Probabilities:
         output = np.asarray(output, float)
         check_kind(output, self.kind)
         probabilities = _probabilities(output) if self.kind == "logits" else output
+        if np.isnan(probabilities).any():  # infinite logits of one sign only are none
+            raise _no_numbers(probabilities, self.kind)
         self.count += 1
         self.mean = self.mean + (probabilities - self.mean) / self.count
         of_each_class = with_both_classes(probabilities)
@@ -131,6 +133,8 @@ def check_kind(output: np.ndarray, kind: str):
             f"Class {kind} must have shape (num_examples, num_classes), or (num_examples, 1) for two classes. "
             f"Received: an output of shape {output.shape}. Give `outputs='values'` to average it as it is."
         )
+    if np.isnan(output).any():
+        raise _no_numbers(output, kind)
     sums = output.sum(axis=-1) if output.shape[-1] > 1 else None
     in_range = bool(((output >= -_TOLERANCE) & (output <= 1 + _TOLERANCE)).all())
     sum_to_one = sums is None or bool((np.abs(sums - 1) <= _TOLERANCE).all())
@@ -146,6 +150,14 @@ def check_kind(output: np.ndarray, kind: str):
             "With `outputs='logits'` the model's outputs must be logits. Received: outputs in [0, 1] that sum to 1: "
             "probabilities. Give `outputs='probabilities'`."
         )
+
+
+def _no_numbers(output: np.ndarray, kind: str) -> ValueError:
+    count = int(np.isnan(output).any(axis=tuple(range(1, output.ndim))).sum())
+    return ValueError(
+        f"Class {kind} must be numbers. Received: NaN for {count} of {len(output)} examples. Look at `x`, and at the "
+        "samples: the chain may have diverged."
+    )
 
 
 def with_both_classes(probabilities: np.ndarray) -> np.ndarray:

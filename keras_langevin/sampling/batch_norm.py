@@ -12,8 +12,10 @@ _STATISTICS = ("moving_mean", "moving_variance")
 class BatchNormStatistics:
     """Computes, for whatever weights the model has at the time, what its `BatchNormalization` layers keep.
 
-    A layer in training mode makes moving ← momentum · moving + (1 − momentum) · batch's. From moving = 0 that is
-    (1 − momentum) · batch's: the batch's own follows, by the layer's own code and with nothing else to be traced.
+    A layer in training mode makes moving ← m · moving + (1 − m) · batch's at each of its k calls. A pass from moving =
+    c ends with mᵏ · c + (1 − mᵏ) · average: the average follows from a pass from 0, by the layer's own code and with
+    nothing else to be traced, and mᵏ from one more pass, from c. With k > 1 (a layer that is shared, or within a
+    `TimeDistributed`) call j weighs mᵏ⁻ʲ, as it does in training. A layer that is not called (k = 0) keeps what it has.
 
     Args:
         model: a built Keras model.
@@ -38,8 +40,11 @@ class BatchNormStatistics:
                     f"momentum={layer.momentum}, renorm={getattr(layer, 'renorm', False)} in {layer.path}. Use the "
                     "statistics that were stored with the samples."
                 )
-        self._slots = [(layer.momentum, getattr(layer, name)) for layer in layers for name in _STATISTICS]
+        self._slots = [getattr(layer, name) for layer in layers for name in _STATISTICS]
+        # Of dropout, say: both passes have to be of the same numbers.
+        self._states = [variable for variable in model.non_trainable_variables if "seed" in variable.path]
         self._forward = _InTraining(model)
+        self._kept = None  # mᵏ of each slot
 
     def recomputed(self, arrays: list[np.ndarray], x, batch_size: int) -> list[np.ndarray]:
         """A sample's arrays, with the means over the batches of `x` in place of the statistics.
@@ -48,22 +53,50 @@ class BatchNormStatistics:
             arrays: list of arrays, those of `model.weights`, which the model has at the time.
             x: array, or a list, tuple or dict of arrays of shape `(num_examples, ...)`.
             batch_size: int; the last batch may be smaller, and weighs less.
+
+        Raises:
+            ValueError: a statistic is not finite.
         """
         sums = [0.0] * len(self._slots)
         size = len(keras.tree.flatten(x)[0])
         for start in range(0, size, batch_size):
-            for _, variable in self._slots:
-                variable.assign(np.zeros(variable.shape))
             batch = keras.tree.map_structure(partial(_rows, slice(start, start + batch_size)), x)
-            self._forward.predict_on_batch(batch)
+            if self._kept is None:
+                self._kept = self._shares_kept(batch)
             share = min(batch_size, size - start) / size
-            for number, (momentum, variable) in enumerate(self._slots):
-                sums[number] = sums[number] + share / (1 - momentum) * np.array(ops.convert_to_numpy(variable), float)
-        means = {id(variable): mean for (_, variable), mean in zip(self._slots, sums, strict=True)}
+            zeros = [np.zeros(variable.shape) for variable in self._slots]
+            for number, found in enumerate(self._passed(batch, zeros)):
+                kept = self._kept[number]
+                sums[number] = sums[number] + (share / (1 - kept) * found if kept < 1 else 0.0)
+        places = {id(variable): number for number, variable in enumerate(self._slots) if self._kept[number] < 1}
         return [
-            means[id(variable)].astype(ops.convert_to_numpy(variable).dtype) if id(variable) in means else array
+            sums[places[id(variable)]].astype(ops.convert_to_numpy(variable).dtype) if id(variable) in places else array
             for variable, array in zip(self.model.weights, arrays, strict=True)
         ]
+
+    def _shares_kept(self, batch) -> list[float]:
+        """mᵏ of each slot: what is left of a start after a pass."""
+        before = [np.array(ops.convert_to_numpy(variable)) for variable in self._states]
+        from_zero = self._passed(batch, [np.zeros(variable.shape) for variable in self._slots])
+        starts = [np.maximum(np.abs(found), 1.0) for found in from_zero]
+        for variable, value in zip(self._states, before, strict=True):
+            variable.assign(value)
+        rows = zip(self._passed(batch, starts), from_zero, starts, strict=True)
+        shares = [float(np.mean((found - other) / start)) for found, other, start in rows]
+        return [1.0 if share > 1 - 1e-5 else share for share in shares]
+
+    def _passed(self, batch, starts: list[np.ndarray]) -> list[np.ndarray]:
+        """What the layers keep after a forward pass of a batch that began with `starts`."""
+        for variable, start in zip(self._slots, starts, strict=True):
+            variable.assign(start)
+        self._forward.predict_on_batch(batch)
+        found = [np.array(ops.convert_to_numpy(variable), float) for variable in self._slots]
+        if not all(np.isfinite(values).all() for values in found):
+            raise ValueError(
+                "The statistics of batch normalization must be finite. Received: NaN or infinity for these inputs. "
+                "Look at `x`; this sample is as it was."
+            )
+        return found
 
 
 class _InTraining(keras.Model):

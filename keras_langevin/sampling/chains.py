@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_langevin.names import digest
 from keras_langevin.reading import innermost
 from keras_langevin.sampling import diagnostics
 from keras_langevin.sampling.ensemble import Ensemble
@@ -39,16 +40,18 @@ def run_chains(
         x, y: data for `fit`.
         burn_in, thinning, max_samples, when: see `PosteriorSamples`; `when="callback"` is the one of the chain's own
             `callbacks` that has `is_sampling`.
-        seed: int >= 0; the chains' seeds are seed, seed + 1, .... Batches are shuffled by Keras, which
+        seed: int >= 0. Each chain's seed, in [0, 2³²), is a hash of this and of the chain's number, so that runs of
+            neighbouring seeds have no chain in common. Batches are shuffled by Keras, which
             `keras.utils.set_random_seed` makes repeatable. Defaults to `0`.
         directory: str or path of a folder that gets a folder `chain-0`, `chain-1`, ... for each chain, or `None` for
-            memory. Defaults to `None`.
+            memory. Samples there must be of the same chains, see `PosteriorSamples`. Defaults to `None`.
         callbacks: function without arguments that returns other callbacks, called once for each chain, because
             callbacks have a state. Defaults to `None`.
         **fit_arguments: what `fit` takes besides (`epochs`, `batch_size`, `verbose`, ...).
 
     Raises:
-        ValueError: an argument is out of its range, or the model has no Langevin optimizer.
+        ValueError: an argument is out of its range, or the model has no Langevin optimizer; the directory has samples
+            of chains of another seed, which is seen before any training; see also `PosteriorSamples`.
 
     Example:
 
@@ -68,6 +71,7 @@ def run_chains(
         A. Gelman and D. B. Rubin, Inference from iterative simulation using multiple sequences, Statist. Sci. 7 (1992).
     """
     check_int("num_chains", num_chains, 2)  # one chain is a fit with `PosteriorSamples`
+    check_int("seed", seed, 0)
     is_function = callable(build_model) and not isinstance(build_model, keras.Model)
     if not is_function or not (callbacks is None or callable(callbacks)):
         raise ValueError(
@@ -78,20 +82,38 @@ def run_chains(
     folders = [None if directory is None else Path(directory) / f"chain-{number}" for number in range(num_chains)]
     own = when == "callback"
     samples = [PosteriorSamples(burn_in, thinning, max_samples, folder, None if own else when) for folder in folders]
+    seeds = [chain_seed(seed, number) for number in range(num_chains)]
     for number, of_chain in enumerate(samples):
-        model = build_model(seed + number)
+        found = {settings["seed"] for settings in of_chain.settings} - {seeds[number]}
+        if found:
+            raise ValueError(
+                f"`directory` must be new, or have samples of chains of seed={seed}. Received: {folders[number]} with "
+                "samples of another chain. Choose another directory."
+            )
+        of_chain.warns = number == 0  # of the temperature: once for all chains
+    for of_chain, own_seed in zip(samples, seeds, strict=True):
+        model = build_model(own_seed)
         optimizer = innermost(getattr(model, "optimizer", None))
         if not hasattr(optimizer, "sigma"):
             raise ValueError(
                 "`build_model` must return a model that is compiled with a Langevin optimizer. Received: the optimizer "
                 f"{type(optimizer).__name__}. Use one of `keras_langevin.optimizers`."
             )
-        optimizer.seed = seed + number
+        optimizer.seed = own_seed
         others = [] if callbacks is None else list(callbacks())
         if own:
             of_chain.when = _with_stage(others)
         model.fit(x, y, callbacks=[*others, of_chain], **fit_arguments)
     return Chains(model, samples)
+
+
+def chain_seed(seed: int, number: int) -> int:
+    """The seed of a chain, in [0, 2³²): what initializers of every backend take.
+
+    >>> chain_seed(0, 1) == chain_seed(1, 0)
+    False
+    """
+    return int(digest(f"{seed}, {number}"), 16)
 
 
 def _with_stage(callbacks):

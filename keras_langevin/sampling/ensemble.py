@@ -7,6 +7,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from keras_langevin.confidence import class_labels
 from keras_langevin.sampling import scores
 from keras_langevin.sampling.averages import Averages, Probabilities, Values
 from keras_langevin.sampling.batch_norm import BatchNormStatistics
@@ -107,7 +108,7 @@ class Ensemble:
                     "Give a list or a dict like the outputs."
                 )
             shapes = [average.of_each_class.shape for average in averages.leaves]
-            labels.extend(map(scores.class_labels, given, shapes))
+            labels.extend(class_labels(of_it, shape, "y") for of_it, shape in zip(given, shapes, strict=True))
 
         averages = self._averages(x, outputs, batch_size, verbose, classes=True, check=check)
         pairs = zip(averages.leaves, labels, strict=True)
@@ -142,6 +143,8 @@ class Ensemble:
 
     def recompute_batch_norm(self, x, batch_size: int = 32, verbose="auto"):
         """Replaces the moving statistics of each sample's `BatchNormalization` layers by those of its own weights.
+
+        Of a layer that is called several times in a forward pass they are the average that its own updates settle at.
 
         Args:
             x: inputs: an array, or a list, tuple or dict of arrays of shape `(num_examples, ...)`: the training data,

@@ -1,5 +1,6 @@
 """The latest samples of a chain, in memory or on disk."""
 
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from keras_langevin import archive
 from keras_langevin.files import writing_to
+from keras_langevin.values import is_count, or_none
 
 
 class Sample(NamedTuple):
@@ -16,10 +18,14 @@ class Sample(NamedTuple):
         settings: dict, see `settings_of`.
         arrays: list of arrays, the model's `weights`: the trainable ones and what else is saved with the model, such as
             the moving statistics of batch normalization.
+        chain: dict, which chain it is of, see `sampling.chain.begun`. Defaults to one that is not known.
+        levels: list, learning rate and sigma of its update, see `sampling.chain.levels_of`. Defaults to none.
     """
 
     settings: dict
     arrays: list[np.ndarray]
+    chain: dict = {}
+    levels: list = []
 
 
 class MemoryRing:
@@ -31,9 +37,8 @@ class MemoryRing:
 
     def __init__(self, max_samples: int):
         self.max_samples = max_samples
-        self.heads: list[
-            dict
-        ] = []  # of each sample: settings, layout (shapes and dtypes), slot, and number in the order of arrival
+        # Of each sample: settings, layout (shapes and dtypes), slot, number in the order of arrival, chain and levels.
+        self.heads: list[dict] = []
         self._samples: dict[int, list[np.ndarray]] = {}
 
     def __len__(self):
@@ -51,8 +56,8 @@ class MemoryRing:
         Raises:
             StorageError: the disk is full, say. What was kept before is whole.
         """
-        layout = [[list(array.shape), array.dtype.name] for array in sample.arrays]
-        head = {"settings": sample.settings, "layout": layout, **self._place(sample)}
+        head = {"settings": sample.settings, "layout": _layout(sample.arrays), **self._place(sample.settings)}
+        head |= {"chain": sample.chain, "levels": sample.levels}
         self.put(head, sample.arrays)
         self.heads = [other for other in self.heads if other["slot"] != head["slot"]] + [head]
         self.heads.sort(key=lambda head: head["number"])
@@ -65,15 +70,22 @@ class MemoryRing:
         """The weights of sample `index`, counted from the oldest."""
         return self._samples[self.heads[index]["slot"]]
 
+    def find(self, settings: dict) -> int | None:
+        """The index of the sample of the same seed and iteration."""
+        for index, head in enumerate(self.heads):
+            if all(head["settings"][name] == settings[name] for name in ("seed", "iteration")):
+                return index
+        return None
+
     def replace(self, index: int, arrays: list[np.ndarray]):
         """Other arrays for sample `index`."""
         self.put(self.heads[index], arrays)
 
-    def _place(self, sample: Sample) -> dict:
+    def _place(self, settings: dict) -> dict:
         """The slot for a sample, and its number."""
-        for head in self.heads:
-            if all(head["settings"][name] == sample.settings[name] for name in ("seed", "iteration")):
-                return {"slot": head["slot"], "number": head["number"]}
+        found = self.find(settings)
+        if found is not None:
+            return {name: self.heads[found][name] for name in ("slot", "number")}
         number = self.heads[-1]["number"] + 1 if self.heads else 0
         if len(self.heads) >= self.max_samples:
             return {"slot": self.heads[0]["slot"], "number": number}
@@ -85,12 +97,13 @@ class DiskRing(MemoryRing):
     """The latest samples, one file each in a folder, written atomically: after a kill each is whole, old or new.
 
     Args:
-        folder: str or path. It is made where it does not exist; samples that it holds are gone on with. One chain a
-            folder, and one process at a time.
+        folder: str or path. It is made where it does not exist; samples that it holds are kept. One chain a folder, and
+            one process at a time. A sample that another process or object has put in the place of one is not read.
         max_samples: int >= 1, or `None` for as many as there are.
 
     Raises:
-        ValueError: the folder cannot be made, holds a file that is no sample, or more samples than `max_samples`.
+        ValueError: the folder cannot be made, holds a file that is no sample, samples of several chains, or more than
+            `max_samples`.
     """
 
     def __init__(self, folder: str | Path, max_samples: int | None):
@@ -103,13 +116,23 @@ class DiskRing(MemoryRing):
                 f"`directory` must be a folder for samples. Received: {self.folder} ({error.strerror or error}). "
                 "Choose another."
             ) from error
-        self.heads = sorted(map(self._read_head, self.folder.glob("sample-*.npz")), key=lambda head: head["number"])
+        self.read_heads()
         if max_samples is None:
             self.max_samples = len(self.heads)
         elif len(self.heads) > max_samples:
             raise ValueError(
                 f"`directory` must hold at most max_samples={max_samples} samples. Received: {self.folder} with "
                 f"{len(self.heads)}. Raise `max_samples`, or choose another directory."
+            )
+
+    def read_heads(self):
+        """Reads what the folder holds now."""
+        self.heads = sorted(map(self._read_head, self.folder.glob("sample-*.npz")), key=lambda head: head["number"])
+        chains = {json.dumps(head["chain"], sort_keys=True) for head in self.heads}
+        if len(chains) > 1:
+            raise ValueError(
+                f"`directory` must hold samples of one chain. Received: {self.folder} with samples of {len(chains)} "
+                "chains. Keep the files of each in a directory of its own."
             )
 
     def clean(self):
@@ -124,25 +147,82 @@ class DiskRing(MemoryRing):
     def arrays(self, index: int) -> list[np.ndarray]:
         path = self._path(self.heads[index]["slot"])
         try:
-            return archive.read(path)[1]
+            head, arrays = archive.read(path)
+            head = _checked(head)
+            if len(head["layout"]) != len(arrays) or not all(map(_is_of, arrays, head["layout"])):
+                raise ValueError(f"its arrays are {_layout(arrays)}, and its layout says {head['layout']}")
         except archive.UNREADABLE as error:
             raise _no_sample(path, error) from error
+        wanted = self.heads[index]["settings"]
+        if _identity(head) != _identity(self.heads[index]):
+            raise ValueError(
+                f"{path} must hold the sample of update {wanted['iteration']} (seed {wanted['seed']}) that was read or "
+                f"written here. Received: another, of update {head['settings']['iteration']} (seed "
+                f"{head['settings']['seed']}). Another fit has replaced it: read what there is now with "
+                "`keras_langevin.sampling.load`, and give each chain a directory of its own."
+            )
+        return arrays
 
     def _path(self, slot: int) -> Path:
         return self.folder / f"sample-{slot:05d}.npz"
 
     def _read_head(self, path: Path) -> dict:
         try:
-            head = archive.read_head(path)
+            head = _checked(archive.read_head(path))
             if self._path(head["slot"]) != path:
                 raise ValueError(f"it says that it is {self._path(head['slot']).name}")
-            return {name: head[name] for name in ("settings", "layout", "slot", "number")}
+            return head
         except archive.UNREADABLE as error:
             raise _no_sample(path, error) from error
+
+
+_is_whole = is_count(0)
+
+
+def _identity(head: dict) -> str:
+    return json.dumps([head["settings"]["seed"], head["settings"]["iteration"], head["chain"], head["layout"]])
+
+
+def _checked(head) -> dict:
+    """The head of a sample's file. Raises one of `archive.UNREADABLE` where a part is missing or of another type."""
+    settings, layout, chain = head["settings"], head["layout"], head.get("chain", {})
+    parts = {
+        "settings": isinstance(settings, dict)
+        and _is_whole(settings["iteration"])
+        and or_none(_is_whole)(settings["seed"]),
+        "layout": isinstance(layout, list) and all(map(_is_shape_and_dtype, layout)),
+        "slot": _is_whole(head["slot"]),
+        "number": _is_whole(head["number"]),
+        "chain": isinstance(chain, dict) and or_none(_is_whole)(chain.get("begin")),
+        "levels": isinstance(head.get("levels", []), list),
+    }
+    for name, is_right in parts.items():
+        if not is_right:
+            raise ValueError(f"its {name} is {str(head.get(name))[:100]}")
+    return {name: head[name] for name in ("settings", "layout", "slot", "number")} | {
+        "chain": chain,
+        "levels": head.get("levels", []),
+    }
+
+
+def _is_shape_and_dtype(value) -> bool:
+    if not (isinstance(value, list) and len(value) == 2):
+        return False
+    shape, dtype = value
+    return isinstance(shape, list) and all(map(_is_whole, shape)) and isinstance(dtype, str)
+
+
+def _layout(arrays: list[np.ndarray]) -> list:
+    return [[list(array.shape), array.dtype.name] for array in arrays]
+
+
+def _is_of(array: np.ndarray, layout: list) -> bool:
+    shape, dtype = layout
+    return [*array.shape] == shape and (array.dtype.kind == "V" or array.dtype.name == dtype)  # V: bfloat16, as bytes
 
 
 def _no_sample(path: Path, error: Exception) -> ValueError:
     return ValueError(
         f"A file sample-*.npz must hold a sample that `PosteriorSamples` wrote. Received: {path}, which is not "
-        f"readable as such ({error}). Remove it, or choose another directory."
+        f"readable as such ({type(error).__name__}: {str(error)[:200]}). Remove it, or choose another directory."
     )

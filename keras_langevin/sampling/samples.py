@@ -2,25 +2,33 @@
 
 import math
 import warnings
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from keras_langevin.reading import innermost
+from keras_langevin.sampling import chain
 from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
 from keras_langevin.sampling.settings import iteration_of, settings_of
+from keras_langevin.sampling.temperature import warn_of_temperature
 from keras_langevin.sampling.weights import weights_of
 from keras_langevin.values import check_int
+
+_DIVERGED = 1e4  # times the largest weights so far: no chain that has a law moves so far between two samples
 
 
 class PosteriorSamples(Ensemble, keras.callbacks.Callback):
     """Collects the weights after updates burn_in + thinning, burn_in + 2·thinning, ..., and keeps the latest.
 
-    With a Langevin optimizer whose σ is `posterior_sigma(data_size)`, a mean loss and `GaussianPrior` on the weights
-    they are samples of the posterior; see docs/sampling.md. `predict`, `predictive_entropy`, `mutual_information` and
-    `evaluate` average over them.
+    With a Langevin optimizer whose σ is `posterior_sigma(data_size)`, a loss that is −log p averaged over the examples
+    alone, and `GaussianPrior` on the weights they are samples of the posterior; see docs/sampling.md. When `fit`
+    begins, one warning lists what makes the temperature another, with the factor: a momentum that is not damped, weight
+    decay, a loss that sums over the batch or averages over outputs, time steps or pixels, bfloat16 weights. `predict`,
+    `predictive_entropy`, `mutual_information` and `evaluate` average over the samples.
 
     Updates are those that the optimizer counts (`optimizer.iterations`): a batch with gradient accumulation or with a
     skipped step of a `LossScaleOptimizer` is none. With `steps_per_execution=k` Keras calls back once in k batches, and
@@ -29,23 +37,29 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
     looked at only when a sample may be due, so that a fit on JAX keeps its state on the device in between.
 
     A sample is all of `model.weights`, moving statistics of batch normalization included, which lag behind the weights
-    by some hundred updates; `recompute_batch_norm` replaces them.
+    by some hundred updates; `recompute_batch_norm` replaces them. Weights that are not finite, or 10⁴ times as large as
+    all before, are no sample: a warning says that the chain has diverged, and the samples before are kept.
+
+    The samples are of one chain: one model, one optimizer, the same settings, seed and start. Learning rate and sigma
+    may change while it runs. A second `fit` of the model adds to the samples.
 
     Args:
-        burn_in: int >= 0, how many updates are left out at first.
+        burn_in: int >= 0, how many updates are left out at first. They are counted from the optimizer's first update,
+            also where an earlier `fit` has made it; a warning says where that leaves out nothing.
         thinning: int >= 1, every how many updates a sample is taken after that. Defaults to `1`.
         max_samples: int >= 1; one more takes the place of the oldest. Defaults to `100`.
         directory: str or path of a folder for one chain, or `None` to keep the samples in memory. Each sample is a file
-            that is written atomically. A fit that was killed and is started again goes on with them; what it
-            takes again after it was restored from an earlier state (the same seed and update) is replaced.
-            Defaults to `None`.
+            that is written atomically. A fit that was killed and is started again adds to them, and replaces what
+            it takes again after it was restored from an earlier state (the same seed and update). One that begins
+            anew is compared with them where it comes to the same update. Defaults to `None`.
         when: what says at each due update whether the sample is taken: an object with an attribute `is_sampling`, such
             as the callback `CyclicalLangevin`, or a function of the number of the update. `None`: always. Defaults to
             `None`.
 
     Raises:
-        ValueError: an argument is out of its range, or the directory cannot be used; when `fit` begins: the directory
-            has samples of another model.
+        ValueError: an argument is out of its range, or the directory cannot be used; when `fit` begins: there are
+            samples of another model, or of another chain (other settings, another seed or start); during `fit`: a fit
+            that began anew comes to other weights than those of the sample of that update (other data, say).
 
     Example:
 
@@ -85,6 +99,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
                 f"`is_sampling`. Received: when={when!r}. Give for example `when=lambda update: update % 100 > 50`."
             )
         self.burn_in, self.thinning, self.when = burn_in, thinning, when
+        self.warns = True  # of the temperature
+        self._of = None  # a weak reference to the model whose samples this object takes
+        self._compiled = self._left = None  # learning rate and sigma, before and after a fit
         ring = MemoryRing(max_samples) if directory is None else DiskRing(directory, max_samples)
         Ensemble.__init__(self, None, [ring])
 
@@ -95,29 +112,35 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
 
     # --- the callback, in the order of a fit ------------------------------------------------------------------------
 
+    def set_model(self, model):
+        super().set_model(model)
+        # Not in `on_train_begin`: other callbacks may have restored the optimizer's state, or set a schedule, there.
+        optimizer = getattr(model, "optimizer", None)
+        self._compiled = None if optimizer is None else chain.levels_of(optimizer)
+
     def on_train_begin(self, logs=None):
-        optimizer = getattr(self.model, "optimizer", None)
-        if optimizer is None:
+        model = self.model
+        if getattr(model, "optimizer", None) is None:
             raise ValueError(
                 "The model must have an optimizer. Received: a model that is not compiled. Call `model.compile` first."
             )
-        if getattr(self.model.loss, "reduction", None) == "sum":
-            warnings.warn(
-                "The loss must be a mean over the batch for `posterior_sigma` and `GaussianPrior`. Received: a loss "
-                "with reduction='sum': samples will be too close together by the root of the batch size. Use the "
-                "loss's default reduction.",
-                stacklevel=2,
-            )
-        if self.model.built:  # under some distribution strategies it is not, until the first step
-            self._check_samples()
+        self._check_model(model)
         if isinstance(self.ring, DiskRing):
+            self.ring.read_heads()
             self.ring.clean()
+        if model.built:  # under some distribution strategies it is not, until the first step
+            self._check_samples()
+            if self.warns:
+                warn_of_temperature(model, stacklevel=3)
         self._update = None  # the last one that was looked at
+        self._size, self._has_diverged = 0.0, False
 
     def on_train_batch_begin(self, batch, logs=None):
         # Not in `on_train_begin`: other callbacks may have restored the optimizer's state there.
         if self._update is None:
-            self._look(iteration_of(self.model.optimizer))
+            model = self.model
+            self._begin_chain(model)
+            self._look(iteration_of(model.optimizer))
 
     def on_train_batch_end(self, batch, logs=None):
         self._calls_left -= 1
@@ -126,8 +149,86 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         model = self.model  # on JAX this brings the state of the fit into the model
         update = iteration_of(model.optimizer)
         if update >= self._due and self._is_wanted(update):
-            self.ring.append(Sample(settings_of(model.optimizer), weights_of(model)))
+            arrays = weights_of(model)
+            if self._is_sound(model, arrays, update):
+                levels = chain.plain(chain.levels_of(model.optimizer))
+                self._keep(Sample(settings_of(model.optimizer), arrays, self._chain, levels))
         self._look(update)
+
+    def on_train_end(self, logs=None):
+        self._left = chain.levels_of(self.model.optimizer)
+
+    def _check_model(self, model):
+        """Refuses another model than that of the samples that this object has taken."""
+        if len(self) and self._of is not None and self._of() is not model:
+            self.set_model(self._of())
+            raise ValueError(
+                f"`PosteriorSamples` must be of one model. Received: a fit of another model than that of its "
+                f"{len(self)} samples. Make a `PosteriorSamples` for each model."
+            )
+
+    def _begin_chain(self, model):
+        """Refuses samples of another chain."""
+        now, heads = chain.begun(model, self._compiled), self.ring.heads
+        self._of, self._chain, self._is_same = weakref.ref(model), now, True
+        if not heads:
+            if now["begin"] >= self.burn_in > 0 and self._left is None:  # else it has seen an earlier fit
+                warnings.warn(
+                    "`burn_in` must be more than the updates that the optimizer has done, for some to be left out. "
+                    f"Received: burn_in={self.burn_in} after {now['begin']} updates: nothing is left out. Add "
+                    f"these, as in `burn_in={now['begin'] + self.burn_in}`.",
+                    stacklevel=3,
+                )
+            return
+        self._chain = heads[-1]["chain"]
+        known = [head["levels"] for head in heads] + ([] if self._left is None else [chain.plain(self._left)])
+        different = list(chain.differences(self._chain, now, chain.plain(chain.levels_of(model.optimizer)), known))
+        if different:
+            raise ValueError(
+                f"The samples in {self._source()} must be of the chain that this fit goes on with. Received: "
+                f"{'; '.join(different)}. Choose another directory for another chain, and make a new "
+                "`PosteriorSamples`."
+            )
+        # Restored from a state of the chain, it is the same. If it begins anew, it may have other data.
+        self._is_same = now["begin"] > self._chain["begin"]
+
+    def _is_sound(self, model, arrays, update: int) -> bool:
+        """Whether weights are those of a chain that has not diverged; if not, warns once in a fit."""
+        trainable = set(map(id, model.trainable_variables))
+        own = [np.asarray(a, float) for v, a in zip(model.weights, arrays, strict=True) if id(v) in trainable]
+        size = math.sqrt(sum(float(np.square(array).sum()) for array in own))
+        is_finite = math.isfinite(size) and not any(np.isnan(a).any() for a in arrays if a.dtype.kind in "fV")
+        if is_finite and not (self._size and size > _DIVERGED * self._size):
+            self._size = max(self._size, size)
+            return True
+        if not self._has_diverged:
+            self._has_diverged = True
+            warnings.warn(
+                "The weights must be finite, and of the size that they had. Received: a root sum of squares of "
+                f"{size:.3g} after update {update}: the chain has diverged. Such weights are no sample. Those "
+                "before are kept. Lower the learning rate.",
+                stacklevel=3,
+            )
+        return False
+
+    def _keep(self, sample: Sample):
+        if not self._is_same:
+            update, found = sample.settings["iteration"], self.ring.find(sample.settings)
+            newest = self.ring.heads[-1]["settings"]["iteration"]
+            if found is None and update <= newest:
+                return  # until it comes to an update that there is a sample of
+            if found is None or not chain.alike(sample.arrays, self.ring.arrays(found)):
+                what = f"none of update {update}" if found is None else f"other weights after update {update}"
+                raise ValueError(
+                    f"A fit that begins anew must come to the samples in {self._source()}. Received: {what}: it has "
+                    "other data, or the same in another order. Choose another directory. (To add to the samples, "
+                    "restore the state of the fit that took them.)"
+                )
+            self._is_same = True
+        self.ring.append(sample)
+
+    def _source(self) -> str:
+        return str(getattr(self.ring, "folder", "memory"))
 
     def _look(self, update: int):
         """Sets what is due next, and the number of calls before which it cannot come."""

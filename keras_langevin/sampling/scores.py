@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_langevin.confidence import confidence_bins
+from keras_langevin.confidence import checked_predictions, confidence_bins
+from keras_langevin.values import check_int
 
 _SMALLEST = np.finfo("float32").tiny  # in place of a probability that was rounded to 0
 
@@ -24,15 +25,20 @@ def accuracy(probabilities, labels) -> float:
     """The share of examples whose most probable class is theirs.
 
     Args:
-        probabilities: array of shape `(num_examples, num_classes)`.
-        labels: int array of shape `(num_examples,)`.
+        probabilities: array of shape `(..., num_classes)`, `num_classes` >= 2, whose rows sum to 1.
+        labels: ints of shape `(...)` or `(..., 1)`, or one-hot rows of shape `(..., num_classes)`.
+
+    Raises:
+        ValueError: they are something else, NaN among them.
     """
+    probabilities, labels = checked_predictions(probabilities, labels)
     return float(np.mean(np.argmax(probabilities, axis=-1) == labels))
 
 
 def negative_log_likelihood(probabilities, labels) -> float:
     """−log p(label), the mean over examples, in nats; arguments as in `accuracy`."""
-    chosen = np.take_along_axis(np.asarray(probabilities, float), np.asarray(labels)[:, None], axis=-1)
+    probabilities, labels = checked_predictions(probabilities, labels)
+    chosen = np.take_along_axis(probabilities, labels[:, None], axis=-1)
     return float(-np.log(np.maximum(chosen, _SMALLEST)).mean())
 
 
@@ -42,7 +48,7 @@ def brier_score(probabilities, labels) -> float:
     References:
         G. W. Brier, Monthly Weather Review 78 (1950): the sum over all classes, also where there are two.
     """
-    probabilities = np.asarray(probabilities, float)
+    probabilities, labels = checked_predictions(probabilities, labels)
     return float(((probabilities - np.eye(probabilities.shape[-1])[labels]) ** 2).sum(axis=-1).mean())
 
 
@@ -52,8 +58,7 @@ def expected_calibration_error(probabilities, labels, num_bins: int = 15) -> flo
     It is biased upwards where bins hold few examples.
 
     Args:
-        probabilities: array of shape `(num_examples, num_classes)`.
-        labels: int array of shape `(num_examples,)`.
+        probabilities, labels: see `accuracy`.
         num_bins: int >= 1; bin b is (b/num_bins, (b+1)/num_bins]. Defaults to `15`.
 
     Example: three of four examples right at a confidence of 0.8.
@@ -64,45 +69,17 @@ def expected_calibration_error(probabilities, labels, num_bins: int = 15) -> flo
     References:
         C. Guo et al., On calibration of modern neural networks, ICML 2017, equation (3).
     """
+    check_int("num_bins", num_bins, 1)
     return confidence_bins(probabilities, labels, num_bins).expected_calibration_error
-
-
-def class_labels(labels, shape: tuple[int, ...]) -> np.ndarray:
-    """Labels as ints.
-
-    Args:
-        labels: ints of shape `(...)` or `(..., 1)`, or one-hot rows of shape `(..., num_classes)`.
-        shape: `(..., num_classes)`, of the probabilities that they go with.
-
-    Returns:
-        int array of shape `(...)`.
-
-    Raises:
-        ValueError: they are something else.
-    """
-    given = labels = np.asarray(labels)
-    if labels.shape == tuple(shape):
-        labels = labels.argmax(axis=-1)
-    elif labels.shape == (*shape[:-1], 1):
-        labels = labels[..., 0]
-    if labels.shape != tuple(shape[:-1]) or not np.isin(labels, np.arange(shape[-1])).all():
-        values = f" with values {given.min():g} ... {given.max():g}" if given.size else ""
-        raise ValueError(
-            f"`y` must hold the classes 0 ... {shape[-1] - 1} of {tuple(shape[:-1])} examples, or one-hot rows. "
-            f"Received: shape {given.shape}{values}. Give labels for the same examples as `x`."
-        )
-    return labels.astype(int)
 
 
 def all_scores(probabilities, labels, num_bins: int = 15) -> dict[str, float]:
     """Accuracy, `nll`, `brier` and `ece`, over all axes but the last.
 
     Args:
-        probabilities: array of shape `(..., num_classes)`, `num_classes` >= 2.
-        labels: int array of shape `(...)`.
+        probabilities, labels: see `accuracy`.
         num_bins: int >= 1. Defaults to `15`.
     """
-    labels, probabilities = labels.ravel(), probabilities.reshape(-1, probabilities.shape[-1])
     return {
         "accuracy": accuracy(probabilities, labels),
         "nll": negative_log_likelihood(probabilities, labels),

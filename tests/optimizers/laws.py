@@ -83,10 +83,21 @@ def law_of_steps(precision, rate, sigma, momentum=0.0) -> np.ndarray:
     return linalg.solve_discrete_lyapunov(transition, noise)[:dimension, :dimension]
 
 
-def law_of_underdamped_steps(precision, rate, sigma, friction) -> np.ndarray:
-    """Of m ← (1 − α)m − γAθ + σ√(αγ)·Z, θ ← θ + m: covariance of (θ, m), array of shape `(2d, 2d)`."""
+def law_of_undamped_steps(precision, rate, sigma, momentum, nesterov=False, decay=0.0) -> np.ndarray:
+    """Of m ← μm − γAθ, θ ← (1 − γλ)θ + m + σ√γ·Z (Nesterov: μm − γAθ for the m that is added): covariance of θ."""
+    dimension = len(precision)
+    identity, gradient = np.eye(dimension), rate * precision
+    kept, shrunk = momentum * identity, (1 - rate * decay) * identity
+    added = [shrunk - (1 + momentum) * gradient, momentum * kept] if nesterov else [shrunk - gradient, kept]
+    noise = linalg.block_diag(sigma**2 * rate * identity, np.zeros_like(identity))
+    return linalg.solve_discrete_lyapunov(np.block([added, [-gradient, kept]]), noise)[:dimension, :dimension]
+
+
+def law_of_underdamped_steps(precision, rate, sigma, friction, decay=0.0) -> np.ndarray:
+    """Of m ← (1 − α)m − γAθ + σ√(αγ)·Z, θ ← (1 − γλ)θ + m: covariance of (θ, m), array of shape `(2d, 2d)`."""
     identity = np.eye(len(precision))
     kept = (1 - friction) * identity
-    transition = np.block([[identity - rate * precision, kept], [-rate * precision, kept]])
+    shrunk = (1 - rate * decay) * identity
+    transition = np.block([[shrunk - rate * precision, kept], [-rate * precision, kept]])
     noise = friction * rate * sigma**2 * np.kron(np.ones((2, 2)), identity)
     return linalg.solve_discrete_lyapunov(transition, noise)

@@ -1,5 +1,6 @@
 """Several chains and their diagnostics."""
 
+import itertools
 import sys
 
 import keras
@@ -9,6 +10,7 @@ from scipy import stats
 
 from keras_langevin import LSGD, CyclicalLangevin, GaussianPrior, posterior_sigma, run_chains
 from keras_langevin.sampling import Chains, load
+from keras_langevin.sampling.chains import chain_seed
 from tests.quick import JIT_COMPILE
 from tests.sampling.cases import assert_equal_arrays, classifier, data
 from tests.sampling.test_posterior import FullBatch
@@ -36,12 +38,45 @@ def chains():
 
 
 def test_each_chain_has_its_seed_and_its_draws(chains):
-    assert [{settings["seed"] for settings in of_chain.settings} for of_chain in chains.samples] == [{0}, {1}, {2}]
+    seeds = [{settings["seed"] for settings in of_chain.settings} for of_chain in chains.samples]
+    assert seeds == [{chain_seed(0, number)} for number in range(3)]
     draws = chains.draws()
     assert list(draws) == ["model/line/kernel"] and draws["model/line/kernel"].shape == (3, 40, 1, 1)
     np.testing.assert_array_equal(draws["model/line/kernel"][1, 7], chains.samples[1].ring.arrays(7)[0])
     first, second, third = draws["model/line/kernel"][..., 0, 0]
     assert not np.isin(first, second).any() and not np.isin(second, third).any()
+
+
+def test_chains_of_neighbouring_seeds_have_nothing_in_common(tmp_path):
+    """Neither initial weights nor noise, which are all that these chains are made of."""
+    seen = []
+
+    def build(seed):
+        seen.append(seed)
+        return line(seed)
+
+    run = RUN | {"burn_in": 0, "max_samples": 5, "directory": tmp_path}
+    first = run_chains(build, 3, FullBatch(X, 2 * X, 20), seed=0, **run)
+    with pytest.raises(ValueError, match=r"samples of chains of seed=1. Received: .*chain-0.*another chain"):
+        run_chains(build, 3, FullBatch(X, 2 * X, 20), seed=1, **run)
+    second = run_chains(build, 3, FullBatch(X, 2 * X, 20), seed=1, **(run | {"directory": None}))
+    assert len(set(seen)) == 6 and all(0 <= seed < 2**32 for seed in seen)
+    values = [chains.draws()["model/line/kernel"].ravel() for chains in (first, second)]
+    assert not np.isin(*values).any()
+    with pytest.raises(ValueError, match=r"`seed` must be an int >= 0. Received: seed=-1"):
+        run_chains(build, 3, UPDATES, seed=-1, **RUN)
+
+
+def test_chains_that_are_run_again_are_the_same_and_with_other_data_are_refused(tmp_path):
+    run = RUN | {"burn_in": 0, "max_samples": 5, "directory": tmp_path}
+    first = run_chains(line, 2, FullBatch(X, 2 * X, 20), **run)
+    again = run_chains(line, 2, FullBatch(X, 2 * X, 20), **run)
+    np.testing.assert_array_equal(again.draws()["model/line/kernel"], first.draws()["model/line/kernel"])
+    with pytest.raises(
+        ValueError, match=r"must come to the samples in .*chain-0. Received: other weights after update"
+    ):
+        run_chains(line, 2, FullBatch(X, -2 * X, 20), **run)
+    np.testing.assert_array_equal(again.draws()["model/line/kernel"], first.draws()["model/line/kernel"])
 
 
 def test_function_values_are_the_predictions(chains):
@@ -57,9 +92,9 @@ def test_function_values_are_the_predictions(chains):
 
 @pytest.mark.ci
 def test_the_same_seeds_give_the_same_chains_and_a_directory_keeps_them(chains, tmp_path):
-    again = run_chains(line, 2, UPDATES, seed=1, directory=tmp_path, **RUN)
+    again = run_chains(line, 2, UPDATES, directory=tmp_path, **RUN)
     found = [load(tmp_path / f"chain-{number}", line(0)) for number in range(2)]
-    expected = chains.draws()["model/line/kernel"][1:]
+    expected = chains.draws()["model/line/kernel"][:2]
     np.testing.assert_array_equal(again.draws()["model/line/kernel"], expected)
     np.testing.assert_array_equal(Chains(line(0), found).draws()["model/line/kernel"], expected)
 
@@ -90,7 +125,8 @@ def test_r_hat_and_effective_sizes_are_those_of_good_chains(chains):
 def test_chains_that_have_not_met_are_seen():
     pytest.importorskip("arviz")
     few = RUN | {"burn_in": 0, "thinning": 1}
-    apart = run_chains(lambda seed: line(seed, start=20.0 * seed), 3, FullBatch(X, 2 * X, 20), **few)
+    starts = itertools.count()
+    apart = run_chains(lambda seed: line(seed, start=20.0 * next(starts)), 3, FullBatch(X, 2 * X, 20), **few)
     assert apart.summary()["r_hat"].iloc[0] > 1.5
 
 

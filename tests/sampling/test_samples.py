@@ -181,14 +181,6 @@ def test_a_fit_that_is_restored_takes_its_later_samples_again_and_once(tmp_path)
         assert_equal_arrays(found[iteration], expected[iteration])
 
 
-def test_another_chain_in_the_same_directory_replaces_nothing_but_the_oldest(tmp_path):
-    for seed in (1, 2):
-        model = classifier(optimizer=LSGD(0.05, sigma=0.3, seed=seed))
-        samples = fit(model, PosteriorSamples(burn_in=0, max_samples=5, directory=tmp_path), epochs=1)
-    found = [(settings["seed"], settings["iteration"]) for settings in samples.settings]
-    assert found == [(1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]
-
-
 def test_bfloat16_weights_survive_the_disk(tmp_path):
     keras.config.set_dtype_policy("bfloat16")
     try:
