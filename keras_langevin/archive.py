@@ -1,15 +1,15 @@
 """Arrays and what is to be known of them, in one file that is written whole or not at all."""
 
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from keras_langevin.files import replaced, writing_to
 
-# What `np.load` and `json.loads` raise for a file that `write` has not made.
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
+# `np.load` and `json.loads` raise many kinds of errors for a file that `write` has not made: of the system, of zip and
+# zlib, of types and values, of memory and recursion.
+UNREADABLE = (Exception,)
 
 
 def write(path: Path, head: dict, arrays: list[np.ndarray]):

@@ -33,6 +33,19 @@ def file_name(text: str) -> str:
     return letters if letters == text else f"{letters}-{digest(text)}"
 
 
+def shown(value: object, longest: int = 80) -> str:
+    """A value as an error shows it: its `repr`, cut where it is longer than so many letters.
+
+    >>> shown("a" * 100, longest=10)
+    "'aaaaaa..."
+    """
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more digits than Python writes
+        text = f"an int of {value.bit_length()} bits"
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
 def unknown(kind: str, name: str, known: Iterable[str], also: Iterable[str] = ()) -> ValueError:
     """The error for an unknown name, with the nearest known one.
 
@@ -49,9 +62,9 @@ def unknown(kind: str, name: str, known: Iterable[str], also: Iterable[str] = ()
     ValueError: Unknown dataset 'minst'. Did you mean 'mnist'? There are: digits, mnist.
     """
     known = list(known)
-    near = difflib.get_close_matches(name.lower(), [*known, *also], n=1)
+    near = difflib.get_close_matches(str(name)[:_LONGEST].lower(), [*known, *also], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ValueError(f"Unknown {kind} {name!r}.{hint} There are: {', '.join(known)}.")
+    return ValueError(f"Unknown {kind} {shown(name)}.{hint} There are: {', '.join(known)}.")
 
 
 def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:

@@ -2,19 +2,20 @@
 
 import math
 import numbers
+import sys
 from collections.abc import Callable
 from typing import Any
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite int or float, which JSON can hold.
+    """Whether it is a finite int or float, which JSON and a float can hold.
 
     Example:
 
     >>> [is_number(value) for value in (1, 0.5, True, float("nan"), "1", None)]
     [True, True, False, False, False, False]
     """
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def is_real(value: Any) -> bool:

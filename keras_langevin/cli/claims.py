@@ -1,6 +1,7 @@
 """`keras-langevin claims`: what the paper claims, and whether the results on record bear it out. It needs no Keras."""
 
 import argparse
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -35,9 +36,9 @@ def run(options: argparse.Namespace) -> int:
     """Runs the sub-command and returns its exit status."""
     from keras_langevin.experiments import claims
 
-    if not Path(options.folder).is_dir():
+    if not os.path.isdir(options.folder):
         raise UsageError(
-            f"A folder with the results of presets is to be named. Received: {options.folder}, which is none. "
+            f"A folder with the results of presets is to be named. Received: {options.folder}, which is not a folder. "
             "Train one with `keras-langevin reproduce figure-3 --out DIR/figure-3`."
         )
     try:

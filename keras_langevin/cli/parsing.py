@@ -4,7 +4,7 @@ import argparse
 
 
 class UsageError(Exception):
-    """What the user has to mend, in one line."""
+    """What the user has to fix, in one line."""
 
 
 class Parser(argparse.ArgumentParser):

@@ -54,7 +54,7 @@ def train_and_report(settings: dict, options: argparse.Namespace, title: str | N
         int, the exit status.
 
     Raises:
-        UsageError: what the user has to mend.
+        UsageError: what the user has to fix.
     """
     try:
         Sweep(settings)  # errors that need no Keras come at once

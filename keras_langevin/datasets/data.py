@@ -1,6 +1,8 @@
 """A dataset in memory."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -94,6 +96,15 @@ class Data:
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of all examples, labels and class names: what tells these data from others of the same name."""
+        digest = hashlib.sha256(repr((self.class_names, self.max_pixel)).encode())
+        for array in (array for split in (self.train, self.validation, self.test) for array in split):
+            digest.update(f"{array.dtype.str} {array.shape}\n".encode())
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(getattr(self, name).x):,} {name}" for name in ("train", "validation", "test"))

@@ -1,11 +1,15 @@
-"""The state of an unfinished run, from which it goes on as if it had not stopped."""
+"""The state of an unfinished run, from which it resumes as if it had not stopped."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from keras_langevin import archive
+from keras_langevin.names import shown
+from keras_langevin.values import is_count, is_number
+
+LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")  # what Keras calls them
 
 
 class State(NamedTuple):
@@ -31,10 +35,12 @@ class Checkpoint:
 
     Args:
         path: where the file is, or is to be; its folder exists.
+        owner: dict from a str to a str or an int: what tells the run from others.
+        epochs: int, how many the run has.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, owner: dict[str, str | int], epochs: int):
+        self.path, self.owner, self.epochs = path, owner, epochs
 
     def write(self, state: State):
         """Replaces the state.
@@ -42,25 +48,46 @@ class Checkpoint:
         Raises:
             StorageError: the disk is full, say.
         """
-        head = {"epoch": state.epoch, "history": state.history, "seconds": state.seconds}
+        head = {"owner": self.owner, "epoch": state.epoch, "history": state.history, "seconds": state.seconds}
         archive.write(self.path, head, state.arrays)
 
     def read(self) -> State | None:
         """The state, or `None` where there is none.
 
         Raises:
-            ValueError: the file is not what `write` makes.
+            ValueError: the file is not what `write` makes, or is of another run.
         """
         try:
             head, arrays = archive.read(self.path)
-            return State(**head, arrays=arrays, source=str(self.path))
+            self._check(head)
+            values = {name: head[name] for name in ("epoch", "history", "seconds")}
+            return State(**values, arrays=arrays, source=str(self.path))
         except FileNotFoundError:
             return None
         except archive.UNREADABLE as error:
             raise ValueError(
-                f"{self.path} must hold the state of an unfinished run. It is not readable as such ({error}). "
-                "Remove it to begin that run anew."
+                f"{self.path} must hold the state of an unfinished run. Received another file "
+                f"({type(error).__name__}: {str(error)[:200]}). Remove it to begin that run anew."
             ) from error
+
+    def _check(self, head: Any):
+        """Refuses a head that `write` cannot have made for this run."""
+        differ = [name for name, value in self.owner.items() if head["owner"].get(name) != value]
+        if differ:
+            raise ValueError(f"it is of another run: another {', another '.join(differ)}")
+        epoch, history, seconds = head["epoch"], head["history"], head["seconds"]
+        if not is_count(1)(epoch) or epoch > self.epochs:
+            raise ValueError(f"its epoch is {shown(epoch)}, which is not an int from 1 to {self.epochs}")
+        if set(history) != set(LOG_NAMES):
+            raise ValueError(f"its history has {shown(list(history))} in place of {', '.join(LOG_NAMES)}")
+        for name, values in history.items():
+            if not isinstance(values, list) or len(values) != epoch:
+                raise ValueError(f"its history of {name} does not have {epoch} values")
+            # JSON as Python writes it has NaN; a loss may be that on the validation split
+            if not all(isinstance(value, float) for value in values):
+                raise ValueError(f"its history of {name} has a value that is not a float")
+        if not is_number(seconds) or seconds < 0:
+            raise ValueError(f"its seconds are {shown(seconds)}")
 
     def remove(self):
         """Removes the file, if it is there."""

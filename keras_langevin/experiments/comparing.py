@@ -13,7 +13,7 @@ from keras_langevin.experiments.results import Results
 from keras_langevin.experiments.store import DEFAULT_FOLDER, Store
 from keras_langevin.experiments.sweep import Sweep, config_text
 from keras_langevin.experiments.watching import Watcher
-from keras_langevin.files import replaced, writing_to
+from keras_langevin.files import check_name, replaced, writing_to
 
 
 def compare(
@@ -91,7 +91,11 @@ def prepared(
     default = ready[0][0].folder_name if single else sweep.folder_name
     out = Path(out or Path(DEFAULT_FOLDER) / default)
     folders = [out if single else out / comparison.folder_name for comparison, _ in ready]
-    return [runner.Cell(*pair, Store(folder, pair[0])) for pair, folder in zip(ready, folders, strict=True)], out
+    check_name(out)
+    return [
+        runner.Cell(comparison, data, Store(folder, comparison, data.sha256))
+        for (comparison, data), folder in zip(ready, folders, strict=True)
+    ], out
 
 
 def write_config(out: Path, settings: dict, cells: list[runner.Cell]):

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 from keras_langevin.experiments.arms import Arm
-from keras_langevin.names import digest, plain
+from keras_langevin.names import digest, plain, shown
 from keras_langevin.values import is_count, is_number, or_none
 
 # (batch size, epochs) where none is given.
@@ -18,12 +18,18 @@ _AUGMENTED = ("cifar10", "cifar100")
 # Keras dtype policies.
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64")
 JIT = ("auto", "on", "off")
+_MOST_RUNS = 100_000  # they are listed, one by one
+_LARGEST = 3.4028234663852886e38  # of float32
 # The seeds of a search's trials begin here, far from those of the runs that are reported.
 _FIRST_TRIAL_SEED = 1_000_000
 
 
 def _is_text(value) -> bool:
     return isinstance(value, str) and bool(value.strip())
+
+
+def _is_count_to(most: int, least: int = 1):
+    return lambda value: is_count(least)(value) and value <= most
 
 
 # Setting, what it must be, and whether a value is that.
@@ -35,11 +41,12 @@ _CHECKS = (
         "a list of names such as adam and ladam",
         lambda value: isinstance(value, list | tuple) and all(map(_is_text, value)),
     ),
-    *((name, "an int >= 1", is_count(1)) for name in ("epochs", "batch_size", "seeds", "tuning_seeds")),
-    ("tuning_trials", "an int >= 0", is_count(0)),
-    ("learning_rate", "a finite float > 0", or_none(lambda value: is_number(value) and value > 0)),
-    ("sigma", "a finite float >= 0", or_none(lambda value: is_number(value) and value >= 0)),
-    ("epsilon", "a finite float > 0", or_none(lambda value: is_number(value) and value > 0)),
+    *((name, "an int from 1 to 2³¹ − 1", _is_count_to(2**31 - 1)) for name in ("epochs", "batch_size")),
+    *((name, "an int from 1 to 100,000", _is_count_to(_MOST_RUNS)) for name in ("seeds", "tuning_seeds")),
+    ("tuning_trials", "an int from 0 to 100,000", _is_count_to(_MOST_RUNS, 0)),
+    ("learning_rate", "a float > 0 that float32 can hold", or_none(lambda v: is_number(v) and 0 < v <= _LARGEST)),
+    ("sigma", "a float >= 0 that float32 can hold", or_none(lambda v: is_number(v) and 0 <= v <= _LARGEST)),
+    ("epsilon", "a float > 0 that float32 can hold", or_none(lambda v: is_number(v) and 0 < v <= _LARGEST)),
     ("validation_fraction", "a float in (0, 1)", lambda value: is_number(value) and 0 < value < 1),
     ("limit", "an int >= 2, or left out for all", or_none(is_count(2))),
     (
@@ -138,7 +145,7 @@ class Comparison:
             if not is_right(getattr(self, name)):
                 default = type(self).__dataclass_fields__[name].default
                 raise ValueError(
-                    f"`{name}` must be {expected}. Received: {name}={getattr(self, name)!r}. Leave it out for "
+                    f"`{name}` must be {expected}. Received: {name}={shown(getattr(self, name))}. Leave it out for "
                     + ("the default." if default is None or isinstance(default, tuple) else f"{default!r}.")
                 )
         object.__setattr__(self, "optimizers", tuple(self.optimizers))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,56 +10,60 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from keras_langevin.experiments.checkpoint import Checkpoint, State
+from keras_langevin.experiments.checkpoint import LOG_NAMES, Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
-from keras_langevin.files import read_json, replaced, writing_to
-from keras_langevin.names import file_name
+from keras_langevin.files import check_name, read_json, remove_pieces, replaced, writing_to
+from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
 
 DEFAULT_FOLDER = "keras-langevin-results"
+_DATA = "data_sha256"
+_WRITING_SECONDS = 60.0  # a file is written in less
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
-LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")  # what Keras calls them
 
 
 class Store:
     """A folder with `config.json`, `runs/*.json` (one record a run), `curves.csv` and pictures.
 
     While a run is trained, `runs/` also holds its curves so far (`*.epochs.csv`, a line as each epoch ends) and the
-    state from which it goes on (`*.checkpoint.npz`).
+    state from which it resumes (`*.checkpoint.npz`).
 
     Args:
         folder: str or path. It is made where it does not exist.
         comparison: the configuration; written to `config.json`. Of the one on record it may differ in its number of
             seeds alone: the folder then has the larger, from when it is `locked`.
+        data_sha256: str, `Data.sha256` of the data that the runs are trained on, written to `config.json`. Other data
+            than those on record are refused. Defaults to empty: not checked.
 
     Attributes:
         comparison: what the folder holds, with all of its seeds.
 
     Raises:
-        ValueError: the folder cannot be written, holds results of another configuration, or holds a file that is no
-            record.
+        ValueError: the folder cannot be written, holds results of another configuration or of other data, or holds a
+            file that is not a record.
     """
 
-    def __init__(self, folder: str | Path, comparison: Comparison):
-        self.folder = Path(folder)
-        self.comparison = comparison
+    def __init__(self, folder: str | Path, comparison: Comparison, data_sha256: str = ""):
+        self.folder = check_name(folder)
+        self.comparison, self.data_sha256 = comparison, data_sha256
         self._config = self.folder / "config.json"
-        if self._config.exists():
-            self._merge()
-        else:
+        if not os.path.exists(self._config):
             try:
                 (self.folder / "runs").mkdir(parents=True, exist_ok=True)
-                self._write_config()
+                with self._lock(seconds=10.0):  # of two that begin one folder, the second finds what the first wrote
+                    if not self._config.exists():
+                        self._write_config()
             except OSError as error:
                 raise ValueError(
                     f"The folder for the results cannot be written. Received: {self.folder} ({error.strerror}). "
                     "Choose another --out."
                 ) from error
+        self._merge()
         self._begun = set()  # the epoch files that this process has begun
         self.records()  # a corrupt record is an error now, not after training
 
     def _merge(self) -> bool:
-        """Has as many seeds as are on record, if those are more; returns whether they are fewer.
+        """Has as many seeds as are on record, if those are more; returns whether the record lacks seeds, or the data.
 
         Raises:
             ValueError: something else differs.
@@ -66,18 +71,28 @@ class Store:
         found, wanted = read_json(self._config, "the configuration of a comparison"), self._settings()
         if not isinstance(found, dict):
             raise ValueError(f"{self._config} must be what `compare` wrote. Received other JSON. Choose another --out.")
+        on_record = found.pop(_DATA, "")
+        data = wanted.pop(_DATA, "")
         differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
         if differ and not (differ == ["seeds"] and is_count(1)(found.get("seeds"))):
             raise ValueError(
                 f"{self.folder} holds results of another configuration (it differs in {', '.join(differ)}). "
                 "Choose another --out, or move that folder away."
             )
+        if on_record and data and on_record != data:
+            raise ValueError(
+                f"{self.folder} holds results that were trained on other data of the same name. Received data with "
+                f"SHA-256 {data}, where config.json has {shown(on_record)}. Give the data that it was begun with "
+                "(--data-file, --data-dir), or choose another --out."
+            )
+        self.data_sha256 = on_record or data
         self.comparison = replace(self.comparison, seeds=max(found["seeds"], wanted["seeds"]))
-        return found["seeds"] < wanted["seeds"]
+        return found["seeds"] < wanted["seeds"] or (not on_record and bool(data))
 
     def _settings(self) -> dict:
         """The configuration by way of JSON, so that tuples compare equal to the lists that were read."""
-        return json.loads(json.dumps(self.comparison.as_dict()))
+        data = {_DATA: self.data_sha256} if self.data_sha256 else {}
+        return json.loads(json.dumps(self.comparison.as_dict() | data))
 
     def _write_config(self):
         with replaced(self._config) as file:
@@ -92,8 +107,7 @@ class Store:
 
     def finished(self, arm: Arm, seed: int) -> bool:
         """Whether that run is on record. A failed one is not finished: it is tried again."""
-        path = self.path(arm, seed)
-        return path.exists() and _record(path)["status"] != "failed"
+        return self.path(arm, seed).exists() and self._record(arm, seed)["status"] != "failed"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -103,17 +117,29 @@ class Store:
             ValueError: another one does.
             StorageError: the folder cannot be written.
         """
+        with self._lock():
+            if self._merge():
+                with writing_to(self.folder):
+                    self._write_config()
+            remove_pieces(self.folder / "runs")
+            remove_pieces(self.folder, seconds=_WRITING_SECONDS)  # a report may be written there without the lock
+            yield
+
+    @contextmanager
+    def _lock(self, seconds: float = 0.0) -> Iterator[None]:
         lock = FileLock(self.folder / ".lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=seconds)
         except Timeout as error:
             raise ValueError(
                 f"Another process is writing into {self.folder}. Wait until it has ended, or choose another --out."
             ) from error
+        except OSError as error:
+            raise ValueError(
+                f"{lock.lock_file} must be a plain file that can be written. Received: {error.strerror}. Remove it, or "
+                "choose another --out."
+            ) from error
         try:
-            if self._merge():
-                with writing_to(self.folder):
-                    self._write_config()
             yield
         finally:
             lock.release()
@@ -124,10 +150,12 @@ class Store:
 
     def checkpoint(self, arm: Arm, seed: int) -> Checkpoint:
         """The state of an unfinished run."""
-        return Checkpoint(self.path(arm, seed).with_suffix(".checkpoint.npz"))
+        configuration = digest(self.comparison.identity)
+        owner = {"optimizer": arm.spec, "seed": seed, "configuration": configuration, "data": self.data_sha256}
+        return Checkpoint(self.path(arm, seed).with_suffix(".checkpoint.npz"), owner, self.comparison.epochs)
 
     def begin(self, arm: Arm, seed: int) -> State | None:
-        """The state that a run goes on from, or `None`; its curves are cut there when its next epoch ends.
+        """The state that a run resumes from, or `None`; its curves are cut there when its next epoch ends.
 
         Raises:
             ValueError: the file with the state is corrupt.
@@ -143,8 +171,9 @@ class Store:
         """
         path = self._epochs_path(arm, seed)
         with writing_to(self.folder):
-            if path not in self._begun:  # an interrupted run goes on from an epoch before its last line, or half line
-                lines = path.read_text("utf-8").splitlines()[:epoch] if path.exists() else []
+            if path not in self._begun:  # an interrupted run resumes from an epoch before its last line, or half line
+                # what is not UTF-8 was not written here; the epochs are in the state, too
+                lines = path.read_text("utf-8", "replace").splitlines()[:epoch] if path.exists() else []
                 with replaced(path) as file:
                     file.writelines(f"{line}\n" for line in lines or [",".join(["epoch", *CURVES])])
                 self._begun.add(path)
@@ -155,7 +184,7 @@ class Store:
     def read(self, arm: Arm, seed: int) -> tuple[dict, bytes | None]:
         """The record of a run and its trained weights, if they were kept, as `write` takes them."""
         weights = self.weights_path(arm, seed)
-        return _record(self.path(arm, seed)), weights.read_bytes() if weights.exists() else None
+        return self._record(arm, seed), weights.read_bytes() if weights.exists() else None
 
     def write(self, arm: Arm, seed: int, record: dict, weights: bytes | None = None):
         """Writes the record of one run, and the CSV of all curves anew.
@@ -185,8 +214,19 @@ class Store:
 
     def records(self) -> list[dict]:
         """All records, in the order of the configuration: by optimizer, then by seed."""
-        paths = (self.path(arm, seed) for arm, seed in self.comparison.runs)
-        return [_record(path) for path in paths if path.exists()]
+        return [self._record(*run) for run in self.comparison.runs if self.path(*run).exists()]
+
+    def _record(self, arm: Arm, seed: int) -> dict:
+        from keras_langevin.experiments.report.runs import checked_run  # which imports this module
+
+        path = self.path(arm, seed)
+        run = checked_run(read_json(path, "the record of a run"), path, trial=self.comparison.trial)
+        if (run.arm.spec, run.seed) != (arm.spec, seed):
+            raise ValueError(
+                f"{path} must be the record of {arm.spec}, seed {seed}. Received one of {shown(run.arm.spec)}, seed "
+                f"{shown(run.seed)}. Remove it to train that run."
+            )
+        return run.record
 
     def write_curves(self):
         """`curves.csv`: a line for each optimizer, seed and epoch."""
@@ -198,7 +238,3 @@ class Store:
                 epochs = zip(*(curves.get(name, []) for name in CURVES), strict=True)
                 for epoch, values in enumerate(epochs, start=1):
                     writer.writerow([record["optimizer"], record["seed"], epoch, *values])
-
-
-def _record(path: Path) -> dict:
-    return read_json(path, "the record of a run")

@@ -190,20 +190,26 @@ class Trainer:
         return keep_now
 
     def restore(self, state: State):
-        """Puts the variables where a run was.
+        """Puts the variables where a run was: all of them, or none where the state does not fit.
 
         Raises:
             ValueError: the state is that of another model or optimizer.
         """
         variables = self.all_variables
-        if [array.shape for array in state.arrays] != [tuple(variable.shape) for variable in variables]:
+        dtypes = [np.asarray(ops.convert_to_numpy(variable)).dtype for variable in variables]
+        # NumPy has no name for bfloat16, which is read as bytes of its size
+        arrays = [
+            array.view(dtype) if array.dtype.kind == "V" and array.dtype.itemsize == dtype.itemsize else array
+            for array, dtype in zip(state.arrays, dtypes, strict=False)
+        ]
+        found = [(array.shape, array.dtype) for array in arrays] + [()] * (len(state.arrays) - len(arrays))
+        if found != [(tuple(variable.shape), dtype) for variable, dtype in zip(variables, dtypes, strict=True)]:
             raise ValueError(
-                f"{state.source} must hold the state of this model and optimizer. Received one of other shapes. "
-                "Remove it to begin that run anew."
+                f"{state.source} must hold the state of this model and optimizer. Received one of other shapes or "
+                "dtypes. Remove it to begin that run anew."
             )
-        for variable, array in zip(variables, state.arrays, strict=True):
-            dtype = np.asarray(ops.convert_to_numpy(variable)).dtype
-            variable.assign(array.view(dtype) if array.dtype.kind == "V" else array)
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
 
     def _examples(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """What the model takes, images or their indices, and labels."""

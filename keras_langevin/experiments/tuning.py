@@ -208,7 +208,8 @@ def _trials(cell) -> dict[Arm, list]:
                 trial=True,
             )
             folder = cell.store.folder / "tuning" / f"{cell.store.name(arm)}-{number}"
-            found[arm].append(cell._replace(comparison=comparison, store=Store(folder, comparison)))
+            store = Store(folder, comparison, cell.store.data_sha256)
+            found[arm].append(cell._replace(comparison=comparison, store=store))
     return found
 
 

@@ -145,7 +145,7 @@ def foreign(folder):
     [
         (corrupt, "adam-seed-0.json must be the record of a run, in JSON"),
         (conflict, "differ in test_accuracy"),
-        (foreign, "config.json is no configuration of a comparison"),
+        (foreign, "config.json is not a configuration of a comparison"),
     ],
 )
 def test_bad_results_are_one_line_and_exit_status_2(prepare, message, folder, tmp_path, capsys):
@@ -161,7 +161,7 @@ def test_bad_results_are_one_line_and_exit_status_2(prepare, message, folder, tm
     ("arguments", "message"),
     [
         ([], "DIR"),
-        (["nowhere"], "Received: nowhere, which is none"),
+        (["nowhere"], "Received: nowhere, which is not a folder"),
         (["."], "There must be results of a comparison in ."),
         (["results", "--out", "/proc/nowhere"], "Choose another --out"),
         (["results", "--out", "results/deep/config.json"], "Choose another --out"),

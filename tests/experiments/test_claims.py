@@ -130,6 +130,7 @@ def test_the_command_shows_and_writes_the_table(results, tmp_path, capsys):
         assert cli.main(["claims", str(folder), "--page", str(page)]) == 0
         shown = capsys.readouterr().out
         shown, _, rule = shown.partition("A difference bears a claim out")
+        rule = " ".join(rule.split())
         assert "holds partly" in rule and "Fewer than 5 seeds conclude nothing." in rule
         assert "holds partly" not in shown and "not measured" in shown and "+2.40" in shown
         assert page.read_text("utf-8") == f"{after[0]}<!-- claims -->\n{table}\n<!-- end -->\n{after[1]}"
@@ -141,4 +142,4 @@ def test_the_command_shows_and_writes_the_table(results, tmp_path, capsys):
 
 def test_a_folder_that_is_not_there_is_one_line(capsys):
     assert cli.main(["claims", "nowhere"]) == 2
-    assert "which is none. Train one with" in capsys.readouterr().err
+    assert "which is not a folder. Train one with" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_langevin.experiments import runner, training
+from keras_langevin.experiments.checkpoint import LOG_NAMES
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.engines import Local, Processes, RayCluster, sharing
 from keras_langevin.experiments.engines.lost import TRIALS
@@ -94,13 +95,15 @@ def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
     """A state of another model, and then a file that holds no state."""
     comparison = Comparison(jit=JIT, model="dense-1", optimizers=("adam",), epochs=1, batch_size=256, seeds=1)
     store = Store(tmp_path, comparison)
-    store.checkpoint(comparison.arms[0], 0).write(training.State(1, {}, 1.0, [np.zeros(3)]))
+    store.checkpoint(comparison.arms[0], 0).write(
+        training.State(1, {name: [0.5] for name in LOG_NAMES}, 1.0, [np.zeros(3)])
+    )
     runner.run([runner.Cell(comparison, data, store)], Processes(workers=1))
     (record,) = store.records()
     assert record["status"] == "failed" and "must hold the state of this model" in record["error"]
     store.checkpoint(comparison.arms[0], 0).path.write_bytes(b"no state")
     runner.run([runner.Cell(comparison, data, store)], Processes(workers=1))
-    assert "is not readable as such" in store.records()[0]["error"]
+    assert "must hold the state of an unfinished run" in store.records()[0]["error"]
 
 
 def test_shared_data_are_equal_and_cannot_be_written(data, tmp_path):

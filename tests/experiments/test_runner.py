@@ -12,7 +12,6 @@ from keras_langevin import datasets
 from keras_langevin.experiments import jit as jit_module
 from keras_langevin.experiments import memory, runner, training
 from keras_langevin.experiments.batches import Batches
-from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import PRECISIONS, Comparison
 from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.jit import jit_compile
@@ -425,11 +424,51 @@ def test_a_state_of_another_model_is_refused_by_name(data, tmp_path):
     comparison = dataclasses.replace(SMALL, optimizers=("adam",), seeds=1)
     (arm,) = comparison.arms
     store = Store(tmp_path, comparison)
-    store.checkpoint(arm, 0).write(State(1, {}, 1.0, [np.zeros(3)]))
+    engine, states = Local(), []
+
+    def interrupt(task, epoch, logs):
+        states.append(store.checkpoint(arm, 0).read())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_all(comparison, data, store, watchers=[Watching(epoch=interrupt)], checkpoint_seconds=0, engine=engine)
+    (state,) = states
+    others = (
+        [np.zeros(3)],
+        state.arrays[:-1],
+        [*state.arrays, np.zeros(3)],
+        [array.astype("float64") for array in state.arrays],
+        [np.zeros_like(array, shape=(*array.shape, 1)) for array in state.arrays],
+    )
+    for arrays in others:
+        store.checkpoint(arm, 0).write(state._replace(arrays=arrays))
+        train_all(comparison, data, store, engine=engine)
+        (run,) = store.records()
+        assert run["status"] == "failed"
+        assert "adam-seed-0.checkpoint.npz must hold the state of this model" in run["error"]
+    store.checkpoint(arm, 0).write(state)
+    train_all(comparison, data, store, engine=engine)
+    assert store.records()[0]["status"] == "finished"
+
+
+def test_a_state_of_another_seed_or_epoch_is_refused_by_name(data, tmp_path):
+    """A genuine one, under another name or with another head."""
+    comparison = dataclasses.replace(SMALL, optimizers=("adam",), seeds=2)
+    (arm,) = comparison.arms
+    store = Store(tmp_path, comparison)
+
+    def interrupt(task, epoch, logs):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_all(comparison, data, store, watchers=[Watching(epoch=interrupt)], checkpoint_seconds=0)
+    first, second = (store.checkpoint(arm, seed) for seed in (0, 1))
+    second.path.write_bytes(first.path.read_bytes())
+    first.write(first.read()._replace(epoch=10**12))
     train_all(comparison, data, store)
-    (run,) = store.records()
-    assert run["status"] == "failed"
-    assert "adam-seed-0.checkpoint.npz must hold the state of this model" in run["error"]
+    early, renamed = (record["error"] for record in store.records())
+    assert "its epoch is 1000000000000, which is not an int from 1 to 3" in early
+    assert "it is of another run: another seed" in renamed and "Remove it to begin that run anew" in renamed
 
 
 def test_a_full_disk_ends_the_command_and_loses_nothing(data, tmp_path, monkeypatch):

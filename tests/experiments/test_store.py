@@ -1,13 +1,16 @@
 import csv
 import json
 import os
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
-from keras_langevin.files import replaced
+from keras_langevin.files import check_writable, replaced
 from tests.experiments.records import COMPARISON, failed, record
 
 ADAM, LADAM = COMPARISON.arms
@@ -100,6 +103,128 @@ def test_a_corrupt_record_is_named(tmp_path):
     Store(tmp_path, COMPARISON).path(ADAM, 0).write_text("{")
     with pytest.raises(ValueError, match=r"adam-seed-0.json must be the record of a run, in JSON"):
         Store(tmp_path, COMPARISON)
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", "null", "5", '"text"', '{"optimizer": "adam", "seed": 0, "num_classes": 10}', "1e999"]
+)
+def test_other_json_in_place_of_a_record_is_named(content, tmp_path):
+    store = Store(tmp_path, COMPARISON)
+    store.path(ADAM, 1).write_text(content)
+    for read in (lambda: Store(tmp_path, COMPARISON), store.records, lambda: store.finished(ADAM, 1)):
+        with pytest.raises(
+            ValueError, match=r"adam-seed-1.json is not a record of a run.*Remove it to repeat that run"
+        ):
+            read()
+
+
+def test_the_record_of_another_run_is_refused(tmp_path):
+    store = Store(tmp_path, COMPARISON)
+    store.write(ADAM, 0, record("adam", 0, 0.5))
+    store.path(ADAM, 0).rename(store.path(LADAM, 2))
+    with pytest.raises(
+        ValueError, match=r"must be the record of ladam, seed 2. Received one of 'adam', seed 0. Remove"
+    ):
+        Store(tmp_path, COMPARISON)
+
+
+def test_other_data_of_the_same_name_are_refused(tmp_path):
+    for again in range(2):
+        store = Store(tmp_path, COMPARISON, "one")
+        with store.locked():
+            store.write(ADAM, again, record("adam", again, 0.5))
+    assert json.loads((tmp_path / "config.json").read_text())["data_sha256"] == "one"
+    with pytest.raises(ValueError, match=r"trained on other data of the same name.*'one'.*--data-file"):
+        Store(tmp_path, replace(COMPARISON, seeds=9), "two")
+
+
+def test_a_folder_of_an_older_version_takes_the_data_that_it_is_resumed_with(tmp_path):
+    Store(tmp_path, COMPARISON)
+    with Store(tmp_path, COMPARISON, "one").locked():
+        pass
+    with pytest.raises(ValueError, match="other data"):
+        Store(tmp_path, COMPARISON, "two")
+    assert Store(tmp_path, COMPARISON).data_sha256 == "one"
+
+
+def test_of_two_that_begin_one_folder_with_other_settings_one_is_refused(tmp_path):
+    """Eight at a time, all held up between looking for a configuration and writing theirs."""
+    for folder in (tmp_path / str(number) for number in range(20)):
+        begin = threading.Barrier(8)
+
+        def start(epochs, folder=folder, begin=begin):
+            begin.wait()
+            try:
+                with Store(folder, replace(COMPARISON, epochs=epochs)).locked():
+                    return json.loads((folder / "config.json").read_text())["epochs"] == epochs
+            except ValueError as error:
+                return str(error)
+
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(start, range(1, 9)))
+        refused = [text for text in found if text is not True]
+        assert found.count(True) == 1 and len(refused) == 7
+        assert all("another configuration" in text or "Another process" in text for text in refused)
+
+
+def test_pieces_of_files_of_killed_processes_are_removed_under_the_lock(tmp_path):
+    store = Store(tmp_path, COMPARISON)
+    for path in (store.path(ADAM, 0), store.checkpoint(ADAM, 0).path, tmp_path / "report.html", tmp_path / "a.png"):
+        with replaced(path) as file:
+            (piece,) = path.parent.glob(f".{path.name}.*.part")
+            file.write("half")
+        path.rename(piece)  # as a kill leaves it
+        if path.name == "report.html":
+            os.utime(piece, (1, 1))
+    assert len(list(tmp_path.rglob(".*.part"))) == 4
+    kept = {".gitignore", ".notes.settings"}
+    for name in kept:
+        (tmp_path / "runs" / name).write_text("")
+    with store.locked():
+        pass
+    # the youngest beside the runs may be of a report that is being written
+    assert [path.name.partition(".png")[0] for path in tmp_path.rglob(".*.part")] == [".a"]
+    assert kept <= set(os.listdir(tmp_path / "runs"))
+
+
+def test_curves_that_are_not_text_are_begun_anew(tmp_path):
+    store = Store(tmp_path, COMPARISON)
+    store.path(ADAM, 0).with_suffix(".epochs.csv").write_bytes(b"\xff\xfe\x00half a line")
+    store.begin(ADAM, 0)
+    store.append_epoch(ADAM, 0, 2, dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 0.5))
+    assert store.path(ADAM, 0).with_suffix(".epochs.csv").read_text("utf-8").splitlines()[-1] == "2,0.5,0.5,0.5,0.5"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "caf\udce9", "a/" + "é" * 200])
+def test_a_name_that_a_file_system_or_a_report_cannot_have_is_one_line(name, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"^(A file or folder|The name of a file or folder) must have.*Choose another"
+    ) as e:
+        Store(tmp_path / name, COMPARISON)
+    str(e.value).encode()
+    with pytest.raises(ValueError, match="must have"):
+        check_writable(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_is_a_link_is_one_line(tmp_path):
+    store = Store(tmp_path, COMPARISON)
+    (tmp_path / ".lock").unlink(missing_ok=True)
+    (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"\.lock must be a plain file"), store.locked():
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_files_have_the_permissions_of_the_umask(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        Store(tmp_path, COMPARISON).write(ADAM, 0, record("adam", 0, 0.5))
+    finally:
+        os.umask(before)
+    paths = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"]
+    assert len(paths) == 3 and {stat.S_IMODE(path.stat().st_mode) for path in paths} == {mode}
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

@@ -83,7 +83,7 @@ class Bomb:
 
 
 READERS = {
-    "checkpoint": lambda path: Checkpoint(path).read(),
+    "checkpoint": lambda path: Checkpoint(path, {}, 1).read(),
     "archive": archive.read,
     "data": lambda path: datasets.load("mnist", data_file=path),
 }

@@ -10,9 +10,10 @@ from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.report.cells import Cell, arm_key, settings_key
 from keras_langevin.experiments.report.runs import Run, checked_run, is_name
 from keras_langevin.files import read_json
+from keras_langevin.names import shown
 
 # What tells optimizers and runs apart within a cell, so it is no setting of the cell.
-_NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned")
+_NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned", "data_sha256")
 
 
 def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Cell]:
@@ -40,9 +41,9 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Ce
             found.setdefault(each.resolve(), each)
     groups: dict[str, list] = {}
     for folder in found.values():
-        comparison, settings, arguments = _read_config(folder / "config.json")
+        comparison, settings, arguments, data = _read_config(folder / "config.json")
         if not comparison.trial:
-            groups.setdefault(settings_key(settings), []).append((folder, comparison, settings, arguments))
+            groups.setdefault(settings_key(settings), []).append((folder, comparison, settings, arguments, data))
     if not groups:
         raise ValueError(
             "There must be results of a comparison. Received folders with the trials of a search alone: "
@@ -52,11 +53,11 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Ce
 
 
 def _result_folders(folder: Path, recursive: bool) -> list[Path]:
-    if not folder.is_dir():
-        raise ValueError(f"A folder with results is to be named. Received: {folder}, which is none. Check the name.")
+    if not os.path.isdir(folder):
+        raise ValueError(f"Name a folder with results. Received: {folder}, which is not a folder. Check the name.")
 
     def fail(error: OSError):
-        raise ValueError(f"{error.filename} must be a folder that can be read. Received: {error.strerror}. Mend that.")
+        raise ValueError(f"{error.filename} must be a folder that can be read. Received: {error.strerror}. Fix that.")
 
     found = []
     for place, below, files in os.walk(folder, onerror=fail):
@@ -72,7 +73,7 @@ def _result_folders(folder: Path, recursive: bool) -> list[Path]:
     return found
 
 
-def _read_config(path: Path) -> tuple[Comparison, dict, dict]:
+def _read_config(path: Path) -> tuple[Comparison, dict, dict, str]:
     config = read_json(path, "the configuration of a comparison")
     known = {field.name for field in fields(Comparison)}
     try:
@@ -82,30 +83,34 @@ def _read_config(path: Path) -> tuple[Comparison, dict, dict]:
         if missing:
             raise ValueError(f"It must have {', '.join(missing)}. Received: {', '.join(list(config)[:20])}")
         if not isinstance(config["optimizers"], list):
-            raise ValueError(f"`optimizers` must be a list of names. Received: {config['optimizers']!r}")
+            raise ValueError(f"`optimizers` must be a list of names. Received: {shown(config['optimizers'])}")
         for name in (config["model"], config["dataset"], config.get("dataset_note") or "-", *config["optimizers"]):
             if not is_name(name):
-                raise ValueError(f"Names must be printable text. Received: {name!r}")
+                raise ValueError(f"Names must be printable text. Received: {shown(name)}")
         comparison = Comparison(**{name: value for name, value in config.items() if name in known})
         arguments = config.get("arguments", {})
         if not isinstance(arguments, dict):
-            raise ValueError(f"`arguments` must be an object. Received: {arguments!r}")
+            raise ValueError(f"`arguments` must be an object. Received: {shown(arguments)}")
+        data = config.get("data_sha256", "")
+        if not isinstance(data, str):
+            raise ValueError(f"`data_sha256` must be text. Received: {shown(data)}")
     except (TypeError, AttributeError) as error:
         raise ValueError(
-            f"{path} is no configuration of a comparison. Values must be of the types that `compare` writes. "
+            f"{path} is not a configuration of a comparison. Values must be of the types that `compare` writes. "
             f"Received: {error}. Leave its folder out."
         ) from error
     except ValueError as error:
         why = str(error).rstrip(".")
-        raise ValueError(f"{path} is no configuration of a comparison. {why}. Leave its folder out.") from error
+        raise ValueError(f"{path} is not a configuration of a comparison. {why}. Leave its folder out.") from error
     # entries that this version does not know are settings, too; those that an older one lacked have their defaults
     settings = {name: value for name, value in {**config, **asdict(comparison)}.items() if name not in _NOT_SETTINGS}
-    return comparison, settings, arguments
+    return comparison, settings, arguments, data
 
 
 def _merged(group: list) -> Cell:
     arms, runs, planned, called_with, searches = {}, {}, set(), {}, {}
-    for folder, comparison, _, arguments in group:
+    _check_data(group)
+    for folder, comparison, _, arguments, _ in group:
         own_searches = _searches(folder, comparison)
         arguments = arguments | {spec: search.chosen.arguments for spec, search in own_searches.items()}
         searches |= {arm_key(Arm(spec)): search for spec, search in own_searches.items()}
@@ -160,6 +165,15 @@ def _one_of(first: Run, second: Run) -> Run:
             f"{first.arm.spec}, seed {first.seed}, differ in {', '.join(differ)}. Report them apart, or remove one."
         )
     return first
+
+
+def _check_data(group: list):
+    known = {data: folder for folder, *_, data in group if data}  # older results do not say
+    if len(known) > 1:
+        raise ValueError(
+            "Results under equal settings must be of the same data. Received data of one name with different SHA-256: "
+            f"{', '.join(map(str, known.values()))}. Report them apart."
+        )
 
 
 def _check_arguments(called_with: dict, arm: Arm, arguments: dict | None, path: Path):

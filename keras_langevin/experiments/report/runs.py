@@ -7,6 +7,7 @@ from typing import Any
 from keras_langevin.experiments.config import Arm
 from keras_langevin.experiments.statistics import stayed_at_chance
 from keras_langevin.experiments.store import CURVES
+from keras_langevin.names import shown
 from keras_langevin.values import is_count, is_number, or_none
 
 STATUSES = ("finished", "diverged", "failed")
@@ -60,22 +61,23 @@ class Run:
         return {"status": self.status} | {name: self.record.get(name) for name in names} | {"curves": self.curves}
 
 
-def checked_run(record: Any, path: Path) -> Run:
+def checked_run(record: Any, path: Path, *, trial: bool = False) -> Run:
     """The run of a record, as `Store` writes it.
 
     Args:
         record: what was read, of any type.
         path: where it was read, for the error.
+        trial: bool, whether it is of a search, which leaves the test split alone. Defaults to `False`.
 
     Raises:
-        ValueError: it is no record; the error names the file and what is wrong.
+        ValueError: it is not a record; the error names the file and what is wrong.
 
     Example:
 
     >>> checked_run({"optimizer": "adam", "seed": 0}, Path("runs/adam-seed-0.json"))
     Traceback (most recent call last):
-    ValueError: runs/adam-seed-0.json is no record of a run: `num_classes` must be an int >= 1. Received: None. Remove \
-it to repeat that run, or leave its folder out.
+    ValueError: runs/adam-seed-0.json is not a record of a run: `num_classes` must be an int >= 1. Received: None. \
+Remove it to repeat that run, or leave its folder out.
     """
     if not isinstance(record, dict):
         raise _not_a_record(path, "it must be a JSON object", record)
@@ -83,8 +85,9 @@ it to repeat that run, or leave its folder out.
         if not is_right(record.get(name)):
             raise _not_a_record(path, f"`{name}` must be {expected}", record.get(name))
     status, curves = record["status"], record.get("curves", {})
-    if status != "failed" and not (is_number(record.get("test_accuracy")) and 0 <= record["test_accuracy"] <= 1):
-        raise _not_a_record(path, "`test_accuracy` must be in [0, 1]", record.get("test_accuracy"))
+    accuracy = record.get("test_accuracy")
+    if not trial and status != "failed" and not (is_number(accuracy) and 0 <= accuracy <= 1):
+        raise _not_a_record(path, "`test_accuracy` must be in [0, 1]", accuracy)
     if not isinstance(curves, dict):
         raise _not_a_record(path, "`curves` must be an object", curves)
     for name in CURVES:
@@ -117,9 +120,7 @@ _CHECKS = (
 
 
 def _not_a_record(path: Path, expected: str, received: Any) -> ValueError:
-    shown = repr(received)
-    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
     return ValueError(
-        f"{path} is no record of a run: {expected}. Received: {shown}. "
+        f"{path} is not a record of a run: {expected}. Received: {shown(received)}. "
         "Remove it to repeat that run, or leave its folder out."
     )
