@@ -60,8 +60,13 @@ def test_defaults_are_the_main_job():
 
 def test_given_rates_are_for_all_optimizers():
     comparison = Comparison(optimizers=("adadelta", "ladadelta"), learning_rate=0.5, sigma=0.25)
-    assert comparison.arguments(comparison.arms[0]) == {"learning_rate": 0.5}
-    assert comparison.arguments(comparison.arms[1]) == {"learning_rate": 0.5, "sigma": 0.25, "layers": None}
+    assert comparison.arguments(comparison.arms[0]) == {"learning_rate": 0.5, "epsilon": 1e-6}
+    assert comparison.arguments(comparison.arms[1]) == {
+        "learning_rate": 0.5,
+        "epsilon": 1e-6,
+        "sigma": 0.25,
+        "layers": None,
+    }
 
 
 @pytest.mark.parametrize(
