@@ -1,6 +1,7 @@
 """Verdicts on results that are made up."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -8,6 +9,7 @@ from keras_langevin import cli
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.claims import CLAIMS, RULE, Claim, Expects, Verdict, judge, text
 from keras_langevin.experiments.config import Arm
+from keras_langevin.experiments.report.cells import UNEQUAL_EPSILON
 from keras_langevin.experiments.store import Store
 from tests.experiments.records import COMPARISON, record
 
@@ -92,6 +94,16 @@ def test_two_optimizers_with_noise_are_compared_with_one_another(results):
     (finding,) = judgement.findings
     assert finding.difference.values.tolist() == pytest.approx([2, 2, 3, 2, 2])
     assert str(finding).startswith("30%-Layer L-Adam − L-Adam, dense-30 on mnist: +2.20 [")
+
+
+def test_a_difference_of_unequal_epsilon_is_no_verdict(results):
+    folder = results("dense-30", ladam=above(3, 4, 5, 4, 3), **{"ladam@0.3": above(1, 2, 2, 2, 1)})
+    (path,) = folder.rglob("config.json")
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {UNEQUAL_EPSILON: "1e-7 and 1e-6"}), "utf-8")
+    assert verdict(folder, Expects.BETTER) is Verdict.UNFAIR
+    assert verdict(folder, Expects.BETTER, against="ladam@0.3") is Verdict.HOLDS, "these two share one"
+    (judgement,) = judge(folder, [Claim("A.", "here", "figure-1", Expects.BETTER, ("ladam",), ("dense-30",))])
+    assert str(judgement.findings[0]).endswith("(unequal ε)")
 
 
 def test_the_table_has_each_claim_with_its_command(results):

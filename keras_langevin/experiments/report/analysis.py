@@ -75,7 +75,7 @@ class PairedResult:
 
     @property
     def name(self) -> str:
-        return f"{self.label} − {self.parent}"
+        return f"{self.label} − {self.parent}" + ("" if self.is_fair else " (unequal ε)")
 
 
 @dataclass(frozen=True)

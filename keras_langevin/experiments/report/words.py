@@ -93,7 +93,7 @@ def about_difference(pair: PairedResult, num_differences: int) -> list[str]:
         f"{signed(difference.low)} to {signed(difference.high)} ({difference.method})"
     )
     if not pair.is_fair:
-        first = f"{pair.name}: {figures}: the two have unequal ε, so nothing is concluded from it."
+        first = f"{pair.name}: {figures}: nothing is concluded from it."
     elif difference.contains_zero:
         first = f"{pair.name}: {figures}: it contains zero, so these seeds alone show no difference of the means."
     elif not pair.enough_seeds:
@@ -125,15 +125,18 @@ def overview(results: list[CellResult]) -> list[str]:
     ]
     pairs = [pair for result in results for pair in result.pairs]
     if pairs:
-        enough = [pair for pair in pairs if pair.enough_seeds]
+        fair = [pair for pair in pairs if pair.is_fair]
+        enough = [pair for pair in fair if pair.enough_seeds]
         above = sum(pair.difference.low > 0 for pair in enough)
         below = sum(pair.difference.high < 0 for pair in enough)
-        few = len(pairs) - len(enough)
+        few = len(fair) - len(enough)
+        unfair = len(pairs) - len(fair)
         sentences.append(
             f"{count(len(pairs), 'difference')} to a parent without noise. With {ENOUGH_SEEDS} seeds or more: the 95% "
             f"interval lies above zero in {above}, below zero in {below}, and contains zero in "
             f"{len(enough) - above - below}."
             + (f" {few} with fewer seeds, from which nothing is concluded." if few else "")
+            + (f" {unfair} with unequal ε, from which nothing is concluded." if unfair else "")
         )
         significant, corrected = (
             sum(value < 0.05 for value in values)
@@ -167,7 +170,7 @@ def settings_words(result: CellResult) -> str:
     """The settings of a cell, in one line; ε as it was, by default too, because in a deep net it decides."""
     settings = {key: value for key, value in result.cell.settings.items() if value != ""}
     if UNEQUAL_EPSILON in settings:
-        del settings["epsilon"]
+        settings.pop("epsilon", None)
     else:
         values = {result.cell.comparison.arguments(arm).get("epsilon") for arm in result.cell.arms} - {None}
         shown = " and ".join(f"{value:g}" for value in sorted(values))

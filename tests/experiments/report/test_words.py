@@ -1,7 +1,9 @@
 import pytest
 
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.report.words import about_setting, overview
+from keras_langevin.experiments.report.analysis import analyse
+from keras_langevin.experiments.report.cells import UNEQUAL_EPSILON
+from keras_langevin.experiments.report.words import about_setting, overview, settings_words
 from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record, results_of
 
 FIVE = Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=5)
@@ -125,3 +127,24 @@ def test_the_overview_counts_runs_intervals_and_p_values():
         "zero in 0, and contains zero in 0. 1 with fewer seeds, from which nothing is concluded.",
         "Of those with 5 seeds or more, p is below 0.05 in 1; with Holm's correction over 2 differences in 0.",
     ]
+
+
+def test_arms_of_unequal_epsilon_are_named_and_nothing_is_concluded():
+    """The first records: their configuration says so."""
+    cell = cell_of(FIVE, of_seeds([0.80, 0.81, 0.82, 0.80, 0.81], [0.90, 0.91, 0.93, 0.9, 0.92]))
+    cell.settings[UNEQUAL_EPSILON] = "1e-7 without noise, 1e-6 with noise"
+    (result,) = results = analyse([cell])
+    sentences = about_setting(result, 1)
+    assert not any("better" in sentence for sentence in sentences)
+    assert any("Adam (unequal ε): +10.40" in each and "nothing is concluded" in each for each in sentences)
+    assert "1 with unequal ε, from which nothing is concluded." in " ".join(overview(results))
+    assert "unequal epsilon 1e-7 without noise, 1e-6 with noise" in settings_words(result)
+    del cell.settings[UNEQUAL_EPSILON]
+    assert "epsilon 1e-06 with and without noise" in settings_words(result)
+
+
+def test_arms_without_an_epsilon_cannot_have_unequal_ones():
+    comparison = Comparison(optimizers=("sgd", "lsgd"), epochs=3, seeds=5)
+    cell = cell_of(comparison, [record(spec, seed, 0.9) for spec in ("sgd", "lsgd") for seed in range(5)])
+    cell.settings[UNEQUAL_EPSILON] = "1e-7 without noise, 1e-6 with noise"
+    assert cell.is_fair(*cell.arms)
