@@ -91,9 +91,7 @@ class Langevin:
 
     def __init__(self, *args, sigma=1e-3, layers=None, seed: int | None = None, noise: str = "normal", **kwargs):
         _check_sigma(sigma)
-        if noise not in noise_source.LAWS:
-            laws = " or ".join(map(repr, noise_source.LAWS))
-            raise ValueError(f"`noise`, the law of the noise, must be {laws}. Received: noise={noise!r}")
+        _check_law(noise)
         selection = layers if isinstance(layers, LayerSelection) else LayerSelection(layers)
         seed = random.getrandbits(63) if seed is None else _checked_seed(seed)
         parent_arguments = _parent_parameters(type(self))
@@ -101,7 +99,7 @@ class Langevin:
             kwargs.setdefault("epsilon", self.default_epsilon)
 
         super().__init__(*args, **kwargs)
-        self.noise = noise
+        self._noise = noise
         self.selection = selection
         self._groups = self._chosen = None
         self._choice = None
@@ -215,6 +213,21 @@ class Langevin:
     @seed.setter
     def seed(self, seed: int):
         self._seed.assign(noise_source.split_seed(_checked_seed(seed)))
+
+    @property
+    def noise(self) -> str:
+        """The law of the noise. It can be set until the optimizer is built."""
+        return self._noise
+
+    @noise.setter
+    def noise(self, noise: str):
+        _check_law(noise)
+        if self.built:
+            raise ValueError(
+                "`noise`, the law of the noise, can be set before the optimizer is built. "
+                f"Received: noise={noise!r} for a built optimizer. Create another one, with `noise={noise!r}`."
+            )
+        self._noise = noise
 
     @property
     def layers(self):
@@ -620,6 +633,12 @@ def _check_sigma(sigma):
             "`sigma`, the noise level, must be a finite float >= 0, a `LearningRateSchedule`, or a callable without "
             f"arguments. Received: sigma={sigma!r}"
         )
+
+
+def _check_law(noise):
+    if noise not in noise_source.LAWS:
+        laws = " or ".join(map(repr, noise_source.LAWS))
+        raise ValueError(f"`noise`, the law of the noise, must be {laws}. Received: noise={noise!r}")
 
 
 def _checked_seed(seed) -> int:
