@@ -24,13 +24,14 @@ NAMES = {
     "keras.optimizers.RMSprop": ("_velocities", "_momentums", "_average_gradients"),
     "keras.optimizers.Adadelta": ("_accumulated_grads", "_accumulated_delta_vars"),
     "keras.optimizers.Adagrad": ("_accumulators",),
+    "keras.optimizers.MultiOptimizer": ("_optimizer_map",),
     "keras.Model": ("_flatten_layers",),
     "keras.Variable": ("_value",),
     "keras.callbacks.Callback": ("_model",),
     "keras.callbacks.ReduceLROnPlateau": ("_is_improvement", "_set_monitor_op"),
 }
-if hasattr(keras.optimizers, "MultiOptimizer"):  # Keras 3.12 has none
-    NAMES["keras.optimizers.MultiOptimizer"] = ("_optimizer_map",)
+# Classes that the oldest release does not have.
+NEW = {"keras.optimizers.MultiOptimizer"}
 # Those of one backend alone.
 NAMES_ON = {
     "tensorflow": {"keras.Optimizer": ("_distribution_strategy",)},
@@ -41,7 +42,8 @@ NAMES_ON = {
 def all_names() -> list[tuple[str, str]]:
     """(class, name) of each, for the backend of this process."""
     tables = NAMES, NAMES_ON.get(keras.backend.backend(), {})
-    return [(owner, name) for table in tables for owner, names in table.items() for name in names]
+    owners = [(owner, names) for table in tables for owner, names in table.items() if _is_here(owner)]
+    return [(owner, name) for owner, names in owners for name in names]
 
 
 def missing() -> list[str]:
@@ -65,6 +67,10 @@ def check():
             f"to {NEWEST}. Received: Keras {keras.__version__}, which has no {', '.join(names)}. "
             f"Install a Keras that has them: pip install 'keras>={OLDEST},<={NEWEST}.99', or a newer keras-langevin."
         )
+
+
+def _is_here(owner: str) -> bool:
+    return owner not in NEW or hasattr(keras.optimizers, owner.rpartition(".")[2])
 
 
 def _resolve(path: str) -> type:
