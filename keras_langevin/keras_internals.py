@@ -25,13 +25,14 @@ NAMES = {
     "keras.optimizers.RMSprop": ("_velocities", "_momentums", "_average_gradients"),
     "keras.optimizers.Adadelta": ("_accumulated_grads", "_accumulated_delta_vars"),
     "keras.optimizers.Adagrad": ("_accumulators",),
+    "keras.optimizers.MultiOptimizer": ("_optimizer_map",),
     "keras.Model": ("_flatten_layers",),
     "keras.Variable": ("_value",),
     "keras.callbacks.Callback": ("_model",),
     "keras.callbacks.ReduceLROnPlateau": ("_is_improvement", "_set_monitor_op"),
 }
-if hasattr(keras.optimizers, "MultiOptimizer"):  # Keras 3.12 has none
-    NAMES["keras.optimizers.MultiOptimizer"] = ("_optimizer_map",)
+# Classes that the oldest release does not have.
+NEW = {"keras.optimizers.MultiOptimizer"}
 # Those of one backend alone.
 NAMES_ON = {
     "tensorflow": {"keras.Optimizer": ("_distribution_strategy",)},
@@ -42,7 +43,8 @@ NAMES_ON = {
 def all_names() -> list[tuple[str, str]]:
     """(class, name) of each, for the backend of this process."""
     tables = NAMES, NAMES_ON.get(keras.backend.backend(), {})
-    return [(owner, name) for table in tables for owner, names in table.items() for name in names]
+    owners = [(owner, names) for table in tables for owner, names in table.items() if _is_here(owner)]
+    return [(owner, name) for owner, names in owners for name in names]
 
 
 def missing() -> list[str]:
@@ -71,6 +73,10 @@ def check():
 def is_loading() -> bool:
     """Whether Keras makes a model of a file, or copies one. (A Keras that does not say so: `False`.)"""
     return global_state.get_global_attribute("shared_objects/id_to_obj_map") is not None
+
+
+def _is_here(owner: str) -> bool:
+    return owner not in NEW or hasattr(keras.optimizers, owner.rpartition(".")[2])
 
 
 def _resolve(path: str) -> type:

@@ -17,7 +17,7 @@ from keras_langevin.optimizers.langevin import Langevin, Reach
 from keras_langevin.reading import parts
 
 # What users read, set and call of a Langevin optimizer.
-SETTINGS = ("sigma", "seed", "layers", "noisy_layers", "noise", "is_gated", "gate_layers")
+SETTINGS = ("sigma", "seed", "layers", "noisy_layers", "noise", "is_gated", "gate_layers", "temperature", "friction")
 
 
 def langevin_parts(optimizer) -> list[Langevin]:

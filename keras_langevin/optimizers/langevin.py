@@ -4,6 +4,7 @@ import inspect
 import itertools
 import numbers
 import random
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import keras
@@ -34,8 +35,9 @@ class Langevin:
 
     with learning rate γ, noise level σ, the parent's diagonal preconditioner P (the factor by which the parent
     multiplies its direction: step = −γ_t · P_t ⊙ direction) and the set J of noisy variables. A subclass defines
-    `preconditioner`, and nothing else. Z is a pure function of (seed, update, variable, element), so that equal seeds
-    give equal weights, also after a restart and on every replica.
+    `preconditioner`, and nothing else. A weight that the loss does not reach gets no noise; one whose gradient is zero
+    does. Z is a pure function of (seed, update, variable, element), so that equal seeds give equal weights, also after
+    a restart and on every replica.
 
     Args:
         *args: The parent's arguments.
@@ -47,7 +49,8 @@ class Langevin:
             first k), a name, a regular expression, a `keras.Layer`, a list of names, expressions, indices and layers,
             or a callable `f(layer_path) -> bool`. Defaults to `None`.
         seed: int in [0, 2⁶⁴), or `None` to draw one from Python's `random` (which
-            `keras.utils.set_random_seed` sets). Defaults to `None`.
+            `keras.utils.set_random_seed` sets). Two optimizers with one seed have the same noise, so give those of a
+            GAN different ones; the parts of a `MultiOptimizer` have noise of their own. Defaults to `None`.
         noise: The law of Z: `"normal"`, or `"rademacher"`, which is ±1 with equal weight and cheaper to draw. Its mean,
             variance and third moment are those of a normal number, so that with small steps the law of θ has the same
             weak order 1; the law of a single step is not normal. Defaults to `"normal"`.
@@ -89,9 +92,7 @@ class Langevin:
 
     def __init__(self, *args, sigma=1e-3, layers=None, seed: int | None = None, noise: str = "normal", **kwargs):
         _check_sigma(sigma)
-        if noise not in noise_source.LAWS:
-            laws = " or ".join(map(repr, noise_source.LAWS))
-            raise ValueError(f"`noise`, the law of the noise, must be {laws}. Received: noise={noise!r}")
+        _check_law(noise)
         selection = layers if isinstance(layers, LayerSelection) else LayerSelection(layers)
         seed = random.getrandbits(63) if seed is None else _checked_seed(seed)
         parent_arguments = _parent_parameters(type(self))
@@ -99,7 +100,7 @@ class Langevin:
             kwargs.setdefault("epsilon", self.default_epsilon)
 
         super().__init__(*args, **kwargs)
-        self.noise = noise
+        self._noise = noise
         self.selection = selection
         self._groups = self._chosen = None
         self._record = None
@@ -213,6 +214,21 @@ class Langevin:
     @seed.setter
     def seed(self, seed: int):
         self._seed.assign(noise_source.split_seed(_checked_seed(seed)))
+
+    @property
+    def noise(self) -> str:
+        """The law of the noise. It can be set until the optimizer is built."""
+        return self._noise
+
+    @noise.setter
+    def noise(self, noise: str):
+        _check_law(noise)
+        if self.built:
+            raise ValueError(
+                "`noise`, the law of the noise, can be set before the optimizer is built. "
+                f"Received: noise={noise!r} for a built optimizer. Create another one, with `noise={noise!r}`."
+            )
+        self._noise = noise
 
     @property
     def layers(self):
@@ -388,8 +404,8 @@ class Langevin:
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         reach, self.reach = self.reach, None
         reached = reach.of(trainable_variables) if reach else trainable_variables
-        updated, noisy = (frozenset(map(self._get_variable_index, each)) for each in (trainable_variables, reached))
-        self.last_update = Update(updated, noisy & self._noisy_indices)
+        updated = frozenset(map(self._get_variable_index, trainable_variables))
+        self.last_update = Update(updated, self._noisy_indices.intersection(map(self._get_variable_index, reached)))
         if noise_source.is_distributed(self):
             super()._backend_update_step(grads, trainable_variables, learning_rate)  # the noise comes in `update_step`
             return
@@ -487,7 +503,8 @@ class Langevin:
         return variable
 
 
-class Update(NamedTuple):
+@dataclass(frozen=True)
+class Update:
     """What the step that was traced last does; where steps are not traced, what the last one did.
 
     Attributes:
@@ -642,6 +659,12 @@ def _check_sigma(sigma):
             "`sigma`, the noise level, must be a finite float >= 0, a `LearningRateSchedule`, or a callable without "
             f"arguments. Received: sigma={sigma!r}"
         )
+
+
+def _check_law(noise):
+    if noise not in noise_source.LAWS:
+        laws = " or ".join(map(repr, noise_source.LAWS))
+        raise ValueError(f"`noise`, the law of the noise, must be {laws}. Received: noise={noise!r}")
 
 
 def _checked_seed(seed) -> int:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.names import distinct
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.reading import innermost, number
 
@@ -22,7 +23,8 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
 
     Returns:
         dict from a layer's path, in the model's order, to an array of shape `(num_elements,)`, in the weights' unit;
-        zeros for a layer that is not noisy.
+        zeros for a layer that is not noisy, and for weights that the loss of the latest step did not reach. Of several
+        layers with one path the second is `"PATH (2)"`.
 
     Raises:
         ValueError: the optimizer is not a Langevin one, or is not built yet.
@@ -50,15 +52,16 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
             "step, or call `optimizer.build(model.trainable_variables)`."
         )
     noisy = {index for group in optimizer.noisy_groups for index in group.indices}
+    if optimizer.last_update is not None:
+        noisy &= optimizer.last_update.noisy
+    paths = distinct(group.path for group in optimizer._groups)
     scale = number(optimizer.sigma) * np.sqrt(number(optimizer.learning_rate))
     # the counter that the last update saw: P is asked for when an update is made and not yet counted
     last = max(int(number(optimizer.iterations)) * (optimizer.gradient_accumulation_steps or 1) - 1, 0)
     with keras.StatelessScope(state_mapping=[(optimizer._iterations, ops.convert_to_tensor(last))]):
         return {
-            group.path: np.concatenate(
-                [_of_variable(optimizer, index, index in noisy, scale) for index in group.indices]
-            )
-            for group in optimizer._groups
+            path: np.concatenate([_of_variable(optimizer, index, index in noisy, scale) for index in group.indices])
+            for path, group in zip(paths, optimizer._groups, strict=True)
         }
 
 

@@ -5,6 +5,7 @@ import math
 import keras
 
 from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
+from keras_langevin.reading import number
 from keras_langevin.values import is_level, is_real
 
 
@@ -68,14 +69,23 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
                     "SGHMC takes `temperature` or `sigma`, which is √(2·temperature), and not both. "
                     f"Received: temperature={temperature!r} and sigma={kwargs['sigma']!r}. Leave one out."
                 )
-            if not is_level(temperature):
-                raise ValueError(
-                    "`temperature` must be a finite float >= 0. "
-                    f"Received: temperature={temperature!r}. For what changes in time pass `sigma`, √(2·temperature)."
-                )
-            kwargs["sigma"] = math.sqrt(2 * temperature)
+            kwargs["sigma"] = _level(temperature)
         super().__init__(learning_rate, momentum=1.0 - float(friction), **kwargs)
-        self.friction = float(friction)
+        self._friction = float(friction)
+
+    @property
+    def friction(self) -> float:
+        """The share of the momentum that is lost at an update. It stays what it was created with."""
+        return self._friction
+
+    @property
+    def temperature(self) -> float:
+        """σ²/2, of the present σ. Setting it sets σ."""
+        return number(self.sigma) ** 2 / 2
+
+    @temperature.setter
+    def temperature(self, temperature: float):
+        self.sigma = _level(temperature)
 
     def preconditioner(self, variable, before):
         return self.friction
@@ -100,3 +110,13 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
         for argument in self.replaced_arguments:
             del config[argument]
         return config | {"friction": self.friction}
+
+
+def _level(temperature: float) -> float:
+    """σ of a temperature."""
+    if not is_level(temperature):
+        raise ValueError(
+            "`temperature` must be a finite float >= 0. "
+            f"Received: temperature={temperature!r}. For what changes in time pass `sigma`, √(2·temperature)."
+        )
+    return math.sqrt(2 * temperature)

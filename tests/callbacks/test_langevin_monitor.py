@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_langevin import LSGD, SGHMC, LAdam, LangevinMonitor
 from keras_langevin.callbacks.measurement import ALL, NAMES
+from keras_langevin.optimizers import layer_noise
 from tests.callbacks.models import EXECUTIONS, LAYERS, eager_model, examples, fit, policy, small_model, weights_of
 from tests.optimizers.cases import BACKEND, CONTRACT_CASES, KINDS, case_name, of_each_kind
 
@@ -396,31 +397,33 @@ class Meddler(keras.callbacks.Callback):
         self.model.optimizer.sigma, self.model.optimizer.seed = 7.0, 9
 
 
-def history_of(order, *others, **arguments):
+def history_of(order, *others, fit_arguments=None, **arguments):
+    """What a monitor that is the first or the last of the callbacks has seen."""
     monitor = LangevinMonitor(warn_ratio=None)
     model = small_model(LSGD(0.02, sigma=0.01, seed=0, **arguments))
-    fit(model, *(monitor if each is None else each for each in (others if order == "last" else others[::-1])), epochs=3)
+    callbacks = [monitor, *others] if order == "first" else [*others, monitor]
+    fit(model, *callbacks, epochs=3, **fit_arguments or {})
     return monitor.history
+
+
+def assert_alike(history, expected, tolerance):
+    for ours, theirs in zip(history, expected, strict=True):
+        assert dataclasses.astuple(ours)[2:] == pytest.approx(dataclasses.astuple(theirs)[2:], rel=tolerance)
 
 
 @pytest.mark.parametrize("order", ["first", "last"])
 @pytest.mark.parametrize("validated", [False, True])
 def test_swapped_averages_are_not_measured(order, validated):
     arguments = {"use_ema": True, "ema_momentum": 0.9}
-    alone = history_of(order, None, **arguments)
-    monitor, swap = LangevinMonitor(warn_ratio=None), keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
-    model = small_model(LSGD(0.02, sigma=0.01, seed=0, **arguments))
-    callbacks = (swap, monitor) if order == "last" else (monitor, swap)
-    fit(model, *callbacks, epochs=3, **{"validation_data": examples(1)} if validated else {})
-    for ours, theirs in zip(monitor.history, alone, strict=True):
-        assert dataclasses.astuple(ours)[2:] == pytest.approx(dataclasses.astuple(theirs)[2:], rel=1e-4)
+    validation = {"validation_data": examples(1)} if validated else {}
+    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+    seen = history_of(order, swap, fit_arguments=validation, **arguments)
+    assert_alike(seen, history_of(order, **arguments), 1e-4)
 
 
 @pytest.mark.parametrize("order", ["first", "last"])
 def test_what_other_callbacks_set_is_that_of_the_step(order):
-    alone = history_of(order, None)
-    for ours, theirs in zip(history_of(order, Meddler(), None), alone, strict=True):
-        assert dataclasses.astuple(ours)[2:] == pytest.approx(dataclasses.astuple(theirs)[2:], rel=1e-3)
+    assert_alike(history_of(order, Meddler()), history_of(order), 1e-3)
 
 
 def test_a_layer_that_is_called_all_leaves_the_model_its_numbers():
@@ -443,6 +446,10 @@ def test_layers_of_one_path_are_told_apart():
     logs = fit(model, monitor).history
     _, first, second = monitor.history
     assert second.layer == f"{first.layer} (2)"
+    assert {path: values.size for path, values in layer_noise(model.optimizer).items()} == {
+        first.layer: 40,
+        second.layer: 18,
+    }
     assert logs[f"distance/{first.layer}"] == [first.distance] != [second.distance] == logs[f"distance/{second.layer}"]
 
 

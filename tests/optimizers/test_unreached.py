@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_langevin import LSGD, LAdam
+from keras_langevin.optimizers import layer_noise
 from tests.callbacks.models import EXECUTIONS, JIT, examples, policy
 from tests.optimizers.cases import of_each_kind
 
@@ -104,3 +105,13 @@ def test_an_evaluation_between_the_steps_changes_nothing():
     x, y = examples(3)
     model.fit(x, [y, y, y], batch_size=4, verbose=0, validation_data=(x, [y, y, y]))
     assert moved_by(model) == EXPECTED
+
+
+def test_layer_noise_says_so():
+    model = model_of(LAdam(seed=0))
+    model.optimizer.build(model.trainable_variables)
+    assert all(values.all() for values in layer_noise(model.optimizer).values())  # nothing is known yet
+    moved_by(model)
+    noise = layer_noise(model.optimizer)
+    assert {path: bool(values.all()) for path, values in noise.items()} == EXPECTED
+    assert not noise["unused"].any()

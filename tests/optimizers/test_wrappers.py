@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LSGD, LAdam, describe
+from keras_langevin import LSGD, SGHMC, LAdam, describe
 from keras_langevin.optimizers.keras_classes import SETTINGS, langevin_parts
 from tests.callbacks.models import LAYERS, eager_model, fit, policy, small_model, weights_of
 
@@ -60,7 +60,7 @@ def test_every_setting_is_read_and_set():
     outer = model.optimizer
     assert type(outer) is keras.optimizers.LossScaleOptimizer
     outer.build(model.trainable_variables)
-    for name in SETTINGS:
+    for name in SETTINGS[:-2]:
         assert getattr(outer, name) == getattr(inner, name)
     assert outer.noisy_layers == ("second",)
     outer.seed = 4
@@ -72,6 +72,29 @@ def test_every_setting_is_read_and_set():
     assert inner.noisy_layers == ("first",)
     with pytest.raises(ValueError, match="sigma"):
         outer.sigma = -1.0
+
+
+def test_temperature_and_friction():
+    inner = SGHMC(friction=0.25, temperature=2.0)
+    outer = keras.optimizers.LossScaleOptimizer(inner)
+    assert (outer.temperature, outer.friction) == (2.0, 0.25)
+    outer.temperature = 0.5
+    assert float(ops.convert_to_numpy(inner.sigma)) == 1.0
+    with pytest.raises(ValueError, match="`temperature` must be a finite float"):
+        outer.temperature = -1
+    with pytest.raises(AttributeError, match="friction"):
+        outer.friction = 0.5
+
+
+def test_the_law_can_be_set_until_it_is_in_use():
+    optimizer = LSGD(noise="normal")
+    with pytest.raises(ValueError, match="law of the noise, must be"):
+        optimizer.noise = "uniform"
+    optimizer.noise = "rademacher"
+    assert optimizer.get_config()["noise"] == "rademacher"
+    optimizer.build([keras.Variable(np.zeros(2))])
+    with pytest.raises(ValueError, match=r"before the optimizer is built\. Received: .* Create another"):
+        optimizer.noise = "normal"
 
 
 def test_after_a_load(tmp_path):
