@@ -55,11 +55,14 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
 def posterior_sigma(data_size: int, temperature: float = 1.0) -> float:
     """The noise level that samples a posterior: σ = √(2T/N).
 
-    With V the mean loss (negative log-likelihood) over N examples plus the prior's −log p/N, a Langevin optimizer's
-    invariant law for small learning rates is ∝ exp(−2V/σ²) = exp(−N·V/T), the posterior at temperature T.
+    With V the mean of −log p over N examples plus the prior's −log p/N, a Langevin optimizer's invariant law for small
+    learning rates is ∝ exp(−2V/σ²) = exp(−N·V/T), the posterior at temperature T. A Keras loss that also averages over
+    D outputs, time steps or pixels of an example ("mse", "binary_crossentropy", ...) puts the likelihood at temperature
+    D·T: compile with `loss_weights=float(D)`, or let `data_size` be N·D here and in `GaussianPrior`. Momentum that is
+    not damped (`LSGD`, `LRMSprop`) makes the temperature (1 − momentum)·T. `PosteriorSamples` warns of both.
 
     Args:
-        data_size: N, int >= 1, the number of training examples (not of batches).
+        data_size: N, int >= 1, the number of training examples (not of batches), or of values that the loss averages.
         temperature: T, float > 0; 1 is the Bayesian posterior. Defaults to `1.0`.
 
     Raises:

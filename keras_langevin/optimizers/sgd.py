@@ -11,7 +11,10 @@ class LSGD(Langevin, fused(keras.optimizers.SGD)):
 
         θ_t = [SGD's step] + σ_t · √γ_t · Z_t,   P_t = 1,   Z_t ~ N(0, I)
 
-    With `momentum` the noise is added to the weights, not to the momentum buffer.
+    With `momentum` μ the noise is added to the weights, not to the momentum buffer. Keras does not damp the momentum,
+    so that the drift is 1/(1 − μ) times as large: for small γ the invariant law is ∝ exp(−2V/((1 − μ)σ²)), whose
+    temperature is (1 − μ) of what σ says. Multiply σ by 1/√(1 − μ), or use `SGHMC`. Without momentum, `weight_decay` λ
+    is the prior N(0, 1/(λN)) where V is a mean over N examples; with it λ becomes (1 − μ)λ.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.

@@ -21,6 +21,7 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
     temperature T, with V the mean loss over N examples plus −log prior / N, let τ = T/N: `sigma=posterior_sigma(N, T)`.
     The law of m is N(0, (σ²/2)·γ/(1 − α/2)). On V = a·θ²/2 both variances are these over 1 − γa/(2(2 − α)), the error
     of a finite step: at a small α half of L-SGD's. Where α is small, an L-SGD with the learning rate γ/α moves as fast.
+    `weight_decay` λ passes by the momentum, and adds αλθ²/2 and not λθ²/2 to V: use `GaussianPrior` for a prior.
     In the paper's letters η = γ, and the gradient's own noise is taken to be nothing (β̂ = 0).
 
     Args:

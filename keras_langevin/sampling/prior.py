@@ -12,15 +12,17 @@ class GaussianPrior(keras.regularizers.Regularizer):
 
         −log p(θ) / N = Σ θ² / (2 s² N) + constant
 
-    A Keras loss is the mean over the batch, so that the loss and this, summed over the variables, are
-    V = −log posterior / N, from which `posterior_sigma(data_size)` makes samples of the posterior. Every variable that
-    is to have a prior needs it, biases too (`kernel_regularizer`, `bias_regularizer`, ...); without one a variable's
-    prior is flat. An optimizer's `weight_decay` is no substitute: it is applied apart from the loss, and not
-    preconditioned.
+    Where the loss is the mean of −log p over the examples alone, the loss and this, summed over the variables, are V =
+    −log posterior / N, from which `posterior_sigma(data_size)` makes samples of the posterior. A Keras loss that also
+    averages over D outputs, time steps or pixels of an example needs `loss_weights=float(D)`, or N·D for N here and
+    there. Every variable that is to have a prior needs it, biases too (`kernel_regularizer`, `bias_regularizer`, ...);
+    without one a variable's prior is flat. An optimizer's `weight_decay` is a substitute for `LSGD` without momentum
+    alone: it is applied apart from the loss, not preconditioned, and past the momentum.
 
     Args:
         stddev: s, float > 0, the standard deviation (not the variance) of each element.
-        data_size: N, int >= 1, the number of training examples (not of batches): the one for `posterior_sigma`.
+        data_size: N, int >= 1, the number of training examples (not of batches), or of values that the loss averages:
+            the one for `posterior_sigma`.
 
     Raises:
         ValueError: an argument is out of its range.

@@ -3,6 +3,7 @@
 import math
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from keras_langevin.sampling.temperature import warn_of_temperature
 from keras_langevin.sampling.weights import weights_of
 from keras_langevin.values import check_int
 
-_DIVERGED = 1e4  # times the largest weights so far: no chain that has a law moves so far between two samples
+_DIVERGED = 1e3  # times the median size of the weights so far: no chain that has a law moves so far
 
 
 class PosteriorSamples(Ensemble, keras.callbacks.Callback):
@@ -37,8 +38,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
     looked at only when a sample may be due, so that a fit on JAX keeps its state on the device in between.
 
     A sample is all of `model.weights`, moving statistics of batch normalization included, which lag behind the weights
-    by some hundred updates; `recompute_batch_norm` replaces them. Weights that are not finite, or 10⁴ times as large as
-    all before, are no sample: a warning says that the chain has diverged, and the samples before are kept.
+    by some hundred updates; `recompute_batch_norm` replaces them. Weights that are not finite, or 10³ times as large as
+    is usual, are no sample: a warning says that the chain has diverged, and the samples before are kept.
 
     The samples are of one chain: one model, one optimizer, the same settings, seed and start. Learning rate and sigma
     may change while it runs. A second `fit` of the model adds to the samples.
@@ -101,6 +102,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         self.burn_in, self.thinning, self.when = burn_in, thinning, when
         self.warns = True  # of the temperature
         self._of = None  # a weak reference to the model whose samples this object takes
+        self._sizes = deque(maxlen=101)  # of the latest samples
         self._compiled = self._left = None  # learning rate and sigma, before and after a fit
         ring = MemoryRing(max_samples) if directory is None else DiskRing(directory, max_samples)
         Ensemble.__init__(self, None, [ring])
@@ -133,7 +135,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             if self.warns:
                 warn_of_temperature(model, stacklevel=3)
         self._update = None  # the last one that was looked at
-        self._size, self._has_diverged = 0.0, False
+        self._has_diverged = False
 
     def on_train_batch_begin(self, batch, logs=None):
         # Not in `on_train_begin`: other callbacks may have restored the optimizer's state there.
@@ -198,8 +200,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         own = [np.asarray(a, float) for v, a in zip(model.weights, arrays, strict=True) if id(v) in trainable]
         size = math.sqrt(sum(float(np.square(array).sum()) for array in own))
         is_finite = math.isfinite(size) and not any(np.isnan(a).any() for a in arrays if a.dtype.kind in "fV")
-        if is_finite and not (self._size and size > _DIVERGED * self._size):
-            self._size = max(self._size, size)
+        usual = float(np.median(self._sizes)) if self._sizes else 0.0
+        if is_finite and not (usual and size > _DIVERGED * usual):
+            self._sizes.append(size)
             return True
         if not self._has_diverged:
             self._has_diverged = True

@@ -49,6 +49,12 @@ def test_the_legend_has_the_calibration_error_that_scores_give():
         ([[3.0, 5.0]], [0], "Take a softmax of logits"),
         ([[0.5, 0.5]], [0, 1], "must be as long as `labels`, 2"),
         ([0.5, 0.5], [0, 1], r"of shape \(num_examples, num_classes\)"),
+        ([[np.nan, np.nan]], [0], "must have rows >= 0 that sum to 1"),
+        ([[0.5, 0.5]], [2], "`labels` must hold the classes 0 ... 1 .*Received: .* 2 ... 2"),
+        ([[0.5, 0.5]], [-1], "`labels` must hold the classes"),
+        ([[0.5, 0.5]], [0.5], "`labels` must hold the classes"),
+        ([[0.5, 0.5]], [np.nan], "`labels` must hold the classes"),
+        ([[1.0]], [0], "at least two classes"),
         ([[0.5, 0.5]], [[0]], r"`labels` must be an array of shape \(num_examples,\)"),
     ],
 )

@@ -86,3 +86,81 @@ def test_what_cannot_be_recomputed():
         samples.recompute_batch_norm(data()[0])
     with pytest.raises(ValueError, match="at least one sample"):
         PosteriorSamples(burn_in=0).recompute_batch_norm(data()[0])
+
+
+INPUTS = np.random.default_rng(0).normal(3, 2, (64, 5, 4)).astype("float32")
+
+
+def several_times(kind, momentum):
+    """A net whose BatchNormalization is called on parts of the inputs; and the parts, in the order of the calls."""
+    inputs, layer = keras.Input((5, 4)), keras.layers.BatchNormalization(momentum=momentum)
+    parts = [INPUTS[:, step] for step in range(5)]
+    if kind == "time steps":
+        hidden = keras.layers.TimeDistributed(layer)(inputs)
+    elif kind == "shared":
+        steps = [keras.layers.Lambda(lambda x, at=step: x[:, at])(inputs) for step in range(5)]
+        hidden = keras.layers.Concatenate()([layer(step) for step in steps])
+    else:  # "in a sub-model", which is called twice
+        encoder = keras.Sequential([keras.Input((5, 4)), layer])
+        noisy = keras.layers.Dropout(0.5, seed=3)(encoder(inputs))
+        hidden = keras.layers.Concatenate()([noisy, encoder(keras.layers.Lambda(lambda x: 2.0 * x)(inputs))])
+        parts = [INPUTS.reshape(-1, 4), 2 * INPUTS.reshape(-1, 4)]
+    hidden = keras.layers.Flatten()(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax")(hidden))
+    model.compile(LSGD(0.01, sigma=0.1, seed=0), loss="sparse_categorical_crossentropy", jit_compile=JIT_COMPILE)
+    return built(model), parts
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.99])
+@pytest.mark.parametrize("kind", ["time steps", "shared", "in a sub-model"])
+def test_a_layer_that_is_called_several_times(kind, momentum):
+    """What training settles at: the average in which call j of k weighs momentum^(k − j)."""
+    model, parts = several_times(kind, momentum)
+    samples = PosteriorSamples(burn_in=0, max_samples=2)
+    fit(model, samples, epochs=1, x=INPUTS, y=np.arange(64) % 3)
+    samples.recompute_batch_norm(INPUTS, batch_size=64, verbose=0)
+    weights_of_calls = momentum ** np.arange(len(parts) - 1, -1, -1)
+    for index in range(2):
+        found = {
+            variable.path.split("/")[-1]: array
+            for variable, array in zip(model.weights, samples.ring.arrays(index), strict=True)
+        }
+        for name, statistic in (("moving_mean", np.mean), ("moving_variance", np.var)):
+            wanted = np.average([statistic(part, axis=0) for part in parts], axis=0, weights=weights_of_calls)
+            np.testing.assert_allclose(found[name], wanted, rtol=1e-3)
+
+
+def test_a_layer_that_is_not_called_keeps_its_statistics():
+    class Net(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.unused = (keras.layers.BatchNormalization(momentum=0.9) for _ in range(2))
+            self.top = keras.layers.Dense(3, "softmax")
+            self.unused.build((None, 3))
+
+        def call(self, x, training=None):
+            return self.top(self.norm(x, training=training))
+
+    model = Net()
+    model(data()[0])
+    model.unused.moving_variance.assign([2.0, 3.0, 4.0])
+    model.compile(LSGD(0.1, sigma=0.1, seed=0), loss="sparse_categorical_crossentropy", jit_compile=JIT_COMPILE)
+    samples = PosteriorSamples(burn_in=0, max_samples=1)
+    fit(built(model), samples, epochs=1)
+    samples.recompute_batch_norm(data()[0], batch_size=24, verbose=0)
+    found = {id(variable): array for variable, array in zip(model.weights, samples.ring.arrays(0), strict=True)}
+    np.testing.assert_array_equal(found[id(model.unused.moving_variance)], [2.0, 3.0, 4.0])
+    np.testing.assert_allclose(found[id(model.norm.moving_variance)], data()[0].var(axis=0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("row", [0, 20])
+def test_nan_replaces_no_statistics(row):
+    model, samples = normalized(), PosteriorSamples(0, max_samples=2)
+    fit(model, samples, epochs=1)
+    before = [samples.ring.arrays(index) for index in range(2)]
+    x = data()[0].copy()
+    x[row] = np.nan
+    with pytest.raises(ValueError, match=r"statistics of batch normalization must be finite. Received: NaN"):
+        samples.recompute_batch_norm(x, batch_size=8, verbose=0)
+    for index in range(2):
+        assert_equal_arrays(samples.ring.arrays(index), before[index])

@@ -216,3 +216,36 @@ def test_what_cannot_be_evaluated():
         samples.predict((batch for batch in [x]), verbose=0)
     with pytest.raises(ValueError, match=r"`num_bins` must be an int >= 1. Received: num_bins=0"):
         samples.evaluate(x, y, num_bins=0, verbose=0)
+
+
+@pytest.mark.parametrize(("activation", "outputs"), [("softmax", "probabilities"), (None, "logits")])
+def test_nan_has_no_score(activation, outputs):
+    """Neither NaN in x nor NaN in a sample: an error says of how many examples."""
+    _, samples = trained(classifier(activation))
+    x, y = data()
+    with_nan = x.copy()
+    with_nan[[3, 5], 1] = np.nan
+    options = {"outputs": outputs, "verbose": 0}
+    for method, arguments in (
+        (samples.evaluate, (with_nan, y)),
+        (samples.predict, (with_nan,)),
+        (samples.predictive_entropy, (with_nan,)),
+        (samples.mutual_information, (with_nan,)),
+    ):
+        with pytest.raises(ValueError, match=rf"Class {outputs} must be numbers. Received: NaN for 2 of 24 examples"):
+            method(*arguments, **options)
+    values = samples.predict(with_nan, outputs="values", verbose=0)
+    assert np.isnan(values.mean[[3, 5]]).all() and np.isfinite(np.delete(values.mean, [3, 5], axis=0)).all()
+    samples.ring.replace(1, [np.full_like(array, np.nan) for array in samples.ring.arrays(1)])
+    with pytest.raises(ValueError, match=r"Received: NaN for 24 of 24 examples.*chain may have diverged"):
+        samples.evaluate(x, y, **options)
+
+
+def test_logits_of_minus_infinity_are_a_probability_of_0():
+    from keras_langevin.sampling.averages import Probabilities
+
+    average = Probabilities("logits")
+    average.add(np.array([[0.0, -np.inf, 0.0]]))
+    assert average.mean.tolist() == [[0.5, 0.0, 0.5]]
+    with pytest.raises(ValueError, match="NaN for 1 of 2 examples"):
+        average.add(np.array([[0.0, 1.0, 2.0], [0.0, np.inf, 0.0]]))

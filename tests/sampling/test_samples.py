@@ -1,13 +1,17 @@
 """Which updates the samples are of, with what settings, and what is refused before a fit begins."""
 
+import io
 import json
+import warnings
+import zipfile
 
 import keras
 import numpy as np
 import pytest
 
-from keras_langevin import LSGD, LAdam, PosteriorSamples
+from keras_langevin import LSGD, CyclicalLangevin, LAdam, PosteriorSamples, archive
 from keras_langevin.sampling import load
+from tests.quick import JIT_COMPILE
 from tests.sampling.cases import (
     BACKEND,
     assert_equal_arrays,
@@ -251,3 +255,279 @@ def test_a_sum_over_the_batch_is_warned_of():
     model.compile(LSGD(0.01), loss=keras.losses.SparseCategoricalCrossentropy(reduction="sum"))
     with pytest.warns(UserWarning, match="must be a mean over the batch.*reduction='sum'.*default reduction"):
         fit(model, PosteriorSamples(burn_in=0), epochs=1)
+
+
+# --- one chain --------------------------------------------------------------------------------------------------------
+
+
+def line(optimizer=None):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
+    model.compile(optimizer or LSGD(0.2, sigma=0.2, seed=0), loss="mse", jit_compile=JIT_COMPILE)
+    return model
+
+
+X = np.linspace(-1, 1, 50)[:, None].astype("float32")
+
+
+def sampled(directory=None, optimizer=None, slope=2.0, epochs=20, model=None, **arguments):
+    """Samples of updates 5, 6, ..., of full batches."""
+    samples = PosteriorSamples(burn_in=4, **({"max_samples": 10} | arguments), directory=directory)
+    (model or line(optimizer)).fit(X, slope * X, batch_size=50, epochs=epochs, verbose=0, callbacks=[samples])
+    return samples
+
+
+OTHERS = {
+    "sigma": LSGD(0.2, sigma=0.1, seed=0),
+    "learning rate": LSGD(0.1, sigma=0.2, seed=0),
+    "seed": LSGD(0.2, sigma=0.2, seed=1),
+    "momentum": LSGD(0.2, sigma=0.2, seed=0, momentum=0.5),
+    "LAdam": LAdam(0.2, sigma=0.2, seed=0),
+    "noisy": LSGD(0.2, sigma=0.2, seed=0, layers=0),
+    "noise": LSGD(0.2, sigma=0.2, seed=0, noise="rademacher"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_samples_of_other_settings_are_refused_before_the_fit(tmp_path, name):
+    first = sampled(tmp_path)
+    before = sample_arrays(first)
+    other = type(OTHERS[name]).from_config(OTHERS[name].get_config())
+    model = line(other)
+    with pytest.raises(ValueError, match=rf"of the chain that this fit.*Received: .*{name}.* there.*Choose another"):
+        sampled(tmp_path, model=model)
+    assert int(other.iterations) == 0 and not model.get_weights()[0].any()
+    found = sample_arrays(first)
+    assert list(found) == list(before)
+    for iteration in before:
+        assert_equal_arrays(found[iteration], before[iteration])
+
+
+def test_samples_of_another_start_are_refused(tmp_path):
+    sampled(tmp_path)
+    model = line()
+    model.layers[0].kernel.assign([[1.0]])
+    with pytest.raises(ValueError, match=r"Received: other weights at update 0"):
+        sampled(tmp_path, model=model)
+
+
+@pytest.mark.parametrize("epochs", [20, 8])
+def test_other_data_are_refused_where_they_are_seen_and_replace_nothing(tmp_path, epochs):
+    """At the first update of which there is a sample, be the ring full and that update a late one."""
+    first = sampled(tmp_path, epochs=epochs)
+    before = sample_arrays(first)
+    with pytest.raises(ValueError, match=r"Received: other weights after update .* other data.*another directory"):
+        sampled(tmp_path, slope=-2.0, epochs=30)
+    assert sample_arrays(first).keys() == before.keys()
+    for iteration, arrays in sample_arrays(first).items():
+        assert_equal_arrays(arrays, before[iteration])
+
+
+def test_the_same_fit_again_adds_to_its_samples(tmp_path):
+    first = sampled(tmp_path)
+    assert iterations(sampled(tmp_path, epochs=30)) == list(range(21, 31))
+    with pytest.raises(ValueError, match=r"must hold the sample of update 11 .*Received: another, of update 2.*load"):
+        first.predict(X, outputs="values", verbose=0)
+
+
+def test_settings_that_change_in_a_chain_do_not_part_it(tmp_path):
+    """By callbacks, and by a state that is restored before or after this callback begins; also with a schedule."""
+
+    class Halving(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.optimizer.sigma = float(0.2 * 0.5**epoch)
+            self.model.optimizer.learning_rate = float(0.2 * 0.9**epoch)
+
+    samples = PosteriorSamples(burn_in=1, directory=tmp_path / "one")
+    model = line()
+    for _ in range(2):
+        model.fit(X, X, batch_size=50, epochs=4, verbose=0, callbacks=[Halving(), samples])
+    model.save(tmp_path / "state.keras")
+    again = keras.saving.load_model(tmp_path / "state.keras")
+    more = PosteriorSamples(burn_in=1, directory=tmp_path / "one")
+    again.fit(X, X, batch_size=50, epochs=2, verbose=0, callbacks=[more])
+    assert iterations(more) == list(range(2, 11))
+
+    def restored(order):
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup", delete_checkpoint=False)
+        of_both = PosteriorSamples(burn_in=1, directory=tmp_path / "two", when=lambda update: update != 4)
+        cyclical = CyclicalLangevin(cycles=2, total_steps=20)
+        callbacks = {"s": of_both, "b": backup, "c": cyclical}
+        model = line()
+        epochs, chosen = {"bcs": 4, "sbc": 6}[order], [callbacks[each] for each in order]
+        model.fit(X, X, batch_size=50, epochs=epochs, verbose=0, callbacks=chosen)
+        return of_both
+
+    restored("bcs")
+    assert iterations(restored("sbc"))[-1] == 6
+
+
+def test_a_sample_belongs_to_one_model():
+    """As in a loop over folds: another model is refused before it is trained, and the samples stay with theirs."""
+    samples = PosteriorSamples(burn_in=0, max_samples=20)
+    first, second = line(), line(LSGD(0.2, sigma=0.2, seed=1))
+    first.fit(X, X, batch_size=25, verbose=0, callbacks=[samples])
+    before = second.get_weights()
+    with pytest.raises(ValueError, match=r"must be of one model. Received: a fit of another .* its 2 samples. Make"):
+        second.fit(X, X, batch_size=25, verbose=0, callbacks=[samples])
+    assert_equal_arrays(second.get_weights(), before)
+    assert samples.model is first and len(samples) == 2
+    first.fit(X, X, batch_size=25, verbose=0, callbacks=[samples])  # the same model adds to them
+    assert iterations(samples) == [1, 2, 3, 4]
+    first.compile(LSGD(0.2, sigma=0.2, seed=0), loss="mse", jit_compile=JIT_COMPILE)
+    with pytest.raises(ValueError, match=r"The samples in memory must be of the chain"):
+        first.fit(X, X, batch_size=25, verbose=0, callbacks=[samples])
+
+
+def test_a_callback_without_samples_may_take_another_model():
+    samples = PosteriorSamples(burn_in=3)
+    for seed in (0, 1):
+        line(LSGD(0.2, sigma=0.2, seed=seed)).fit(X, X, batch_size=25, epochs=seed + 1, verbose=0, callbacks=[samples])
+    assert {settings["seed"] for settings in samples.settings} == {1}
+
+
+def test_a_directory_with_samples_of_two_chains_is_refused(tmp_path):
+    for seed in (0, 1):
+        sampled(tmp_path / str(seed), LSGD(0.2, sigma=0.2, seed=seed), max_samples=3)
+    head, arrays = archive.read(tmp_path / "1" / "sample-00000.npz")
+    archive.write(tmp_path / "0" / "sample-00003.npz", head | {"slot": 3, "number": 99}, arrays)
+    with pytest.raises(ValueError, match=r"samples of one chain. Received: .*samples of 2 chains"):
+        load(tmp_path / "0", line())
+
+
+def test_burn_in_that_leaves_out_nothing_is_warned_of():
+    model = line()
+    model.fit(X, X, batch_size=50, epochs=10, verbose=0)
+    with pytest.warns(UserWarning, match=r"Received: burn_in=5 after 10 updates: nothing is left out. .*`burn_in=15`"):
+        samples = PosteriorSamples(burn_in=5)
+        model.fit(X, X, batch_size=50, epochs=2, verbose=0, callbacks=[samples])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model.fit(X, X, batch_size=50, epochs=2, verbose=0, callbacks=[samples])
+        for burn_in in (0, 20):
+            model.fit(X, X, batch_size=50, epochs=2, verbose=0, callbacks=[PosteriorSamples(burn_in=burn_in)])
+
+
+# --- NaN --------------------------------------------------------------------------------------------------------------
+
+
+class Breaking(keras.callbacks.Callback):
+    """Multiplies the weights, once after update 11 and so on."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) >= 11:
+            kernel = self.model.layers[0].kernel
+            kernel.assign(self.factor * kernel)
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e5])
+def test_a_chain_that_diverges_loses_no_sample(tmp_path, factor, on_disk):
+    """Whether it is NaN at once, or grows beyond all bounds first."""
+    samples = PosteriorSamples(burn_in=4, max_samples=5, directory=tmp_path if on_disk else None)
+    with pytest.warns(UserWarning, match=r"must be finite.*after update 12: the chain has diverged") as found:
+        line().fit(X, X, batch_size=50, epochs=40, verbose=0, callbacks=[Breaking(factor), samples])
+    assert iterations(samples) == [7, 8, 9, 10, 11]
+    assert all(np.isfinite(arrays[0]).all() for arrays in sample_arrays(samples).values())
+    assert len([each for each in found if "diverged" in str(each.message)]) == 1
+    prediction = samples.predict(X, outputs="values", verbose=0)
+    assert np.abs(prediction.mean).max() < 2
+
+
+def test_nan_in_moving_statistics_is_no_sample():
+    layers = [keras.Input((1,)), keras.layers.BatchNormalization(center=False, scale=False), keras.layers.Dense(1)]
+    model = keras.Sequential(layers)
+    model.compile(LSGD(0.1, sigma=0.1, seed=0), loss="mse", jit_compile=JIT_COMPILE)
+    samples = PosteriorSamples(burn_in=0)
+    model.fit(X, X, batch_size=50, verbose=0, callbacks=[samples])
+    model.layers[0].moving_variance.assign([np.nan])
+    with pytest.warns(UserWarning, match="the chain has diverged"):
+        model.fit(X, X, batch_size=50, verbose=0, callbacks=[samples])
+    assert iterations(samples) == [1]
+
+
+# --- files that are no samples ----------------------------------------------------------------------------------------
+
+
+def damaged(path, kind):
+    """The file of a sample with that damage."""
+    raw = bytearray(path.read_bytes())
+    central = [at for at in range(len(raw)) if raw[at : at + 4] == b"PK\x01\x02"]
+    if kind == "encrypted":
+        for at in central:
+            raw[at + 8] |= 1
+    elif kind == "unknown compression":
+        for at in central:
+            raw[at + 10 : at + 12] = (99).to_bytes(2, "little")
+    elif kind == "deflate":
+        for at in central:
+            raw[at + 10 : at + 12] = (8).to_bytes(2, "little")
+    elif kind == "deep":
+        np.savez(path, head=np.array("[" * 200_000))
+        return
+    elif kind == "a huge shape":
+        head, (array,) = archive.read(path)
+        with zipfile.ZipFile(path, "w") as file:
+            for name, content in (("arr_0", array), ("head", np.array(json.dumps(head)))):
+                written = io.BytesIO()
+                np.lib.format.write_array(written, content)
+                raw = written.getvalue()
+                if name == "arr_0":
+                    raw = raw.replace(b"(1, 1), }            ", b"(1000000000000, 1), }")
+                file.writestr(f"{name}.npy", raw)
+        return
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("kind", ["encrypted", "unknown compression", "deflate", "deep", "a huge shape"])
+def test_archives_that_cannot_be_read(tmp_path, kind):
+    sampled(tmp_path)
+    damaged(tmp_path / "sample-00001.npz", kind)
+    with pytest.raises(ValueError, match=r"must hold a sample .*Received: .*sample-00001.npz.*Remove it"):
+        load(tmp_path, line()).predict(X, outputs="values", verbose=0)
+    if kind != "a huge shape":
+        with pytest.raises(ValueError, match=r"must hold a sample .*Received: .*sample-00001.npz.*Remove it"):
+            PosteriorSamples(burn_in=0, directory=tmp_path)
+
+
+HEADS = {
+    "layout": [None, [1, 2], "text", [[[1.5], "float32"]], [[[-1], "float32"]], {}],
+    "settings": [[], None, {}, {"seed": 0}, {"seed": "0", "iteration": 5}, {"seed": 0, "iteration": "5"}],
+    "number": ["a", None, 1.5, True, -1],
+    "slot": [None, "1", True, [1], 7],
+    "chain": [[], 5, {"begin": "0"}],
+    "levels": [None, 5],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in HEADS.items() for value in values])
+def test_heads_of_other_types_are_refused(tmp_path, name, value):
+    path = tmp_path / "sample-00001.npz"
+    head = {"settings": {"seed": 0, "iteration": 5}, "layout": [[[1, 1], "float32"]], "slot": 1, "number": 0}
+    archive.write(path, head, [np.zeros((1, 1), "float32")])
+    assert len(load(tmp_path, line())) == 1
+    archive.write(path, head | {name: value}, [np.zeros((1, 1), "float32")])
+    for read in (lambda: load(tmp_path, line()), lambda: PosteriorSamples(burn_in=0, directory=tmp_path)):
+        with pytest.raises(ValueError, match=r"must hold a sample .*Received: .*sample-00001.npz.*Remove it"):
+            read()
+
+
+@pytest.mark.parametrize("head", [None, [], 5, "text", {}])
+def test_heads_that_are_no_dict_are_refused(tmp_path, head):
+    archive.write(tmp_path / "sample-00001.npz", head, [np.zeros((1, 1), "float32")])
+    with pytest.raises(ValueError, match=r"must hold a sample .*Received: .*sample-00001.npz.*Remove it"):
+        load(tmp_path, line())
+
+
+RIGHT = np.zeros((1, 1), "float32")
+
+
+@pytest.mark.parametrize("arrays", [[], [np.zeros((1, 2), "float32")], [RIGHT.astype("float64")], [RIGHT, RIGHT]])
+def test_arrays_that_differ_from_their_layout_are_refused(tmp_path, arrays):
+    head = {"settings": {"seed": 0, "iteration": 5}, "layout": [[[1, 1], "float32"]], "slot": 1, "number": 0}
+    archive.write(tmp_path / "sample-00001.npz", head, arrays)
+    with pytest.raises(ValueError, match=r"must hold a sample .*Received: .*its arrays are .*its layout says"):
+        load(tmp_path, line()).predict(X, outputs="values", verbose=0)

@@ -39,3 +39,72 @@ def test_calibrated_probabilities_have_no_calibration_error():
 
 def test_a_probability_of_0_is_finite():
     assert 80 < scores.negative_log_likelihood(np.array([[1.0, 0.0]]), np.array([1])) < 100
+
+
+SCORES = [
+    scores.accuracy,
+    scores.negative_log_likelihood,
+    scores.brier_score,
+    scores.expected_calibration_error,
+    scores.all_scores,
+]
+every_score = pytest.mark.parametrize("score", SCORES, ids=lambda score: score.__name__)
+
+
+@every_score
+def test_labels_in_each_form_are_the_same(score):
+    expected = score(PROBABILITIES, LABELS)
+    forms = [
+        LABELS[:, None],
+        np.eye(4)[LABELS],
+        np.eye(4, dtype=bool)[LABELS],
+        LABELS.astype("float32"),
+        LABELS.tolist(),
+    ]
+    for labels in forms:
+        assert score(PROBABILITIES, labels) == expected
+    steps = score(PROBABILITIES.reshape(50, 10, 4), LABELS.reshape(50, 10))
+    assert steps == expected
+
+
+@every_score
+@pytest.mark.parametrize(
+    ("labels", "received"),
+    [
+        (LABELS[:-1], r"shape \(499,\)"),
+        (LABELS[None], r"shape \(1, 500\)"),
+        (np.int64(0), r"shape \(\)"),
+        (LABELS + 1, "1 ... 4"),
+        (LABELS - 1, "-1 ... 2"),
+        (LABELS + 0.5, "0.5 ... 3.5"),
+        (np.where(LABELS == 0, np.nan, LABELS), "nan"),
+        (np.full((500, 4), 0.25), r"shape \(500, 4\)"),
+        (np.zeros((500, 4)), r"shape \(500, 4\)"),
+        (np.array(["a"] * 500), "<U1"),
+    ],
+)
+def test_labels_that_are_none_are_refused(score, labels, received):
+    with pytest.raises(ValueError, match=rf"`labels` must hold the classes 0 ... 3 .*Received: .*{received}.* Give"):
+        score(PROBABILITIES, labels)
+
+
+@every_score
+@pytest.mark.parametrize(
+    ("probabilities", "message"),
+    [
+        (np.where(np.arange(500)[:, None] == 3, np.nan, PROBABILITIES), "in .0, 1. and sum to 1.*NaN has no score"),
+        (np.log(PROBABILITIES), "Take a softmax of logits"),
+        (2 * PROBABILITIES, "rows that sum to 2 ... 2"),
+        (PROBABILITIES[:, 0], r"at least two classes. Received: shape \(500,\)"),
+        (PROBABILITIES[:, :1], r"at least two classes. Received: shape \(500, 1\).*rows \(1 - p, p\)"),
+        (np.zeros((0, 4)), r"Received: shape \(0, 4\)"),
+    ],
+)
+def test_what_has_no_score(score, probabilities, message):
+    with pytest.raises(ValueError, match=message):
+        score(probabilities, LABELS)
+
+
+def test_a_bin_must_be():
+    with pytest.raises(ValueError, match=r"`num_bins` must be an int >= 1"):
+        scores.expected_calibration_error(PROBABILITIES, LABELS, num_bins=0)
