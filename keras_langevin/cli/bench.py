@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _finished(out: Path, provenance: dict) -> dict:
-    """The cases that a file holds, so that an interrupted run goes on; they must be of this code and machine."""
+    """The cases that a file holds, so that an interrupted run resumes; they must be of this code and machine."""
     results = read_json(out, "the results of a benchmark")
     if not isinstance(results, dict) or not all(isinstance(results.get(key), dict) for key in ("provenance", "cases")):
         raise ValueError(f"{out} must be what `bench --out` wrote. Received another JSON file. Name another file.")

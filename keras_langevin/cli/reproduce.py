@@ -17,7 +17,7 @@ def add(commands):
         "reproduce",
         help="train what a figure or table of the paper shows",
         description="Trains the optimizers of a figure or table of the paper (arXiv:2212.14718) side by side, with "
-        "tuned learning rates, several seeds and intervals, and writes a report. The same command goes on where it was "
+        "tuned learning rates, several seeds and intervals, and writes a report. The same command resumes where it was "
         f"interrupted. {names}.",
     )
     parser.add_argument("preset", metavar="NAME", help=", ".join(paper.PRESETS))

@@ -81,7 +81,7 @@ def train_and_report(settings: dict, options: argparse.Namespace, title: str | N
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
     except KeyboardInterrupt:
-        message = f"Interrupted. Finished runs are in {out}; the same command goes on from there."
+        message = f"Interrupted. Finished runs are in {out}; the same command resumes from there."
         console.print(message, soft_wrap=True, highlight=False)
         return 130
     return _report(cells, out, console, title)

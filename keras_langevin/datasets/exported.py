@@ -155,7 +155,7 @@ def _check(arrays: dict[str, np.ndarray]):
     for part in ("train", "test"):
         encoded, offsets, labels = (arrays[f"{part}_{name}"] for name in ("bytes", "offsets", "labels"))
         if not len(labels) or len(offsets) != len(labels) + 1:
-            raise _Damaged(f"`{part}_offsets` must be one more than `{part}_labels`, of which there is at least one")
+            raise _Damaged(f"`{part}_offsets` must be one more than `{part}_labels`, which must not be empty")
         if encoded.dtype != "uint8" or offsets[0] != 0 or offsets[-1] != len(encoded) or (np.diff(offsets) <= 0).any():
             raise _Damaged(f"`{part}_offsets` must rise from 0 to the number of `{part}_bytes`")
         if labels.min() < 0 or labels.max() >= num_classes:
@@ -178,7 +178,7 @@ def _split(arrays: dict[str, np.ndarray], part: str) -> Split:
     try:
         pixels = np.empty((len(offsets) - 1, *shape), "uint8")
     except (MemoryError, ValueError) as error:
-        raise _Damaged(f"there is no memory for {len(offsets) - 1} images of shape {shape}") from error
+        raise _Damaged(f"{len(offsets) - 1} images of shape {shape} do not fit into memory") from error
     for index in range(len(pixels)):
         try:
             image = Image.open(io.BytesIO(encoded[offsets[index] : offsets[index + 1]]), formats=("PNG", "JPEG"))

@@ -22,7 +22,7 @@ class Processes:
     """Trains several runs at a time on this machine. Small nets leave most cores idle: a worker has few of them, and
     is busy. A worker keeps the compiled step of an optimizer and is given runs of the same where there are any.
 
-    A run whose worker is lost (killed for memory, say) goes on from its last state in a new one, and has failed when
+    A run whose worker is lost (killed for memory, say) resumes from its last state in a new one, and has failed when
     three were lost.
 
     Args:
