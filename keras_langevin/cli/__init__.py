@@ -1,12 +1,18 @@
 """The command `keras-langevin`: parse, dispatch, print. One file a sub-command."""
 
+import io
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from keras_langevin.cli import bench, claims, compare, data, report, reproduce
 from keras_langevin.cli.parsing import Parser, UsageError
 from keras_langevin.version import __version__
 
 __all__ = ["main"]
+_LONGEST = 1200  # letters of an error
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,15 +24,46 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         int, the exit status: 0, or 1 where a run failed, 2 where the input was wrong, 130 where it was interrupted.
     """
+    _take_any_encoding()
     try:
         options = _parser().parse_args(arguments)
-        return options.run(options)
+        with _ended_in_order():
+            return options.run(options)
     except UsageError as error:
-        print(f"keras-langevin: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"keras-langevin: error: {_short(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("keras-langevin: interrupted", file=sys.stderr)
         return 130
+
+
+def _take_any_encoding():
+    """Letters that the output's encoding does not have are written as `?`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM, by which batch systems end a job, ends the command as Ctrl-C does: workers and locks go with it."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    if ours:
+        signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _short(text: str) -> str:
+    """The text without its middle, where a value that it repeats is long: what is wrong and how to fix it stay."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST * 2 // 3]} ... {text[-_LONGEST // 3 :]}"
 
 
 def _parser() -> Parser:

@@ -3,6 +3,8 @@
 import os
 import sys
 
+from keras_langevin.quiet import without_log_lines
+
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
@@ -17,7 +19,8 @@ def start_keras(backend: str | None) -> str:
     if backend is not None and "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = backend
     try:
-        import keras
+        with without_log_lines():
+            import keras
     except ImportError as error:
         extra = backend or os.environ.get("KERAS_BACKEND", "tensorflow")
         raise ValueError(

@@ -4,11 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from keras_langevin.cli.backend import BACKENDS, start_keras
 from keras_langevin.cli.parsing import UsageError
+from keras_langevin.cli.showing import new_console
 from keras_langevin.files import check_writable, read_json, replaced
 from keras_langevin.names import unknown
 
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(error) from error
 
-    console = Console()
+    console = new_console()
     results = {"provenance": provenance(), "cases": {}}
     if out and out.exists():
         try:
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _finished(out: Path, provenance: dict) -> dict:
-    """The cases that a file holds, so that an interrupted run goes on; they must be of this code and machine."""
+    """The cases that a file holds, so that an interrupted run resumes; they must be of this code and machine."""
     results = read_json(out, "the results of a benchmark")
     if not isinstance(results, dict) or not all(isinstance(results.get(key), dict) for key in ("provenance", "cases")):
         raise ValueError(f"{out} must be what `bench --out` wrote. Received another JSON file. Name another file.")
@@ -86,6 +86,7 @@ def _finished(out: Path, provenance: dict) -> dict:
 
 def _table(backend: str, cases: dict) -> Table:
     columns = ("case", "Adam, ms", "L-Adam, ms", "ratio (quartiles)", "target", "first step", "target", "bytes more")
+    columns = [Column(name, overflow="fold") for name in columns]
     table = Table(*columns, title=f"{backend}: a step with L-Adam beside Adam")
     for name, result in cases.items():
         step, first = result["step"], result.get("first_step")

@@ -4,10 +4,10 @@ import argparse
 import os
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
 from keras_langevin.cli.parsing import UsageError
+from keras_langevin.cli.showing import new_console
 from keras_langevin.files import StorageError, replaced, writing_to
 
 _BEGIN, _END = "<!-- claims -->", "<!-- end -->"
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     for judgement in judgements:
         found = "\n".join(map(str, judgement.findings)) or "-"
         table.add_row(f"{judgement.claim.text} ({judgement.claim.source})", found, judgement.verdict, end_section=True)
-    console = Console()
+    console = new_console()
     console.print(table, markup=False, highlight=False)
     console.print(claims.RULE, markup=False, highlight=False, soft_wrap=True)
     if options.page:

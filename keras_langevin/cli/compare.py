@@ -15,7 +15,7 @@ def add(commands):
         "compare",
         help="train optimizers side by side and show what differs",
         description="Trains optimizers side by side, with equal initial weights, batches and augmentation for each "
-        "seed, shows a table and the same in words, and writes a report. The same command goes on where it was "
+        "seed, shows a table and the same in words, and writes a report. The same command resumes where it was "
         "interrupted. Options marked with * take several values: each combination of them is a comparison of its own.",
     )
     several = {"nargs": "+", "default": None}

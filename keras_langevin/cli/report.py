@@ -3,10 +3,8 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 from keras_langevin.cli.parsing import UsageError
-from keras_langevin.cli.showing import show
+from keras_langevin.cli.showing import new_console, show
 
 DEFAULT_FOLDER = "keras-langevin-report"
 
@@ -45,5 +43,5 @@ def run(options: argparse.Namespace) -> int:
         written = report.write(results, out, title=options.title)
     except ValueError as error:
         raise UsageError(error) from error
-    show(results, written, Console())
+    show(results, written, new_console())
     return 0

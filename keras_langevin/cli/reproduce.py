@@ -2,9 +2,8 @@
 
 import argparse
 
-from rich.console import Console
-
 from keras_langevin.cli.parsing import UsageError
+from keras_langevin.cli.showing import new_console
 from keras_langevin.cli.training import add_training, train_and_report
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.store import DEFAULT_FOLDER
@@ -18,7 +17,7 @@ def add(commands):
         "reproduce",
         help="train what a figure or table of the paper shows",
         description="Trains the optimizers of a figure or table of the paper (arXiv:2212.14718) side by side, with "
-        "tuned learning rates, several seeds and intervals, and writes a report. The same command goes on where it was "
+        "tuned learning rates, several seeds and intervals, and writes a report. The same command resumes where it was "
         f"interrupted. {names}.",
     )
     parser.add_argument("preset", metavar="NAME", help=", ".join(paper.PRESETS))
@@ -43,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         reasons = reasons | {"seeds": f"{options.seeds}, as asked for"}
     options.out = options.out or f"{DEFAULT_FOLDER}/{options.preset}-{options.scale}"
     title = f"{preset.title} ({preset.mirrors}; scale {options.scale})"
-    Console().print(_about(preset, reasons), soft_wrap=True, highlight=False, markup=False)
+    new_console().print(_about(preset, reasons), soft_wrap=True, highlight=False, markup=False)
     return train_and_report(settings, options, title)
 
 

@@ -4,6 +4,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+NARROWEST = 60  # columns; a narrower terminal breaks the lines itself
+
+
+def new_console() -> Console:
+    """The console that a command prints to."""
+    found = Console()
+    if found.width < NARROWEST:
+        found.width = NARROWEST
+    return found
+
 
 def show(results: list, written: list[Path], console: Console):
     """A table and sentences for each setting, then where the files are.

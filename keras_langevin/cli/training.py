@@ -9,7 +9,7 @@ from rich.table import Table
 from keras_langevin.cli.backend import BACKENDS, start_keras
 from keras_langevin.cli.engine import add_engine, chosen_engine
 from keras_langevin.cli.parsing import UsageError, add_data_dir, add_data_file
-from keras_langevin.cli.showing import show
+from keras_langevin.cli.showing import new_console, show
 from keras_langevin.experiments import tuning
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import DEFAULT_FOLDER
@@ -70,7 +70,7 @@ def train_and_report(settings: dict, options: argparse.Namespace, title: str | N
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
 
-    console = Console()
+    console = new_console()
     _show_plan(cells, out, console)
     try:
         if trials:
@@ -81,7 +81,7 @@ def train_and_report(settings: dict, options: argparse.Namespace, title: str | N
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
     except KeyboardInterrupt:
-        message = f"Interrupted. Finished runs are in {out}; the same command goes on from there."
+        message = f"Interrupted. Finished runs are in {out}; the same command resumes from there."
         console.print(message, soft_wrap=True, highlight=False)
         return 130
     return _report(cells, out, console, title)
@@ -117,7 +117,7 @@ def _show_plan(cells: list, out: Path, console: Console):
         return
     grid = Table(title=f"{len(cells)} comparisons, results in {out}")
     for column in ("model", "dataset", "learning rate", "sigma", "epsilon", "batch", "epochs", "seeds", "optimizers"):
-        grid.add_column(column)
+        grid.add_column(column, overflow="fold")
     for comparison, _, _ in cells:
         rates = (comparison.learning_rate, comparison.sigma, comparison.epsilon)
         rates = ("own" if value is None else f"{value:g}" for value in rates)

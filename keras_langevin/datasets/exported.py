@@ -15,8 +15,10 @@ import numpy as np
 from keras_langevin.datasets import prepared
 from keras_langevin.datasets.data import CorruptDatasetError, DatasetNotFoundError, Split, Stored
 from keras_langevin.files import check_writable, replaced
+from keras_langevin.names import shown
 
 FORMAT = 1
+_LARGEST_SIDE = 65_535  # pixels; of a JPEG
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -96,7 +98,7 @@ def read(name: str, file: str | Path) -> Stored:
         CorruptDatasetError: the file is truncated, damaged or of another kind.
         ValueError: the file holds another dataset.
     """
-    mend = f"Write it with `keras-langevin data export {name} --out FILE` where TensorFlow is, and copy it here."
+    how = f"Write it with `keras-langevin data export {name} --out FILE` where TensorFlow is, and copy it here."
     try:
         arrays = _arrays(Path(file))
         found = str(arrays["name"])
@@ -106,11 +108,11 @@ def read(name: str, file: str | Path) -> Stored:
             )
         train, test = (_split(arrays, part) for part in ("train", "test"))
     except FileNotFoundError as error:
-        raise DatasetNotFoundError(f"There is no data file {file}. {mend}") from error
+        raise DatasetNotFoundError(f"The data file does not exist. Received: {file}. {how}") from error
     except _Damaged as error:
-        raise CorruptDatasetError(f"{file} is no whole data file ({error}). {mend}") from error
-    class_names = tuple(str(class_name) for class_name in arrays["class_names"])
-    shape = tuple(int(size) for size in arrays["shape"])
+        raise CorruptDatasetError(f"{file} must be a whole data file. Received another ({error}). {how}") from error
+    class_names = tuple(arrays["class_names"].tolist())
+    shape = tuple(arrays["shape"].tolist())
     return Stored(train, test, shape, class_names, max_pixel=255, note=str(arrays["note"]), source=Path(file).name)
 
 
@@ -131,7 +133,33 @@ def _arrays(file: Path) -> dict[str, np.ndarray]:
         raise _Damaged(f"it has format {version} where this version reads {FORMAT}")
     if _checksum(arrays) != expected:
         raise _Damaged("its SHA-256 checksum does not match")
+    _check(arrays)
     return arrays
+
+
+def _check(arrays: dict[str, np.ndarray]):
+    """Refuses arrays that `export` cannot have written, whatever their checksum says."""
+    kinds = {"name": ("U", 0), "note": ("U", 0), "class_names": ("U", 1), "shape": ("i", 1)}
+    for part in ("train", "test"):
+        kinds |= {f"{part}_bytes": ("u", 1), f"{part}_offsets": ("i", 1), f"{part}_labels": ("i", 1)}
+    for name, (kind, ndim) in kinds.items():
+        array = arrays.get(name)
+        if array is None or array.dtype.kind != kind or array.ndim != ndim:
+            raise _Damaged(f"`{name}` must be an array of kind {kind!r} with {ndim} axes")
+    shape, num_classes = arrays["shape"], len(arrays["class_names"])
+    if len(shape) != 3 or shape[2] not in _MODES or not (shape[:2].min() >= 1 and shape[:2].max() <= _LARGEST_SIDE):
+        raise _Damaged(
+            f"`shape` must be height and width, from 1 to {_LARGEST_SIDE}, and {', '.join(map(str, _MODES))} channels, "
+            f"not {shown(shape.tolist())}"
+        )
+    for part in ("train", "test"):
+        encoded, offsets, labels = (arrays[f"{part}_{name}"] for name in ("bytes", "offsets", "labels"))
+        if not len(labels) or len(offsets) != len(labels) + 1:
+            raise _Damaged(f"`{part}_offsets` must be one more than `{part}_labels`, which must not be empty")
+        if encoded.dtype != "uint8" or offsets[0] != 0 or offsets[-1] != len(encoded) or (np.diff(offsets) <= 0).any():
+            raise _Damaged(f"`{part}_offsets` must rise from 0 to the number of `{part}_bytes`")
+        if labels.min() < 0 or labels.max() >= num_classes:
+            raise _Damaged(f"`{part}_labels` must be from 0 to {num_classes - 1}")
 
 
 def _checksum(arrays: dict[str, np.ndarray]) -> str:
@@ -146,12 +174,15 @@ def _split(arrays: dict[str, np.ndarray], part: str) -> Split:
     from PIL import Image
 
     encoded, offsets = arrays[f"{part}_bytes"].tobytes(), arrays[f"{part}_offsets"]
-    shape = tuple(arrays["shape"])
-    pixels = np.empty((len(offsets) - 1, *shape), "uint8")
+    shape = tuple(arrays["shape"].tolist())
+    try:
+        pixels = np.empty((len(offsets) - 1, *shape), "uint8")
+    except (MemoryError, ValueError) as error:
+        raise _Damaged(f"{len(offsets) - 1} images of shape {shape} do not fit into memory") from error
     for index in range(len(pixels)):
         try:
             image = Image.open(io.BytesIO(encoded[offsets[index] : offsets[index + 1]]), formats=("PNG", "JPEG"))
             pixels[index] = np.asarray(image.convert(_MODES[shape[2]])).reshape(shape)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # a damaged image raises many kinds
             raise _Damaged(f"{part} image {index}: {error}") from error
     return Split(pixels, arrays[f"{part}_labels"])

@@ -49,7 +49,7 @@ class RunsProgress(Watcher):
         )
         self.total = sum(pending)
         self.bar = self.progress.add_task("", total=self.total)
-        self.epochs: dict[tuple, int] = {}  # done, by run; of one that goes on, those before it are among them
+        self.epochs: dict[tuple, int] = {}  # done, by run; of one that resumes, those before it are among them
         self.first: dict[tuple, int] = {}  # those before it
 
     def __enter__(self) -> RunsProgress:

@@ -122,7 +122,7 @@ def read_config(path: str | Path) -> dict:
         raise ValueError(
             f"The configuration must be a file that can be read. Received: {path} ({error.strerror})"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"The configuration must be a TOML file. Received: {path} ({error})") from error
     tables = [name for name, value in settings.items() if isinstance(value, dict)]
     if tables:

@@ -61,7 +61,7 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) 
     >>> models.build("dense-30", input_shape=(28, 28, 1), num_classes=10).name
     'dense-30'
     """
-    if name in SINGLES:
+    if isinstance(name, str) and name in SINGLES:
         return SINGLES[name](input_shape, num_classes, **options)
     family, depth = parse(name)
     model = FAMILIES[family](depth, input_shape, num_classes, **options)
@@ -86,6 +86,8 @@ def parse(name: str) -> tuple[str, int]:
     >>> parse("conv-dense-20")
     ('conv-dense', 20)
     """
+    if not isinstance(name, str):
+        raise ValueError(f"A model's name must be a str, as in 'dense-30'. Received: {name!r}. Give a name.")
     name = _GAIN.sub("", name)
     if name in FAMILIES:
         raise ValueError(

@@ -123,7 +123,7 @@ def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
         (["--jit", "yes"], "`jit` must be auto, on or off. Received: jit='yes'"),
         (["--tuning-trials", "-1"], "`tuning_trials` must be an int >= 0"),
         (["--tuning-trials", "2", "--sigma", "0"], "`sigma` must be > 0 where it is tuned"),
-        (["--data-file", "nowhere.npz", "--dataset", "mnist"], "There is no data file nowhere.npz"),
+        (["--data-file", "nowhere.npz", "--dataset", "mnist"], "The data file does not exist. Received: nowhere.npz"),
         (["--data-file", "nowhere.npz", "--data-dir", "."], "not both"),
         (["--backend", "tpu"], "invalid choice"),
         (["--out", "/proc/nowhere"], "Choose another --out"),

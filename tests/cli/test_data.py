@@ -43,7 +43,7 @@ def test_export_writes_a_file_that_show_reads(folder, tmp_path, monkeypatch, cap
     assert capsys.readouterr().out.startswith("cifar10 (JPEG copy): 10 classes")
     file.write_bytes(file.read_bytes()[:-100])
     assert cli.main(["data", "show", "cifar10", "--data-file", str(file), "--out", str(picture)]) == 2
-    assert f"{file} is no whole data file" in capsys.readouterr().err
+    assert f"{file} must be a whole data file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

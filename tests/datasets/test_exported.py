@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_langevin import datasets
+from keras_langevin.datasets.exported import _checksum as checksum
 from tests.datasets.tiny import features, prepare
 
 
@@ -45,6 +46,7 @@ for name in ("tensorflow", "tensorflow_datasets", "keras", "sklearn"):
     sys.modules[name] = None
 sys.argv = ["keras-langevin"]
 from keras_langevin import datasets
+from keras_langevin.datasets.exported import _checksum as checksum
 print(datasets.load("colours", data_file={str(file)!r}))
 try:
     datasets.load("mnist")
@@ -77,7 +79,7 @@ def test_a_damaged_file_is_named(exported, tmp_path):
 def test_a_file_of_another_kind_is_named(content, tmp_path):
     path = tmp_path / "colours.npz"
     path.write_bytes(content)
-    with pytest.raises(datasets.CorruptDatasetError, match="is no whole data file"):
+    with pytest.raises(datasets.CorruptDatasetError, match="must be a whole data file"):
         datasets.load("colours", data_file=path)
 
 
@@ -86,7 +88,7 @@ def test_a_truncated_file_is_named(exported, tmp_path):
     content = exported[1].read_bytes()
     for share in (0.1, 0.5, 0.99):
         path.write_bytes(content[: int(share * len(content))])
-        with pytest.raises(datasets.CorruptDatasetError, match="is no whole data file"):
+        with pytest.raises(datasets.CorruptDatasetError, match="must be a whole data file"):
             datasets.load("colours", data_file=path)
 
 
@@ -106,7 +108,7 @@ def test_arrays_that_do_not_match_the_checksum_are_refused(exported, tmp_path):
 
 
 def test_a_file_that_is_not_there_or_of_another_set_is_an_error(exported, tmp_path):
-    with pytest.raises(datasets.DatasetNotFoundError, match="There is no data file"):
+    with pytest.raises(datasets.DatasetNotFoundError, match="The data file does not exist"):
         datasets.load("colours", data_file=tmp_path / "colours.npz")
     with pytest.raises(ValueError, match="with 'colours' in place of 'mnist'"):
         datasets.load("mnist", data_file=exported[1])
@@ -127,3 +129,51 @@ def test_what_cannot_be_exported_leaves_an_older_file_alone(exported, tmp_path):
     with pytest.raises(ValueError, match="Unknown dataset"):
         datasets.export("no such set", path, data_dir=exported[0])
     assert path.read_bytes() == b"older" and list(tmp_path.iterdir()) == [path]
+
+
+WRONG = {
+    **{f"without {name}": {name: None} for name in ("name", "note", "class_names", "shape")},
+    **{f"without train_{name}": {f"train_{name}": None} for name in ("bytes", "offsets", "labels")},
+    "seven channels": {"shape": np.array([8, 8, 7])},
+    "one axis": {"shape": np.array([8])},
+    "text as shape": {"shape": np.array(["8", "8", "3"])},
+    "a huge shape": {"shape": np.array([10**9, 10**9, 3])},
+    "a shape with 0": {"shape": np.array([0, 8, 3])},
+    "a negative shape": {"shape": np.array([-8, 8, 3])},
+    "an empty shape": {"shape": np.array([], int)},
+    "no labels": {"test_labels": np.array([], int), "test_offsets": np.array([0])},
+    "too few labels": {"train_labels": np.zeros(3, int)},
+    "labels beyond the classes": {"train_labels": np.full(50, 10)},
+    "negative labels": {"train_labels": np.full(50, -1)},
+    "labels that are floats": {"train_labels": np.zeros(50)},
+    "offsets that fall": {"train_offsets": np.arange(51)[::-1]},
+    "offsets beyond the bytes": {"train_offsets": np.arange(51) * 10**9},
+    "offsets that are floats": {"train_offsets": np.linspace(0, 1, 51)},
+    "bytes of another type": {"train_bytes": np.zeros(100, "uint16")},
+    "bytes that are no image": {"train_bytes": np.zeros(50, "uint8"), "train_offsets": np.arange(51)},
+    "format as text": {"format": np.array("one")},
+    "one class name": {"class_names": np.array("red")},
+}
+
+
+@pytest.mark.parametrize("changes", WRONG.values(), ids=WRONG)
+def test_wrong_content_with_a_right_checksum_is_named(changes, exported, tmp_path):
+    with np.load(exported[1], allow_pickle=False) as file:
+        arrays = {name: array for name, array in {**file, **changes}.items() if array is not None and name != "sha256"}
+    path = tmp_path / "colours.npz"
+    np.savez(path, **arrays, sha256=np.array(checksum(arrays)))
+    with pytest.raises(datasets.CorruptDatasetError, match=r"colours\.npz must be a whole data file"):
+        datasets.load("colours", data_file=path)
+
+
+def test_other_data_have_another_sha256(exported, tmp_path):
+    folder, file = exported
+    data = datasets.load("colours", data_file=file)
+    assert data.sha256 == datasets.load("colours", data_dir=folder).sha256
+    assert data.sha256 != datasets.load("colours", data_file=file, limit=40).sha256
+    with np.load(file, allow_pickle=False) as opened:
+        arrays = {name: array for name, array in opened.items() if name != "sha256"}
+    arrays["test_labels"] = arrays["test_labels"][::-1]
+    path = tmp_path / "colours.npz"
+    np.savez(path, **arrays, sha256=np.array(checksum(arrays)))
+    assert datasets.load("colours", data_file=path).sha256 != data.sha256

@@ -1,6 +1,8 @@
+import dataclasses
+
 import pytest
 
-from keras_langevin import cli
+from keras_langevin import cli, datasets
 from keras_langevin.experiments.comparing import compare
 from tests.quick import JIT
 
@@ -59,3 +61,19 @@ def test_bad_settings_are_refused_before_anything_is_written(settings, message, 
     with pytest.raises(ValueError, match=message):
         compare(tmp_path / "out", **QUICK | settings)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_comparison_is_not_resumed_with_other_data_of_the_same_name(tmp_path, monkeypatch):
+    """Nor is an unfinished run; nothing is trained, and what was trained stays."""
+    compare(tmp_path, **QUICK, verbose=False)
+    before = times(tmp_path)
+    load = datasets.load
+
+    def other(*arguments, **keywords):
+        data = load(*arguments, **keywords)
+        return dataclasses.replace(data, train=datasets.Split(data.train.x, data.train.y[::-1].copy()))
+
+    monkeypatch.setattr(datasets, "load", other)
+    with pytest.raises(ValueError, match=r"trained on other data of the same name.*--data-file.*another --out"):
+        compare(tmp_path, **QUICK | {"seeds": 4}, verbose=False)
+    assert times(tmp_path) == before

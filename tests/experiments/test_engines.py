@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 
 import numpy as np
 import pytest
@@ -104,6 +105,22 @@ def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
     store.checkpoint(comparison.arms[0], 0).path.write_bytes(b"no state")
     runner.run([runner.Cell(comparison, data, store)], Processes(workers=1))
     assert "must hold the state of an unfinished run" in store.records()[0]["error"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="elsewhere the data have a name while runs are trained")
+def test_a_killed_parent_leaves_no_data_behind(data, tmp_path, monkeypatch):
+    """While runs are trained, the folder for temporary files is empty."""
+    temporary, found = tmp_path / "temporary", []
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+
+    class Looking(Watcher):
+        def end(self, task, record):
+            found.append((record["status"], os.listdir(temporary)))
+
+    comparison = Comparison(jit=JIT, model="dense-1", optimizers=("adam",), epochs=1, batch_size=256, seeds=1)
+    trained(comparison, data, tmp_path / "results", Processes(workers=1), watchers=[Looking()])
+    assert found == [("finished", [])]
 
 
 def test_shared_data_are_equal_and_cannot_be_written(data, tmp_path):

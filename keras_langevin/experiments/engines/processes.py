@@ -1,10 +1,11 @@
 """Several runs at a time, each in a worker process of its own with its share of the cores."""
 
 import multiprocessing
+import os
 import signal
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import lru_cache, partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -21,7 +22,7 @@ class Processes:
     """Trains several runs at a time on this machine. Small nets leave most cores idle: a worker has few of them, and
     is busy. A worker keeps the compiled step of an optimizer and is given runs of the same where there are any.
 
-    A run whose worker is lost (killed for memory, say) goes on from its last state in a new one, and has failed when
+    A run whose worker is lost (killed for memory, say) resumes from its last state in a new one, and has failed when
     three were lost.
 
     Args:
@@ -42,8 +43,8 @@ class Processes:
             return
         cores = sharing.available_cores()
         count = min(self.workers or len(cores), len(tasks))
-        with tempfile.TemporaryDirectory(prefix="keras-langevin-") as folder:
-            paths = sharing.once_for_each_dataset(cells, partial(_write, Path(folder)))
+        with ExitStack() as files:
+            paths = sharing.once_for_each_dataset(cells, partial(_write, files))
             workers = [_Worker(sharing.share_of_cores(cores, number, count), paths) for number in range(count)]
             try:
                 _drive(workers, list(tasks), ledger)
@@ -123,9 +124,15 @@ def _take(pending: list[Task], latest: Task | None, others: list[Task]) -> Task:
     return pending.pop(min(range(len(pending)), key=cost))
 
 
-def _write(folder: Path, data: datasets.Data) -> Path:
-    """A new file in the folder with these data."""
-    path = folder / f"data-{len(list(folder.iterdir()))}"
+def _write(files: ExitStack, data: datasets.Data) -> Path:
+    """Where workers read these data until `files` is closed. On Linux nothing is left behind, however this process
+    ends: the file has no name, and workers open it through this process."""
+    if os.path.isdir("/proc/self/fd"):
+        file = tempfile.TemporaryFile(prefix="keras-langevin-")  # noqa: SIM115, closed with the others
+        files.enter_context(file)
+        path = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
+    else:
+        path = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="keras-langevin-"))) / "data"
     sharing.write_mapped(data, path)
     return path
 

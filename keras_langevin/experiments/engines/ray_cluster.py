@@ -14,7 +14,7 @@ _POLL_SECONDS = 0.2
 
 class RayCluster:
     """Trains every run as a task of a Ray cluster. All that is kept is written by the process that began: no node needs
-    to see its folder, and a node that is lost loses no finished run. Its unfinished runs go on elsewhere from the last
+    to see its folder, and a node that is lost loses no finished run. Its unfinished runs resume elsewhere from the last
     state that was reported; a run has failed when it has lost its worker three times.
 
     Every node needs this package and the backend. The machine that begins must stay.

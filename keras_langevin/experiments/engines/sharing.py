@@ -12,6 +12,7 @@ import keras
 
 from keras_langevin import datasets
 from keras_langevin.experiments.runner import Cell
+from keras_langevin.quiet import without_log_lines
 
 
 def environment() -> dict[str, str]:
@@ -52,6 +53,7 @@ def as_a_child_starts(cores: list[int], variables: dict[str, str]) -> Iterator[N
     """What a process that is started meanwhile inherits: these cores, where the system can, and these variables.
 
     A backend counts its threads when it is imported or first used, so a child cannot set them for itself.
+    TensorFlow's log lines are kept off the console.
     """
     before, own = dict(os.environ), available_cores()
     os.environ.update(variables | {"OMP_NUM_THREADS": str(len(cores))})
@@ -59,7 +61,8 @@ def as_a_child_starts(cores: list[int], variables: dict[str, str]) -> Iterator[N
     if can_pin:
         os.sched_setaffinity(0, cores)
     try:
-        yield
+        with without_log_lines():
+            yield
     finally:
         if can_pin:
             os.sched_setaffinity(0, own)

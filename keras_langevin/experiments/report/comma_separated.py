@@ -18,6 +18,9 @@ _DIFFERENCE = (
 )  # fmt: skip
 
 
+_FORMULA = ("=", "+", "-", "@")
+
+
 def write_results(file: TextIO, results: list[CellResult]):
     """A line for each run: all settings, then what the run gave, in full precision.
 
@@ -67,9 +70,25 @@ def write_differences(file: TextIO, results: list[CellResult]):
 
 def _write(file: TextIO, results: list[CellResult], columns: tuple[str, ...], lines: list[dict]):
     settings = dict.fromkeys(name for result in results for name in _settings(result))
-    writer = csv.DictWriter(file, [*settings, *columns], restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
+    names = [*settings, *columns]
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(map(_cell, names))
+    writer.writerows([_cell(line.get(name, "")) for name in names] for line in lines)
+
+
+def _cell(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula: text that would begin one has a `'` before it. Line ends, which
+    would begin another cell, and other control characters are spaces."""
+    if not isinstance(value, str):
+        return value
+    text = "".join(letter if letter.isprintable() else " " for letter in value)
+    if not text.lstrip().startswith(_FORMULA):
+        return text
+    try:
+        list(map(float, text.split()))
+    except ValueError:
+        return f"'{text}"
+    return text
 
 
 def _settings(result: CellResult) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from keras_langevin.experiments.statistics import mean_and_std
 def table(result: CellResult) -> Table:
     """Test accuracy (mean ± standard deviation over seeds, and every seed's value), train loss and seconds."""
     epochs = result.cell.comparison.epochs
-    grid = Table(title=f"{escape(result.title)}, {epochs} epochs")
-    grid.add_column("optimizer")  # a long name goes on in the next line
+    grid = Table(title=f"{escape(result.title)}, {epochs} epochs", pad_edge=False)
+    grid.add_column("optimizer", overflow="fold", min_width=9)  # a long name takes several lines
     grid.add_column("test %", justify="right", no_wrap=True)
-    grid.add_column("each seed %", justify="right")
-    grid.add_column("train loss", justify="right", no_wrap=True)
+    grid.add_column("each seed %", justify="right", overflow="fold")
+    grid.add_column("train loss", justify="right", overflow="fold")
     grid.add_column("seconds", justify="right", no_wrap=True)
     for arm in result.arms:
         grid.add_row(

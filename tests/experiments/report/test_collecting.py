@@ -6,6 +6,7 @@ import pytest
 
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.report.collecting import collect
+from keras_langevin.experiments.store import Store
 from tests.experiments.records import COMPARISON, failed, of_seeds, record, write_folder
 
 DEEP = dataclasses.replace(COMPARISON, model="dense-30")
@@ -163,6 +164,11 @@ WRONG = [
     ("config.json", {"epochs": 0}, "`epochs` must be an int from 1 to"),
     ("config.json", {"sigma": "x"}, "is not a configuration of a comparison"),
     ("config.json", {"arguments": []}, "`arguments` must be an object"),
+    *(("config.json", {"seeds": number}, "`seeds` must be an int from 1 to 100,000") for number in (10**9, 10**30)),
+    *(("config.json", {"epochs": number}, "`epochs` must be an int from 1 to") for number in (2**31, 10**30)),
+    *(("config.json", {"sigma": number}, "`sigma` must be a float >= 0 that float32") for number in (1e39, 10**400)),
+    (RUN, {"test_loss": 10**400}, "`test_loss` must be a finite number or null"),
+    ("config.json", {"data_sha256": 5}, "`data_sha256` must be text"),
 ]  # fmt: skip
 
 
@@ -177,6 +183,15 @@ def test_a_corrupt_or_foreign_file_is_named(name, content, message, tmp_path):
         collect([tmp_path])
     assert message in str(caught.value) and str(path) in str(caught.value)
     assert str(caught.value).rstrip(".").rpartition(". ")[2].split()[0] in {"Remove", "Move", "Leave", "Report"}
+
+
+def test_results_of_different_data_are_not_merged(tmp_path):
+    for name, data in (("one", "1"), ("two", "2"), ("older", "")):
+        Store(tmp_path / name, DEEP, data)
+        write_folder(tmp_path / name, DEEP, of_seeds([0.1], [0.9]))
+    assert len(collect([tmp_path / "one", tmp_path / "older"])) == 1
+    with pytest.raises(ValueError, match=r"must be of the same data.*one.*two.*Report them apart"):
+        collect([tmp_path])
 
 
 def test_a_folder_without_results_is_named(tmp_path):

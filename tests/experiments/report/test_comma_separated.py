@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 
 import numpy as np
@@ -72,3 +73,21 @@ def test_names_with_commas_quotes_and_lines_come_back():
     comparison = Comparison(model=name, dataset=name, optimizers=("adam", f"ladam@{name}"), epochs=3)
     lines = read_back(write_results, cell_of(comparison, [record(f"ladam@{name}", 0, 0.5)]))
     assert [(line["model"], line["dataset"], line["optimizer"]) for line in lines] == [(name, name, f"ladam@{name}")]
+
+
+@pytest.mark.parametrize(
+    "text", ["=cmd|'/C calc'!A0", "+1+1", "@SUM(1+1)*cmd|'x'!A0", "-2+3", "\t=1", "\r=1", "a\r=1", "a\n=1"]
+)
+def test_no_cell_is_a_formula(text):
+    foreign = {"error": text, "provenance": {"device": text, "commit": text, "finished_at": text}}
+    cell = cell_of(COMPARISON, of_seeds([0.9, 0.9], [0.5, 0.6]), **{"model": text, text: text})
+    cell = dataclasses.replace(cell, runs=tuple(dataclasses.replace(r, record=r.record | foreign) for r in cell.runs))
+    for write in (write_results, write_differences):
+        lines = read_back(write, cell)
+        for line in lines:
+            for value in (*line, *line.values()):
+                assert not value.lstrip().startswith(("=", "+", "@")) and value.isprintable(), value
+                if value.startswith("-"):
+                    list(map(float, value.split()))  # a number, or numbers
+            assert line["model"].lstrip("'").strip() == " ".join(text.split())
+    assert lines[0]["mean"] == "-35.0" and lines[0]["values"] == "-40.0 -30.0"
