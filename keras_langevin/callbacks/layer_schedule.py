@@ -47,7 +47,7 @@ class LayerSchedule(LangevinCallback):
     >>> model.optimizer.noisy_layers
     ('net/dense_0',)
 
-    `get_config` keeps `keras.Layer` objects as their paths, and needs callables to be registered with Keras.
+    `get_config` keeps `keras.Layer` objects as their paths and shapes (`docs/layers.md`), and needs callables to be registered with Keras.
 
     References:
         P. Bras, arXiv:2212.14718, section 3 (Layer Langevin; there the layers stay).
@@ -80,7 +80,7 @@ class LayerSchedule(LangevinCallback):
         if not was_gated:
             model.train_function = None  # one that was traced before does not read the gate
         for selection in self._selections.values():
-            selection.choose(optimizer._groups, model.trainable_variables)
+            selection.choose(optimizer._groups, optimizer._trainable_variables)
 
     def on_epoch_begin(self, epoch, logs=None):
         optimizer = self.optimizer

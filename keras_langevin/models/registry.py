@@ -58,7 +58,7 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) 
     >>> models.build("dense-30", input_shape=(28, 28, 1), num_classes=10).name
     'dense-30'
     """
-    if name in SINGLES:
+    if isinstance(name, str) and name in SINGLES:
         return SINGLES[name](input_shape, num_classes, **options)
     family, depth = parse(name)
     return FAMILIES[family](depth, input_shape, num_classes, **options)
@@ -78,6 +78,11 @@ def parse(name: str) -> tuple[str, int]:
     >>> parse("conv-dense-20")
     ('conv-dense', 20)
     """
+    if not isinstance(name, str):
+        raise ValueError(
+            "A model's name must be a str, a family and a depth. "
+            f"Received: {name!r} of type {type(name).__name__}. Pass one, as in 'dense-30'."
+        )
     if name in FAMILIES:
         raise ValueError(
             f"A model is named by its family and its depth. Received: {name!r}. Try: '{name}-{_USUAL_DEPTH[name]}'"

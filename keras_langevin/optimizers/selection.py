@@ -275,15 +275,6 @@ class LayerSelection:
             layers = SavedLayer.restored(config)
         return cls(layers, record, is_saved=True, is_carried=is_carried)
 
-    def check_savable(self):
-        """Refuses a callable that could not be saved.
-
-        Raises:
-            ValueError: it is not registered with Keras.
-        """
-        if callable(self.layers) and not self._has_layers:
-            _serialized(self.layers)
-
 
 def _checked(layers):
     if layers is None or isinstance(layers, (str, keras.layers.Layer)):
@@ -418,8 +409,8 @@ def _serialized(function):
     if name is None or keras.saving.get_registered_object(keras.saving.get_registered_name(function)) is not function:
         raise ValueError(
             f"To be saved, a callable `layers` must be registered with Keras. Received: layers={function!r}, which is "
-            "not. Decorate a function with `@keras.saving.register_keras_serializable()`, or pass names, a fraction or a "
-            "count instead."
+            "not. Decorate a function with `@keras.saving.register_keras_serializable()`, or pass names, a fraction or "
+            "a count instead."
         )
     return keras.saving.serialize_keras_object(function)
 

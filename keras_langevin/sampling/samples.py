@@ -10,7 +10,7 @@ import keras
 from keras_langevin.reading import innermost
 from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
-from keras_langevin.sampling.settings import iteration_of, settings_of
+from keras_langevin.sampling.settings import check_savable, iteration_of, settings_of
 from keras_langevin.sampling.weights import weights_of
 from keras_langevin.values import check_int
 
@@ -101,6 +101,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             raise ValueError(
                 "The model must have an optimizer. Received: a model that is not compiled. Call `model.compile` first."
             )
+        check_savable(optimizer)
         if getattr(self.model.loss, "reduction", None) == "sum":
             warnings.warn(
                 "The loss must be a mean over the batch for `posterior_sigma` and `GaussianPrior`. Received: a loss "

@@ -1,5 +1,6 @@
 """Which updates the samples are of, with what settings, and what is refused before a fit begins."""
 
+import functools
 import json
 
 import keras
@@ -259,3 +260,37 @@ def test_a_sum_over_the_batch_is_warned_of():
     model.compile(LSGD(0.01), loss=keras.losses.SparseCategoricalCrossentropy(reduction="sum"))
     with pytest.warns(UserWarning, match="must be a mean over the batch.*reduction='sum'.*default reduction"):
         fit(model, PosteriorSamples(burn_in=0), epochs=1)
+
+
+class Plain(keras.optimizers.schedules.LearningRateSchedule):
+    """Without a `get_config`."""
+
+    def __call__(self, step):
+        return 0.01
+
+
+class Chooses:
+    def __call__(self, path):
+        return True
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"layers": lambda path: True},
+        {"layers": functools.partial(str.startswith, "d")},
+        {"layers": Chooses()},
+        {"sigma": functools.partial(float, 0.1)},
+        {"sigma": Plain()},
+        {"learning_rate": Plain()},
+    ],
+    ids=["lambda", "partial", "object", "sigma partial", "sigma schedule", "rate schedule"],
+)
+def test_an_optimizer_that_cannot_be_put_down_is_refused_before_training(arguments):
+    """Not at the first sample, after burn-in."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="d")])
+    model.compile(LSGD(**arguments), loss="mse")
+    samples = PosteriorSamples(burn_in=100)
+    with pytest.raises(ValueError, match="configuration is kept with each sample.*Received.*[Rr]egister"):
+        model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0, callbacks=[samples])
+    assert not model.optimizer.built or int(model.optimizer.iterations) == 0
