@@ -30,9 +30,18 @@ def is_real(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and bool(abs(value) < math.inf)
 
 
+LARGEST = (2 - 2**-23) * 2.0**127  # of float32, in which levels and rates are kept
+
+
 def is_level(value: Any) -> bool:
-    """Whether it is a noise level, or another finite real number >= 0."""
-    return is_real(value) and value >= 0
+    """Whether it is a noise level, or another real number >= 0 that a float32 can hold.
+
+    Example:
+
+    >>> [is_level(value) for value in (0, 0.5, -1, 1e39, 10**400)]
+    [True, True, False, False, False]
+    """
+    return is_real(value) and 0 <= value <= LARGEST
 
 
 def check_int(name: str, value: Any, least: int, meaning: str = ""):

@@ -1,11 +1,12 @@
 """Schedules that begin again: the learning rate and the noise level of cyclical sampling."""
 
 import math
+import numbers
 
 import keras
 from keras import ops
 
-from keras_langevin.values import is_level, is_real
+from keras_langevin.values import check_int, is_level, is_real
 
 
 class _Cyclical(keras.optimizers.schedules.LearningRateSchedule):
@@ -25,10 +26,11 @@ class _Cyclical(keras.optimizers.schedules.LearningRateSchedule):
                 "`initial_value` must be a finite number >= 0. "
                 f"Received: initial_value={initial_value!r}. Pass one, as in `initial_value=0.1`."
             )
-        if cycle_length != int(cycle_length) or cycle_length < 1:
+        check_int("cycle_length", cycle_length, 1, "a number of steps, `math.ceil(K / M)` for M cycles in K steps")
+        if not isinstance(first_step, numbers.Integral) or isinstance(first_step, bool):
             raise ValueError(
-                "`cycle_length` must be an int >= 1, a number of steps. "
-                f"Received: cycle_length={cycle_length}. For M cycles in K steps pass `math.ceil(K / M)`."
+                "`first_step`, the step at which the first cycle begins, must be an int. "
+                f"Received: first_step={first_step!r}. Give an int, as in `first_step=0`."
             )
         self.initial_value = float(initial_value)
         self.cycle_length = int(cycle_length)

@@ -4,6 +4,7 @@ import inspect
 import itertools
 import numbers
 import random
+import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,8 +17,8 @@ from keras_langevin import keras_internals, reading
 from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.gate import LayerGate
 from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, record_of
-from keras_langevin.optimizers.state import NoiseState
-from keras_langevin.values import is_level
+from keras_langevin.optimizers.state import NoiseState, Parent, assign_all
+from keras_langevin.values import LARGEST, is_level
 
 keras_internals.check()  # before anything is made of what a Keras release may have moved
 
@@ -43,11 +44,14 @@ class Langevin:
         *args: The parent's arguments.
         sigma: The noise level σ: float >= 0, a `keras.optimizers.schedules.LearningRateSchedule`, or a callable
             without arguments. Like `learning_rate` it can be read and set as `optimizer.sigma`, and a schedule sees
-            the learning-rate schedule's step counter. Defaults to `1e-3`.
+            the learning-rate schedule's step counter. A number that is set acts at the next step; a schedule that is
+            set, as one of the learning rate, after the step was compiled does not act before
+            `model.train_function = None`. Defaults to `1e-3`.
         layers: Which layers are noisy (Layer Langevin): `None` (all), a float in [0, 1] (that fraction of the layers
-            with trainable weights, counted from the input, rounded to nearest, at least one when > 0), an int (the
-            first k), a name, a regular expression, a `keras.Layer`, a list of names, expressions, indices and layers,
-            or a callable `f(layer_path) -> bool`. Defaults to `None`.
+            with trainable weights, in the order of `model.trainable_variables`, rounded to nearest, at least one when
+            > 0), an int (the first k), a name, a regular expression, a `keras.Layer`, a list of names, expressions,
+            indices and layers, or a callable `f(layer_path) -> bool`. `docs/layers.md` says what counts as a layer, and
+            what becomes of the choice when a model is saved. Defaults to `None`.
         seed: int in [0, 2⁶⁴), or `None` to draw one from Python's `random` (which
             `keras.utils.set_random_seed` sets). Two optimizers with one seed have the same noise, so give those of a
             GAN different ones; the parts of a `MultiOptimizer` have noise of their own. Defaults to `None`.
@@ -103,16 +107,16 @@ class Langevin:
         self._noise = noise
         self.selection = selection
         self._groups = self._chosen = None
-        self._record = None
         self._gate = None
         self._is_gated = False
         self._readers = {}
         self._part = 0
         self.reach = None
         self.last_update = None
+        self._zeros = {}
         self._seed = self._setting_variable("seed", noise_source.split_seed(seed), "int32")
         self._sigma = sigma if callable(sigma) else self._setting_variable("sigma", sigma, keras.config.floatx())
-        self.noise_state = NoiseState(type(self).__name__, self.own_variables, lambda: self.built)
+        self.noise_state = NoiseState(self.name, type(self).__name__, self.own_variables, lambda: self.built)
 
     # --- what a subclass defines ------------------------------------------------------------------------------------
 
@@ -149,15 +153,16 @@ class Langevin:
 
     def slot(self, slots, variable):
         """The slot of `variable` as a tensor, in the precision of the noise: float64 for a float64 variable, else
-        float32."""
+        float32. (Keras makes no slot for a variable that it overwrites with its gradient: zeros.)"""
+        slots = self._with_zeros(slots)
         if isinstance(variable, _Pool) and variable.is_outside:
             slot = ops.convert_to_tensor(self.read([slots[index] for index in variable.indices]))
         elif isinstance(variable, _Pool):
-            slot = noise_source.concatenate([ops.convert_to_tensor(slots[index]) for index in variable.indices])
+            slot = noise_source.concatenate([slots[index].value for index in variable.indices])
         elif isinstance(variable, _Piece):
-            slot = ops.reshape(ops.convert_to_tensor(slots[variable.index]), [-1])[variable.span]
+            slot = ops.reshape(slots[variable.index].value, [-1])[variable.span]
         else:
-            slot = ops.convert_to_tensor(slots[self._get_variable_index(variable)])
+            slot = slots[self._get_variable_index(variable)].value
         return ops.cast(slot, _noise_dtype(variable))
 
     def pool_of(self, indices) -> "_Pool":
@@ -168,10 +173,20 @@ class Langevin:
 
     def read(self, variables) -> np.ndarray:
         """The elements of variables of the model or of its own in one flat array, a copy; for use outside of a step."""
+        variables = self._with_zeros(variables)
         key = tuple(map(id, variables))
         if key not in self._readers:
             self._readers[key] = noise_source.reader(variables)
         return self._readers[key]()
+
+    def _with_zeros(self, slots) -> list:
+        """Slots, with zeros for each that Keras did not make."""
+        if all(slot is not None for slot in slots):
+            return slots
+        for index, slot in enumerate(slots):
+            if slot is None and index not in self._zeros:
+                self._zeros[index] = _Zeros(np.zeros(tuple(self._trainable_variables[index].shape), "float32"))
+        return [self._zeros[index] if slot is None else slot for index, slot in enumerate(slots)]
 
     def update_count(self, variable):
         """t = 1, 2, ..., the number of the update under way, in the precision of the noise."""
@@ -190,8 +205,7 @@ class Langevin:
 
     @sigma.setter
     def sigma(self, sigma):
-        if not (ops.is_tensor(sigma) or isinstance(sigma, keras.Variable)):
-            _check_sigma(sigma)
+        _check_sigma(_value_of(sigma))
         previous = self._sigma
         if callable(sigma):
             self._sigma = sigma
@@ -246,9 +260,7 @@ class Langevin:
             )
         selection = LayerSelection(layers)
         if self.built:
-            chosen = selection.choose(self._groups, self._trainable_variables)
-            self._gate.set(chosen)
-            self._record = record_of(self._trainable_variables, self._groups, chosen)
+            self._gate.set(selection.choose(self._groups, self._trainable_variables))
         self.selection = selection
 
     @property
@@ -332,12 +344,33 @@ class Langevin:
             store[str(number)] = ops.convert_to_numpy(variable)
 
     def load_own_variables(self, store):
+        """Loads the parent's variables, if all of them fit. `noise_state`, which Keras loads next, goes along."""
         variables = self._parent_variables()
-        if len(store.keys()) != len(variables):
-            super().load_own_variables(store)  # says so
+        count = len(store.keys())
+        if count != len(variables):
+            is_new = self.built and count == self._count_before_build and int(store["0"]) == 0
+            self.noise_state.follow(Parent.NEW if is_new else Parent.SKIPPED)
+            warnings.warn(
+                f"Skipping variable loading for optimizer '{self.name}', because it has {len(variables)} variables "
+                f"whereas the saved optimizer has {count} variables."
+                + (" Seed and sigma are loaded: the saved optimizer was not built." if is_new else "")
+                + ("" if self.built else " This optimizer is not built yet."),
+                stacklevel=2,
+            )
             return
-        for number, variable in enumerate(variables):
-            variable.assign(store[str(number)])
+        self.noise_state.follow(Parent.SKIPPED)
+        values = [store[str(number)] for number in range(count)]
+        for variable, value in zip(variables, values, strict=True):
+            if tuple(variable.shape) != np.shape(value):
+                raise ValueError(
+                    f"A file for optimizer '{self.name}' must be of a model with the same weights, hence "
+                    f"{variable.path!r} of shape {tuple(variable.shape)}. "
+                    f"Received: a value of shape {np.shape(value)}. Nothing of the optimizer is loaded. Load the file into the model that it was saved with, or pass "
+                    "`skip_mismatch=True` to go on without."
+                )
+        before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+        assign_all(variables, values)
+        self.noise_state.follow(Parent.LOADED, lambda: assign_all(variables, before))
 
     # --- the optimizer's life, in order -----------------------------------------------------------------------------
 
@@ -345,9 +378,9 @@ class Langevin:
         if self.built:
             return
         groups, chosen = self.selection.resolve(variables)
+        self._count_before_build = len(self._parent_variables())
         super().build(variables)
         self._groups, self._chosen = groups, chosen
-        self._record = record_of(variables, groups, chosen)
         self._noisy_indices = frozenset(index for group in chosen for index in group.indices)
         self._set_places()
         if self._is_gated:
@@ -477,7 +510,8 @@ class Langevin:
             sigma = reading.number(sigma)
         else:
             sigma = keras.saving.serialize_keras_object(sigma)
-        layers = self.selection.get_config(self._record)
+        record = record_of(self._trainable_variables, self._groups, self.noisy_groups) if self.built else None
+        layers = self.selection.get_config(record)
         config.update({"sigma": sigma, "layers": layers, "seed": self.seed, "noise": self.noise})
         if self._is_gated:
             config["is_gated"] = True
@@ -568,6 +602,21 @@ class _Pool:
         self.dtype = members[0].dtype
 
 
+class _Zeros:
+    """What stands for a slot that Keras did not make.
+
+    Args:
+        zeros: array of the variable's shape.
+    """
+
+    def __init__(self, zeros: np.ndarray):
+        self._zeros = zeros
+
+    @property
+    def value(self):
+        return ops.convert_to_tensor(self._zeros)
+
+
 class _Piece:
     """Neighbouring elements of a variable, flat.
 
@@ -654,10 +703,11 @@ def _noise_dtype(variable) -> str:
 
 
 def _check_sigma(sigma):
-    if not (callable(sigma) or is_level(sigma)):
+    largest = float(np.finfo("float16").max) if keras.config.floatx() == "float16" else LARGEST
+    if not (callable(sigma) or (is_level(sigma) and sigma <= largest)):
         raise ValueError(
-            "`sigma`, the noise level, must be a finite float >= 0, a `LearningRateSchedule`, or a callable without "
-            f"arguments. Received: sigma={sigma!r}"
+            f"`sigma`, the noise level, must be a finite float >= 0, at most {largest:.3g}, a `LearningRateSchedule`, "
+            f"or a callable without arguments. Received: sigma={str(repr(sigma))[:80]}"
         )
 
 
@@ -665,6 +715,17 @@ def _check_law(noise):
     if noise not in noise_source.LAWS:
         laws = " or ".join(map(repr, noise_source.LAWS))
         raise ValueError(f"`noise`, the law of the noise, must be {laws}. Received: noise={noise!r}")
+
+
+def _value_of(sigma):
+    """A tensor's or a variable's value; 0 where it is not known, while a step is traced."""
+    if not (ops.is_tensor(sigma) or isinstance(sigma, keras.Variable)):
+        return sigma
+    try:
+        value = ops.convert_to_numpy(sigma)
+    except Exception:  # each backend has its own error for a symbolic tensor
+        return 0.0
+    return value.item() if value.size == 1 and not value.shape else value
 
 
 def _checked_seed(seed) -> int:

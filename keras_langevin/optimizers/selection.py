@@ -38,8 +38,8 @@ def group_by_layer(variables) -> list[LayerGroup]:
 
     A layer is a run of variables whose paths agree up to the last `/`. Where a variable's whole path comes again
     (two sub-models with a layer of the same name) another layer begins. A variable whose path has no `/` (a
-    `keras.Variable` that a layer made itself, a parameter of a `TorchModuleWrapper`) does not say whose it is: each is a
-    layer. Variables that Keras overwrites with their gradient (the scales of float8) take no step, and are in no layer.
+    `keras.Variable` that a layer made itself, a parameter of a `TorchModuleWrapper`) does not say whose it is: each is
+    a layer. Variables that Keras overwrites with their gradient (the scales of float8) take no step, and are in no layer.
 
     Args:
         variables: list of variables in the order of `model.trainable_variables`.
@@ -252,10 +252,7 @@ class LayerSelection:
             ValueError: `layers` is a callable that is not registered with Keras.
         """
         layers = self.layers
-        if isinstance(layers, list):
-            plain = [_stored(entry) for entry in layers]
-        else:
-            plain = _stored(layers)
+        plain = [_stored(entry) for entry in layers] if isinstance(layers, list) else _stored(layers)
         if made is not None:
             return {"layers": plain, **made.get_config()}
         return plain if self.record is None else {"layers": plain, **self.record.get_config(), "is_carried": True}
@@ -274,15 +271,6 @@ class LayerSelection:
         else:
             layers = SavedLayer.restored(config)
         return cls(layers, record, is_saved=True, is_carried=is_carried)
-
-    def check_savable(self):
-        """Refuses a callable that could not be saved.
-
-        Raises:
-            ValueError: it is not registered with Keras.
-        """
-        if callable(self.layers) and not self._has_layers:
-            _serialized(self.layers)
 
 
 def _checked(layers):
@@ -418,8 +406,8 @@ def _serialized(function):
     if name is None or keras.saving.get_registered_object(keras.saving.get_registered_name(function)) is not function:
         raise ValueError(
             f"To be saved, a callable `layers` must be registered with Keras. Received: layers={function!r}, which is "
-            "not. Decorate a function with `@keras.saving.register_keras_serializable()`, or pass names, a fraction or a "
-            "count instead."
+            "not. Decorate a function with `@keras.saving.register_keras_serializable()`, or pass names, a fraction or "
+            "a count instead."
         )
     return keras.saving.serialize_keras_object(function)
 

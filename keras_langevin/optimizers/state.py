@@ -1,42 +1,92 @@
 """The noise's state in a file of weights: apart from the parent's, so that a file of either loads into the other."""
 
+import enum
 import warnings
 from collections.abc import Callable
 
 import keras
+import numpy as np
 from keras import ops
+
+
+class Parent(enum.Enum):
+    """What became of the parent's variables in a load."""
+
+    LOADED = "loaded"
+    SKIPPED = "skipped"
+    NEW = "the file is of an optimizer that was not built, and has none"
 
 
 class NoiseState(keras.layers.Layer):
     """What a Langevin optimizer has beyond its parent, as Keras saves and loads it: a part of the optimizer.
 
     The optimizer itself saves its parent's variables alone, numbered as the parent numbers them. A file that was saved
-    with the parent has no such part; then seed and noise level stay what they are, and a message says so.
+    with the parent has no such part; then seed and noise level stay what they are, and a message says so. Keras loads
+    this part after the optimizer: it is loaded where the parent's variables are, and where it does not fit, they are
+    what they were.
 
     Args:
-        owner: str, the optimizer's class, for the message.
+        optimizer: str, the optimizer's name, for the messages.
+        owner: str, the optimizer's class.
         variables: function that returns the variables by name.
         is_built: function that tells whether the optimizer is built.
     """
 
-    def __init__(self, owner: str, variables: Callable[[], dict[str, keras.Variable]], is_built: Callable[[], bool]):
+    def __init__(
+        self,
+        optimizer: str,
+        owner: str,
+        variables: Callable[[], dict[str, keras.Variable]],
+        is_built: Callable[[], bool],
+    ):
         super().__init__(name="noise_state")
-        self._owner, self._of_optimizer, self._is_built = owner, variables, is_built
+        self._optimizer, self._owner, self._of_optimizer, self._is_built = optimizer, owner, variables, is_built
+        self.follow(Parent.LOADED)
+
+    def follow(self, parent: Parent, undo: Callable[[], None] = lambda: None):
+        """Says what became of the parent's variables, and how to make them what they were."""
+        self._parent, self._undo = parent, undo
 
     def save_own_variables(self, store):
         for name, variable in self._of_optimizer().items():
             store[name] = ops.convert_to_numpy(variable)
 
     def load_own_variables(self, store):
-        if not self._is_built():
-            return  # Keras has said that nothing is loaded
-        variables = self._of_optimizer()
-        saved = set(store.keys())
+        parent, undo = self._parent, self._undo
+        self.follow(Parent.LOADED)
+        if not self._is_built() or parent is Parent.SKIPPED:
+            return  # the optimizer has said that nothing is loaded
+        own, saved = self._of_optimizer(), sorted(store.keys())
+        values = {name: np.asarray(store[name]) for name in saved if name in own}
+        for name, value in values.items():
+            if tuple(own[name].shape) != value.shape:
+                undo()
+                warnings.warn(
+                    f"Skipping variable loading for optimizer '{self._optimizer}', because its {name} has the shape "
+                    f"{tuple(own[name].shape)} whereas the saved one has {value.shape}.",
+                    stacklevel=2,
+                )
+                return
+        assign_all([own[name] for name in values], values.values())
+        missing = [name for name in own if name not in values]
+        further = [name for name in saved if name not in own]
         if not saved:
             warnings.warn(
                 f"The file has no state of the noise: it was saved with another optimizer than {self._owner}. Its "
-                "moments and its number of updates are loaded; seed and sigma stay what they are.",
+                f"moments and its number of updates are loaded; {' and '.join(missing)} stay what they are.",
                 stacklevel=2,
             )
-        for name in variables.keys() & saved:
-            variables[name].assign(store[name])
+        elif missing or further:
+            warnings.warn(
+                f"The file's state of the noise is of other settings of {self._owner}. "
+                + (f"It has no {', '.join(missing)}: what the optimizer has stays. " if missing else "")
+                + (f"It has {', '.join(further)}, which the optimizer does not take. " if further else "")
+                + "All else is loaded.",
+                stacklevel=2,
+            )
+
+
+def assign_all(variables, values):
+    """Gives each variable its value."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -14,7 +14,7 @@ from keras_langevin.reading import innermost
 from keras_langevin.sampling import chain
 from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
-from keras_langevin.sampling.settings import iteration_of, settings_of
+from keras_langevin.sampling.settings import check_savable, iteration_of, settings_of
 from keras_langevin.sampling.temperature import warn_of_temperature
 from keras_langevin.sampling.weights import weights_of
 from keras_langevin.values import check_int
@@ -126,6 +126,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             raise ValueError(
                 "The model must have an optimizer. Received: a model that is not compiled. Call `model.compile` first."
             )
+        check_savable(model.optimizer)
         self._check_model(model)
         if isinstance(self.ring, DiskRing):
             self.ring.read_heads()

@@ -8,7 +8,8 @@ import pytest
 from keras import ops
 
 import keras_langevin
-from keras_langevin import LSGD, LAdam, Langevin
+from keras_langevin import LSGD, SGHMC, LAdam, Langevin, LogSchedule
+from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from tests.optimizers.cases import CASES, case_name, make_gradients, make_variables, normal, train
 
 every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
@@ -203,3 +204,37 @@ def test_every_public_name_has_a_docstring_with_an_example(name):
     assert "Example:" in docstring and ">>>" in docstring
     for section in ("Args:", "Raises:"):
         assert section in docstring
+
+
+# A float32 cannot hold them; the last is no float of Python's either.
+@pytest.mark.parametrize("value", [1e39, 10**39, 10**400])
+def test_a_number_beyond_float32_is_refused(value):
+    makes = (
+        lambda: LSGD(sigma=value),
+        lambda: setattr(LSGD(), "sigma", value),
+        lambda: SGHMC(temperature=value),
+        lambda: LogSchedule(value),
+        lambda: CyclicalNoise(value, 10),
+    )
+    for make in makes:
+        with pytest.raises(ValueError, match="finite"):
+            make()
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_a_tensor_that_is_no_level_is_refused(value):
+    optimizer = LSGD(sigma=0.5)
+    for made in (ops.convert_to_tensor(value), keras.Variable(value), ops.convert_to_tensor([0.1, 0.2])):
+        with pytest.raises(ValueError, match="`sigma`, the noise level"):
+            optimizer.sigma = made
+    optimizer.sigma = ops.convert_to_tensor(0.25)
+    assert float(optimizer.sigma) == 0.25
+
+
+@pytest.mark.parametrize("cls", [CyclicalCosine, CyclicalNoise])
+@pytest.mark.parametrize("name", ["cycle_length", "first_step"])
+@pytest.mark.parametrize("value", [True, 1.5, float("inf"), "3", None])
+def test_a_count_of_a_cyclical_schedule_is_an_int(cls, name, value):
+    with pytest.raises(ValueError, match=f"`{name}`.* must be an int.*Received"):
+        cls(**{"initial_value": 0.1, "cycle_length": 10} | {name: value})
+    assert cls(0.1, 10, first_step=-3).get_config()["first_step"] == -3

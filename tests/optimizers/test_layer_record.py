@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from keras import layers as L
 
-from keras_langevin import LSGD, LAdam, LayerSchedule, describe
+from keras_langevin import LSGD, LAdam, LangevinMonitor, LayerSchedule, LRMSprop, describe
+from keras_langevin.optimizers import layer_noise
 from tests.optimizers.cases import BACKEND
 
 
@@ -147,6 +148,11 @@ def noisy(model, optimizer=None):
     weights = sum(row.parameters for row in describe(model, optimizer) if row.noisy)
     assert weights == sum(int(np.prod(model.trainable_variables[i].shape)) for i in places)
     return places
+
+
+def built(optimizer, model):
+    optimizer.build(model.trainable_variables)
+    return optimizer
 
 
 def saved(model, tmp_path):
@@ -391,7 +397,7 @@ def test_a_chosen_layer_that_is_gone_is_refused():
         model.layers[0].trainable = True
         model.optimizer.build(model.trainable_variables)
         model.layers[0].trainable = False
-        with pytest.raises(ValueError, match="Received: .*a.*The layers are|Its layers are"):
+        with pytest.raises(ValueError, match=r"Its layers are|The layers are"):
             rebuilt(model)
 
 
@@ -403,3 +409,41 @@ def test_a_record_that_is_damaged_is_refused():
         damaged = config | {"layers": config["layers"] | {key: value}}
         with pytest.raises(ValueError, match="must have the variables, the layers and the chosen layers"):
             LSGD.from_config(damaged)
+
+
+# --- variables that are in no layer, and those of which it is not known ---------------------------------------------
+
+
+def test_variables_that_keras_overwrites_are_in_no_layer(tmp_path):
+    """The scales of float8 take no step, and Keras makes no slots for them."""
+    x = np.random.default_rng(0).normal(size=(8, 16)).astype("float32")
+    for make in (lambda: LAdam(1e-3, seed=0), lambda: LRMSprop(1e-3, seed=0, gamma_correction=True)):
+        model = keras.Sequential([keras.Input((16,)), L.Dense(16, name="d")])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.quantize("float8")
+        model.compile(make(), loss="mse")
+        model.fit(x, x, verbose=0, callbacks=[LangevinMonitor(warn_ratio=None)])
+        assert len(model.trainable_variables) > 2
+        (group,) = model.optimizer.noisy_groups
+        assert [model.trainable_variables[i].name for i in group.indices] == ["kernel", "bias"]
+        (noise,) = layer_noise(model.optimizer).values()
+        assert noise.size == 16 * 17 and np.isfinite(noise).all() and noise.min() > 0
+        model.save_weights(tmp_path / "float8.weights.h5")
+        model.load_weights(tmp_path / "float8.weights.h5")
+
+
+def test_what_counts_as_a_layer():
+    """As `docs/layers.md` says."""
+    x = keras.Input((3, 4))
+    h = L.MultiHeadAttention(2, 2, name="attention")(x, x)
+    h = L.Bidirectional(L.LSTM(2), name="both")(L.BatchNormalization(name="norm")(h))
+    model = keras.Model(x, L.Dense(2, name="out")(h))
+    optimizer = built(LSGD(), model)
+    counts = {name: sum(f"{name}" in path for path in optimizer.noisy_layers) for name in ("attention", "norm", "both")}
+    assert counts == {"attention": 4, "norm": 1, "both": 2}
+    model = of_free()  # which of its variables belong together is not in their paths
+    assert noisy(model, built(LSGD(layers=1), model)) == [0]
+    assert noisy(model, built(LSGD(layers=model.get_layer("a")), model)) == [0, 1]
+    model = of_head()
+    assert noisy(model, built(LSGD(layers=1), model)) == [0, 1]  # the head, which is the first attribute

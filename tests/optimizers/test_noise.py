@@ -374,3 +374,14 @@ def test_runs_that_are_mapped_get_the_noise_that_each_gets_alone(mapped):
                 np.testing.assert_allclose(found[number], expected, rtol=1e-6, atol=1e-6)
     with mapped_over_runs():
         assert " cond[" in str(jax.make_jaxpr(jax.vmap(lambda *values: updated(*values), in_axes=axes))(*arguments))
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="which has no int64 by default")
+def test_the_noise_does_not_come_again_after_two_to_the_32_updates():
+    """The counter's upper word changes the key; below 2³² the integers are those of one word."""
+    for upper in (0, 1, 2**31 - 1):
+        update = keras.ops.convert_to_tensor(np.int64(upper * 2**32 + 3), dtype="int64")
+        for draw in (one((64,)), Draw((Place(0, 0, (60,)), Place(0, 60, (4,))), flat=True)):
+            expected = reference_bits(7 + 2**32 * int(mix(upper)), 3, 0, range(64))
+            np.testing.assert_array_equal(bits(7, update, draw), expected)
+    assert int(mix(0)) == 0

@@ -1,12 +1,20 @@
 """From a parent to its Langevin optimizer and back, in the middle of a training: files of weights serve both."""
 
+import os
+import re
+import subprocess
+import sys
 import warnings
 from functools import partial
 
+import h5py
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from keras_langevin import LSGD, SGHMC, LAdam, LRMSprop
+from keras_langevin.reading import innermost
 from tests.optimizers.cases import CASES, case_name, of_each_kind
 from tests.quick import EAGERLY
 from tests.reliability import nets
@@ -82,3 +90,156 @@ def test_a_file_of_a_model_that_was_never_trained(tmp_path):
     (message,) = [str(each.message) for each in messages if each.category is UserWarning]
     assert message.startswith("Skipping variable loading for optimizer")
     assert (ours.optimizer.seed, float(ours.optimizer.sigma), int(ours.optimizer.iterations)) == (1, 0.5, 4)
+
+
+# --- files that do not fit: all of the optimizer is loaded, or nothing ---------------------------------------------
+
+
+def net(optimizer, frozen=0, units=(3, 2), gated=False, wrapped=False):
+    """A model of dense layers with a built optimizer, of which the first layers are frozen."""
+    layers = [keras.layers.Dense(each, name=f"d{i}") for i, each in enumerate(units)]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    for layer in model.layers[:frozen]:
+        layer.trainable = False
+    inner = optimizer
+    if wrapped:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    if gated:
+        inner.gate_layers()
+    model.compile(optimizer, loss="mse")
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def step(model, times=3):
+    for _ in range(times):
+        innermost(model.optimizer).apply([ops.ones(v.shape) for v in model.trainable_variables])
+    return model
+
+
+def whole_state(model) -> list[np.ndarray]:
+    return [np.array(ops.convert_to_numpy(variable)) for variable in model.optimizer.variables]
+
+
+def load_unfitting(model, path, **options) -> list[str]:
+    """The messages; nothing of the optimizer is changed."""
+    before = whole_state(model)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        model.load_weights(path, **options)
+    for old, new in zip(before, whole_state(model), strict=True):
+        np.testing.assert_array_equal(new, old)
+    return [str(each.message).strip() for each in found if each.category is UserWarning]
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["", "LossScaleOptimizer"])
+@pytest.mark.parametrize("case", CASES, ids=case_name)
+def test_a_file_of_a_model_with_more_layers_changes_nothing(case, wrapped, tmp_path):
+    """As the parent: one message, with the parent's count; no error."""
+    path = tmp_path / "first.weights.h5"
+    slots = {"momentum": 0.9} if case.langevin is LSGD else {}  # without it the counts agree, and all is loaded
+    step(net(case.make(sigma=0.5, seed=1, **slots), wrapped=wrapped)).save_weights(path)
+    for skip_mismatch in (False, True):
+        ours = net(case.make(sigma=0.0, seed=2, **slots), frozen=1, wrapped=wrapped)
+        found = load_unfitting(ours, path, skip_mismatch=skip_mismatch)
+        parent = net(case.make_parent(**slots), frozen=1)
+        expected = load_unfitting(parent, path, skip_mismatch=skip_mismatch) if not wrapped else found
+        assert len(found) == 1 + wrapped
+        assert [re.findall(r"has (\d+) variables", each) for each in found] == [
+            re.findall(r"has (\d+) variables", each) for each in expected
+        ]
+        assert all(message.startswith("Skipping variable loading for optimizer") for message in found)
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["", "LossScaleOptimizer"])
+@pytest.mark.parametrize("case", CASES, ids=case_name)
+def test_an_optimizer_that_is_not_built_takes_nothing_of_any_file(case, wrapped, tmp_path):
+    """Whatever the counts: one layer with and without bias are among those that meet."""
+    slots = {"momentum": 0.9} if case.langevin is LSGD else {}
+    for units in ((3,), (3, 2)):
+        path = tmp_path / f"{len(units)}.weights.h5"
+        step(net(case.make(sigma=0.5, seed=1, **slots), units=units, wrapped=wrapped)).save_weights(path)
+        inner = case.make(sigma=0.0, seed=2, **slots)
+        model = keras.Sequential(
+            [keras.Input((4,)), *(keras.layers.Dense(n, name=f"d{i}") for i, n in enumerate(units))]
+        )
+        model.compile(keras.optimizers.LossScaleOptimizer(inner) if wrapped else inner, loss="mse")
+        messages = load_unfitting(model, path)
+        assert any("is not built yet" in message for message in messages)
+
+
+UNFITTING = """
+import sys, warnings
+from keras_langevin import LAdam
+from tests.optimizers.test_switch import load_unfitting, net, step
+step(net(LAdam(1e-3, sigma=0.5, seed=1), gated=True, units=(3, 3, 2))).save_weights(sys.argv[1])
+model = net(LAdam(0.7, sigma=0.0, seed=2), frozen=1, gated=True, units=(3, 3, 2))
+for skip_mismatch in (False, True):
+    messages = load_unfitting(model, sys.argv[1], skip_mismatch=skip_mismatch)
+    assert len(messages) == 1 and messages[0].startswith("Skipping variable loading for optimizer"), messages
+"""
+
+
+@pytest.mark.parametrize("hash_seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_gate_that_does_not_fit_in_any_order_of_names(hash_seed, tmp_path):
+    environment = os.environ | {"PYTHONHASHSEED": str(hash_seed)}
+    command = [sys.executable, "-c", UNFITTING, str(tmp_path / "gated.weights.h5")]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("skip_mismatch", [False, True])
+def test_a_noise_state_that_does_not_fit_takes_the_moments_back(skip_mismatch, tmp_path):
+    """The parent's variables fit, and are loaded first."""
+    path = tmp_path / "gated.weights.h5"
+    step(net(LAdam(1e-3, sigma=0.5, seed=1), gated=True, units=(3, 3))).save_weights(path)
+    with h5py.File(path, "a") as file:
+        state = file["optimizer/noise_state/vars"]
+        del state["layer_gate"]
+        state["layer_gate"] = np.ones(5, "float32")
+    other = step(net(LAdam(0.7, sigma=0.0, seed=2), gated=True, units=(3, 3)), 1)
+    (message,) = load_unfitting(other, path, skip_mismatch=skip_mismatch)
+    assert "its layer_gate has the shape (2,) whereas the saved one has (5,)" in message
+
+
+def test_equal_counts_and_other_shapes(tmp_path):
+    """An error before anything of the optimizer is changed; with `skip_mismatch` Keras says it."""
+    path = tmp_path / "wide.weights.h5"
+    step(net(SGHMC(1e-3, sigma=0.5, seed=1), units=(5, 2))).save_weights(path)
+    model = step(net(SGHMC(0.7, sigma=0.0, seed=2)), 1)
+    before = whole_state(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.load_weights(path, skip_mismatch=True)
+        for old, new in zip(before, whole_state(model), strict=True):
+            np.testing.assert_array_equal(new, old)
+    kept = {str(i): value for i, value in enumerate(before[:-2])} | {"1": np.zeros(3)}
+    with pytest.raises(ValueError, match=r"of a model with the same weights.*Nothing of the optimizer is loaded"):
+        model.optimizer.load_own_variables({key: kept[key] for key in map(str, range(len(kept)))})
+    for old, new in zip(before, whole_state(model), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_a_parents_file_of_other_layers_says_one_true_thing(tmp_path):
+    """Not that moments were loaded, after Keras has skipped them."""
+    path = tmp_path / "adam.weights.h5"
+    step(net(keras.optimizers.Adam())).save_weights(path)
+    for wrapped in (False, True):
+        messages = load_unfitting(net(LAdam(1e-3, seed=0), frozen=1, wrapped=wrapped), path)
+        assert all("Skipping variable loading" in message for message in messages) and messages
+
+
+def test_a_file_with_other_settings_of_the_noise(tmp_path):
+    """What one of them does not have is said by name; all else is loaded."""
+    path = tmp_path / "gated.weights.h5"
+    first = step(net(LRMSprop(1e-3, sigma=0.5, seed=1), gated=True))
+    first.save_weights(path)
+    second = net(LRMSprop(1e-3, sigma=0.1, seed=2))
+    with pytest.warns(UserWarning, match="It has layer_gate, which the optimizer does not take. All else is loaded"):
+        second.load_weights(path)
+    assert (second.optimizer.seed, float(second.optimizer.sigma), int(second.optimizer.iterations)) == (1, 0.5, 3)
+    second.save_weights(path)
+    first.optimizer.layers = 1
+    with pytest.warns(UserWarning, match="It has no layer_gate: what the optimizer has stays"):
+        first.load_weights(path)
+    assert len(first.optimizer.noisy_layers) == 1

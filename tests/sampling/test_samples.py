@@ -1,5 +1,6 @@
 """Which updates the samples are of, with what settings, and what is refused before a fit begins."""
 
+import functools
 import io
 import json
 import warnings
@@ -531,3 +532,37 @@ def test_arrays_that_differ_from_their_layout_are_refused(tmp_path, arrays):
     archive.write(tmp_path / "sample-00001.npz", head, arrays)
     with pytest.raises(ValueError, match=r"must hold a sample .*Received: .*its arrays are .*its layout says"):
         load(tmp_path, line()).predict(X, outputs="values", verbose=0)
+
+
+class Plain(keras.optimizers.schedules.LearningRateSchedule):
+    """Without a `get_config`."""
+
+    def __call__(self, step):
+        return 0.01
+
+
+class Chooses:
+    def __call__(self, path):
+        return True
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"layers": lambda path: True},
+        {"layers": functools.partial(str.startswith, "d")},
+        {"layers": Chooses()},
+        {"sigma": functools.partial(float, 0.1)},
+        {"sigma": Plain()},
+        {"learning_rate": Plain()},
+    ],
+    ids=["lambda", "partial", "object", "sigma partial", "sigma schedule", "rate schedule"],
+)
+def test_an_optimizer_that_cannot_be_put_down_is_refused_before_training(arguments):
+    """Not at the first sample, after burn-in."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="d")])
+    model.compile(LSGD(**arguments), loss="mse")
+    samples = PosteriorSamples(burn_in=100)
+    with pytest.raises(ValueError, match=r"configuration is kept with each sample.*Received.*[Rr]egister"):
+        model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0, callbacks=[samples])
+    assert not model.optimizer.built or int(model.optimizer.iterations) == 0

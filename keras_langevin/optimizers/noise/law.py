@@ -46,7 +46,8 @@ def key(seed_words, update, block, ops):
     """The two key words of a block at an update: a hash of (seed, update, block).
 
     Each absorbed word is one step `a = mix(a ^ word); b = mix(b ^ a)` of the pair (a, b). Two pairs of words that are
-    absorbed one after the other leave two states: all (update, block) of a seed have different keys.
+    absorbed one after the other leave two states: all (update, block) of a seed have different keys. Here an update is
+    one word, see `with_upper`.
 
     Args:
         seed_words: pair of words.
@@ -60,9 +61,25 @@ def key(seed_words, update, block, ops):
     return first, second
 
 
+def with_upper(seed_words, upper, ops):
+    """The seed's words for updates beyond 2³²: the counter's upper word is hashed into the second of them. `mix(0)` is 0,
+    so that it changes nothing below 2³².
+
+    Args:
+        seed_words: pair of words.
+        upper: word, the upper half of a 64-bit counter of updates.
+    """
+    low, high = seed_words
+    return low, ops.xor(high, mix(upper, ops))
+
+
 def bits(element, first, second, ops):
     """32 random bits of each element under a key: three multiplications, the second key word between the first and the
-    second of them, so that the streams of two keys are not one stream at different places."""
+    second of them, so that the streams of two keys are not one stream at different places.
+
+    Under one key this is a bijection: no two elements of a block have equal bits at one update. N of them are drawn
+    without replacement from 2³² words, and their sum has the variance N(1 − N/2³²): 0.02% less for 10⁶ elements of a
+    block, 2.3% less for 10⁸. Other updates, blocks and seeds are other permutations."""
     x = element + first
     x = ops.multiply(ops.xor(x, ops.shift(x, 16)), FIRST)
     return mix(ops.xor(ops.xor(x, ops.shift(x, 15)), second), ops)

@@ -46,8 +46,10 @@ def random_bits(seed_words, update, draw: Draw):
 
 def _over_draw(function, seed_words, update, draw: Draw):
     seed_words = lax.bitcast_convert_type(jnp.asarray(seed_words, jnp.int32), jnp.uint32)
-    update = jnp.asarray(update).astype(jnp.uint32)
-    return law.over_draw(function, (seed_words[0], seed_words[1]), update, draw, _ops)
+    seed_words, update = (seed_words[0], seed_words[1]), jnp.asarray(update)
+    if update.dtype.itemsize > 4:  # with `jax_enable_x64`
+        seed_words = law.with_upper(seed_words, (update >> 32).astype(jnp.uint32), _ops)
+    return law.over_draw(function, seed_words, update.astype(jnp.uint32), draw, _ops)
 
 
 def normal_from_bits(words):

@@ -77,7 +77,8 @@ def _call(compiled, seed_words, update, draw: Draw, *arguments):
         (place,) = draw.places
         where = law.signed(place.block), law.signed(place.offset)
         draw = draw._replace(places=(Place(0, 0, place.shape),))
-    words = tf.concat([tf.convert_to_tensor(seed_words), tf.cast(update, tf.int32)[None], where], 0)
+    update = tf.bitcast(tf.cast(update, tf.int64), tf.int32)  # low word first
+    words = tf.concat([tf.convert_to_tensor(seed_words), update, where], 0)
     return compiled(draw)(words, *arguments)
 
 
@@ -111,10 +112,10 @@ def _sample_of(words, draw: Draw):
 
 
 def _over_draw(function, words, draw: Draw):
-    low, high, update, block, offset = tf.unstack(tf.bitcast(words, tf.uint32))
+    low, high, update, upper, block, offset = tf.unstack(tf.bitcast(words, tf.uint32))
     if not draw.flat:
         draw = draw._replace(places=(Place(block, offset, draw.places[0].shape),))
-    return law.over_draw(function, (low, high), update, draw, _ops)
+    return law.over_draw(function, law.with_upper((low, high), upper, _ops), update, draw, _ops)
 
 
 def _iota(length: int):

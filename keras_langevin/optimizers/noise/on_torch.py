@@ -100,7 +100,7 @@ def _longest(device) -> int:
 def _runs(seed_words, update, spans):
     """Of each span: itself, its key's two words, its first element, its length."""
     seed_words = torch.as_tensor(seed_words)
-    update = torch.as_tensor(update, device=seed_words.device).to(torch.int32)
+    update = torch.as_tensor(update, device=seed_words.device).to(torch.int64)
     keys = {}
     for span, block, first in spans:
         if block not in keys:
@@ -128,10 +128,11 @@ def _spans(draw: Draw, longest: int) -> list[tuple[slice, int, int]]:
 
 def _key(seed_words, update, block: int):
     if seed_words.device.type != "cpu" or torch.compiler.is_compiling():
-        return law.key(seed_words, update, law.signed(block), _ops)
+        words = law.with_upper(seed_words, (update.to(torch.int64) >> 32).to(torch.int32), _ops)
+        return law.key(words, update.to(torch.int32), law.signed(block), _ops)
     # a hundred operations on two numbers: PyTorch would take most of a millisecond for them
-    low, high, number = (word % law.WORD for word in (*seed_words.tolist(), int(update)))
-    key = law.key((low, high), number, block, _int_ops)
+    low, high, number, upper = (word % law.WORD for word in (*seed_words.tolist(), int(update), int(update) >> 32))
+    key = law.key(law.with_upper((low, high), upper, _int_ops), number, block, _int_ops)
     return torch.tensor([law.signed(word) for word in key], dtype=torch.int32).unbind()
 
 
