@@ -1,5 +1,6 @@
 """What `layers` chose in a model, in a form that a load does not change."""
 
+import itertools
 import re
 from collections import Counter
 from typing import NamedTuple
@@ -55,8 +56,8 @@ class Record(NamedTuple):
         if not is_whole:
             raise ValueError(
                 "`layers` of a configuration must have the variables, the layers and the chosen layers of the model "
-                f"that it was saved with, as `get_config` writes them. Received: {str(config)[:200]}. Save it again, or "
-                "give `layers` anew."
+                f"that it was saved with, as `get_config` writes them. Received: {str(config)[:200]}. Save it again, "
+                "or give `layers` anew."
             )
         return record
 
@@ -102,7 +103,7 @@ def as_before(record: Record, paths: list[str], shapes: list[tuple[int, ...]]) -
                 return None
     for changed in numbers.values():
         after = [changed[before] for before in sorted(changed)]
-        if any(first >= second for first, second in zip(after, after[1:], strict=False)):
+        if any(first >= second for first, second in itertools.pairwise(after)):
             return None
     return Match(bool(numbers))
 
@@ -110,9 +111,9 @@ def as_before(record: Record, paths: list[str], shapes: list[tuple[int, ...]]) -
 def found_again(record: Record, paths: list[str], shapes: list[tuple[int, ...]]) -> set[int] | None:
     """The places of the record's chosen variables in a model that has others, by their paths; `None` if not certain.
 
-    Where variables are left out (frozen layers), the chosen ones of the rest; else all of the chosen ones must be there,
-    and their names must have no number that Keras may have given, unless only others were added. Of several variables
-    of one path all must be there, or none.
+    Where variables are left out (frozen layers), the chosen ones of the rest; else all of the chosen ones must be
+    there, and their names must have no number that Keras may have given, unless only others were added. Of several
+    variables of one path all must be there, or none.
     """
     old, new = _counted(record.paths, record.shapes), _counted(paths, shapes)
     wanted = {old[index] for number in record.chosen for index in record.groups[number]}

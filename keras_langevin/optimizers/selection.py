@@ -38,8 +38,8 @@ def group_by_layer(variables) -> list[LayerGroup]:
 
     A layer is a run of variables whose paths agree up to the last `/`. Where a variable's whole path comes again
     (two sub-models with a layer of the same name) another layer begins. A variable whose path has no `/` (a
-    `keras.Variable` that a layer made itself, a parameter of a `TorchModuleWrapper`) does not say whose it is: each is a
-    layer. Variables that Keras overwrites with their gradient (the scales of float8) take no step, and are in no layer.
+    `keras.Variable` that a layer made itself, a parameter of a `TorchModuleWrapper`) does not say whose it is: each is
+    a layer. Variables that Keras overwrites with their gradient (the scales of float8) take no step: no layer has them.
 
     Args:
         variables: list of variables in the order of `model.trainable_variables`.
@@ -252,10 +252,7 @@ class LayerSelection:
             ValueError: `layers` is a callable that is not registered with Keras.
         """
         layers = self.layers
-        if isinstance(layers, list):
-            plain = [_stored(entry) for entry in layers]
-        else:
-            plain = _stored(layers)
+        plain = [_stored(entry) for entry in layers] if isinstance(layers, list) else _stored(layers)
         if made is not None:
             return {"layers": plain, **made.get_config()}
         return plain if self.record is None else {"layers": plain, **self.record.get_config(), "is_carried": True}

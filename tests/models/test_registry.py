@@ -75,5 +75,5 @@ def test_channels_first_is_an_error():
 
 @pytest.mark.parametrize("name", [5, None, ["dense-3"], b"dense-3"])
 def test_a_name_is_a_str(name):
-    with pytest.raises(ValueError, match="A model's name must be a str.*Received"):
+    with pytest.raises(ValueError, match=r"A model's name must be a str.*Received"):
         models.build(name, (4,), 3)
