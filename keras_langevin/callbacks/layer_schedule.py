@@ -47,7 +47,7 @@ class LayerSchedule(LangevinCallback):
     >>> model.optimizer.noisy_layers
     ('net/dense_0',)
 
-    `get_config` keeps `keras.Layer` objects as their paths and shapes (`docs/layers.md`), and needs callables to be registered with Keras.
+    `get_config` keeps `keras.Layer` objects as their paths and shapes, and needs callables to be registered with Keras.
 
     References:
         P. Bras, arXiv:2212.14718, section 3 (Layer Langevin; there the layers stay).

@@ -364,8 +364,8 @@ class Langevin:
             if tuple(variable.shape) != np.shape(value):
                 raise ValueError(
                     f"A file for optimizer '{self.name}' must be of a model with the same weights, hence "
-                    f"{variable.path!r} of shape {tuple(variable.shape)}. "
-                    f"Received: a value of shape {np.shape(value)}. Nothing of the optimizer is loaded. Load the file into the model that it was saved with, or pass "
+                    f"{variable.path!r} of shape {tuple(variable.shape)}. Received: a value of shape {np.shape(value)}."
+                    " Nothing of the optimizer is loaded. Load the file into the model that it was saved with, or pass "
                     "`skip_mismatch=True` to go on without."
                 )
         before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
@@ -706,7 +706,7 @@ def _check_sigma(sigma):
     largest = float(np.finfo("float16").max) if keras.config.floatx() == "float16" else LARGEST
     if not (callable(sigma) or (is_level(sigma) and sigma <= largest)):
         raise ValueError(
-            f"`sigma`, the noise level, must be a finite float >= 0, at most {largest:.3g}, a `LearningRateSchedule`, "
+            f"`sigma`, the noise level, must be a finite float >= 0 (at most {largest:.3g}), a `LearningRateSchedule` "
             f"or a callable without arguments. Received: sigma={str(repr(sigma))[:80]}"
         )
 

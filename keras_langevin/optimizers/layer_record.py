@@ -112,8 +112,8 @@ def found_again(record: Record, paths: list[str], shapes: list[tuple[int, ...]])
     """The places of the record's chosen variables in a model that has others, by their paths; `None` if not certain.
 
     Where variables are left out (frozen layers), the chosen ones of the rest; else all of the chosen ones must be
-    there, and their names must have no number that Keras may have given, unless only others were added. Of several variables
-    of one path all must be there, or none.
+    there, and their names must have no number that Keras may have given, unless only others were added. Of several
+    variables of one path all must be there, or none.
     """
     old, new = _counted(record.paths, record.shapes), _counted(paths, shapes)
     wanted = {old[index] for number in record.chosen for index in record.groups[number]}

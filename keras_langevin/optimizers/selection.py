@@ -39,7 +39,7 @@ def group_by_layer(variables) -> list[LayerGroup]:
     A layer is a run of variables whose paths agree up to the last `/`. Where a variable's whole path comes again
     (two sub-models with a layer of the same name) another layer begins. A variable whose path has no `/` (a
     `keras.Variable` that a layer made itself, a parameter of a `TorchModuleWrapper`) does not say whose it is: each is
-    a layer. Variables that Keras overwrites with their gradient (the scales of float8) take no step, and are in no layer.
+    a layer. Variables that Keras overwrites with their gradient (the scales of float8) take no step: no layer has them.
 
     Args:
         variables: list of variables in the order of `model.trainable_variables`.

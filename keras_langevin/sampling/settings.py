@@ -43,7 +43,7 @@ def check_savable(optimizer):
         raise ValueError(
             "The optimizer's configuration is kept with each sample, so Keras must be able to serialize it. Received: "
             f"an optimizer for which {type(error).__name__} is raised: {error} Register a function or a class with "
-            "`@keras.saving.register_keras_serializable()` and give schedules a `get_config`, or pass numbers, names."
+            "`@keras.saving.register_keras_serializable()` and give schedules a `get_config`, or pass numbers."
         ) from error
 
 

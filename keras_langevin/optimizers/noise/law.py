@@ -62,8 +62,8 @@ def key(seed_words, update, block, ops):
 
 
 def with_upper(seed_words, upper, ops):
-    """The seed's words for updates beyond 2³²: the counter's upper word is hashed into the second of them. `mix(0)` is 0,
-    so that it changes nothing below 2³².
+    """The seed's words for updates beyond 2³²: the counter's upper word is hashed into the second of them. `mix(0)` is
+    0, so that it changes nothing below 2³².
 
     Args:
         seed_words: pair of words.
