@@ -7,8 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.optimizers import Langevin
 from keras_langevin.optimizers.selection import group_by_layer
-from keras_langevin.reading import number
+from keras_langevin.reading import innermost, number
 from keras_langevin.sampling.settings import iteration_of, settings_of
 from keras_langevin.sampling.temperature import optimizers
 
@@ -42,7 +43,8 @@ def begun(model, levels: list) -> dict:
     optimizer = model.optimizer
     return {
         "optimizer": _stripped(settings_of(optimizer)["optimizer"]),
-        "noisy": [_noisy(part, model.trainable_variables) for part in optimizers(optimizer)],
+        # Of a `MultiOptimizer` the variables of each part are not known before it is built.
+        "noisy": _noisy(innermost(optimizer), model.trainable_variables),
         "levels": plain(levels),
         "begin": iteration_of(optimizer),
         "start": _digest(model.weights),
@@ -94,13 +96,10 @@ def _differing(name: str, before, now) -> Iterator[str]:
 
 
 def _noisy(optimizer, variables) -> list[int] | None:
-    """Of an optimizer whose layers may change in a chain, and of one without noise: `None`."""
-    if not hasattr(optimizer, "noisy_groups") or optimizer.is_gated:
+    """`None` where the layers may change in a chain, and where there is no noise."""
+    if not isinstance(optimizer, Langevin) or optimizer.is_gated:
         return None
-    if optimizer.built:
-        return sorted(index for group in optimizer.noisy_groups for index in group.indices)
-    chosen = optimizer.chosen(group_by_layer(variables), variables)
-    return sorted(index for group in chosen for index in group.indices)
+    return sorted(index for group in optimizer.chosen(group_by_layer(variables), variables) for index in group.indices)
 
 
 def _digest(variables) -> str:
