@@ -77,7 +77,9 @@ def summary(values) -> Summary:
     return Summary(len(values), *mean_and_std(values), float(np.median(values)))
 
 
-def paired_difference(treatment, parent, *, confidence: float = 0.95) -> Difference:
+def paired_difference(
+    treatment, parent, *, generator: np.random.Generator | None = None, confidence: float = 0.95
+) -> Difference:
     """Treatment minus parent, seed by seed: the mean, its interval, and the p-value of the test that it inverts.
 
     Interval and test are one rule: the 95% interval contains zero exactly where p > 0.05.
@@ -85,7 +87,7 @@ def paired_difference(treatment, parent, *, confidence: float = 0.95) -> Differe
     - Six seeds or more: Fisher's sign-flip test. Without an effect dᵢ = treatmentᵢ − parentᵢ is as likely as −dᵢ, so
       p is the share of the 2ⁿ flips of signs whose mean is at least as far from 0. It assumes no normal law, and so
       holds where an arm fails to train in some seeds. The interval has all centers that the test does not reject. Its
-      ends are means of subsets of the differences. Beyond 16 seeds the flips are 65,535 random ones, always the same.
+      ends are means of subsets of the differences. Beyond 16 seeds 65,535 random flips stand for all.
     - Two to five seeds: Student's t, for normal differences. The flips of five signs cannot give a p below 2/2⁵ = 0.06.
       Equal differences have no spread to judge by: no interval, and p = 1.
 
@@ -94,6 +96,7 @@ def paired_difference(treatment, parent, *, confidence: float = 0.95) -> Differe
     Args:
         treatment: array of shape `(num_seeds,)`.
         parent: array of shape `(num_seeds,)`, in the same order of seeds.
+        generator: what draws the flips beyond 16 seeds. Defaults to `None`: always the same ones.
         confidence: float in (0, 1). Defaults to `0.95`.
 
     Raises:
@@ -120,10 +123,10 @@ def paired_difference(treatment, parent, *, confidence: float = 0.95) -> Differe
     values = np.round(treatment - parent, _DECIMALS)
     if not np.isfinite(values).all():
         raise ValueError(f"Differences must be finite. Received: {values.tolist()}. Leave out other seeds.")
-    return Difference(values, float(values.mean()), *_interval_and_p_value(values, confidence))
+    return Difference(values, float(values.mean()), *_interval_and_p_value(values, generator, confidence))
 
 
-def _interval_and_p_value(values: np.ndarray, confidence: float) -> tuple[float, float, str, float]:
+def _interval_and_p_value(values: np.ndarray, generator, confidence: float) -> tuple[float, float, str, float]:
     """Low, high, the method and p."""
     n = len(values)
     num_flips = 2 ** min(n, _EXACT_SEEDS)
@@ -131,7 +134,8 @@ def _interval_and_p_value(values: np.ndarray, confidence: float) -> tuple[float,
     if place:
         # Flipping the signs of a subset brings the mean to the other side of a center just where the mean of that
         # subset lies on the other side of it. So p counts subsets, and the subset means are the ends of the intervals.
-        means = np.sort(np.round(_subsets(n) @ values, _DECIMALS))
+        subsets = _all_subsets(n) if n <= _EXACT_SEEDS else _random_subsets(n, generator or np.random.default_rng(0))
+        means = np.sort(np.round(subsets @ values, _DECIMALS))
         beyond = min(np.searchsorted(means, 0, "right"), len(means) - np.searchsorted(means, 0, "left"))
         p_value = min(1.0, 2 * (1 + int(beyond)) / num_flips)
         return float(means[place - 1]), float(means[-place]), "sign flips", p_value
@@ -143,13 +147,18 @@ def _interval_and_p_value(values: np.ndarray, confidence: float) -> tuple[float,
 
 
 @lru_cache(maxsize=4)
-def _subsets(n: int) -> np.ndarray:
-    """Rows that take the means of subsets of n values: of all that are not empty, or of 65,535 random ones."""
-    if n <= _EXACT_SEEDS:
-        chosen = np.arange(1, 2**n)[:, None] >> np.arange(n) & 1
-    else:
-        chosen = np.random.default_rng(0).integers(0, 2, (2**_EXACT_SEEDS - 1, n))
-        chosen[chosen.sum(axis=1) == 0] = 1
+def _all_subsets(n: int) -> np.ndarray:
+    """Rows that take the means of all subsets of n values but the empty one."""
+    return _means(np.arange(1, 2**n)[:, None] >> np.arange(n) & 1)
+
+
+def _random_subsets(n: int, generator: np.random.Generator) -> np.ndarray:
+    chosen = generator.integers(0, 2, (2**_EXACT_SEEDS - 1, n))
+    chosen[chosen.sum(axis=1) == 0] = 1
+    return _means(chosen)
+
+
+def _means(chosen: np.ndarray) -> np.ndarray:
     return chosen / chosen.sum(axis=1, keepdims=True)
 
 

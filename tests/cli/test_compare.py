@@ -239,7 +239,7 @@ def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
             break
     rest, _ = process.communicate(timeout=120)
     assert process.returncode == 130, rest
-    assert "the same command goes on from there" in rest
+    assert "the same command resumes from there" in rest
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*.json")}
     assert "adam-seed-0.json" in kept and len(kept) < 4
     again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
