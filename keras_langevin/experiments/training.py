@@ -165,6 +165,8 @@ class Trainer:
     def _optimizer_config(self) -> dict:
         """Every argument of the optimizer, as the run began: it ends with a tenth of the learning rate, and sigma 0."""
         config = self.optimizer.get_config()
+        if isinstance(self.optimizer, Langevin):
+            config["layers"] = self.optimizer.layers  # as given; those that they are, are `noisy_layers`
         return config | {name: self.arguments[name] for name in ("learning_rate", "sigma") if name in self.arguments}
 
     def _test(self) -> tuple[float, float]:
