@@ -9,6 +9,7 @@ from keras_langevin import archive
 from keras_langevin.names import shown
 from keras_langevin.values import is_count, is_number
 
+CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")  # what Keras calls them
 
 

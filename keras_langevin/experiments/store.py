@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from keras_langevin.experiments.checkpoint import LOG_NAMES, Checkpoint, State
+from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES, Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.files import check_name, read_json, remove_pieces, replaced, writing_to
 from keras_langevin.names import digest, file_name, shown
@@ -19,7 +19,6 @@ from keras_langevin.values import is_count
 DEFAULT_FOLDER = "keras-langevin-results"
 _DATA = "data_sha256"
 _WRITING_SECONDS = 60.0  # a file is written in less
-CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
 
 class Store:
@@ -217,7 +216,7 @@ class Store:
         return [self._record(*run) for run in self.comparison.runs if self.path(*run).exists()]
 
     def _record(self, arm: Arm, seed: int) -> dict:
-        from keras_langevin.experiments.report.runs import checked_run  # which imports this module
+        from keras_langevin.experiments.report.runs import checked_run  # its package imports this module
 
         path = self.path(arm, seed)
         run = checked_run(read_json(path, "the record of a run"), path, trial=self.comparison.trial)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_langevin.experiments.checkpoint import CURVES
 from keras_langevin.experiments.config import Arm
 from keras_langevin.experiments.statistics import stayed_at_chance
-from keras_langevin.experiments.store import CURVES
 from keras_langevin.names import shown
 from keras_langevin.values import is_count, is_number, or_none
 
