@@ -5,7 +5,11 @@ import inspect
 from types import CodeType
 
 import keras
-from keras.src.backend.common import global_state
+
+try:
+    from keras.src.backend.common import global_state
+except ImportError:  # a Keras that has it elsewhere: then nobody knows whether a model is being loaded
+    global_state = None
 
 # What the tests of the package run on: the oldest and the newest release.
 OLDEST, NEWEST = "3.12", "3.15"
@@ -33,6 +37,8 @@ NAMES = {
 }
 # Classes that the oldest release does not have.
 NEW = {"keras.optimizers.MultiOptimizer"}
+# Read where Keras has them: without one, `PosteriorSamples` does not see what the loss averages over, and says nothing.
+OPTIONAL = ("_flat_losses", "_inputs_struct", "_outputs_struct", "_user_loss", "_user_loss_weights")
 # Those of one backend alone.
 NAMES_ON = {
     "tensorflow": {"keras.Optimizer": ("_distribution_strategy",)},
@@ -72,7 +78,7 @@ def check():
 
 def is_loading() -> bool:
     """Whether Keras makes a model of a file, or copies one. (A Keras that does not say so: `False`.)"""
-    return global_state.get_global_attribute("shared_objects/id_to_obj_map") is not None
+    return global_state is not None and global_state.get_global_attribute("shared_objects/id_to_obj_map") is not None
 
 
 def _is_here(owner: str) -> bool:

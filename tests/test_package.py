@@ -124,15 +124,17 @@ def test_imports_run_one_way():
         visit(name, [])
 
 
-def test_optimizers_models_datasets_and_sampling_do_not_import_one_another():
+def test_optimizers_models_and_datasets_do_not_import_one_another():
+    """Sampling knows optimizers: it says what temperature one samples at."""
     rooms = ("optimizers", "models", "datasets", "sampling")
+    known = {"sampling": ("optimizers",)}
     everybodys = ("names", "files", "archive", "values", "confidence", "keras_internals", "reading")
     for name in MODULES:
         room = name.split(".")[1]
         for target in imported_modules(name):
             other = target.split(".")[1]
             if room in rooms:
-                assert other in (room, *everybodys), f"{name} imports {target}"
+                assert other in (room, *known.get(room, ()), *everybodys), f"{name} imports {target}"
 
 
 def is_importable(name):

@@ -61,7 +61,7 @@ def test_a_folder_is_read(tmp_path):
         store.write(Arm(each["optimizer"]), each["seed"], each)
     results = Results.read(tmp_path)
     assert results.differences["L-Adam − Adam"].tolist() == of_depths(30).differences["L-Adam − Adam"].tolist()
-    with pytest.raises(ValueError, match="A folder with results is to be named"):
+    with pytest.raises(ValueError, match="Name a folder with results"):
         Results.read(tmp_path / "nowhere")
 
 

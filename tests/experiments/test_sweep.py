@@ -35,7 +35,7 @@ def test_equal_sweeps_share_a_folder_and_others_do_not():
         ({"seeds": [1, 2]}, r"`seeds` must have one value\. Received: \[1, 2\]"),
         ({"sigma": []}, "`sigma` must have at least one value"),
         ({"sigma": [1.0, 1.0]}, "The values of `sigma` must differ"),
-        ({"sigma": [1.0, -1.0]}, "`sigma` must be a finite float >= 0"),
+        ({"sigma": [1.0, -1.0]}, "`sigma` must be a float >= 0"),
         ({"precision": "mixed_bf16"}, r"`precision` must be float32, .* Received: precision='mixed_bf16'\. Leave"),
         ({"jit": ["on", "maybe"]}, r"`jit` must be auto, on or off\. Received: jit='maybe'"),
         ({"model": "dense-3", "depth": 4}, "`depth` must go with a model's family"),

@@ -14,8 +14,9 @@ from keras_langevin.cli.backend import start_keras
 from tests.reliability.children import environment
 
 PACKAGE = Path(keras_langevin.__file__).parent
-# Private by their spelling, and not Keras's: of named tuples, and of PyTorch (documented there under this name).
-OTHERS = {"_replace", "_foreach_add_"}
+# Private by their spelling, and not Keras's: of named tuples. PyTorch's functions `_foreach_...` are documented there
+# under these names.
+OTHERS = {"_replace"}
 BACKENDS = {"on_tensorflow.py", "on_jax.py", "on_torch.py"}
 
 
@@ -39,15 +40,21 @@ def listed() -> set[str]:
 
 
 def test_every_private_name_that_is_read_is_listed_and_no_other():
-    assert set(private_names()) - OTHERS == {name for name in listed() if name.startswith("_")}
+    read = {name for name in private_names() if not name.startswith("_foreach_")} - OTHERS
+    assert read == {*keras_internals.OPTIONAL, *(name for name in listed() if name.startswith("_"))}
 
 
-def test_nothing_is_imported_from_within_keras():
+# What has no public name at all; `keras_internals` does without where it is gone.
+IMPORTED = {"keras_internals.py": {"keras.src.backend.common"}}
+
+
+def test_nothing_else_is_imported_from_within_keras():
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not any(name.startswith("keras.src") for name in names), path
+            inner = {name for name in names if name.startswith("keras.src")}
+            assert inner <= IMPORTED.get(path.name, set()), path
 
 
 def test_the_installed_keras_has_all():

@@ -101,7 +101,10 @@ def test_each_sample_has_the_settings_that_made_it():
         assert settings["sigma"] == pytest.approx(0.5 / update)  # the schedule is called with 0, 1, 2
         assert settings["learning_rate"] == pytest.approx(1e-3)
         again = keras.saving.deserialize_keras_object(settings["optimizer"])
-        assert type(again) is LAdam and again.get_config() == optimizer.get_config()
+        assert type(again) is LAdam
+        # built or not, it tells the same layers; only a built one knows the variables that they are of
+        found, expected = ({**each.get_config(), "layers": each.layers} for each in (again, optimizer))
+        assert found == expected
 
 
 def test_a_sigma_that_changes_during_the_fit_is_that_of_its_update():
