@@ -24,16 +24,20 @@ class RMSpropEpsilonOutside(fused(keras.optimizers.RMSprop)):
         index = self._get_variable_index(variable)
         learning_rate, gradient = ops.cast(learning_rate, variable.dtype), ops.cast(gradient, variable.dtype)
         velocity = self._velocities[index]
-        self.assign(velocity, self.rho * velocity + (1 - self.rho) * ops.square(gradient))
+
+        def mean(slot, value):  # Keras's operations take TensorFlow's sparse gradients, Python's operators do not
+            return ops.add(ops.multiply(self.rho, slot), ops.multiply(1 - self.rho, value))
+
+        self.assign(velocity, mean(velocity, ops.square(gradient)))
         variance = ops.convert_to_tensor(velocity)
         if self.centered:
             average = self._average_gradients[index]
-            self.assign(average, self.rho * average + (1 - self.rho) * gradient)
+            self.assign(average, mean(average, gradient))
             variance = ops.maximum(variance - ops.square(average), 0.0)  # rounding may bring it below 0
-        increment = learning_rate * gradient / (ops.sqrt(variance) + self.epsilon)
+        increment = ops.divide(ops.multiply(learning_rate, gradient), ops.sqrt(variance) + self.epsilon)
         if self.momentum > 0:
             momentum = self._momentums[index]
-            self.assign(momentum, self.momentum * momentum + increment)
+            self.assign(momentum, ops.add(ops.multiply(self.momentum, momentum), increment))
             increment = ops.convert_to_tensor(momentum)
         self.assign_sub(variable, increment)
 
