@@ -40,8 +40,8 @@ class Expects(StrEnum):
 
 class Verdict(StrEnum):
     """Whether a claim holds: in every difference that it is about, or in some. Where none bears it out, it does not
-    hold if one refutes it, and is not shown if none does: more seeds may tell. A difference of arms with unequal ε
-    counts for nothing."""
+    hold if one refutes it, and is not shown if none does: more seeds may tell. With arms of unequal ε there is no
+    verdict."""
 
     HOLDS = "holds"
     PARTLY = "holds partly"
@@ -122,15 +122,14 @@ class Judgement:
     def verdict(self) -> Verdict:
         if not self.findings:
             return Verdict.OPEN
-        fair = [finding for finding in self.findings if finding.is_fair]
-        if not fair:
+        if not all(finding.is_fair for finding in self.findings):
             return Verdict.UNFAIR
-        holding = [finding.holds for finding in fair]
+        holding = [finding.holds for finding in self.findings]
         if all(holding):
             return Verdict.HOLDS
         if any(holding):
             return Verdict.PARTLY
-        return Verdict.NOT if any(finding.refutes for finding in fair) else Verdict.NOT_SHOWN
+        return Verdict.NOT if any(finding.refutes for finding in self.findings) else Verdict.NOT_SHOWN
 
 
 # The paper's RMSprop has ε outside the root.
