@@ -59,7 +59,7 @@ class RMSpropOutside(keras.optimizers.RMSprop):
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        gradient = ops.add(ops.zeros_like(variable), gradient)  # of a sparse one a dense one
+        gradient = ops.add(ops.zeros(variable.shape, variable.dtype), gradient)  # of a sparse one a dense one
         v = self.rho * self._velocities[index] + (1 - self.rho) * ops.square(gradient)
         self.assign(self._velocities[index], v)
         if self.centered:
