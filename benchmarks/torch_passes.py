@@ -22,6 +22,7 @@ import keras
 import numpy as np
 import torch
 
+from keras_langevin import LAdam
 from keras_langevin.experiments.provenance import provenance
 from keras_langevin.files import replaced
 from keras_langevin.optimizers.noise import on_torch
@@ -38,7 +39,7 @@ def parts() -> dict:
     normals, root, weights = (torch.rand(BLOCK) for _ in range(3))
     variables = [keras.Variable(np.random.default_rng(0).normal(size=shape), dtype="float32") for shape in SHAPES]
     gradients = [torch.rand(shape) for shape in SHAPES]
-    parent = keras.optimizers.Adam(1e-3)
+    parent = LAdam(1e-3).without_noise()
     parent.build(variables)
 
     def of_blocks(function):
