@@ -60,7 +60,7 @@ def test_chains_of_neighbouring_seeds_have_nothing_in_common(tmp_path):
     with pytest.raises(ValueError, match=r"samples of chains of seed=1. Received: .*chain-0.*another chain"):
         run_chains(build, 3, FullBatch(X, 2 * X, 20), seed=1, **run)
     second = run_chains(build, 3, FullBatch(X, 2 * X, 20), seed=1, **(run | {"directory": None}))
-    assert len(set(seen)) == 6 and all(0 <= seed < 2**32 for seed in seen)
+    assert len(set(seen)) == 6 and all(0 <= seed < 2**24 for seed in seen)
     values = [chains.draws()["model/line/kernel"].ravel() for chains in (first, second)]
     assert not np.isin(*values).any()
     with pytest.raises(ValueError, match=r"`seed` must be an int >= 0. Received: seed=-1"):
