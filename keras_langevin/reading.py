@@ -20,7 +20,7 @@ def innermost(optimizer):
 
 
 def parts(optimizer) -> list:
-    """The optimizers that update the weights: those in a `MultiOptimizer`, or the one.
+    """The optimizers that update the weights: those in a `MultiOptimizer`, and in one of its parts, or the one.
 
     Example:
 
@@ -31,7 +31,9 @@ def parts(optimizer) -> list:
     True
     """
     optimizer = innermost(optimizer)
-    return list(getattr(optimizer, "optimizers", [optimizer]))
+    if not hasattr(optimizer, "optimizers"):
+        return [optimizer]
+    return [leaf for part in optimizer.optimizers for leaf in parts(part)]
 
 
 def number(value) -> float:

@@ -9,9 +9,8 @@ from keras import ops
 
 from keras_langevin.optimizers import Langevin
 from keras_langevin.optimizers.selection import group_by_layer
-from keras_langevin.reading import innermost, number
+from keras_langevin.reading import innermost, number, parts
 from keras_langevin.sampling.settings import iteration_of, settings_of
-from keras_langevin.sampling.temperature import optimizers
 
 # What is no setting, or is compared apart: names that are counted in each process, and what says the same as a place.
 _LEFT_OUT = ("name", "module", "registered_name", "build_config", "layers", "is_gated", "learning_rate", "sigma")
@@ -19,7 +18,7 @@ _LEFT_OUT = ("name", "module", "registered_name", "build_config", "layers", "is_
 
 def levels_of(optimizer) -> list:
     """Learning rate and sigma of each optimizer in it, as floats or schedules: callbacks may change them in a chain."""
-    raw = (getattr(part, f"_{name}", None) for part in optimizers(optimizer) for name in ("learning_rate", "sigma"))
+    raw = (getattr(part, f"_{name}", None) for part in parts(optimizer) for name in ("learning_rate", "sigma"))
     return [number(value) if isinstance(value, keras.Variable) or ops.is_tensor(value) else value for value in raw]
 
 

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_langevin.optimizers import SGHMC, Langevin
-from keras_langevin.reading import innermost, number
+from keras_langevin.optimizers import SGHMC
+from keras_langevin.optimizers.keras_classes import langevin_parts
+from keras_langevin.reading import number
 from keras_langevin.sampling.weights import restored
 
 _HALF = ("bfloat16", "float16")
@@ -24,7 +25,7 @@ def warn_of_temperature(model, stacklevel: int = 2):
         model: a compiled model. Nothing is said of an optimizer without Langevin noise.
         stacklevel: int, see `warnings.warn`. Defaults to `2`, the caller.
     """
-    parts = [part for part in optimizers(model.optimizer) if isinstance(part, Langevin)]
+    parts = langevin_parts(model.optimizer)
     if not parts:
         return
     found = [line for part in parts for line in (*_of_momentum(part), *_of_weight_decay(part))]
@@ -32,13 +33,6 @@ def warn_of_temperature(model, stacklevel: int = 2):
     if found:
         lines = "".join(f"\n- {line}" for line in found)
         warnings.warn(f"The samples are not at the temperature that sigma says.{lines}", stacklevel=stacklevel + 1)
-
-
-def optimizers(optimizer) -> list:
-    """Those that update weights: not a `LossScaleOptimizer` or a `MultiOptimizer`, but what is in them."""
-    inner = innermost(optimizer)
-    parts = getattr(inner, "optimizers", None)
-    return [inner] if parts is None else [leaf for part in parts for leaf in optimizers(part)]
 
 
 # --- the optimizer ----------------------------------------------------------------------------------------------------
