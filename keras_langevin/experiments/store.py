@@ -19,6 +19,8 @@ from keras_langevin.values import is_count
 DEFAULT_FOLDER = "keras-langevin-results"
 _DATA = "data_sha256"
 _WRITING_SECONDS = 60.0  # a file is written in less
+# Another process that only looks whether the folder has a configuration has the lock for less.
+_HELD_AT_THE_START = 2.0
 
 
 class Store:
@@ -116,7 +118,7 @@ class Store:
             ValueError: another one does.
             StorageError: the folder cannot be written.
         """
-        with self._lock():
+        with self._lock(seconds=_HELD_AT_THE_START):
             if self._merge():
                 with writing_to(self.folder):
                     self._write_config()
@@ -125,7 +127,7 @@ class Store:
             yield
 
     @contextmanager
-    def _lock(self, seconds: float = 0.0) -> Iterator[None]:
+    def _lock(self, seconds: float) -> Iterator[None]:
         lock = FileLock(self.folder / ".lock")
         try:
             lock.acquire(timeout=seconds)
