@@ -1,4 +1,4 @@
-"""What `LangevinMonitor` and `LayerSchedule` cost: epochs of L-Adam with and without them, turn by turn in one process.
+"""What `LangevinMonitor` and `LayerScheduler` cost: epochs of L-Adam with and without them, turn by turn in one process.
 
     python benchmarks/callback_overhead.py --backend jax
 
@@ -47,13 +47,13 @@ def timed(monitor_class):
 
 def measure(name: str, turns: int, scale: float) -> dict:
     """The figures of one net."""
-    from keras_langevin import LangevinMonitor, LayerSchedule
+    from keras_langevin import LangevinMonitor, LayerScheduler
     from keras_langevin.experiments.overhead import CASES
 
     case, steps = CASES[name], max(2, round(EPOCHS[name] * scale))
     x, y = case.batches(steps)
     plain, gated = (case.compiled_model("langevin") for _ in range(2))
-    monitor, schedule = timed(LangevinMonitor)(warn_ratio=None), LayerSchedule({0: None})
+    monitor, schedule = timed(LangevinMonitor)(warn_ratio=None), LayerScheduler({0: None})
     arms = {"plain": (plain, []), "monitor": (plain, [monitor]), "gate": (gated, [schedule])}
     seconds, shares = {arm: [] for arm in arms}, []
     for turn in range(turns + 1):

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_langevin import LAdam, LRMSprop, datasets, models
+from keras_langevin import LAdam, LRMSprop, datasets, models, without_noise
 from keras_langevin.experiments.provenance import provenance
 
 DEPTHS = (3, 20, 30, 40)
@@ -64,7 +64,7 @@ def measure(depth: int, seed: int, batch) -> dict:
     for name, make in OPTIMIZERS.items():
         optimizer = make()
         variables = [keras.Variable(weight, name=f"w{number}") for number, weight in enumerate(weights)]
-        silent = optimizer.without_noise()
+        silent = without_noise(optimizer)
         silent.build(variables)
         silent.apply([ops.convert_to_tensor(gradient) for gradient in found], variables)
         step = rms([ops.convert_to_numpy(variables[i]) - weights[i] for i in hidden])

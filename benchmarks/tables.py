@@ -86,7 +86,7 @@ def callbacks() -> str:
     for name, key in (
         ("`LangevinMonitor`'s own work, % of an epoch", "share_in_monitor"),
         ("an epoch with `LangevinMonitor` / without", "monitor_over_plain"),
-        ("an epoch with `LayerSchedule({0: None})` / `layers=None`", "gate_over_plain"),
+        ("an epoch with `LayerScheduler({0: None})` / `layers=None`", "gate_over_plain"),
     ):
         factor = 100 if key == "share_in_monitor" else 1
         cells = []

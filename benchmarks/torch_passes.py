@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import torch
 
-from keras_langevin import LAdam
+from keras_langevin import LAdam, without_noise
 from keras_langevin.experiments.provenance import provenance
 from keras_langevin.files import replaced
 from keras_langevin.optimizers.noise import on_torch
@@ -39,7 +39,7 @@ def parts() -> dict:
     normals, root, weights = (torch.rand(BLOCK) for _ in range(3))
     variables = [keras.Variable(np.random.default_rng(0).normal(size=shape), dtype="float32") for shape in SHAPES]
     gradients = [torch.rand(shape) for shape in SHAPES]
-    parent = LAdam(1e-3).without_noise()
+    parent = without_noise(LAdam(1e-3))
     parent.build(variables)
 
     def of_blocks(function):

@@ -25,7 +25,7 @@ __all__ = [
     "LRMSprop",
     "Langevin",
     "LangevinMonitor",
-    "LayerSchedule",
+    "LayerScheduler",
     "LogSchedule",
     "PosteriorSamples",
     "RandomCropFlip",
@@ -34,11 +34,13 @@ __all__ = [
     "__version__",
     "callbacks",
     "describe",
+    "langevin",
     "models",
     "optimizers",
     "posterior_sigma",
     "run_chains",
     "sampling",
+    "without_noise",
 ]
 
 
@@ -52,7 +54,7 @@ if not _is_the_command():
     from keras_langevin.callbacks import (
         CyclicalLangevin,
         LangevinMonitor,
-        LayerSchedule,
+        LayerScheduler,
         ReduceSigmaOnPlateau,
         SigmaScheduler,
     )
@@ -69,5 +71,7 @@ if not _is_the_command():
         LRMSprop,
         describe,
         posterior_sigma,
+        without_noise,
     )
+    from keras_langevin.optimizers.conversion import langevin
     from keras_langevin.sampling import GaussianPrior, PosteriorSamples, run_chains

@@ -58,7 +58,7 @@ def missing() -> list[str]:
 
     An attribute is looked for in the code of the class's methods: making an object of the class starts the backend.
     """
-    return [f"{owner}.{name}" for owner, name in all_names() if not _has(_resolve(owner), name)]
+    return [f"{owner}.{name}" for owner, name in all_names() if not has(_resolve(owner), name)]
 
 
 def check():
@@ -92,7 +92,8 @@ def _resolve(path: str) -> type:
     return found
 
 
-def _has(cls: type, name: str) -> bool:
+def has(cls: type, name: str) -> bool:
+    """Whether a class has that attribute, or one of its methods sets it."""
     functions = (value for base in cls.__mro__ for value in vars(base).values() if inspect.isfunction(value))
     return hasattr(cls, name) or any(_sets(function.__code__, name) for function in functions)
 

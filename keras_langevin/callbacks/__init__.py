@@ -2,8 +2,8 @@
 
 from keras_langevin.callbacks.cyclical_langevin import CyclicalLangevin
 from keras_langevin.callbacks.langevin_monitor import LangevinMonitor
-from keras_langevin.callbacks.layer_schedule import LayerSchedule
+from keras_langevin.callbacks.layer_scheduler import LayerScheduler
 from keras_langevin.callbacks.reduce_sigma_on_plateau import ReduceSigmaOnPlateau
 from keras_langevin.callbacks.sigma_scheduler import SigmaScheduler
 
-__all__ = ["CyclicalLangevin", "LangevinMonitor", "LayerSchedule", "ReduceSigmaOnPlateau", "SigmaScheduler"]
+__all__ = ["CyclicalLangevin", "LangevinMonitor", "LayerScheduler", "ReduceSigmaOnPlateau", "SigmaScheduler"]

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_langevin.callbacks.base import LangevinCallback, check_built
-from keras_langevin.callbacks.measurement import NAMES, Change, Row, Snapshot, rows
+from keras_langevin.callbacks.measurement import NAMES, Change, Reader, Row, Snapshot, rows
 from keras_langevin.callbacks.monitor_files import Board, Table, writer_class
 from keras_langevin.optimizers.keras_classes import Watcher
 from keras_langevin.reading import number as number_of
@@ -134,6 +134,7 @@ class LangevinMonitor(Watcher, LangevinCallback):
         watched = [self.model, *self.optimizers]
         if [id(each) for each in watched] != [id(each) for each in self._watched]:
             self._watched = watched
+            self._readers = [Reader(optimizer) for optimizer in self.optimizers]
             self._begin_anew()
         self._is_begun = False
 
@@ -143,7 +144,7 @@ class LangevinMonitor(Watcher, LangevinCallback):
             for file in self._files:
                 file.begin(epoch)
             if self._initial is None:
-                self._initial = [optimizer.read(optimizer._trainable_variables) for optimizer in self.optimizers]
+                self._initial = [reader.weights() for reader in self._readers]
         self._is_measured = epoch % self.frequency == 0
         # the last steps of an epoch that are sure to have an update
         accumulated = max(optimizer.gradient_accumulation_steps or 1 for optimizer in self.optimizers)
@@ -164,7 +165,7 @@ class LangevinMonitor(Watcher, LangevinCallback):
             first, several = self._last_begin - self._window, True
         if batch >= first and (several or not self._befores):
             together = self._model.steps_per_execution > 1 or first <= 0
-            self._befores.append([Snapshot(optimizer, together) for optimizer in self.optimizers])
+            self._befores.append([Snapshot(reader, together) for reader in self._readers])
             self._is_seen = True
 
     def after_train_batch_begin(self):
@@ -177,17 +178,17 @@ class LangevinMonitor(Watcher, LangevinCallback):
         """Measures; called before other callbacks may change weights or settings at the epoch's end."""
         self._last_begin = self._batch
         if self._is_measured:
-            changes = [self._change(number, optimizer) for number, optimizer in enumerate(self.optimizers)]
+            changes = [self._change(number, reader) for number, reader in enumerate(self._readers)]
             self._measured = rows(epoch, changes, self._initial)
         self._befores = []
 
-    def _change(self, number: int, optimizer) -> Change:
+    def _change(self, number: int, reader: Reader) -> Change:
         befores = [snapshots[number] for snapshots in self._befores]
-        updates = int(number_of(optimizer.iterations))
-        if len(befores) > 1 and np.array_equal(befores[-1].weights, optimizer.read(optimizer._trainable_variables)):
+        updates = int(number_of(reader.optimizer.iterations))
+        if len(befores) > 1 and np.array_equal(befores[-1].weights, reader.weights()):
             # a batch that was not there; on TensorFlow it advances the counter all the same
             updates = befores.pop().updates
-        return Change(optimizer, next((each for each in befores[::-1] if each.updates < updates), None), updates)
+        return Change(reader, next((each for each in befores[::-1] if each.updates < updates), None), updates)
 
     def on_epoch_end(self, epoch, logs=None):
         if self._measured is None:

@@ -11,8 +11,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.callbacks.averages import gradient_averages, last_step
 from keras_langevin.names import distinct
 from keras_langevin.optimizers import Langevin, noise
+from keras_langevin.optimizers.draws import Preconditioner
 from keras_langevin.reading import number
 
 # Quantiles of a larger layer are those of so many of its elements, chosen once; the rank of a quantile q then has a
@@ -46,23 +48,79 @@ NAMES = tuple(Row.__dataclass_fields__)[2:]
 ALL = "all"
 
 
+class Reader:
+    """An optimizer as it is between steps: its weights and slots as flat arrays of all elements.
+
+    Args:
+        optimizer: built Langevin optimizer.
+    """
+
+    def __init__(self, optimizer: Langevin):
+        self.optimizer = optimizer
+        self._readers: dict[tuple[int, ...], tuple] = {}
+
+    def read(self, variables) -> np.ndarray:
+        """The elements of variables in one flat array, a copy; zeros for a slot that Keras did not make, which is one of
+        a variable that it overwrites with its gradient."""
+        key = tuple(map(id, variables))
+        if key not in self._readers:
+            of_model = self.optimizer._trainable_variables
+            zeros = {
+                i: keras.Variable(ops.zeros(of_model[i].shape)) for i, each in enumerate(variables) if each is None
+            }
+            variables = [zeros.get(i, variable) for i, variable in enumerate(variables)]
+            self._readers[key] = noise.reader(variables), variables  # kept: an `id` is one of what lives
+        read, _ = self._readers[key]
+        return read()
+
+    def tensor(self, variables):
+        """As `read`, as a tensor."""
+        return ops.convert_to_tensor(self.read(variables))
+
+    def weights(self) -> np.ndarray:
+        return self.read(self.optimizer._trainable_variables)
+
+    def update_number(self):
+        """t of the update that the counter stands at."""
+        return ops.cast(self.optimizer.iterations + 1, "float32")
+
+    def slots_before(self) -> list[dict | None]:
+        """A copy of what P is computed from as it is before a step, by the variables' numbers."""
+        before = self.optimizer._copied_slots(range(len(self.optimizer._trainable_variables)))
+        copied = lambda tensor: np.array(ops.convert_to_numpy(tensor))  # noqa: E731
+        return [slots and {index: copied(tensor) for index, tensor in slots.items()} for slots in before]
+
+    def preconditioner(self, before: list[dict | None]):
+        """P of all elements: a flat tensor, or a number.
+
+        Args:
+            before: what `slots_before` returned.
+        """
+        optimizer = self.optimizer
+        indices = tuple(range(len(optimizer._trainable_variables)))
+        draw = noise.Draw(tuple(optimizer._places), len(indices) > 1, optimizer.noise)
+        factor = Preconditioner(optimizer, indices, draw, before).whole()
+        return ops.reshape(factor, [-1]) if factor.shape else factor
+
+
 class Snapshot:
     """The state before the steps that are measured.
 
     Args:
-        optimizer: built Langevin optimizer.
+        reader: `Reader` of a built Langevin optimizer.
         several: bool, whether more than one update will be made before it is compared.
     """
 
-    def __init__(self, optimizer: Langevin, several: bool):
+    def __init__(self, reader: "Reader", several: bool):
+        optimizer = reader.optimizer
         self.updates = int(number(optimizer.iterations))
-        self.weights = optimizer.read(optimizer._trainable_variables)
+        self.weights = reader.weights()
         # of one update the gradient itself is found, of several the mean of its squares; else what there is
-        averages, power = optimizer.gradient_averages(), 2 if several else 1
+        averages, power = gradient_averages(optimizer), 2 if several else 1
         found = sorted(range(len(averages)), key=lambda i: averages[i].power != power)
         self.average = found[0] if found else None
-        self.slots = optimizer.read(averages[self.average].slots) if found else None
-        self.before = _before(optimizer)
+        self.slots = reader.read(averages[self.average].slots) if found else None
+        self.before = reader.slots_before()
         self.read_settings(optimizer)
 
     def read_settings(self, optimizer: Langevin):
@@ -74,14 +132,15 @@ class Change:
     """What the updates since a snapshot did, all layers in one flat array.
 
     Args:
-        optimizer: built Langevin optimizer, after the updates.
+        reader: `Reader` of the optimizer, after the updates.
         snapshot: the state before them, or `None`: then drift and gradient are not known.
         updates: int, the number of updates made in all.
     """
 
-    def __init__(self, optimizer: Langevin, snapshot: Snapshot | None, updates: int):
-        self.optimizer = optimizer
-        self.weights = optimizer.read(optimizer._trainable_variables)
+    def __init__(self, reader: "Reader", snapshot: Snapshot | None, updates: int):
+        self.optimizer = optimizer = reader.optimizer
+        self._reader = reader
+        self.weights = reader.weights()
         sizes = [int(np.prod(variable.shape)) for variable in optimizer._trainable_variables]
         ends = np.cumsum(sizes)
         self.spans = [slice(int(end) - size, int(end)) for size, end in zip(sizes, ends, strict=True)]
@@ -92,32 +151,30 @@ class Change:
         settings = [(setting, ops.convert_to_tensor(value, setting.dtype)) for setting, value in settings]
         with keras.StatelessScope(state_mapping=settings):
             self.seed = ops.convert_to_tensor(optimizer._seed)
-            self.noisy = {index for group in optimizer.noisy_groups for index in group.indices}
-            if optimizer.last_update is not None:
-                self.noisy &= optimizer.last_update.noisy
+            self.noisy = {index for group in optimizer._noisy_groups() for index in group.indices}
+            if optimizer._last_update is not None:
+                self.noisy &= optimizer._last_update.noisy
             self.sigma, self.learning_rate = number(optimizer.sigma), number(optimizer.learning_rate)
-            # before the last of several steps nobody looked: then what `before_step` says after it has to do
-            before = snapshot.before if self.count == 1 else _before(optimizer)
-            parts, factors = _parts(optimizer), []
-            for part, known in zip(parts, before, strict=True):
-                factors.append(optimizer.preconditioner(part, _mapped(ops.convert_to_tensor, known)))
-            self.preconditioner = self._whole(factors)
-            steps = [None]
+            # before the last of several steps nobody looked: then the slots after it have to do
+            before = snapshot.before if self.count == 1 else reader.slots_before()
+            factor = reader.preconditioner(before)
+            self.preconditioner = self._whole(factor)
+            step = None
             if self.count > 1:
-                steps = [optimizer.parent_step(part, factor) for part, factor in zip(parts, factors, strict=True)]
+                step = last_step(optimizer, reader.update_number(), factor, reader.tensor)
             average = None
             if self.count and snapshot.average is not None:
-                average = optimizer.gradient_averages()[snapshot.average]
+                average = gradient_averages(optimizer)[snapshot.average]
                 average = average._replace(weight=number(average.weight))
         self.drift = np.full_like(self.weights, np.nan)
         self.square_gradient = self.drift
         if self.count == 0:
             return
         square_gradient = None if average is None else self._square_gradient(average, snapshot.slots, updates)
-        if self.count == 1 or (steps[0] is None and square_gradient is None):
+        if self.count == 1 or (step is None and square_gradient is None):
             self.drift = (self.weights - snapshot.weights - self._noise(updates, self.count)) / self.count
-        elif steps[0] is not None:
-            self.drift = self._whole(steps)
+        elif step is not None:
+            self.drift = self._whole(step)
             if average is not None and average.has_noise:
                 self.drift = self.drift - self._noise(updates, 1)
         else:
@@ -126,21 +183,16 @@ class Change:
             with np.errstate(divide="ignore", invalid="ignore"):
                 square_gradient = np.square(self.drift / (self.learning_rate * self.preconditioner))
         self.square_gradient = np.array(square_gradient)
-        if optimizer.last_update is not None:
+        if optimizer._last_update is not None:
             self.drift = np.array(self.drift)
-            for index in set(range(len(self.spans))) - optimizer.last_update.updated:  # they had no gradient
+            for index in set(range(len(self.spans))) - optimizer._last_update.updated:  # they had no gradient
                 span = self.spans[index]
                 self.drift[span] = (self.weights[span] - snapshot.weights[span]) / self.count
                 self.square_gradient[span] = 0
 
-    def _whole(self, parts) -> np.ndarray:
-        """What was computed for each part, or a number, as one flat array."""
-        if len(parts) == 1:
-            return np.broadcast_to(np.asarray(ops.convert_to_numpy(parts[0]), self.weights.dtype), self.weights.shape)
-        whole = np.empty_like(self.weights)
-        for part, span in zip(parts, self.spans, strict=True):
-            whole[span] = np.ravel(ops.convert_to_numpy(part))
-        return whole
+    def _whole(self, values) -> np.ndarray:
+        """A flat tensor of all elements, or a number, as one flat array."""
+        return np.broadcast_to(np.asarray(ops.convert_to_numpy(values), self.weights.dtype), self.weights.shape)
 
     def _noise(self, updates: int, count: int, decay: float = 1.0) -> np.ndarray:
         """The noise of the last `count` updates, drawn again; each times `decay` for every update after it."""
@@ -148,7 +200,7 @@ class Change:
         if not self.noisy or self.sigma == 0:
             return total
         indices = sorted(self.noisy)
-        draw = self.optimizer.pool_of(indices).draw
+        draw = noise.Draw(tuple(self.optimizer._places[i] for i in indices), True, self.optimizer.noise)
         drawn = 0
         for update in range(updates - count, updates):
             drawn = decay * drawn + ops.convert_to_numpy(
@@ -164,7 +216,7 @@ class Change:
 
     def _square_gradient(self, average, before: np.ndarray, updates: int) -> np.ndarray:
         """g² of the one update, or its mean over several with the average's weights; from s and the s before."""
-        added = self.optimizer.read(average.slots) - average.decay**self.count * before
+        added = self._reader.read(average.slots) - average.decay**self.count * before
         if average.has_noise:
             added -= self._noise(updates, self.count, average.decay)
         total = average.weight * np.sum(average.decay ** np.arange(self.count))
@@ -249,20 +301,3 @@ def _settings(optimizer: Langevin) -> list[keras.Variable]:
     gate = optimizer._gate.variable if optimizer._gate is not None else None
     settings = (optimizer._seed, optimizer._sigma, optimizer._learning_rate, gate)
     return [setting for setting in settings if isinstance(setting, keras.Variable)]
-
-
-def _parts(optimizer: Langevin) -> list:
-    """What P is asked for at once."""
-    indices = range(len(optimizer._trainable_variables))
-    pool = optimizer.pool_of(indices)
-    return [pool] if optimizer.elementwise_preconditioner else pool.members
-
-
-def _before(optimizer: Langevin) -> list:
-    """What `before_step` says of each part, copied: a step changes or gives away what it is made of."""
-    found = [optimizer.before_step(part) for part in _parts(optimizer)]
-    return _mapped(lambda value: np.array(ops.convert_to_numpy(value)), found)
-
-
-def _mapped(function, structure):
-    return keras.tree.map_structure(lambda value: None if value is None else function(value), structure)

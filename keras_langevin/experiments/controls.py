@@ -9,6 +9,7 @@ from keras import ops
 from keras_langevin.experiments.arms import FAMILIES, LANGEVIN, Arm
 from keras_langevin.names import unknown
 from keras_langevin.optimizers import noise as noise_source
+from keras_langevin.optimizers.conversion import without_noise
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.registry import lookup
 
@@ -27,10 +28,10 @@ class Isotropic:
     out is that each weight has its own P.
     """
 
-    elementwise_preconditioner = False
+    _is_elementwise = False
 
-    def preconditioner(self, variable, before):
-        return ops.mean(super().preconditioner(variable, before))
+    def preconditioner(self, t, *slots):
+        return ops.mean(super().preconditioner(t, *slots))
 
 
 class GradientNoise:
@@ -69,8 +70,8 @@ class FirstUpdates:
 
     noisy_updates: int
 
-    def preconditioner(self, variable, before):
-        factor = ops.convert_to_tensor(super().preconditioner(variable, before))
+    def preconditioner(self, t, *slots):
+        factor = ops.convert_to_tensor(super().preconditioner(t, *slots))
         return ops.where(self.iterations < self.noisy_updates, factor, ops.zeros_like(factor))
 
 
@@ -115,7 +116,7 @@ def optimizer(arm: Arm, **arguments) -> keras.optimizers.Optimizer:
     clipping = {"global_clipnorm": GLOBAL_CLIPNORM} if arm.modifier == "clip" else {}
     made = cls(**family.arguments, **clipping, **arguments)
     if not arm.is_noisy:
-        made = made.without_noise()
+        made = without_noise(made)
     if arm.modifier == "warmup":
         made = _mixed(WarmUp, type(made)).from_config(made.get_config())
     return made

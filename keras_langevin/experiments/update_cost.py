@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_langevin.optimizers.adam import LAdam
+from keras_langevin.optimizers.conversion import without_noise
 
 ARMS = ("parent", "langevin")
 
@@ -16,7 +17,7 @@ ARMS = ("parent", "langevin")
 def make_optimizer(arm: str, **langevin_arguments) -> keras.optimizers.Optimizer:
     """L-Adam (`"langevin"`), or the same without noise (`"parent"`)."""
     optimizer = LAdam(1e-3, sigma=1e-3, seed=0, **langevin_arguments)
-    return optimizer.without_noise() if arm == "parent" else optimizer
+    return without_noise(optimizer) if arm == "parent" else optimizer
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from keras_langevin.optimizers import keras_classes
 from keras_langevin.optimizers.adadelta import LAdadelta
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
+from keras_langevin.optimizers.conversion import without_noise
 from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from keras_langevin.optimizers.describe import describe
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.layer_noise import layer_noise
+from keras_langevin.optimizers.noisy_layers import gate_layers
 from keras_langevin.optimizers.registry import REGISTRY, get
 from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.schedules import LogSchedule, posterior_sigma
@@ -32,7 +34,9 @@ __all__ = [
     "Langevin",
     "LogSchedule",
     "describe",
+    "gate_layers",
     "get",
     "layer_noise",
     "posterior_sigma",
+    "without_noise",
 ]

@@ -3,11 +3,17 @@
 import keras
 from keras import ops
 
-from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
+from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.parent import fused
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LAdadelta(Langevin, fused(keras.optimizers.Adadelta)):
+class LAdadelta(
+    Langevin,
+    fused(keras.optimizers.Adadelta),
+    slots=("_accumulated_grads",),
+    slots_before=("_accumulated_delta_vars",),
+):
     """Adadelta with Langevin noise.
 
         θ_t = [Adadelta's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(u_{t−1} + ε) / √(v_t + ε),   Z_t ~ N(0, I)
@@ -41,13 +47,5 @@ class LAdadelta(Langevin, fused(keras.optimizers.Adadelta)):
         M. D. Zeiler, ADADELTA, arXiv:1212.5701. P. Bras, arXiv:2212.14718.
     """
 
-    elementwise_preconditioner = True
-
-    def before_step(self, variable):
-        return ops.sqrt(self.slot(self._accumulated_delta_vars, variable) + self.epsilon)
-
-    def preconditioner(self, variable, before):
-        return before / ops.sqrt(self.slot(self._accumulated_grads, variable) + self.epsilon)
-
-    def gradient_averages(self):
-        return [GradientAverage(self._accumulated_grads, self.rho, 1 - self.rho, 2)]
+    def preconditioner(self, t, v, u):
+        return ops.sqrt(u + self.epsilon) / ops.sqrt(v + self.epsilon)

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
-from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
+from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.parent import fused
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LAdagrad(Langevin, fused(keras.optimizers.Adagrad)):
+class LAdagrad(Langevin, fused(keras.optimizers.Adagrad), slots=("_accumulators",)):
     """Adagrad with Langevin noise.
 
         θ_t = [Adagrad's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(a_t + ε),   Z_t ~ N(0, I)
@@ -39,10 +40,5 @@ class LAdagrad(Langevin, fused(keras.optimizers.Adagrad)):
         J. Duchi, E. Hazan and Y. Singer, Adaptive subgradient methods, JMLR 2011. P. Bras, arXiv:2212.14718.
     """
 
-    elementwise_preconditioner = True
-
-    def preconditioner(self, variable, before):
-        return 1 / ops.sqrt(self.slot(self._accumulators, variable) + self.epsilon)
-
-    def gradient_averages(self):
-        return [GradientAverage(self._accumulators, 1.0, 1.0, 2)]
+    def preconditioner(self, t, a):
+        return 1 / ops.sqrt(a + self.epsilon)

@@ -4,28 +4,16 @@ import keras
 from keras import ops
 
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
-from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
+from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.parent import fused
 
 
-class AdamPreconditioner(Langevin):
-    """P of Adam and of its relatives that keep its slots."""
+class AdamPreconditioner(Langevin, slots=("_velocities", "_velocity_hats")):
+    """P of Adam and AdamW."""
 
-    elementwise_preconditioner = True
-
-    def preconditioner(self, variable, before):
-        velocity = self.slot(self._velocity_hats if self.amsgrad else self._velocities, variable)
-        bias_correction = ops.sqrt(1 - ops.power(self.beta_2, self.update_count(variable)))
-        return bias_correction / (ops.sqrt(velocity) + self.epsilon)
-
-    def gradient_averages(self):
-        return [
-            GradientAverage(self._momentums, self.beta_1, 1 - self.beta_1, 1),
-            GradientAverage(self._velocities, self.beta_2, 1 - self.beta_2, 2),
-        ]
-
-    def parent_step(self, variable, preconditioner):
-        bias_correction = 1 - ops.power(self.beta_1, self.update_count(variable))
-        return self.learning_rate * preconditioner * self.slot(self._momentums, variable) / bias_correction
+    def preconditioner(self, t, v, v_max):
+        v = v_max if self.amsgrad else v
+        return ops.sqrt(1 - ops.power(self.beta_2, t)) / (ops.sqrt(v) + self.epsilon)
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -71,11 +59,8 @@ class LAdam(AdamPreconditioner, GammaCorrection, fused(keras.optimizers.Adam)):
         D. P. Kingma and J. Ba, Adam, ICLR 2015. P. Bras, arXiv:2212.14718, algorithm 1.
     """
 
-    correctable = {"beta_1": 0.0, "amsgrad": False}
-
-    @property
-    def averaging_rate(self):
-        return self.beta_2
+    _correctable = {"beta_1": 0.0, "amsgrad": False}
+    _averaging_rate = property(lambda self: self.beta_2)
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")

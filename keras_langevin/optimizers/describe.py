@@ -103,7 +103,7 @@ def _noisy(optimizer, variables) -> set[int]:
     for part, indices in _shares(innermost(optimizer), variables):
         if isinstance(part, Langevin):
             own = [variables[i] for i in indices]
-            noisy |= {indices[i] for group in part.chosen(group_by_layer(own), own) for i in group.indices}
+            noisy |= {indices[i] for group in part._noisy_among(group_by_layer(own), own) for i in group.indices}
     return noisy
 
 

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_langevin.optimizers import noise as noise_source
+from keras_langevin.optimizers.draws import Preconditioner, noise_dtype
 from keras_langevin.optimizers.langevin import Langevin
 
 
@@ -35,8 +36,8 @@ class GammaCorrection(Langevin):
     Example:
 
     >>> from keras_langevin import LAdam
-    >>> LAdam(1e-3, beta_1=0.0, beta_2=0.99, sigma=1e-2, gamma_correction=True).averaging_rate
-    0.99
+    >>> LAdam(1e-3, beta_1=0.0, beta_2=0.99, sigma=1e-2, gamma_correction=True).gamma_correction
+    True
 
     References:
         C. Li, C. Chen, D. Carlson and L. Carin, AAAI 2016 (Γ). S. Delong, F. Balboa Usabiaga and A. Donev,
@@ -50,23 +51,20 @@ class GammaCorrection(Langevin):
         self.gamma_correction = gamma_correction
         self._noise_memories = {}  # by str(index): TensorFlow's checkpoints take no other keys
         if gamma_correction:
-            self.elementwise_preconditioner = False  # variable by variable, as C is
+            self._is_elementwise = False  # variable by variable, as C is
             self._check_correctable()
 
     # --- what a subclass defines ------------------------------------------------------------------------------------
 
     # Arguments with which there is no correction, and the value that they must have.
-    correctable: dict[str, object] = {}
-
-    @property
-    def averaging_rate(self) -> float:
-        """ρ, the share of v that stays at an update."""
-        raise NotImplementedError(f"{type(self).__name__} must define `averaging_rate`, the decay rate of v.")
+    _correctable: dict[str, object] = {}
+    # ρ, the share of v that stays at an update.
+    _averaging_rate: float
 
     # ----------------------------------------------------------------------------------------------------------------
 
     def _check_correctable(self):
-        for argument, needed in self.correctable.items():
+        for argument, needed in self._correctable.items():
             value = getattr(self, argument)
             if value != needed:
                 raise ValueError(
@@ -99,30 +97,39 @@ class GammaCorrection(Langevin):
                 self._track_variable(memory)
         self._noise_memories = memories
 
-    def own_variables(self):
+    def _own_variables(self):
         memories = {f"noise_memory_{index}": memory for index, memory in self._noise_memories.items()}
-        return super().own_variables() | memories
+        return super()._own_variables() | memories
 
-    def before_step(self, variable):
-        return self.preconditioner(variable, None) if self.gamma_correction else None
+    def _before(self, indices):
+        """With √P as it is before the step."""
+        before = super()._before(indices)
+        return [*before, self._roots(indices, before)] if self.gamma_correction else before
 
-    def _add_noise(self, pool, before, learning_rate):
-        super()._add_noise(pool, before, learning_rate)
+    def _roots(self, indices, before) -> dict:
+        """√P by the variables' numbers."""
+        draw = noise_source.Draw(tuple(self._places[index] for index in indices), len(indices) > 1, self.noise)
+        preconditioner = Preconditioner(self, indices, draw, before)
+        return {index: ops.sqrt(preconditioner.of(number)) for number, index in enumerate(indices)}
+
+    def _add_noise(self, variables, indices, draw, before, learning_rate):
         if not self.gamma_correction:
+            super()._add_noise(variables, indices, draw, before, learning_rate)
             return
-        for variable, index, place, previous in zip(pool.members, pool.indices, pool.draw.places, before, strict=True):
-            dtype = previous.dtype
-            scale = ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype))
+        *before, previous = before
+        super()._add_noise(variables, indices, draw, before, learning_rate)
+        roots, dtype = self._roots(indices, before), noise_dtype(variables[0])
+        for variable, index, place in zip(variables, indices, draw.places, strict=True):
+            scale = self._scale(learning_rate, dtype)
             if self._gate is not None:
                 scale = ops.where(self._gate.of(index), scale, ops.zeros_like(scale))
             memory = self._noise_memories[str(index)]
             past = ops.cast(memory, dtype)
-            change = ops.sqrt(self.preconditioner(variable, previous)) - ops.sqrt(previous)
-            correction = (1 + self.averaging_rate) * change * past
+            correction = (1 + self._averaging_rate) * (roots[index] - previous[index]) * past
             self.assign_add(variable, ops.cast(correction, variable.dtype))
-            draw = noise_source.Draw((place,), False, self.noise)
-            z = noise_source.sample(ops.convert_to_tensor(self._seed), ops.convert_to_tensor(self.iterations), draw)
-            self.assign(memory, ops.cast(self.averaging_rate * past + scale * ops.cast(z, dtype), memory.dtype))
+            alone = noise_source.Draw((place,), False, self.noise)
+            z = noise_source.sample(ops.convert_to_tensor(self._seed), ops.convert_to_tensor(self.iterations), alone)
+            self.assign(memory, ops.cast(self._averaging_rate * past + scale * ops.cast(z, dtype), memory.dtype))
 
     def get_config(self):
         return super().get_config() | {"gamma_correction": self.gamma_correction}

@@ -13,11 +13,26 @@ import functools
 
 import keras
 
-from keras_langevin.optimizers.langevin import Langevin, Reach
+from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.reading import parts
 
 # What users read, set and call of a Langevin optimizer.
-SETTINGS = ("sigma", "seed", "layers", "noisy_layers", "noise", "is_gated", "gate_layers", "temperature", "friction")
+SETTINGS = ("sigma", "seed", "layers", "noisy_layers", "noise", "temperature", "friction")
+
+
+class Reach:
+    """Which variables a loss reaches, noted on JAX while it is differentiated.
+
+    Attributes:
+        keys: set of `id(variable)`.
+    """
+
+    def __init__(self):
+        self.keys: set[int] = set()
+
+    def of(self, variables) -> list:
+        """Those of `variables` that are reached; all of them, if nothing was noted."""
+        return [variable for variable in variables if id(variable) in self.keys] if self.keys else list(variables)
 
 
 def langevin_parts(optimizer) -> list[Langevin]:
@@ -80,7 +95,7 @@ def _numbering_parts(build):
     def numbered(self, variables):
         build(self, variables)
         for number, part in enumerate(langevin_parts(self)):
-            part.become_part(number)
+            part._become_part(number)
 
     return numbered
 
@@ -91,9 +106,9 @@ def _noting_reach(compute_loss_and_updates):
         found = langevin_parts(getattr(self, "optimizer", None)) if kwargs.get("training") else []
         if found and len(trainable_variables) == len(self.trainable_variables):
             # two losses before an update: what either of them reaches
-            reach = next((part.reach for part in found if part.reach), None) or Reach()
+            reach = next((part._reach for part in found if part._reach), None) or Reach()
             for part in found:
-                part.reach = reach
+                part._reach = reach
             pairs = zip(self.trainable_variables, trainable_variables, strict=True)
             trainable_variables = [_noted(value, reach, id(variable)) for variable, value in pairs]
         return compute_loss_and_updates(self, trainable_variables, *args, **kwargs)

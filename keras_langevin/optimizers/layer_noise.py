@@ -5,7 +5,9 @@ import numpy as np
 from keras import ops
 
 from keras_langevin.names import distinct
+from keras_langevin.optimizers.draws import Preconditioner
 from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.noise import Draw
 from keras_langevin.reading import innermost, number
 
 
@@ -51,9 +53,9 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
             "`layer_noise` needs an optimizer that knows its variables. Received one that is not built yet. Train a "
             "step, or call `optimizer.build(model.trainable_variables)`."
         )
-    noisy = {index for group in optimizer.noisy_groups for index in group.indices}
-    if optimizer.last_update is not None:
-        noisy &= optimizer.last_update.noisy
+    noisy = {index for group in optimizer._noisy_groups() for index in group.indices}
+    if optimizer._last_update is not None:
+        noisy &= optimizer._last_update.noisy
     paths = distinct(group.path for group in optimizer._groups)
     scale = number(optimizer.sigma) * np.sqrt(number(optimizer.learning_rate))
     # the counter that the last update saw: P is asked for when an update is made and not yet counted
@@ -69,7 +71,6 @@ def _of_variable(optimizer: Langevin, index: int, is_noisy: bool, scale: float) 
     variable = optimizer._trainable_variables[index]
     if not is_noisy:
         return np.zeros(int(np.prod(variable.shape)))
-    pool = optimizer.pool_of([index])
-    part = pool if optimizer.elementwise_preconditioner else variable
-    factor = ops.convert_to_numpy(optimizer.preconditioner(part, optimizer.before_step(part)))
+    draw = Draw((optimizer._places[index],), False, optimizer.noise)
+    factor = ops.convert_to_numpy(Preconditioner(optimizer, (index,), draw, optimizer._copied_slots([index])).of(0))
     return np.ravel(np.broadcast_to(scale * np.sqrt(np.asarray(factor, float)), np.shape(factor) or variable.shape))

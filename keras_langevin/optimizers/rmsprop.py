@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
-from keras_langevin.optimizers.langevin import GradientAverage, fused
+from keras_langevin.optimizers.parent import fused, parent_config
 
 
 class RMSpropEpsilonOutside(fused(keras.optimizers.RMSprop)):
@@ -74,7 +74,7 @@ class RMSpropEpsilonOutside(fused(keras.optimizers.RMSprop)):
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LRMSprop(GammaCorrection, RMSpropEpsilonOutside):
+class LRMSprop(GammaCorrection, RMSpropEpsilonOutside, slots=("_velocities", "_average_gradients")):
     """RMSprop with Langevin noise (pSGLD; with the drift Γ by `gamma_correction=True`).
 
         θ_t = [RMSprop's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(v_t + ε),   Z_t ~ N(0, I)
@@ -123,8 +123,8 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonOutside):
         networks, AAAI 2016, algorithm 1 (ε outside). P. Bras, arXiv:2212.14718.
     """
 
-    elementwise_preconditioner = True
-    correctable = {"momentum": 0.0, "centered": False}
+    _correctable = {"momentum": 0.0, "centered": False}
+    _averaging_rate = property(lambda self: self.rho)
 
     def __init__(self, *args, epsilon_inside_sqrt: bool = True, **kwargs):
         if not isinstance(epsilon_inside_sqrt, bool):
@@ -135,28 +135,17 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonOutside):
         super().__init__(*args, **kwargs)
         self.epsilon_inside_sqrt = epsilon_inside_sqrt
 
-    @property
-    def averaging_rate(self):
-        return self.rho
-
-    def preconditioner(self, variable, before):
-        variance = self.slot(self._velocities, variable)
+    def preconditioner(self, t, v, g_mean):
         if self.centered:
-            variance = variance - ops.square(self.slot(self._average_gradients, variable))
+            v = v - ops.square(g_mean)
         if self.epsilon_inside_sqrt:
-            return 1 / ops.sqrt(variance + self.epsilon)
-        return 1 / (ops.sqrt(ops.maximum(variance, 0.0)) + self.epsilon)
+            return 1 / ops.sqrt(v + self.epsilon)
+        return 1 / (ops.sqrt(ops.maximum(v, 0.0)) + self.epsilon)
 
-    def without_noise(self):
+    def _without_noise(self):
         if self.epsilon_inside_sqrt:
-            return super().without_noise()
-        return LRMSprop.from_config(self._parent_config() | {"epsilon_inside_sqrt": False, "layers": 0})
-
-    def gradient_averages(self):
-        return [GradientAverage(self._velocities, self.rho, 1 - self.rho, 2)]
-
-    def parent_step(self, variable, preconditioner):
-        return self.slot(self._momentums, variable) if self.momentum else None
+            return super()._without_noise()
+        return LRMSprop.from_config(parent_config(self) | {"epsilon_inside_sqrt": False, "layers": 0})
 
     def get_config(self):
         return super().get_config() | {"epsilon_inside_sqrt": self.epsilon_inside_sqrt}

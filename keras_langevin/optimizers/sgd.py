@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
+from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.parent import fused
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -41,13 +42,5 @@ class LSGD(Langevin, fused(keras.optimizers.SGD)):
         P. Bras, arXiv:2212.14718.
     """
 
-    elementwise_preconditioner = True
-
-    def preconditioner(self, variable, before):
+    def preconditioner(self, t):
         return 1.0
-
-    def gradient_averages(self):
-        return [GradientAverage(self.momentums, self.momentum, -self.learning_rate, 1)] if self.momentum else []
-
-    def parent_step(self, variable, preconditioner):
-        return self.slot(self.momentums, variable) if self.momentum and not self.nesterov else None

@@ -4,7 +4,8 @@ import math
 
 import keras
 
-from keras_langevin.optimizers.langevin import GradientAverage, Langevin, fused
+from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.parent import fused
 from keras_langevin.reading import number
 from keras_langevin.values import is_level, is_real
 
@@ -49,11 +50,10 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
         T. Chen, E. B. Fox and C. Guestrin, Stochastic gradient Hamiltonian Monte Carlo, ICML 2014, equation (15).
     """
 
-    elementwise_preconditioner = True
-    replaced_arguments = ("momentum", "nesterov")
+    _replaced_arguments = ("momentum", "nesterov")
 
     def __init__(self, learning_rate=0.01, friction: float = 0.1, temperature: float | None = None, **kwargs):
-        for argument in self.replaced_arguments:
+        for argument in self._replaced_arguments:
             if argument in kwargs:
                 raise ValueError(
                     "SGHMC takes `friction`, its momentum being 1 − friction, and no Nesterov step. "
@@ -88,27 +88,19 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
     def temperature(self, temperature: float):
         self.sigma = _level(temperature)
 
-    def preconditioner(self, variable, before):
+    def preconditioner(self, t):
         return self.friction
 
-    def gradient_averages(self):
-        if not self.momentum:
-            return []
-        return [GradientAverage(self.momentums, self.momentum, -self.learning_rate, 1, has_noise=True)]
-
-    def parent_step(self, variable, preconditioner):
-        return self.slot(self.momentums, variable) if self.momentum else None
-
-    def _add_noise(self, pool, before, learning_rate):
+    def _add_noise(self, variables, indices, draw, before, learning_rate):
         """To the weights as to the momentum that has moved them: the same noise, drawn twice and not kept."""
-        super()._add_noise(pool, before, learning_rate)
+        super()._add_noise(variables, indices, draw, before, learning_rate)
         if self.momentum:
-            momentums = [self.momentums[index] for index in pool.indices]
-            super()._add_noise(type(pool)(momentums, pool.indices, pool.draw), before, learning_rate)
+            momentums = [self.momentums[index] for index in indices]
+            super()._add_noise(momentums, indices, draw, before, learning_rate)
 
     def get_config(self):
         config = super().get_config()
-        for argument in self.replaced_arguments:
+        for argument in self._replaced_arguments:
             del config[argument]
         return config | {"friction": self.friction}
 

@@ -1,4 +1,5 @@
-"""The noise's state in a file of weights: apart from the parent's, so that a file of either loads into the other."""
+"""A Langevin optimizer in a file of weights: its parent's state and the noise's apart, so that a file of either
+optimizer loads into the other."""
 
 import enum
 import warnings
@@ -15,6 +16,60 @@ class Parent(enum.Enum):
     LOADED = "loaded"
     SKIPPED = "skipped"
     NEW = "the file is of an optimizer that was not built, and has none"
+
+
+class SavedState:
+    """Saving and loading of a Langevin optimizer, as Keras calls it: the parent's variables here, numbered as the
+    parent numbers them, and the noise's in `NoiseState`."""
+
+    def _add_noise_state(self):
+        self._noise_state = NoiseState(self.name, type(self).__name__, self._own_variables, lambda: self.built)
+
+    def _own_variables(self) -> dict[str, keras.Variable]:
+        """The variables beyond the parent's, by name."""
+        own = {"seed": self._seed}
+        if isinstance(self._sigma, keras.Variable):
+            own["sigma"] = self._sigma
+        if self._gate is not None:
+            own["layer_gate"] = self._gate.variable
+        return own
+
+    def _parent_variables(self) -> list[keras.Variable]:
+        own = set(map(id, self._own_variables().values()))
+        return [variable for variable in self.variables if id(variable) not in own]
+
+    def save_own_variables(self, store):
+        for number, variable in enumerate(self._parent_variables()):
+            store[str(number)] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        """Loads the parent's variables, if all of them fit. `_noise_state`, which Keras loads next, goes along."""
+        variables = self._parent_variables()
+        count = len(store.keys())
+        if count != len(variables):
+            is_new = self.built and count == self._count_before_build and int(store["0"]) == 0
+            self._noise_state.follow(Parent.NEW if is_new else Parent.SKIPPED)
+            warnings.warn(
+                f"Skipping variable loading for optimizer '{self.name}', because it has {len(variables)} variables "
+                f"whereas the saved optimizer has {count} variables."
+                + (" Seed and sigma are loaded: the saved optimizer was not built." if is_new else "")
+                + ("" if self.built else " This optimizer is not built yet."),
+                stacklevel=2,
+            )
+            return
+        self._noise_state.follow(Parent.SKIPPED)
+        values = [store[str(number)] for number in range(count)]
+        for variable, value in zip(variables, values, strict=True):
+            if tuple(variable.shape) != np.shape(value):
+                raise ValueError(
+                    f"A file for optimizer '{self.name}' must be of a model with the same weights, hence "
+                    f"{variable.path!r} of shape {tuple(variable.shape)}. Received: a value of shape {np.shape(value)}."
+                    " Nothing of the optimizer is loaded. Load the file into the model that it was saved with, or pass "
+                    "`skip_mismatch=True` to load the rest."
+                )
+        before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+        assign_all(variables, values)
+        self._noise_state.follow(Parent.LOADED, lambda: assign_all(variables, before))
 
 
 class NoiseState(keras.layers.Layer):

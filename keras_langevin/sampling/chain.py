@@ -96,9 +96,11 @@ def _differing(name: str, before, now) -> Iterator[str]:
 
 def _noisy(optimizer, variables) -> list[int] | None:
     """`None` where the layers may change in a chain, and where there is no noise."""
-    if not isinstance(optimizer, Langevin) or optimizer.is_gated:
+    if not isinstance(optimizer, Langevin) or optimizer._is_gated:
         return None
-    return sorted(index for group in optimizer.chosen(group_by_layer(variables), variables) for index in group.indices)
+    return sorted(
+        index for group in optimizer._noisy_among(group_by_layer(variables), variables) for index in group.indices
+    )
 
 
 def _digest(variables) -> str:

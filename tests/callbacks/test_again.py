@@ -9,7 +9,7 @@ from keras_langevin import (
     CyclicalLangevin,
     LAdam,
     LangevinMonitor,
-    LayerSchedule,
+    LayerScheduler,
     ReduceSigmaOnPlateau,
     SigmaScheduler,
 )
@@ -21,7 +21,7 @@ CALLBACKS = {
     "SigmaScheduler": lambda: SigmaScheduler(lambda epoch, sigma: sigma / 2),
     "ReduceSigmaOnPlateau": lambda: ReduceSigmaOnPlateau("loss", 0.5, patience=1, min_delta=1e9, cooldown=1),
     "CyclicalLangevin": lambda: CyclicalLangevin(2),
-    "LayerSchedule": lambda: LayerSchedule({0: None, 2: 1}),
+    "LayerScheduler": lambda: LayerScheduler({0: None, 2: 1}),
     "LangevinMonitor": lambda: LangevinMonitor(warn_ratio=None, layer_logs=True),
 }
 every_callback = pytest.mark.parametrize("name", CALLBACKS)

@@ -8,7 +8,7 @@ from keras_langevin import (
     CyclicalLangevin,
     LAdam,
     LangevinMonitor,
-    LayerSchedule,
+    LayerScheduler,
     LogSchedule,
     ReduceSigmaOnPlateau,
     SigmaScheduler,
@@ -19,7 +19,7 @@ CALLBACKS = {
     "SigmaScheduler": lambda: SigmaScheduler(lambda epoch, sigma: sigma),
     "ReduceSigmaOnPlateau": lambda: ReduceSigmaOnPlateau(monitor="loss"),
     "CyclicalLangevin": lambda: CyclicalLangevin(2),
-    "LayerSchedule": lambda: LayerSchedule({0: None}),
+    "LayerScheduler": lambda: LayerScheduler({0: None}),
     "LangevinMonitor": lambda: LangevinMonitor(warn_ratio=None),
 }
 every_callback = pytest.mark.parametrize("name", CALLBACKS)
@@ -51,7 +51,7 @@ def test_a_sigma_that_cannot_be_set_is_refused_before_training(name, sigma):
     assert int(ops.convert_to_numpy(model.optimizer.iterations)) == 0
 
 
-@pytest.mark.parametrize("name", ["LayerSchedule", "LangevinMonitor"])
+@pytest.mark.parametrize("name", ["LayerScheduler", "LangevinMonitor"])
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="elsewhere Keras builds it first")
 def test_a_model_that_is_not_built_is_refused(name):
     model = keras.Sequential([keras.layers.Dense(2)])
@@ -76,7 +76,7 @@ def test_it_can_be_saved(name):
 def test_all_of_them_together():
     """In one fit: what a monitor sees is what the others set."""
     monitor = LangevinMonitor(warn_ratio=None)
-    layers = LayerSchedule({0: None, 1: ["second"], 2: 0})
+    layers = LayerScheduler({0: None, 1: ["second"], 2: 0})
     model = small_model(LAdam(1e-3, sigma=0.5))
     fit(model, layers, SigmaScheduler(lambda epoch, sigma: 0.5 / (epoch + 1)), monitor, epochs=3)
     seen = {(row.epoch, row.layer): row.sigma for row in monitor.history}

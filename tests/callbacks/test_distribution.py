@@ -10,13 +10,13 @@ from tests.optimizers.cases import BACKEND
 
 MODEL = """
 import contextlib, dataclasses, keras, numpy as np
-from keras_langevin import LAdam, LangevinMonitor, LayerSchedule
+from keras_langevin import LAdam, LangevinMonitor, LayerScheduler
 
 def trained():
     layers = [keras.layers.Dense(units, kernel_initializer="ones", name=f"dense_{units}") for units in (5, 8)]
     model = keras.Sequential([keras.Input((4,)), *layers], name="net")
     model.compile(optimizer=LAdam(1e-2, sigma=0.1, seed=3), loss="mse", jit_compile=JIT)
-    schedule, monitor = LayerSchedule({0: None, 1: ["dense_8"], 2: 0}), LangevinMonitor(warn_ratio=None)
+    schedule, monitor = LayerScheduler({0: None, 1: ["dense_8"], 2: 0}), LangevinMonitor(warn_ratio=None)
     features = np.linspace(-1, 1, 64, dtype="float32").reshape(16, 4)
     targets = np.zeros((16, 8), "float32")
     callbacks = [schedule, monitor]

@@ -1,11 +1,11 @@
 """The table of optimizers that the contract runs over, and the helpers that drive them.
 
-A row says what differs between optimizers: the class, its parent, and P in NumPy, written from the formula and not from
-the code. Everything else is a property over the rows.
+A row says what differs between optimizers: the class, its parent, and its update in NumPy. Everything else is a property
+over the rows.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import keras
@@ -13,45 +13,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin.optimizers import LSGD, SGHMC, LAdadelta, LAdagrad, LAdam, LAdamW, LRMSprop, noise
+from keras_langevin.optimizers import LSGD, SGHMC, LAdadelta, LAdagrad, LAdam, LAdamW, LRMSprop, noise, reference
 
 BACKEND = keras.backend.backend()
-
-# --- P in NumPy: from the gradients g_1, g_2, ... (float64 arrays) to P_1, P_2, ... -----------------------------------
-
-
-def sgd(gradients, **_) -> Iterator[np.ndarray]:
-    for gradient in gradients:
-        yield np.ones_like(gradient)
-
-
-def sghmc(gradients, friction=0.1, **_) -> Iterator[np.ndarray]:
-    for gradient in gradients:
-        yield np.full_like(gradient, friction)
-
-
-def adam(gradients, beta_2=0.999, epsilon=1e-6, amsgrad=False, **_) -> Iterator[np.ndarray]:
-    velocity = highest = np.zeros_like(gradients[0])
-    for t, gradient in enumerate(gradients, start=1):
-        velocity = beta_2 * velocity + (1 - beta_2) * gradient**2
-        highest = np.maximum(highest, velocity)
-        yield np.sqrt(1 - beta_2**t) / (np.sqrt(highest if amsgrad else velocity) + epsilon)
-
-
-def rmsprop(gradients, rho=0.9, epsilon=1e-6, centered=False, **_) -> Iterator[np.ndarray]:
-    velocity = average = np.zeros_like(gradients[0])
-    for gradient in gradients:
-        velocity = rho * velocity + (1 - rho) * gradient**2
-        average = rho * average + (1 - rho) * gradient
-        yield 1 / np.sqrt(velocity - (average**2 if centered else 0) + epsilon)
-
-
-def rmsprop_outside(gradients, rho=0.9, epsilon=1e-6, centered=False, **_) -> Iterator[np.ndarray]:
-    velocity = average = np.zeros_like(gradients[0])
-    for gradient in gradients:
-        velocity = rho * velocity + (1 - rho) * gradient**2
-        average = rho * average + (1 - rho) * gradient
-        yield 1 / (np.sqrt(velocity - (average**2 if centered else 0)) + epsilon)
 
 
 class RMSpropOutside(keras.optimizers.RMSprop):
@@ -73,22 +37,6 @@ class RMSpropOutside(keras.optimizers.RMSprop):
         self.assign_sub(variable, step)
 
 
-def adadelta(gradients, rho=0.95, epsilon=1e-6, **_) -> Iterator[np.ndarray]:
-    accumulated_gradient = accumulated_step = np.zeros_like(gradients[0])
-    for gradient in gradients:
-        accumulated_gradient = rho * accumulated_gradient + (1 - rho) * gradient**2
-        factor = np.sqrt(accumulated_step + epsilon) / np.sqrt(accumulated_gradient + epsilon)
-        yield factor
-        accumulated_step = rho * accumulated_step + (1 - rho) * (factor * gradient) ** 2
-
-
-def adagrad(gradients, initial_accumulator_value=0.1, epsilon=1e-6, **_) -> Iterator[np.ndarray]:
-    accumulated = np.full_like(gradients[0], initial_accumulator_value)
-    for gradient in gradients:
-        accumulated = accumulated + gradient**2
-        yield 1 / np.sqrt(accumulated + epsilon)
-
-
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
@@ -99,7 +47,7 @@ class Case:
     Attributes:
         langevin: its class.
         parent: the Keras optimizer whose step it takes.
-        reference: P in NumPy, see above; takes the options too.
+        reference: its update in NumPy, of `keras_langevin.optimizers.reference`; takes the options too.
         parent_arguments: what the parent must be given to equal the Langevin class's defaults.
         options: name -> arguments that only this family takes.
         learning_rate: float with which it trains a small model.
@@ -112,7 +60,7 @@ class Case:
 
     langevin: type[keras.optimizers.Optimizer]
     parent: type[keras.optimizers.Optimizer]
-    reference: Callable[..., Iterator[np.ndarray]]
+    reference: Callable
     parent_arguments: dict = field(default_factory=lambda: {"epsilon": 1e-6})
     options: dict[str, dict] = field(default_factory=dict)
     learning_rate: float = 0.01
@@ -129,12 +77,23 @@ class Case:
         return self.parent(**{"learning_rate": self.learning_rate} | self.parent_arguments | self.of_parent(arguments))
 
     def preconditioners(self, gradients, **options) -> list[np.ndarray]:
-        """P_1, ..., P_T for one variable; list of arrays of its shape.
+        """P_1, ..., P_T for one variable that is set to zero before each update; list of arrays of its shape.
 
         Args:
             gradients: its gradients g_1, ..., g_T, list of arrays.
         """
-        return list(self.reference([np.asarray(gradient, "float64") for gradient in gradients], **options))
+        state, found = {}, []
+        options = {"learning_rate": self.learning_rate} | self.of_reference | options
+        for t, gradient in enumerate(gradients, start=1):
+            zeros = np.zeros(np.shape(gradient))
+            _, p, state = self.reference(zeros, np.asarray(gradient, "float64"), zeros, t, **state, **options)
+            found.append(p)
+        return found
+
+    @property
+    def of_reference(self) -> dict:
+        """Those of `arguments` that change the update."""
+        return self.arguments
 
     def accumulated(self, noises, **options) -> list[np.ndarray]:
         """What updates add that draw `noises` (list of arrays): each its own, and a share of what the last added."""
@@ -157,31 +116,31 @@ CASES = [
     Case(
         LSGD,
         keras.optimizers.SGD,
-        sgd,
+        reference.sgd,
         parent_arguments={},
         options={"momentum": {"momentum": 0.9}, "nesterov": {"momentum": 0.9, "nesterov": True}},
     ),
     Case(
         SGHMC,
         keras.optimizers.SGD,
-        sghmc,
+        reference.sghmc,
         parent_arguments={"momentum": 0.9},
         options={"friction": {"friction": 0.4}, "overdamped": {"friction": 1.0}},
         own_arguments=("friction", "temperature"),
         of_parent=with_momentum,
         kept=lambda friction=0.1, **_: 1 - friction,
     ),
-    Case(LAdam, keras.optimizers.Adam, adam, options=AMSGRAD, own_arguments=("gamma_correction",)),
-    Case(LAdamW, keras.optimizers.AdamW, adam, options=AMSGRAD),
+    Case(LAdam, keras.optimizers.Adam, reference.adam, options=AMSGRAD, own_arguments=("gamma_correction",)),
+    Case(LAdamW, keras.optimizers.AdamW, reference.adamw, options=AMSGRAD),
     Case(
         LRMSprop,
         keras.optimizers.RMSprop,
-        rmsprop,
+        reference.rmsprop,
         options={"momentum": {"momentum": 0.9}, "centered": {"centered": True}},
         own_arguments=("gamma_correction", "epsilon_inside_sqrt"),
     ),
-    Case(LAdadelta, keras.optimizers.Adadelta, adadelta, learning_rate=1.0),
-    Case(LAdagrad, keras.optimizers.Adagrad, adagrad),
+    Case(LAdadelta, keras.optimizers.Adadelta, reference.adadelta, learning_rate=1.0),
+    Case(LAdagrad, keras.optimizers.Adagrad, reference.adagrad),
 ]
 
 
@@ -191,7 +150,7 @@ CONTRACT_CASES = [
     Case(
         LRMSprop,
         RMSpropOutside,
-        rmsprop_outside,
+        reference.rmsprop,
         options={
             "momentum": {"momentum": 0.9},
             "centered": {"centered": True},

@@ -22,7 +22,7 @@ def test_takes_every_argument_of_the_parent(case):
     arguments = {
         name: parameter.default
         for name, parameter in parent.items()
-        if name not in ("self", *case.langevin.replaced_arguments) and parameter.kind is not parameter.VAR_KEYWORD
+        if name not in ("self", *case.langevin._replaced_arguments) and parameter.kind is not parameter.VAR_KEYWORD
     }
     optimizer = case.langevin(**arguments)
     shown = inspect.signature(case.langevin).parameters
@@ -149,7 +149,7 @@ class Scaled(keras.optimizers.Optimizer):
 class LScaled(Langevin, Scaled):
     """Scaled with noise: P = factor."""
 
-    def preconditioner(self, variable, before):
+    def preconditioner(self, t):
         return self.factor
 
 
@@ -169,11 +169,9 @@ def test_the_mixin_adds_noise_to_a_users_optimizer():
 def test_the_example_of_the_docstring_equals_its_formula():
     """L-Nadam of README: P = 1 / (√(v / (1 − β₂ᵗ)) + ε)."""
 
-    class LNadam(Langevin, keras.optimizers.Nadam):
-        def preconditioner(self, variable, before):
-            velocity = self.slot(self._velocities, variable)
-            bias_correction = 1 - self.beta_2 ** self.update_count(variable)
-            return 1 / ((velocity / bias_correction) ** 0.5 + self.epsilon)
+    class LNadam(Langevin, keras.optimizers.Nadam, slots=("_velocities",)):
+        def preconditioner(self, t, v):
+            return 1 / ((v / (1 - self.beta_2**t)) ** 0.5 + self.epsilon)
 
     assert LNadam().epsilon == 1e-6
     variables = make_variables((3, 4), seed=None)
@@ -191,7 +189,7 @@ def test_a_mixin_without_a_preconditioner_says_what_to_define():
     class Nothing(Langevin, keras.optimizers.SGD):
         pass
 
-    with pytest.raises(NotImplementedError, match=r"Nothing must define `preconditioner\(self, variable, before\)`"):
+    with pytest.raises(NotImplementedError, match=r"Nothing must define `preconditioner\(self, t, \*slots\)`"):
         Nothing().apply([ops.ones(1)], make_variables((1,)))
 
 

@@ -9,17 +9,16 @@ from scipy import integrate
 
 from keras_langevin import LAdam, LRMSprop
 from tests.optimizers.cases import (
+    CONTRACT_CASES,
     FIRST_MODE,
     MODES,
-    adam,
+    case_name,
     double_precision,
     make_common_step,
     make_gradients,
     make_step,
     make_variables,
     normals,
-    rmsprop,
-    rmsprop_outside,
     train,
     values,
 )
@@ -27,11 +26,11 @@ from tests.optimizers.cases import (
 COMPILED = list(MODES)[-1]
 SIGMA, SEED = 0.5, 2**40 + 3
 
-# Each optimizer that offers it: the class, what it needs besides, the name of ρ, P in NumPy.
+# Each optimizer that offers it: the class, what it needs besides, the name of ρ.
 OFFERED = {
-    "LRMSprop": (LRMSprop, {}, "rho", rmsprop),
-    "LRMSprop, ε outside": (LRMSprop, {"epsilon_inside_sqrt": False}, "rho", rmsprop_outside),
-    "LAdam": (LAdam, {"beta_1": 0.0}, "beta_2", adam),
+    "LRMSprop": (LRMSprop, {}, "rho"),
+    "LRMSprop, ε outside": (LRMSprop, {"epsilon_inside_sqrt": False}, "rho"),
+    "LAdam": (LAdam, {"beta_1": 0.0}, "beta_2"),
 }
 every_offer = pytest.mark.parametrize("offer", OFFERED)
 # L-RMSprop in every mode, the others in the first.
@@ -43,7 +42,7 @@ OFFERS_IN_MODES = [
 
 
 def make(offer, decay_rate=0.9, gamma_correction=True, **arguments):
-    cls, needed, name, _ = OFFERED[offer]
+    cls, needed, name = OFFERED[offer]
     return cls(**needed | {name: decay_rate, "gamma_correction": gamma_correction} | arguments)
 
 
@@ -55,11 +54,11 @@ def reference(offer, gradients, draws, rate, decay_rate, epsilon):
 
     P_{t−1} is P of v_{t−1}, with LAdam's factor √(1 − β₂ᵗ) of the update under way.
     """
-    _, _, name, preconditioners = OFFERED[offer]
+    (case,) = (case for case in CONTRACT_CASES if case_name(case) == offer)
+    options = {OFFERED[offer][2]: decay_rate, "epsilon": epsilon}
     theta = memory = velocity = np.zeros_like(gradients[0])
-    for t, (g, z, p) in enumerate(
-        zip(gradients, draws, preconditioners(gradients, **{name: decay_rate}, epsilon=epsilon), strict=True), start=1
-    ):
+    updates = zip(gradients, draws, case.preconditioners(gradients, **options), strict=True)
+    for t, (g, z, p) in enumerate(updates, start=1):
         if offer == "LAdam":
             before = np.sqrt(1 - decay_rate**t) / (np.sqrt(velocity) + epsilon)
         elif "outside" in offer:

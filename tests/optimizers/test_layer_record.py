@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from keras import layers as L
 
-from keras_langevin import LSGD, LAdam, LangevinMonitor, LayerSchedule, LRMSprop, describe
-from keras_langevin.optimizers import layer_noise
+from keras_langevin import LSGD, LAdam, LangevinMonitor, LayerScheduler, LRMSprop, describe
+from keras_langevin.optimizers import gate_layers, layer_noise
 from tests.optimizers.cases import BACKEND
 
 
@@ -143,7 +143,7 @@ def compiled(name, is_built=True):
 def noisy(model, optimizer=None):
     """The places of the weights that get noise, in the model's order; `describe` says the same."""
     optimizer = optimizer or model.optimizer
-    own = {id(optimizer._trainable_variables[i]) for group in optimizer.noisy_groups for i in group.indices}
+    own = {id(optimizer._trainable_variables[i]) for group in optimizer._noisy_groups() for i in group.indices}
     places = [i for i, variable in enumerate(model.trainable_variables) if id(variable) in own]
     weights = sum(row.parameters for row in describe(model, optimizer) if row.noisy)
     assert weights == sum(int(np.prod(model.trainable_variables[i].shape)) for i in places)
@@ -189,12 +189,12 @@ def test_files_and_copies_have_the_same_places(name, tmp_path):
 def test_a_gate_outlives_files(name, tmp_path):
     model, places = compiled(name), CASES[name][2]
     layers = model.optimizer.layers
-    model.optimizer.gate_layers()
+    gate_layers(model.optimizer)
     model.optimizer.layers = 0
     model.optimizer.layers = layers
     assert noisy(model) == places
     loaded = saved(model, tmp_path)
-    assert loaded.optimizer.is_gated
+    assert loaded.optimizer._is_gated
     assert noisy(loaded) == places
 
 
@@ -330,7 +330,7 @@ def test_neighbours_of_equal_name_stay_two_layers(tmp_path):
     loaded = saved(model, tmp_path)
     assert noisy(loaded) == [0, 1]
     assert [group.indices for group in loaded.optimizer._groups] == [(0, 1), (2, 3), (4, 5)]
-    model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0, callbacks=[LayerSchedule({0: [1]})])
+    model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0, callbacks=[LayerScheduler({0: [1]})])
     assert noisy(saved(model, tmp_path)) == [2, 3]
 
 
@@ -425,7 +425,7 @@ def test_variables_that_keras_overwrites_are_in_no_layer(tmp_path):
         model.compile(make(), loss="mse")
         model.fit(x, x, verbose=0, callbacks=[LangevinMonitor(warn_ratio=None)])
         assert len(model.trainable_variables) > 2
-        (group,) = model.optimizer.noisy_groups
+        (group,) = model.optimizer._noisy_groups()
         assert [model.trainable_variables[i].name for i in group.indices] == ["kernel", "bias"]
         (noise,) = layer_noise(model.optimizer).values()
         assert noise.size == 16 * 17 and np.isfinite(noise).all() and noise.min() > 0

@@ -350,7 +350,7 @@ def test_runs_that_are_mapped_get_the_noise_that_each_gets_alone(mapped):
     optimizer.build(weights)
     gradients = [np.zeros(weight.shape, "float32") for weight in weights]
     names = [id(variable) for variable in optimizer.variables]
-    places = {name: names.index(id(variable)) for name, variable in optimizer.own_variables().items()}
+    places = {name: names.index(id(variable)) for name, variable in optimizer._own_variables().items()}
 
     def updated(seed, sigma):
         state = [variable.value for variable in optimizer.variables]

@@ -14,6 +14,7 @@ import pytest
 from keras import ops
 
 from keras_langevin import LSGD, SGHMC, LAdam, LRMSprop
+from keras_langevin.optimizers import gate_layers
 from keras_langevin.reading import innermost
 from tests.optimizers.cases import CASES, case_name, of_each_kind
 from tests.quick import EAGERLY
@@ -105,7 +106,7 @@ def net(optimizer, frozen=0, units=(3, 2), gated=False, wrapped=False):
     if wrapped:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     if gated:
-        inner.gate_layers()
+        gate_layers(inner)
     model.compile(optimizer, loss="mse")
     optimizer.build(model.trainable_variables)
     return model
@@ -194,7 +195,7 @@ def test_a_noise_state_that_does_not_fit_takes_the_moments_back(skip_mismatch, t
     path = tmp_path / "gated.weights.h5"
     step(net(LAdam(1e-3, sigma=0.5, seed=1), gated=True, units=(3, 3))).save_weights(path)
     with h5py.File(path, "a") as file:
-        state = file["optimizer/noise_state/vars"]
+        state = file["optimizer/_noise_state/vars"]
         del state["layer_gate"]
         state["layer_gate"] = np.ones(5, "float32")
     other = step(net(LAdam(0.7, sigma=0.0, seed=2), gated=True, units=(3, 3)), 1)

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_langevin import LSGD, LAdam
-from keras_langevin.optimizers import layer_noise
+from keras_langevin.optimizers import gate_layers, layer_noise
 from tests.callbacks.models import EXECUTIONS, JIT, examples, policy
 from tests.optimizers.cases import of_each_kind
 
@@ -60,7 +60,7 @@ def test_in_every_kind_of_step(steps_per_execution, name):
 
 def test_with_a_gate_and_accumulation():
     optimizer = LSGD(seed=0, gradient_accumulation_steps=3)
-    optimizer.gate_layers()
+    gate_layers(optimizer)
     assert moved_by(model_of(optimizer)) == EXPECTED
 
 

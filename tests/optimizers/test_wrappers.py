@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_langevin import LSGD, SGHMC, LAdam, describe
+from keras_langevin.optimizers import gate_layers
 from keras_langevin.optimizers.keras_classes import SETTINGS, langevin_parts
 from tests.callbacks.models import LAYERS, eager_model, fit, policy, small_model, weights_of
 
@@ -67,7 +68,7 @@ def test_every_setting_is_read_and_set():
     assert inner.seed == 4
     with pytest.raises(ValueError, match="without one"):
         outer.layers = 0
-    outer.gate_layers()
+    gate_layers(outer)
     outer.layers = ["first"]
     assert inner.noisy_layers == ("first",)
     with pytest.raises(ValueError, match="sigma"):

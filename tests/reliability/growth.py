@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_langevin import LAdam, LayerSchedule, SigmaScheduler
+from keras_langevin import LAdam, LayerScheduler, SigmaScheduler
 
 STEPS, FITS = 2000, 50
 BATCH = 16
@@ -40,7 +40,7 @@ class Watch(keras.callbacks.Callback):
 
 def schedules() -> list[keras.callbacks.Callback]:
     """What changes between epochs without a new trace."""
-    return [SigmaScheduler(lambda epoch, sigma: 0.9 * sigma), LayerSchedule({0: None, 1: 0.5})]
+    return [SigmaScheduler(lambda epoch, sigma: 0.9 * sigma), LayerScheduler({0: None, 1: 0.5})]
 
 
 OPTIMIZERS = {

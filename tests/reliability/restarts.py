@@ -9,7 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_langevin import LAdam, LayerSchedule, SigmaScheduler
+from keras_langevin import LAdam, LayerScheduler, SigmaScheduler
+from keras_langevin.optimizers import gate_layers
 
 EPOCHS, BATCHES, BATCH = 40, 8, 16
 FEW = 4  # epochs, where nothing is killed
@@ -50,7 +51,7 @@ def decay(epoch, sigma):
 
 
 def fit(model, callbacks, initial_epoch=0, epochs=EPOCHS, **options):
-    schedules = [SigmaScheduler(decay), LayerSchedule({0: None, EPOCHS // 4: 0.3, EPOCHS // 2: ["last"]})]
+    schedules = [SigmaScheduler(decay), LayerScheduler({0: None, EPOCHS // 4: 0.3, EPOCHS // 2: ["last"]})]
     arguments = {"batch_size": BATCH, "shuffle": False, "verbose": 0} | options
     model.fit(*data(), initial_epoch=initial_epoch, epochs=epochs, callbacks=[*callbacks, *schedules], **arguments)
 
@@ -110,7 +111,7 @@ def with_models(folder):
 def with_weights(folder):
     path, epoch = recipes()["newest"](folder / "weights")
     model = make_model()
-    model.optimizer.gate_layers()
+    gate_layers(model.optimizer)
     model.optimizer.build(model.trainable_variables)
     if path:
         model.load_weights(path)

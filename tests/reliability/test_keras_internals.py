@@ -27,6 +27,12 @@ def private_names() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 defined.add(node.name)
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                defined |= {target.id for target in targets if isinstance(target, ast.Name)}
+            elif isinstance(node, ast.keyword) and node.arg in ("slots", "slots_before"):
+                names = ast.literal_eval(node.value) if isinstance(node.value, ast.Tuple) else ()
+                read |= dict.fromkeys((name for name in names if name.startswith("_")), path.name)
             elif isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
                 defined.add(node.attr) if isinstance(node.ctx, ast.Store) else read.setdefault(node.attr, path.name)
     # Keras's methods that a class of ours overrides
@@ -97,5 +103,5 @@ def test_it_is_refused_when_the_package_is_imported():
 def test_the_check_asks_for_what_is_set():
     """An attribute that only the code of a method sets is there; one that no class has is not."""
     assert not hasattr(keras.optimizers.Adam, "_velocities")
-    assert keras_internals._has(keras.optimizers.Adam, "_velocities")
-    assert not keras_internals._has(keras.optimizers.Adam, "_velocity")
+    assert keras_internals.has(keras.optimizers.Adam, "_velocities")
+    assert not keras_internals.has(keras.optimizers.Adam, "_velocity")

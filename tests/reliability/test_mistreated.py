@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LSGD, LayerSchedule
+from keras_langevin import LSGD, LayerScheduler
 from tests.optimizers.cases import (
     BACKEND,
     CASES,
@@ -209,7 +209,7 @@ def test_a_layer_that_is_frozen_in_the_middle_of_a_training():
 def test_a_gate_with_a_schedule_of_no_such_layer_is_an_error_before_the_first_step():
     model = make_model()
     with pytest.raises(ValueError, match="nosuch"):
-        fit(model, callbacks=[LayerSchedule({0: None, 1: "nosuch"})])
+        fit(model, callbacks=[LayerScheduler({0: None, 1: "nosuch"})])
     assert int(model.optimizer.iterations) == 0
 
 

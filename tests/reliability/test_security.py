@@ -197,7 +197,7 @@ OBJECTS = {
     "GaussianPrior": lambda: GaussianPrior(0.3, 100),
     "LangevinMonitor": lambda: keras_langevin.LangevinMonitor(),
     "CyclicalLangevin": lambda: keras_langevin.CyclicalLangevin(2),
-    "LayerSchedule": lambda: keras_langevin.LayerSchedule({0: 0.5}),
+    "LayerScheduler": lambda: keras_langevin.LayerScheduler({0: 0.5}),
     "ReduceSigmaOnPlateau": lambda: keras_langevin.ReduceSigmaOnPlateau(),
 } | {case_name(case): case.make for case in CASES}
 # Its function is the user's, who registers it.

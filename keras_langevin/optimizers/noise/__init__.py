@@ -19,7 +19,6 @@ from keras_langevin.optimizers.noise.places import LAWS, Draw, Place, places_of,
 
 __all__ = [
     "LAWS",
-    "POOLS_PRECONDITIONERS",
     "Draw",
     "Place",
     "add_noise",
@@ -36,8 +35,6 @@ __all__ = [
     "split_seed",
 ]
 
-# Whether P of a pool is computed for all its variables at once.
-POOLS_PRECONDITIONERS = keras.backend.backend() != "jax"
 _backend = importlib.import_module(f"keras_langevin.optimizers.noise.on_{keras.backend.backend()}")
 
 
@@ -80,15 +77,14 @@ def normal_from_bits(words):
 
 
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
-    """Adds scale · √P ⊙ Z to variables, in as few passes as the backend can.
+    """Adds scale · √P ⊙ Z (`law.increment`) to variables, in as few passes as the backend can.
 
     Args:
         optimizer: the optimizer, whose `assign_add` is used.
         variables: list of variables, those of the draw.
         draw, seed_words, update: see `random_bits`.
         scale: scalar tensor, σ√γ, float32 or float64.
-        preconditioner: P, of the dtype of `scale`: an object with `whole()`, `of_member(number)` and `piece(span)`, of
-            the whole draw, of one of its variables, and of a slice of its one variable.
+        preconditioner: `draws.Preconditioner`, P of the dtype of `scale`.
     """
     _backend.add_noise(optimizer, variables, draw, seed_words, update, scale, preconditioner)
 

@@ -130,6 +130,20 @@ def _row_major(shape: tuple[int, ...], ops):
     return number
 
 
+def increment(scale, preconditioner, z, ops):
+    """What a step adds to the weights: the formula of this package.
+
+        scale · √P ⊙ Z,   scale = σ√γ
+
+    Args:
+        scale: scalar, of the dtype of P.
+        preconditioner: P, array or scalar.
+        z: Z, array of the draw's shape.
+        ops: `sqrt`.
+    """
+    return scale * ops.sqrt(preconditioner) * z
+
+
 # ln(1 + r) = r · (l₀ + l₁ r + ...) for r in [√½ − 1, √2 − 1], to 2e-7.
 _LOGARITHM = (
     1.000003248565852,

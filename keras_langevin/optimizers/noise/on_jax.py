@@ -78,7 +78,7 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
     else:
         pieces = [sample(seed_words, update, draw).astype(scale.dtype)]
     for number, (variable, piece) in enumerate(zip(variables, pieces, strict=True)):
-        noise = scale * jnp.sqrt(preconditioner.of_member(number)) * piece
+        noise = law.increment(scale, preconditioner.of(number), piece, _ops)
         optimizer.assign_add(variable, noise.astype(variable.dtype))
 
 

@@ -96,7 +96,8 @@ def _sample(draw: Draw):
 def _scaled_sample(draw: Draw):
     def function(words, scale, preconditioner):
         def noise():
-            return scale * tf.sqrt(preconditioner) * tf.cast(_sample_of(words, draw), preconditioner.dtype)
+            z = tf.cast(_sample_of(words, draw), preconditioner.dtype)
+            return law.increment(scale, preconditioner, z, _ops)
 
         # A conditional, which XLA leaves alone: else, where the whole step is compiled, it would compute the noise of a
         # pool anew for each variable. σ = 0 skips the noise besides.

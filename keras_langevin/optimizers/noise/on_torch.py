@@ -59,25 +59,35 @@ sample_alone = sample
 
 @torch.no_grad()
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
+    values = [variable.value for variable in variables]
     spans = _spans(draw, _longest(scale.device))
     if draw.flat or len(spans) == 1:
-        noise = sample(seed_words, update, draw).to(scale.dtype)
-        noise.mul_(torch.sqrt(torch.as_tensor(preconditioner.whole())).mul_(scale))
+        z = sample(seed_words, update, draw).to(scale.dtype)
+        noise = _increment_(scale, torch.as_tensor(preconditioner.whole()), z)
         pieces = torch.split(noise, [math.prod(place.shape) for place in draw.places]) if draw.flat else [noise]
         pieces = [piece.view(place.shape) for piece, place in zip(pieces, draw.places, strict=True)]
-        torch._foreach_add_([variable.value for variable in variables], pieces)
+        torch._foreach_add_(values, pieces)
         return
-    value = variables[0].value
+    (value,) = values
     flat = value.view(-1) if value.is_contiguous() else value.flatten()
     for span, *run in _runs(seed_words, update, spans):
         z = _SAMPLES[draw.law](*run).to(scale.dtype)
-        root = torch.sqrt(torch.as_tensor(preconditioner.piece(span))).mul_(scale)
-        if value.dtype == scale.dtype:
-            flat[span].addcmul_(z, root)
-        else:
-            flat[span].add_(z.mul_(root))
+        _add_increment_(flat[span], scale, torch.as_tensor(preconditioner.of_span(span)), z)
     if not value.is_contiguous():
         value.copy_(flat.view(value.shape))
+
+
+def _increment_(scale, preconditioner, z):
+    """The twin of `law.increment` that writes into z."""
+    return z.mul_(torch.sqrt(preconditioner).mul_(scale))
+
+
+def _add_increment_(weights, scale, preconditioner, z):
+    """The twin of `law.increment` that adds it to the weights, in one pass less."""
+    if weights.dtype == scale.dtype:
+        weights.addcmul_(z, torch.sqrt(preconditioner).mul_(scale))
+    else:
+        weights.add_(_increment_(scale, preconditioner, z))
 
 
 def _filled(words, dtype, seed_words, update, draw: Draw):

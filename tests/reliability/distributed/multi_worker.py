@@ -60,7 +60,7 @@ def equal(strategy, loss: str, steps: str):
 def seeds(strategy):
     with strategy.scope():
         optimizer = LAdam(seed=None)
-    first, second = gathered(strategy, [optimizer.own_variables()["seed"]])
+    first, second = gathered(strategy, [optimizer._own_variables()["seed"]])
     np.testing.assert_array_equal(second, first)
     print(f"seed {optimizer.seed} on both workers")
 

@@ -1,4 +1,4 @@
-"""`LayerSchedule`."""
+"""`LayerScheduler`."""
 
 import contextlib
 import numbers
@@ -6,11 +6,12 @@ import numbers
 import keras
 
 from keras_langevin.callbacks.base import LangevinCallback, check_built
+from keras_langevin.optimizers import gate_layers
 from keras_langevin.optimizers.selection import LayersArgument, LayerSelection
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LayerSchedule(LangevinCallback):
+class LayerScheduler(LangevinCallback):
     """Changes the noisy layers at given epochs, in a compiled `fit`, without a new trace.
 
         J = the layers that `schedule[e]` chooses, e the last epoch in `schedule` that is not after the present one
@@ -23,7 +24,7 @@ class LayerSchedule(LangevinCallback):
 
     For this the optimizer gets one more variable, with a number for each layer, before its step is traced: it is saved
     with the optimizer's state, and stays after the fit with the last choice. The noise of all layers is drawn in every
-    step, as with `layers=None`, also of those that do not get it; optimizers without a `LayerSchedule` pay nothing.
+    step, as with `layers=None`, also of those that do not get it; optimizers without a `LayerScheduler` pay nothing.
 
     Args:
         schedule: dict from epochs (int >= 0, among them 0) to what the argument `layers` of the optimizers takes:
@@ -38,11 +39,11 @@ class LayerSchedule(LangevinCallback):
     Example:
 
     >>> import keras, numpy as np
-    >>> from keras_langevin import LAdam, LayerSchedule
+    >>> from keras_langevin import LAdam, LayerScheduler
     >>> layers = [keras.layers.Dense(4, name=f"dense_{i}") for i in range(3)]
     >>> model = keras.Sequential([keras.Input((2,)), *layers], name="net")
     >>> model.compile(optimizer=LAdam(1e-3), loss="mse")
-    >>> schedule = LayerSchedule({0: None, 1: 0.3, 2: 0})
+    >>> schedule = LayerScheduler({0: None, 1: 0.3, 2: 0})
     >>> history = model.fit(np.ones((4, 2)), np.ones((4, 4)), epochs=2, callbacks=[schedule], verbose=0)
     >>> model.optimizer.noisy_layers
     ('net/dense_0',)
@@ -73,8 +74,8 @@ class LayerSchedule(LangevinCallback):
         check_built(model, type(self).__name__)
         # TensorFlow: where variables have copies under a strategy, this one has
         with _scope_of(model):
-            was_gated = optimizer.is_gated
-            optimizer.gate_layers()
+            was_gated = optimizer._is_gated
+            gate_layers(optimizer)
             if not model.optimizer.built:
                 model.optimizer.build(model.trainable_variables)
         if not was_gated:
@@ -88,7 +89,7 @@ class LayerSchedule(LangevinCallback):
         before = optimizer.noisy_layers
         optimizer.layers = self._selections[first].layers
         if self.verbose > 0 and optimizer.noisy_layers != before:
-            print(f"\nEpoch {epoch + 1}: LayerSchedule making {len(optimizer.noisy_layers)} layers noisy.")
+            print(f"\nEpoch {epoch + 1}: LayerScheduler making {len(optimizer.noisy_layers)} layers noisy.")
 
     def get_config(self):
         schedule = [[epoch, selection.get_config()] for epoch, selection in self._selections.items()]

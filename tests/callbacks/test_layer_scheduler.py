@@ -1,4 +1,4 @@
-"""`LayerSchedule`: which layers are noisy in each epoch of one compiled fit."""
+"""`LayerScheduler`: which layers are noisy in each epoch of one compiled fit."""
 
 import shutil
 
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LAdam, LayerSchedule, LRMSprop, describe
+from keras_langevin import LAdam, LayerScheduler, LRMSprop, describe
+from keras_langevin.optimizers import gate_layers
 from tests.callbacks.models import (
     EXECUTIONS,
     LAYERS,
@@ -43,7 +44,7 @@ def test_noise_is_that_of_layers_bit_for_bit(case, mode):
     `layers=None` has the same bits in the layers that are noisy."""
     arguments = {"sigma": 0.5, "seed": 7}
     gated = case.make(**arguments, layers=[2])
-    gated.gate_layers()
+    gate_layers(gated)
     optimizers = [gated, *(case.make(**arguments, layers=layers) for layers in CHOICES)]
     variables = [make_variables(*SHAPES) for _ in optimizers]
     step = make_common_step(list(zip(optimizers, variables, strict=True)), mode)
@@ -74,7 +75,7 @@ def test_layers_of_each_epoch_move_and_others_do_not(case, steps_per_execution):
     `noisy_layers` and `describe` say at each moment what is noisy."""
     loss = CountedLoss(0.0)
     model = small_model(case.make(sigma=0.5, weight_decay=0.0), loss=loss, steps_per_execution=steps_per_execution)
-    schedule = LayerSchedule({0: None, 1: ["second"], 3: 0.3, 4: 0})
+    schedule = LayerScheduler({0: None, 1: ["second"], 3: 0.3, 4: 0})
     states = States(
         lambda model: (
             weights_of(model),
@@ -101,7 +102,7 @@ def test_layers_of_each_epoch_move_and_others_do_not(case, steps_per_execution):
 def test_an_optimizer_without_it_has_no_new_variable():
     plain, gated = (eager_model(LAdam(1e-3)) for _ in range(2))
     fit(plain)
-    fit(gated, LayerSchedule({0: None}))
+    fit(gated, LayerScheduler({0: None}))
     assert len(gated.optimizer.variables) == len(plain.optimizer.variables) + 1
     assert gated.optimizer.variables[-1].shape == (3,)
     assert not any("gate" in variable.name for variable in plain.optimizer.variables)
@@ -112,7 +113,7 @@ def test_it_takes_effect_after_a_fit_without_it():
     model = small_model(LAdam(1e-2, sigma=0.5), loss=CountedLoss(0.0))
     fit(model)
     before = weights_of(model)
-    fit(model, LayerSchedule({0: ["third"]}))
+    fit(model, LayerScheduler({0: ["third"]}))
     moved = [np.any(old != new) for old, new in zip(before, weights_of(model), strict=True)]
     assert moved == [False] * 4 + [True] * 2
 
@@ -130,7 +131,7 @@ def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
 
     def run(*callbacks):
         model = eager_model(LAdam(1e-2, sigma=0.5, seed=1))
-        gate, backup = LayerSchedule(schedule), keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        gate, backup = LayerScheduler(schedule), keras.callbacks.BackupAndRestore(tmp_path / "backup")
         fit(model, *((backup, gate) if backup_first else (gate, backup)), *callbacks, epochs=5)
         return weights_of(model)
 
@@ -145,14 +146,14 @@ def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
 def test_it_is_saved_with_the_model(tmp_path):
     """A loaded model has the state, the last choice, and goes on as the first."""
     model = eager_model(LAdam(1e-2, sigma=0.5, seed=1))
-    fit(model, LayerSchedule({0: ["first"], 1: ["second"]}), epochs=2)
+    fit(model, LayerScheduler({0: ["first"], 1: ["second"]}), epochs=2)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     assert again.optimizer.noisy_layers == ("second",)
     for loaded, saved in zip(again.optimizer.variables, model.optimizer.variables, strict=True):
         np.testing.assert_array_equal(ops.convert_to_numpy(loaded), ops.convert_to_numpy(saved))
     for each in (model, again):
-        fit(each, LayerSchedule({0: ["third"]}))
+        fit(each, LayerScheduler({0: ["third"]}))
     for loaded, saved in zip(weights_of(again), weights_of(model), strict=True):
         np.testing.assert_allclose(loaded, saved, rtol=1e-5, atol=1e-6)
     assert describe(again).__repr__().count(" yes ") == 1
@@ -164,7 +165,7 @@ def test_in_a_loss_scale_optimizer():
         assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
         before = weights_of(model)
         states = States(weights_of)
-        fit(model, LayerSchedule({0: [0], 1: [2]}), states, epochs=2)
+        fit(model, LayerScheduler({0: [0], 1: [2]}), states, epochs=2)
     for chosen, weights in zip((0, 2), states.seen, strict=True):
         moved = [bool(np.any(old != new)) for old, new in zip(before, weights, strict=True)]
         assert moved == [number // 2 == chosen for number in range(6)]
@@ -174,7 +175,7 @@ def test_in_a_loss_scale_optimizer():
 def test_gamma_correction_is_that_of_layers():
     """The memory of the noise is that of layers that are open: as with `layers=` from the start."""
     optimizers = [LRMSprop(0.02, sigma=0.5, seed=7, layers=[2], gamma_correction=True) for _ in range(2)]
-    optimizers[0].gate_layers()
+    gate_layers(optimizers[0])
     variables = [make_variables(*SHAPES) for _ in optimizers]
     step = make_common_step(list(zip(optimizers, variables, strict=True)))
     for gradient in make_gradients(variables[0], 4):
@@ -191,13 +192,13 @@ def test_gamma_correction_gets_slots_for_every_layer(tmp_path, is_late):
     if is_late:
         fit(model)
         assert [variable.shape for variable in memories(optimizer)] == [(5, 3), (3,)]
-    fit(model, LayerSchedule({0: ["first"], 1: ["third"]}), epochs=2)
+    fit(model, LayerScheduler({0: ["first"], 1: ["third"]}), epochs=2)
     assert [variable.shape for variable in memories(optimizer)] == [variable.shape for variable in model.weights]
     assert optimizer.variables[-6:] == memories(optimizer)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
     for each in (model, again):
-        fit(each, LayerSchedule({0: ["second"]}))
+        fit(each, LayerScheduler({0: ["second"]}))
     for loaded, saved in zip(weights_of(again), weights_of(model), strict=True):
         np.testing.assert_allclose(loaded, saved, rtol=1e-5, atol=1e-6)
 
@@ -207,8 +208,8 @@ def memories(optimizer):
 
 
 def test_verbose(capsys):
-    fit(eager_model(LAdam(1e-3)), LayerSchedule({0: None, 1: 2}, verbose=1), epochs=3)
-    assert capsys.readouterr().out == "\nEpoch 2: LayerSchedule making 2 layers noisy.\n"
+    fit(eager_model(LAdam(1e-3)), LayerScheduler({0: None, 1: 2}, verbose=1), epochs=3)
+    assert capsys.readouterr().out == "\nEpoch 2: LayerScheduler making 2 layers noisy.\n"
 
 
 @pytest.mark.parametrize(
@@ -224,7 +225,7 @@ def test_verbose(capsys):
 )
 def test_bad_schedules(schedule, message):
     with pytest.raises(ValueError, match=message):
-        LayerSchedule(schedule)
+        LayerScheduler(schedule)
 
 
 @pytest.mark.parametrize("later", ["fourth", [7], 4])
@@ -233,7 +234,7 @@ def test_what_does_not_fit_the_model_is_refused_before_training(later):
     model = small_model(LAdam(1e-3))
     before = weights_of(model)
     with pytest.raises(ValueError, match="The layers are: first, second, third"):
-        fit(model, LayerSchedule({0: None, 100: later}))
+        fit(model, LayerScheduler({0: None, 100: later}))
     for old, new in zip(before, weights_of(model), strict=True):
         np.testing.assert_array_equal(new, old)
 
@@ -249,7 +250,7 @@ def test_layers_are_not_settable_without_a_gate():
 
 def test_it_is_serializable():
     model = small_model(LAdam(1e-3))
-    callback = LayerSchedule({3: is_second, 0: model.layers[1], 5: None, 7: 0.5}, verbose=1)
+    callback = LayerScheduler({3: is_second, 0: model.layers[1], 5: None, 7: 0.5}, verbose=1)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(callback))
     assert again.get_config() == callback.get_config()
     chosen = []

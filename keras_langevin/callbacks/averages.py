@@ -1,0 +1,69 @@
+"""Where Keras's optimizers keep averages of the gradient and their last step: what `LangevinMonitor` reads of them."""
+
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from keras_langevin.optimizers import SGHMC
+
+
+class GradientAverage(NamedTuple):
+    """A slot of the optimizer that a step changes by s ← decay · s + weight · g^power.
+
+    Attributes:
+        slots: list of variables, one for each of the optimizer's.
+        decay: float.
+        weight: float.
+        power: int, 1 or 2.
+        has_noise: bool, whether the noise of a step is added to the slot too. Defaults to `False`.
+    """
+
+    slots: list
+    decay: float
+    weight: float
+    power: int
+    has_noise: bool = False
+
+
+def gradient_averages(optimizer) -> list[GradientAverage]:
+    """The averages that the optimizer keeps; an empty list where that is not known."""
+    if isinstance(optimizer, keras.optimizers.SGD):
+        has_noise = isinstance(optimizer, SGHMC)
+        decay, weight = optimizer.momentum, -optimizer.learning_rate
+        return [GradientAverage(optimizer.momentums, decay, weight, 1, has_noise)] if optimizer.momentum else []
+    if isinstance(optimizer, keras.optimizers.Adam):
+        return [
+            _mean(optimizer._momentums, optimizer.beta_1, 1),
+            _mean(optimizer._velocities, optimizer.beta_2, 2),
+        ]
+    if isinstance(optimizer, keras.optimizers.RMSprop):
+        return [_mean(optimizer._velocities, optimizer.rho, 2)]
+    if isinstance(optimizer, keras.optimizers.Adadelta):
+        return [_mean(optimizer._accumulated_grads, optimizer.rho, 2)]
+    if isinstance(optimizer, keras.optimizers.Adagrad):
+        return [GradientAverage(optimizer._accumulators, 1.0, 1.0, 2)]
+    return []
+
+
+def last_step(optimizer, t, preconditioner, read):
+    """γP times the last direction; `None` where it is the gradient itself, or not in the slots.
+
+    Args:
+        optimizer: the optimizer after its step.
+        t: scalar tensor, the number of that update, from 1.
+        preconditioner: P, flat tensor of all elements or scalar.
+        read: function from slots to a flat tensor of all their elements.
+    """
+    if isinstance(optimizer, keras.optimizers.SGD):
+        return read(optimizer.momentums) if optimizer.momentum and not optimizer.nesterov else None
+    if isinstance(optimizer, keras.optimizers.Adam):
+        direction = read(optimizer._momentums) / (1 - ops.power(optimizer.beta_1, t))
+        return optimizer.learning_rate * preconditioner * direction
+    if isinstance(optimizer, keras.optimizers.RMSprop):
+        return read(optimizer._momentums) if optimizer.momentum else None
+    return None
+
+
+def _mean(slots, decay, power) -> GradientAverage:
+    return GradientAverage(slots, decay, 1 - decay, power)

@@ -1,0 +1,137 @@
+"""From a Keras optimizer to one with noise, and back."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import keras
+
+from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.parent import fused
+from keras_langevin.optimizers.registry import PARENTS
+from keras_langevin.reading import innermost
+
+
+def langevin(
+    parent: keras.optimizers.Optimizer | type[keras.optimizers.Optimizer],
+    preconditioner: Callable | None = None,
+    slots: Sequence[str] = (),
+    slots_before: Sequence[str] = (),
+    elementwise: bool = True,
+    **noise,
+):
+    """Adds Langevin noise to an optimizer of Keras, or to your own.
+
+        θ_t = [the parent's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
+
+    Args:
+        parent: an optimizer, or a class of optimizers. An optimizer must not be built. Its arguments are kept, also its
+            `epsilon`.
+        preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `keras_langevin.Langevin.preconditioner`.
+            It may be left out for the optimizers of Keras that have a Langevin one.
+        slots: names of the parent's attributes that P is computed from, as they are after its step. Defaults to none.
+        slots_before: the same, as they are before its step. Defaults to none.
+        elementwise: bool, whether an element of P depends on the same element of the slots alone. Defaults to `True`.
+        **noise: with an optimizer only: `sigma`, `layers`, `seed`, `noise`, see `keras_langevin.Langevin`.
+
+    Returns:
+        A new optimizer; of a class, the class of Langevin optimizers, which is called with the parent's arguments and
+        those of the noise. Keras saves and loads both: the class is registered as `"L"` and the parent's name, so a
+        process that loads a model must make it first, as with every custom object.
+
+    Raises:
+        ValueError: the parent is no optimizer, is built, or needs a `preconditioner`.
+
+    Example:
+
+    >>> import keras, keras_langevin
+    >>> optimizer = keras_langevin.langevin(keras.optimizers.Adam(1e-3), sigma=1e-4, layers=0.3)
+    >>> type(optimizer).__name__, optimizer.epsilon
+    ('LAdam', 1e-07)
+    >>> class Halved(keras.optimizers.SGD):
+    ...     def update_step(self, gradient, variable, learning_rate):
+    ...         super().update_step(gradient, variable, learning_rate / 2)
+    >>> LHalved = keras_langevin.langevin(Halved, preconditioner=lambda optimizer, t: 0.5)
+    >>> float(LHalved(0.1, sigma=0.25).sigma)
+    0.25
+    """
+    is_class = isinstance(parent, type)
+    cls = parent if is_class else type(parent)
+    if not issubclass(cls, keras.optimizers.Optimizer) or issubclass(cls, Langevin):
+        raise ValueError(
+            "`parent` must be a Keras optimizer without noise, or a class of them. "
+            f"Received: parent={parent!r}. Pass one, as in `langevin(keras.optimizers.Adam(1e-3), sigma=1e-3)`."
+        )
+    if is_class and noise:
+        raise ValueError(
+            f"The arguments of the noise belong to an optimizer. Received: {', '.join(sorted(noise))} with the class "
+            f"{cls.__name__}. Pass them to the class that is returned: `langevin({cls.__name__}, ...)(sigma=1e-3)`."
+        )
+    made = (
+        _twin(cls)
+        if preconditioner is None
+        else _made(cls, preconditioner, *map(tuple, (slots, slots_before)), elementwise)
+    )
+    if is_class:
+        return made
+    if parent.built:
+        raise ValueError(
+            "`parent` must not be built: its state does not go along. "
+            f"Received: {cls.__name__} with {len(parent._trainable_variables)} variables. Convert it before `fit`, or "
+            "save the weights and load them into the new one."
+        )
+    config = parent.get_config()
+    del config["name"]
+    if callable(parent._learning_rate):
+        config["learning_rate"] = parent._learning_rate
+    return made.from_config(config | noise)
+
+
+def without_noise(optimizer: Langevin) -> keras.optimizers.Optimizer:
+    """A new optimizer that takes the same step without noise: the parent, with equal arguments, ε among them. It is
+    what a Langevin optimizer is to be compared with.
+
+    Args:
+        optimizer: a Langevin optimizer. It may be wrapped in a `LossScaleOptimizer`.
+
+    Raises:
+        ValueError: it is no Langevin optimizer.
+
+    Example:
+
+    >>> from keras_langevin import LAdam, without_noise
+    >>> adam = without_noise(LAdam(1e-3, sigma=1e-3))
+    >>> type(adam).__name__, adam.epsilon
+    ('Adam', 1e-06)
+    """
+    inner = innermost(optimizer)
+    if not isinstance(inner, Langevin):
+        raise ValueError(
+            f"`optimizer` must be a Langevin optimizer. Received: {type(inner).__name__}, which adds no noise. Use it "
+            "as it is."
+        )
+    return inner._without_noise()
+
+
+def _twin(cls) -> type[Langevin]:
+    for langevin_class, parent in PARENTS.items():
+        if cls in (parent, fused(parent)):
+            return langevin_class
+    known = ", ".join(dict.fromkeys(parent.__name__ for parent in PARENTS.values()))
+    raise ValueError(
+        f"`preconditioner` may be left out for {known}. Received: {cls.__name__}. Pass `preconditioner`, a function "
+        "`(optimizer, t, *slots)` that returns the factor by which its step multiplies the direction, and `slots`."
+    )
+
+
+@lru_cache
+def _made(cls, preconditioner, slots, slots_before, elementwise) -> type[Langevin]:
+    registered, _, _ = keras.saving.get_registered_name(cls).rpartition(">")
+    package = registered or cls.__module__.partition(".")[0]
+    arguments = {"slots": slots, "slots_before": slots_before, "elementwise": elementwise}
+    body = {
+        "preconditioner": preconditioner,
+        "__module__": cls.__module__,
+        "__doc__": f"{cls.__name__} with Langevin noise.",
+    }
+    made = type(Langevin)(f"L{cls.__name__}", (Langevin, fused(cls)), body, **arguments)
+    return keras.saving.register_keras_serializable(package="Custom" if package == "keras" else package)(made)

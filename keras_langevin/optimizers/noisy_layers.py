@@ -1,0 +1,109 @@
+"""Which layers of a Langevin optimizer are noisy, before and after it is built."""
+
+import numpy as np
+
+from keras_langevin.optimizers.gate import LayerGate
+from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, record_of
+from keras_langevin.reading import innermost
+
+
+class NoisyLayers:
+    """`layers` and `noisy_layers` of a Langevin optimizer, and the gate by which they change between steps."""
+
+    def _set_layers(self, layers):
+        self._selection = layers if isinstance(layers, LayerSelection) else LayerSelection(layers)
+        self._groups = self._chosen = self._gate = None
+        self._is_gated = False
+
+    def _layers_config(self) -> dict:
+        record = record_of(self._trainable_variables, self._groups, self._noisy_groups()) if self.built else None
+        gated = {"is_gated": True} if self._is_gated else {}
+        return {"layers": self._selection.get_config(record)} | gated
+
+    @property
+    def layers(self):
+        """The `layers` argument, or what was set. After the optimizer is built it can be set where `gate_layers` was
+        called (the callback `LayerScheduler` does); then it takes effect at the next step, without a new trace."""
+        return self._selection.layers
+
+    @layers.setter
+    def layers(self, layers):
+        if self.built and self._gate is None:
+            raise ValueError(
+                "`layers` can be set before the optimizer is built, or where a gate lets it change between steps. "
+                f"Received: layers={layers!r} for a built optimizer without one. Use the callback "
+                "`keras_langevin.LayerScheduler`, or call `keras_langevin.optimizers.gate_layers(optimizer)` before "
+                "the step is compiled."
+            )
+        selection = LayerSelection(layers)
+        if self.built:
+            self._gate.set(selection.choose(self._groups, self._trainable_variables))
+        self._selection = selection
+
+    @property
+    def noisy_layers(self) -> tuple[str, ...]:
+        """Paths of the layers that get noise, in the model's order. There once the optimizer is built."""
+        if self._groups is None:
+            raise ValueError(
+                "`noisy_layers` is known once the optimizer is built. Call `model.fit`, or "
+                "`optimizer.build(model.trainable_variables)`, or see `keras_langevin.describe(model)`."
+            )
+        return tuple(group.path for group in self._noisy_groups())
+
+    def _noisy_groups(self) -> list[LayerGroup]:
+        """As `noisy_layers`, with the numbers of their variables."""
+        return list(self._chosen if self._gate is None else self._gate.open())
+
+    def _noisy_among(self, groups: list[LayerGroup], variables) -> list[LayerGroup]:
+        """Those of `groups`, as made from `variables`, that get noise, with those of their variables that do.
+
+        A built optimizer has chosen, whatever `layers` would choose now that layers are frozen or added."""
+        noisy = {index for group in self._noisy_groups() for index in group.indices} if self.built else set()
+        places = {id(variable): index for index, variable in enumerate(self._trainable_variables)} if self.built else {}
+        if any(id(variable) in places for variable in variables):
+            noisy = {i for i, variable in enumerate(variables) if places.get(id(variable)) in noisy}
+        else:
+            noisy = {i for group in self._selection.resolve(variables)[1] for i in group.indices}
+        parts = [LayerGroup(group.path, tuple(i for i in group.indices if i in noisy)) for group in groups]
+        return [group for group in parts if group.indices]
+
+    def _choose_layers(self, groups, chosen):
+        self._groups, self._chosen = groups, chosen
+        self._noisy_indices = frozenset(index for group in chosen for index in group.indices)
+        if self._is_gated:
+            self._add_gate(chosen)
+
+    def _add_gate(self, chosen):
+        variable = self._setting_variable("layer_gate", np.zeros(len(self._groups)), "float32")
+        self._gate = LayerGate(variable, self._groups)
+        self._gate.set(chosen)
+        self._noisy_indices = frozenset(index for group in self._groups for index in group.indices)
+        self._planned = {}
+
+
+def gate_layers(optimizer):
+    """Makes `optimizer.layers` settable between steps, without a new trace.
+
+    A step then reads a variable with a number for each layer, and draws the noise of every layer, also of those that do
+    not get it. A step that was compiled before does not read it: set `model.train_function = None`. The callback
+    `LayerScheduler` does all this.
+
+    Args:
+        optimizer: a Langevin optimizer. It may be wrapped in a `LossScaleOptimizer`.
+
+    Example:
+
+    >>> import keras
+    >>> from keras_langevin.optimizers import LSGD, gate_layers
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3), keras.layers.Dense(1)])
+    >>> optimizer = LSGD(0.1, layers=1)
+    >>> gate_layers(optimizer)
+    >>> optimizer.build(model.trainable_variables)
+    >>> optimizer.layers = [-1]
+    >>> len(optimizer.noisy_layers)
+    1
+    """
+    optimizer = innermost(optimizer)
+    optimizer._is_gated = True
+    if optimizer.built and optimizer._gate is None:
+        optimizer._add_gate(optimizer._chosen)

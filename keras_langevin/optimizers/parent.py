@@ -1,0 +1,64 @@
+"""The Keras optimizer that a Langevin optimizer adds noise to: its class, its arguments, and how to get it back."""
+
+import inspect
+from typing import Any
+
+import keras
+
+
+def fused(parent: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
+    """The class that Keras makes an instance of when `parent` is called: on PyTorch a subclass that updates all
+    variables at once, elsewhere `parent`. (A subclass of `parent` alone would lose that.)"""
+    return type(parent.__new__(parent))
+
+
+def parent_class(cls, mixin: type) -> type[keras.optimizers.Optimizer]:
+    """The optimizer that `cls` adds noise to: the first after the mixin that takes arguments."""
+    following = cls.__mro__[cls.__mro__.index(mixin) + 1 :]
+    optimizers = (base for base in following if issubclass(base, keras.optimizers.Optimizer))
+    return next((base for base in optimizers if "__init__" in vars(base)), object)
+
+
+def parent_config(optimizer) -> dict[str, Any]:
+    """The parent's arguments as a Langevin optimizer has them."""
+    config = optimizer._parent_class().get_config(optimizer)
+    del config["name"]
+    if callable(optimizer._learning_rate):
+        config["learning_rate"] = optimizer._learning_rate  # as it is: a function need not be serializable for this
+    return config
+
+
+def parent_parameters(cls, mixin: type) -> dict[str, inspect.Parameter]:
+    """The arguments of the parent's `__init__`, by name."""
+    return _parameters(parent_class(cls, mixin).__init__)
+
+
+def signature(cls, mixin: type, epsilon: float) -> inspect.Signature:
+    """The parent's arguments and the class's own, so that `help` and editors show them all.
+
+    Args:
+        cls: the Langevin optimizer.
+        mixin: `Langevin`.
+        epsilon: float, the default of the parent's `epsilon`.
+    """
+    own: dict[str, inspect.Parameter] = {}
+    takes_more = True
+    for base in reversed(cls.__mro__[: cls.__mro__.index(mixin) + 1]):
+        if "__init__" in vars(base):
+            parameters = _parameters(base.__init__)
+            takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+            own = own | parameters if takes_more else parameters
+    if not takes_more:
+        return inspect.Signature(list(own.values()))
+    of_parent = parent_parameters(cls, mixin)
+    parents = {name: p for name, p in of_parent.items() if name not in {*own, *cls._replaced_arguments}}
+    if "epsilon" in parents:
+        parents["epsilon"] = parents["epsilon"].replace(default=epsilon)
+    leading = [p for p in own.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    ordinary = [p for p in parents.values() if p.kind is not p.VAR_KEYWORD]
+    variadic = [p for p in of_parent.values() if p.kind is p.VAR_KEYWORD]
+    return inspect.Signature(leading + ordinary + [p for p in own.values() if p.kind is p.KEYWORD_ONLY] + variadic)
+
+
+def _parameters(method) -> dict[str, inspect.Parameter]:
+    return {name: p for name, p in inspect.signature(method).parameters.items() if name != "self"}

@@ -1,0 +1,95 @@
+"""The optimizers written the slow, obvious way, in NumPy: what the fast ones are tested against.
+
+Each function makes one update of one array of weights:
+
+    theta, p, state = adam(theta, g, n, t, **state, learning_rate=0.001)
+
+with the gradient g, the number t = 1, 2, ... of the update, and n = σ√γ·Z, the noise before the preconditioner. The
+noise that the weights get is √P·n; its preconditioner P is returned as `p`. `state` is empty before the first update.
+`run` makes many updates.
+"""
+
+import numpy as np
+
+
+def run(update, theta, gradients, noises, *, learning_rate, sigma, **arguments):
+    """Makes an update for each gradient.
+
+    Args:
+        update: one of the functions below.
+        theta: array, the weights.
+        gradients: list of arrays g_1, g_2, ...
+        noises: list of arrays Z_1, Z_2, ... of normal numbers.
+        learning_rate: γ, float.
+        sigma: σ, float.
+        **arguments: those of the optimizer.
+
+    Yields:
+        The weights and P after each update.
+
+    Example:
+
+    >>> from keras_langevin.optimizers import reference
+    >>> updates = reference.run(reference.sgd, 1.0, [2.0, 2.0], [0.5, -0.5], learning_rate=0.01, sigma=1.0)
+    >>> [round(theta, 2) for theta, p in updates]
+    [1.03, 0.96]
+    """
+    state = {}
+    for t, (g, z) in enumerate(zip(gradients, noises, strict=True), start=1):
+        n = sigma * np.sqrt(learning_rate) * z
+        theta, p, state = update(theta, g, n, t, **state, learning_rate=learning_rate, **arguments)
+        yield theta, p
+
+
+def sgd(theta, g, n, t, m=0.0, *, learning_rate, momentum=0.0, nesterov=False):
+    m = momentum * m - learning_rate * g
+    step = momentum * m - learning_rate * g if nesterov else m
+    p = np.ones_like(g)
+    return theta + step + np.sqrt(p) * n, p, {"m": m}
+
+
+def sghmc(theta, g, n, t, m=0.0, *, learning_rate, friction=0.1):
+    p = np.full_like(g, friction)
+    m = (1 - friction) * m - learning_rate * g + np.sqrt(p) * n
+    return theta + m, p, {"m": m}
+
+
+def adam(
+    theta, g, n, t, m=0.0, v=0.0, v_max=0.0, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6, amsgrad=False
+):
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    v_max = np.maximum(v_max, v)
+    p = np.sqrt(1 - beta_2**t) / (np.sqrt(v_max if amsgrad else v) + epsilon)
+    step = -learning_rate * p * m / (1 - beta_1**t)
+    return theta + step + np.sqrt(p) * n, p, {"m": m, "v": v, "v_max": v_max}
+
+
+def adamw(theta, g, n, t, *, learning_rate, weight_decay=0.004, **state_and_arguments):
+    theta = theta - learning_rate * weight_decay * theta
+    return adam(theta, g, n, t, learning_rate=learning_rate, **state_and_arguments)
+
+
+def rmsprop(
+    theta, g, n, t, v=0.0, g_mean=0.0, m=0.0, *,
+    learning_rate, rho=0.9, momentum=0.0, epsilon=1e-6, centered=False, epsilon_inside_sqrt=True,
+):  # fmt: skip
+    v = rho * v + (1 - rho) * g**2
+    g_mean = rho * g_mean + (1 - rho) * g
+    variance = v - g_mean**2 if centered else v
+    p = 1 / np.sqrt(variance + epsilon) if epsilon_inside_sqrt else 1 / (np.sqrt(variance) + epsilon)
+    m = momentum * m - learning_rate * p * g
+    return theta + m + np.sqrt(p) * n, p, {"v": v, "g_mean": g_mean, "m": m}
+
+
+def adadelta(theta, g, n, t, v=0.0, u=0.0, *, learning_rate, rho=0.95, epsilon=1e-6):
+    v = rho * v + (1 - rho) * g**2
+    p = np.sqrt(u + epsilon) / np.sqrt(v + epsilon)
+    u = rho * u + (1 - rho) * (p * g) ** 2
+    return theta - learning_rate * p * g + np.sqrt(p) * n, p, {"v": v, "u": u}
+
+
+def adagrad(theta, g, n, t, a=None, *, learning_rate, initial_accumulator_value=0.1, epsilon=1e-6):
+    a = (initial_accumulator_value if a is None else a) + g**2
+    p = 1 / np.sqrt(a + epsilon)
+    return theta - learning_rate * p * g + np.sqrt(p) * n, p, {"a": a}
