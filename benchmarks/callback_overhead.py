@@ -1,4 +1,4 @@
-"""What `LangevinMonitor` and `LayerScheduler` cost: epochs of L-Adam with and without them, turn by turn in one process.
+"""What `LangevinMonitor` and `LayerScheduler` cost: epochs of L-Adam with and without them, by turns in one process.
 
     python benchmarks/callback_overhead.py --backend jax
 

@@ -60,8 +60,8 @@ class Reader:
         self._readers: dict[tuple[int, ...], tuple] = {}
 
     def read(self, variables) -> np.ndarray:
-        """The elements of variables in one flat array, a copy; zeros for a slot that Keras did not make, which is one of
-        a variable that it overwrites with its gradient."""
+        """The elements of variables in one flat array, a copy; zeros for a slot that Keras did not make (of a variable
+        that it overwrites with its gradient)."""
         key = tuple(map(id, variables))
         if key not in self._readers:
             of_model = self.optimizer._trainable_variables

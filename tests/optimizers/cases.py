@@ -1,7 +1,7 @@
 """The table of optimizers that the contract runs over, and the helpers that drive them.
 
-A row says what differs between optimizers: the class, its parent, and its update in NumPy. Everything else is a property
-over the rows.
+A row says what differs between optimizers: the class, its parent, and its update in NumPy. Everything else is a
+property over the rows.
 """
 
 import contextlib
