@@ -1,8 +1,6 @@
 """The noise on JAX: pure elementwise code, which XLA fuses into whatever uses it."""
 
 import math
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import lru_cache
 from types import SimpleNamespace
 
@@ -17,8 +15,8 @@ from keras_langevin.optimizers.noise.places import Draw
 # A pool is drawn in whole rows: XLA's loop over a flat range counts in 64-bit vectors, and one whose length its threads
 # do not divide is not vectorized at all.
 _ROW = 2048
-# Whether steps are traced that `vmap` maps over runs.
-_is_mapped = ContextVar("is_mapped", default=False)
+# What skips a draw. A name of its own, for what `vmap` makes of it is a selection.
+cond = lax.cond
 
 # The whole formula is one loop that XLA fuses: no library erf⁻¹, no buffer.
 _ops = SimpleNamespace(
@@ -100,46 +98,11 @@ def _pieces(seed_words, update, draw: Draw, scale):
         size = sum(math.prod(place.shape) for place in places)
         return jnp.zeros((size,), scale.dtype), *(jnp.int32(0) for _ in starts)
 
-    def unless_zero(scale, *arguments):
-        return lax.cond(scale != 0, drawn, skipped, *arguments)
-
-    unless_zero = _mappable(unless_zero, drawn, skipped, len(starts)) if _is_mapped.get() else unless_zero
-    flat, *unknown_starts = unless_zero(scale, seed_words, update)
+    flat, *unknown_starts = cond(scale != 0, drawn, skipped, seed_words, update)
     return [
         lax.dynamic_slice(flat, (start,), (math.prod(place.shape),)).reshape(place.shape)
         for start, place in zip(unknown_starts, draw.places, strict=True)
     ]
-
-
-@contextmanager
-def mapped_over_runs():
-    """Within it steps are traced of which `vmap` makes steps of many runs. Without it the numbers are the same, and
-    take longer: see `_mappable`. (Not always so, because XLA rounds a step that has it otherwise.)"""
-    token = _is_mapped.set(True)
-    try:
-        yield
-    finally:
-        _is_mapped.reset(token)
-
-
-def _mappable(unless_zero, drawn, skipped, num_starts: int):
-    """`unless_zero` with a rule for `vmap`. Both branches return the numbers, and so many starts, which are those of
-    every run.
-
-    `vmap` would turn the conditional into a selection, of which XLA knows what is inside. By this rule it stays a
-    conditional: over runs that are trained at once, it draws where one of them has noise.
-    """
-    unless_zero = jax.custom_batching.custom_vmap(unless_zero)
-
-    @unless_zero.def_vmap
-    def mapped(size, is_mapped, scale, *arguments):
-        axes = [0 if each else None for each in is_mapped[1:]]
-        if not any(is_mapped[1:]):  # runs that differ in scale alone
-            arguments, axes = [jnp.stack([each] * size) for each in arguments], [0] * len(arguments)
-        branches = [jax.vmap(branch, axes, (0, *[None] * num_starts)) for branch in (drawn, skipped)]
-        return lax.cond(jnp.any(scale != 0), *branches, *arguments), (True, *[False] * num_starts)
-
-    return unless_zero
 
 
 def concatenate(tensors):
