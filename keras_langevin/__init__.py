@@ -3,13 +3,11 @@
 `model.compile(optimizer=LAdam(1e-3, sigma=1e-3, layers=0.3))`: each optimizer takes its Keras parent's step and adds
 noise σ√γ·N(0, P) with the parent's own preconditioner P, on all layers or on the first ones (Layer Langevin).
 
-Importing the package registers its optimizers and layers with Keras, so that saved models load. The command
-`keras-langevin` alone leaves that to the sub-command: it has to choose the backend first, and some of its work needs no
-Keras.
+Importing the package registers its optimizers and layers with Keras, so that saved models load. Only the command
+`keras-langevin` leaves that to its sub-commands, see `keras_langevin_command`.
 """
 
 import sys
-from pathlib import Path
 
 from keras_langevin.version import __version__
 
@@ -44,12 +42,7 @@ __all__ = [
 ]
 
 
-def _is_the_command() -> bool:
-    started_by_module = ("-m", "keras_langevin") in zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
-    return started_by_module or Path(sys.argv[0] if sys.argv else "").stem == "keras-langevin"
-
-
-if not _is_the_command():
+if "keras_langevin_command" not in sys.modules:
     from keras_langevin import callbacks, models, optimizers, sampling
     from keras_langevin.callbacks import (
         CyclicalLangevin,

@@ -67,7 +67,7 @@ def test_import_adds_little_to_keras():
 
 def test_command_imports_no_keras_before_it_must():
     result = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "keras_langevin", "--help"],
+        [sys.executable, "-X", "importtime", "-m", "keras_langevin_command", "--help"],
         capture_output=True,
         text=True,
         check=True,
@@ -76,13 +76,20 @@ def test_command_imports_no_keras_before_it_must():
     assert "| keras\n" not in result.stderr
 
 
+def test_a_script_may_have_the_name_of_the_command(tmp_path):
+    script = tmp_path / "keras-langevin.py"
+    script.write_text("import keras_langevin; print(keras_langevin.LAdam.__name__)", "utf-8")
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert ended.stdout == "LAdam\n"
+
+
 @pytest.mark.parametrize("name", [*(f"experiments.{name}" for name in WITHOUT_KERAS), "plots", "plots.samples"])
 def test_results_are_read_without_keras(name):
     """As the command does it: these modules load where `keras` cannot be imported."""
     code = f"""
 import sys
 sys.modules["keras"] = None
-sys.argv = ["keras-langevin"]
+import keras_langevin_command
 import keras_langevin.{name}
 """
     result = run_python(code)

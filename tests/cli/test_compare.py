@@ -228,7 +228,17 @@ def test_another_backend_than_the_running_one_is_refused(capsys):
 @pytest.mark.slow
 def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
     """A real process, interrupted after its first run, and the same command again."""
-    command = [sys.executable, "-m", "keras_langevin", *QUICK, "--optimizers", "adam", "lsgd", "--out", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "keras_langevin_command",
+        *QUICK,
+        "--optimizers",
+        "adam",
+        "lsgd",
+        "--out",
+        str(tmp_path),
+    ]
     environment = os.environ | {"KERAS_BACKEND": keras.backend.backend()}
     # whoever started the tests in the background may have had SIGINT ignored
     heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)

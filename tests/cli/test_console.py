@@ -19,7 +19,7 @@ def results(tmp_path):
 
 
 def run(*arguments, **variables):
-    command = [sys.executable, "-m", "keras_langevin", *map(str, arguments)]
+    command = [sys.executable, "-m", "keras_langevin_command", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, env=os.environ | variables, check=False)
 
 
@@ -99,7 +99,7 @@ def test_a_process_without_a_standard_error_works():
 def test_tensorflow_is_imported_without_its_lines():
     code = "from keras_langevin.cli.backend import start_keras; print(start_keras('tensorflow'))"
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    code = f"import sys; sys.argv = ['keras-langevin']\n{code}"
+    code = f"import keras_langevin_command\n{code}"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert (ended.stdout, ended.stderr) == ("tensorflow\n", "")
 

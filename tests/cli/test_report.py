@@ -118,7 +118,7 @@ class Hidden:
         if name.split(".")[0] in {"keras", "tensorflow", "jax", "torch"}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Hidden())
-sys.argv = ["keras-langevin"]
+import keras_langevin_command
 from keras_langevin import cli
 sys.exit(cli.main(["report", RESULTS, "--out", OUT]))
 """

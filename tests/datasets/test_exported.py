@@ -44,7 +44,7 @@ def test_it_is_read_without_tensorflow(exported):
 import sys
 for name in ("tensorflow", "tensorflow_datasets", "keras", "sklearn"):
     sys.modules[name] = None
-sys.argv = ["keras-langevin"]
+import keras_langevin_command
 from keras_langevin import datasets
 from keras_langevin.datasets.exported import _checksum as checksum
 print(datasets.load("colours", data_file={str(file)!r}))

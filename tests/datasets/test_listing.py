@@ -28,7 +28,7 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
 
 def test_tensorflow_is_not_loaded(tmp_path):
     code = (
-        "import sys; sys.argv = ['keras-langevin']; from keras_langevin.datasets.listing import listing; "
+        "import sys; import keras_langevin_command; from keras_langevin.datasets.listing import listing; "
         f"listing({str(tmp_path)!r}); sys.exit('tensorflow' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -106,7 +106,7 @@ def test_a_tf_dataset_without_a_seed_keeps_the_order(digits):
 def test_importing_datasets_is_light():
     heavy = {"keras", "tensorflow", "tensorflow_datasets", "sklearn", "PIL", "matplotlib"}
     code = (
-        f"import sys; sys.argv = ['keras-langevin']; import keras_langevin.datasets; print({heavy} & set(sys.modules))"
+        f"import sys; import keras_langevin_command; import keras_langevin.datasets; print({heavy} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "set()\n"

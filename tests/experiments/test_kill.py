@@ -15,7 +15,7 @@ from tests.experiments.weights import arrays_of, assert_same_weights
 from tests.quick import JIT
 
 RUN = {"jit": JIT, "model": "dense-2", "epochs": 30, "batch_size": 64, "seeds": 2}
-COMMAND = [sys.executable, "-m", "keras_langevin", "compare", "--jit", JIT, "--optimizers", "adam", "ladam"]
+COMMAND = [sys.executable, "-m", "keras_langevin_command", "compare", "--jit", JIT, "--optimizers", "adam", "ladam"]
 COMMAND += ["--model", "dense-2", "--epochs", "30", "--batch-size", "64", "--seeds", "2"]
 COMMAND += ["--save-weights", "--checkpoint-seconds", "0"]
 

@@ -1,0 +1,19 @@
+"""The command `keras-langevin`.
+
+It stands outside the package, because `import keras_langevin` imports Keras on the backend that is set then. The command
+chooses the backend first, and some of its work needs no Keras. So where this module is imported, the package imports
+Keras only where it is used.
+"""
+
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    from keras_langevin.cli import main
+
+    return main(arguments)
+
+
+if __name__ == "__main__":
+    sys.modules["keras_langevin_command"] = sys.modules["__main__"]
+    sys.exit(main())
