@@ -1,8 +1,8 @@
 """The command `keras-langevin`.
 
-It stands outside the package, because `import keras_langevin` imports Keras on the backend that is set then. The command
-chooses the backend first, and some of its work needs no Keras. So where this module is imported, the package imports
-Keras only where it is used.
+It stands outside the package, because `import keras_langevin` imports Keras on the backend that is set then. The
+command chooses the backend first, and some of its work needs no Keras. So where this module is imported, the package
+imports Keras only where it is used.
 """
 
 import sys

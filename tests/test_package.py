@@ -3,6 +3,7 @@
 import ast
 import doctest
 import importlib
+import inspect
 import os
 import pkgutil
 import statistics
@@ -14,6 +15,7 @@ import keras
 import pytest
 
 import keras_langevin
+from keras_langevin.optimizers import reference
 
 PACKAGE = Path(keras_langevin.__file__).parent
 MODULES = sorted(module.name for module in pkgutil.walk_packages([str(PACKAGE)], "keras_langevin."))
@@ -43,6 +45,7 @@ class Hidden:
 import keras
 sys.meta_path.insert(0, Hidden())
 import keras_langevin
+from keras_langevin.optimizers import reference
 variable = keras.Variable([1.0], name="w")
 keras_langevin.LAdam(1e-3, sigma=1e-3).apply([keras.ops.ones(1)], [variable])
 assert float(variable[0]) != 1.0
@@ -165,3 +168,8 @@ def test_docstring_examples(name):
     module = importlib.import_module(name)
     results = doctest.testmod(module)
     assert results.failed == 0
+
+
+def test_the_update_in_the_docs_is_the_reference():
+    page = (Path(__file__).parents[1] / "docs" / "how-it-works.md").read_text("utf-8")
+    assert inspect.getsource(reference.adam) in page

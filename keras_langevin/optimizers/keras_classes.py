@@ -17,7 +17,7 @@ from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.reading import parts
 
 # What users read, set and call of a Langevin optimizer.
-SETTINGS = ("sigma", "seed", "layers", "noisy_layers", "noise", "temperature", "friction")
+SETTINGS = ("sigma", "seed", "layers", "noisy_layers", "noise", "friction")
 
 
 class Reach:

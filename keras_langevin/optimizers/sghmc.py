@@ -1,13 +1,10 @@
 """SGHMC: underdamped Langevin, stochastic gradient Hamiltonian Monte Carlo."""
 
-import math
-
 import keras
 
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import fused
-from keras_langevin.reading import number
-from keras_langevin.values import is_level, is_real
+from keras_langevin.values import is_real
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -18,8 +15,8 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
         θ_t = θ_{t−1} + m_t
 
     Without noise it is `keras.optimizers.SGD(γ, momentum=1 − α)`; with α = 1 it is `LSGD(γ, sigma=σ)`. For small γ the
-    invariant law of θ is ∝ exp(−2V/σ²) = exp(−V/τ), whatever α, with `temperature` τ = σ²/2. To sample a posterior at
-    temperature T, with V the mean loss over N examples plus −log prior / N, let τ = T/N: `sigma=posterior_sigma(N, T)`.
+    invariant law of θ is ∝ exp(−2V/σ²), whatever α. To sample a posterior at temperature T, with V the mean loss over N
+    examples plus −log prior / N, let `sigma=posterior_sigma(N, T)`.
     The law of m is N(0, (σ²/2)·γ/(1 − α/2)). On V = a·θ²/2 both variances are these over 1 − γa/(2(2 − α)), the error
     of a finite step: at a small α half of L-SGD's. Where α is small, an L-SGD with the learning rate γ/α moves as fast.
     `weight_decay` λ passes by the momentum, and adds αλθ²/2 and not λθ²/2 to V: use `GaussianPrior` for a prior.
@@ -28,7 +25,6 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
         friction: α, float in (0, 1], the share of the momentum that is lost at an update. Defaults to `0.1`.
-        temperature: τ, float >= 0, in place of `sigma`: σ = √(2τ). Defaults to `None`.
         sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
         seed: int, or `None` to draw one. Defaults to `None`.
@@ -36,13 +32,12 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
         **kwargs: every other argument of `keras.optimizers.SGD`, but for `momentum` and `nesterov`.
 
     Raises:
-        ValueError: see `keras_langevin.Langevin`; `friction` or `temperature` is out of its range; `temperature` and
-            `sigma` are both given; `momentum` or `nesterov` is given.
+        ValueError: see `keras_langevin.Langevin`; `friction` is out of its range; `momentum` or `nesterov` is given.
 
     Example:
 
-    >>> from keras_langevin import SGHMC
-    >>> optimizer = SGHMC(0.01, friction=0.1, temperature=1 / 50_000, seed=0)
+    >>> from keras_langevin import SGHMC, posterior_sigma
+    >>> optimizer = SGHMC(0.01, friction=0.1, sigma=posterior_sigma(data_size=50_000), seed=0)
     >>> print(f"{float(optimizer.sigma):.5f}, momentum {optimizer.momentum}")
     0.00632, momentum 0.9
 
@@ -52,7 +47,7 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
 
     _replaced_arguments = ("momentum", "nesterov")
 
-    def __init__(self, learning_rate=0.01, friction: float = 0.1, temperature: float | None = None, **kwargs):
+    def __init__(self, learning_rate=0.01, friction: float = 0.1, **kwargs):
         for argument in self._replaced_arguments:
             if argument in kwargs:
                 raise ValueError(
@@ -64,13 +59,6 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
                 "`friction`, the share of the momentum that is lost at an update, must be a float in (0, 1]. "
                 f"Received: friction={friction!r}. `friction=0.1` is a momentum of 0.9."
             )
-        if temperature is not None:
-            if "sigma" in kwargs:
-                raise ValueError(
-                    "SGHMC takes `temperature` or `sigma`, which is √(2·temperature), and not both. "
-                    f"Received: temperature={temperature!r} and sigma={kwargs['sigma']!r}. Leave one out."
-                )
-            kwargs["sigma"] = _level(temperature)
         super().__init__(learning_rate, momentum=1.0 - float(friction), **kwargs)
         self._friction = float(friction)
 
@@ -78,15 +66,6 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
     def friction(self) -> float:
         """The share of the momentum that is lost at an update. It stays what it was created with."""
         return self._friction
-
-    @property
-    def temperature(self) -> float:
-        """σ²/2, of the present σ. Setting it sets σ."""
-        return number(self.sigma) ** 2 / 2
-
-    @temperature.setter
-    def temperature(self, temperature: float):
-        self.sigma = _level(temperature)
 
     def preconditioner(self, t):
         return self.friction
@@ -103,13 +82,3 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
         for argument in self._replaced_arguments:
             del config[argument]
         return config | {"friction": self.friction}
-
-
-def _level(temperature: float) -> float:
-    """σ of a temperature."""
-    if not is_level(temperature):
-        raise ValueError(
-            "`temperature` must be a finite float >= 0. "
-            f"Received: temperature={temperature!r}. For what changes in time pass `sigma`, √(2·temperature)."
-        )
-    return math.sqrt(2 * temperature)

@@ -126,7 +126,7 @@ CASES = [
         reference.sghmc,
         parent_arguments={"momentum": 0.9},
         options={"friction": {"friction": 0.4}, "overdamped": {"friction": 1.0}},
-        own_arguments=("friction", "temperature"),
+        own_arguments=("friction",),
         of_parent=with_momentum,
         kept=lambda friction=0.1, **_: 1 - friction,
     ),

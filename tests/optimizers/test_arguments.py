@@ -210,7 +210,7 @@ def test_a_number_beyond_float32_is_refused(value):
     makes = (
         lambda: LSGD(sigma=value),
         lambda: setattr(LSGD(), "sigma", value),
-        lambda: SGHMC(temperature=value),
+        lambda: SGHMC(sigma=value),
         lambda: LogSchedule(value),
         lambda: CyclicalNoise(value, 10),
     )

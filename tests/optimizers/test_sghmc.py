@@ -1,13 +1,11 @@
 """SGHMC: its update, its law, and what its constructor refuses. The contract of all optimizers is its own, too."""
 
-import math
-
 import keras
 import numpy as np
 import pytest
 from scipy import linalg
 
-from keras_langevin import LSGD, SGHMC, posterior_sigma
+from keras_langevin import LSGD, SGHMC
 from tests.optimizers.cases import MODES, make_common_step, make_gradients, make_step, make_variables, normals, values
 from tests.optimizers.laws import COMPILED, assert_samples_normal, law_of_underdamped_steps
 
@@ -48,17 +46,10 @@ def test_with_all_friction_it_is_langevin_sgd(mode):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_temperature_is_half_of_sigma_squared():
-    assert float(SGHMC(temperature=0.125).sigma) == 0.5
-    assert float(SGHMC(temperature=0).sigma) == 0
-    assert float(SGHMC(temperature=2.5 / 1000).sigma) == pytest.approx(posterior_sigma(1000, temperature=2.5))
-    assert float(SGHMC().sigma) == np.float32(1e-3)
-
-
 def test_config_has_friction_and_no_momentum():
-    config = SGHMC(RATE, friction=0.25, temperature=0.125, clipnorm=2.0).get_config()
+    config = SGHMC(RATE, friction=0.25, sigma=0.5, clipnorm=2.0).get_config()
     assert (config["friction"], config["sigma"], config["clipnorm"]) == (0.25, 0.5, 2.0)
-    assert not {"momentum", "nesterov", "temperature"} & set(config)
+    assert not {"momentum", "nesterov"} & set(config)
     assert keras.optimizers.deserialize(keras.optimizers.serialize(SGHMC(friction=0.25))).momentum == 0.75
 
 
@@ -66,17 +57,6 @@ def test_config_has_friction_and_no_momentum():
 def test_refuses_a_friction_out_of_range(friction):
     with pytest.raises(ValueError, match=r"float in \(0, 1\]\. Received: friction=.*momentum of 0\.9"):
         SGHMC(friction=friction)
-
-
-@pytest.mark.parametrize("temperature", [-1, math.inf, math.nan, True, "1"])
-def test_refuses_a_temperature_out_of_range(temperature):
-    with pytest.raises(ValueError, match=r"finite float >= 0\. Received: temperature=.*pass `sigma`"):
-        SGHMC(temperature=temperature)
-
-
-def test_refuses_temperature_beside_sigma():
-    with pytest.raises(ValueError, match=r"and not both\. Received: temperature=1.0 and sigma=0.5\. Leave one out"):
-        SGHMC(temperature=1.0, sigma=0.5)
 
 
 @pytest.mark.parametrize("argument", [{"momentum": 0.9}, {"nesterov": True}])
