@@ -6,11 +6,12 @@ import numbers
 import keras
 
 from keras_langevin.callbacks.base import LangevinCallback, check_built
+from keras_langevin.optimizers.keras_classes import LayerSetter
 from keras_langevin.optimizers.selection import LayersArgument, LayerSelection
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LayerSchedule(LangevinCallback):
+class LayerSchedule(LayerSetter, LangevinCallback):
     """Changes the noisy layers at given epochs, in a compiled `fit`, without a new trace.
 
         J = the layers that `schedule[e]` chooses, e the last epoch in `schedule` that is not after the present one
@@ -65,6 +66,9 @@ class LayerSchedule(LangevinCallback):
                 )
         self._selections = {int(epoch): LayerSelection(schedule[epoch]) for epoch in sorted(schedule)}
         self.verbose = verbose
+
+    def selections(self):
+        return list(self._selections.values())
 
     # Not at the train's begin: `BackupAndRestore` loads the optimizer's variables there, and this is one of them.
     def set_model(self, model):

@@ -7,13 +7,16 @@
   does not reach is zeros, and not `None` as on TensorFlow and PyTorch.
 - `CallbackList` tells `LangevinMonitor` when a step begins and an epoch ends, after and before all other callbacks,
   which may set the learning rate, or swap weights for their averages.
+- `CallbackList` refuses, before a fit trains, an optimizer that one of its callbacks could not save.
 """
 
 import functools
+import json
 
 import keras
 
 from keras_langevin.optimizers.langevin import Langevin, Reach
+from keras_langevin.optimizers.selection import LayerSelection
 from keras_langevin.reading import parts
 
 # What users read, set and call of a Langevin optimizer.
@@ -34,6 +37,18 @@ class Watcher:
 
     def before_epoch_end(self, epoch: int):
         """Called when no callback has done what it does when an epoch ends."""
+
+
+class Keeper:
+    """A callback that keeps the optimizer's configuration, whatever the optimizer is: a mixin."""
+
+
+class LayerSetter:
+    """A callback that sets `layers` in a fit: a mixin."""
+
+    def selections(self) -> list[LayerSelection]:
+        """All that it may set."""
+        raise NotImplementedError
 
 
 class PassedOn:
@@ -115,6 +130,45 @@ def _noted(value, reach: Reach, key: int):
     return same(value)
 
 
+def _saves(callback, optimizer) -> bool:
+    """Whether a callback saves the configuration of `optimizer`. Keras's own that save a whole model, or weights alone,
+    have `save_weights_only`."""
+    saves_model = getattr(callback, "save_weights_only", None) is False
+    return isinstance(callback, Keeper) or (saves_model and bool(langevin_parts(optimizer)))
+
+
+def _check_savable(callback, optimizer, others):
+    """Refuses an optimizer that `callback` could not save, as it is or with the `layers` that others will set.
+
+    Raises:
+        ValueError: a part of it cannot be serialized.
+    """
+    try:
+        json.dumps(keras.saving.serialize_keras_object(optimizer))
+        for other in others:
+            if isinstance(other, LayerSetter):
+                json.dumps([selection.get_config() for selection in other.selections()])
+    except Exception as error:  # what is in a schedule or a callable is the user's
+        raise ValueError(
+            f"`{type(callback).__name__}` saves the optimizer's configuration, so Keras must be able to serialize it. "
+            f"Received: an optimizer for which {type(error).__name__} is raised: {error} Register a function or a "
+            "class with `@keras.saving.register_keras_serializable()` and give schedules a `get_config`, or pass "
+            "numbers. A checkpoint with `save_weights_only=True` needs none of this."
+        ) from error
+
+
+def _checking_before(on_train_begin):
+    @functools.wraps(on_train_begin)
+    def checking(self, logs=None):
+        optimizer = getattr(self.model, "optimizer", None)
+        saving = next((each for each in self.callbacks if optimizer is not None and _saves(each, optimizer)), None)
+        if saving is not None:
+            _check_savable(saving, optimizer, self.callbacks)
+        on_train_begin(self, logs)
+
+    return checking
+
+
 def _telling_after(on_train_batch_begin):
     @functools.wraps(on_train_batch_begin)
     def telling(self, batch, logs=None):
@@ -140,6 +194,7 @@ def _telling_before(on_epoch_end):
 def install():
     """Adds all this to the classes."""
     callbacks = keras.callbacks.CallbackList
+    callbacks.on_train_begin = _checking_before(callbacks.on_train_begin)
     callbacks.on_train_batch_begin = _telling_after(callbacks.on_train_batch_begin)
     callbacks.on_epoch_end = _telling_before(callbacks.on_epoch_end)
     wrappers = [getattr(keras.optimizers, name, None) for name in ("LossScaleOptimizer", "MultiOptimizer")]
