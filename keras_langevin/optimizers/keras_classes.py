@@ -2,6 +2,7 @@
 
 - `LossScaleOptimizer`, which `compile` puts around an optimizer under `mixed_float16`, and `MultiOptimizer` pass on the
   settings of the noise. Else `model.optimizer.sigma = 0` would set an attribute that nobody reads.
+- Both load a file of weights whole or not at all, with all their parts.
 - `MultiOptimizer` tells its Langevin parts which of them they are, so that parts of one seed have independent noise.
 - On JAX, `Model.compute_loss_and_updates` notes which weights the loss reaches. There the gradient of a weight that it
   does not reach is zeros, and not `None` as on TensorFlow and PyTorch.
@@ -17,6 +18,7 @@ import keras
 
 from keras_langevin.optimizers.langevin import Langevin, Reach
 from keras_langevin.optimizers.selection import LayerSelection
+from keras_langevin.optimizers.state import WrapperLoad, part_of_a_load, take_load
 from keras_langevin.reading import parts
 
 # What users read, set and call of a Langevin optimizer.
@@ -88,6 +90,26 @@ class PassedOn:
             f"`optimizer.{self.name}{assigned}` with {len(found)} Langevin optimizers in it. Use "
             f"`optimizer.optimizers`, as in `for part in optimizer.optimizers: part.{self.name}`."
         )
+
+
+def _inner(optimizer) -> list:
+    """All optimizers in a wrapper."""
+    inner = getattr(optimizer, "optimizers", None) or [getattr(optimizer, "inner_optimizer", None)]
+    return [each for one in inner if one is not None for each in (one, *_inner(one))]
+
+
+def _loading_whole(load_own_variables):
+    of_part = part_of_a_load(load_own_variables)
+
+    @functools.wraps(load_own_variables)
+    def loading(self, store):
+        inner = _inner(self)
+        if not (inner and langevin_parts(self)):
+            of_part(self, store)
+        elif take_load(self) is None:  # else the wrapper around it has begun the load, and loaded its variables
+            WrapperLoad(self, inner, parts(self)).load_own(store)
+
+    return loading
 
 
 def _numbering_parts(build):
@@ -197,6 +219,7 @@ def install():
     callbacks.on_train_begin = _checking_before(callbacks.on_train_begin)
     callbacks.on_train_batch_begin = _telling_after(callbacks.on_train_batch_begin)
     callbacks.on_epoch_end = _telling_before(callbacks.on_epoch_end)
+    keras.Optimizer.load_own_variables = _loading_whole(keras.Optimizer.load_own_variables)
     wrappers = [getattr(keras.optimizers, name, None) for name in ("LossScaleOptimizer", "MultiOptimizer")]
     for wrapper in filter(None, wrappers):  # Keras 3.12 has no `MultiOptimizer`
         for name in SETTINGS:

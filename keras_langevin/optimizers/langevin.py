@@ -17,7 +17,7 @@ from keras_langevin import keras_internals, reading
 from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.gate import LayerGate
 from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, record_of
-from keras_langevin.optimizers.state import NoiseState, Parent, assign_all
+from keras_langevin.optimizers.state import NoiseState, Parent, assign_all, part_of_a_load
 from keras_langevin.values import LARGEST, is_level
 
 keras_internals.check()  # before anything is made of what a Keras release may have moved
@@ -343,6 +343,7 @@ class Langevin:
         for number, variable in enumerate(self._parent_variables()):
             store[str(number)] = ops.convert_to_numpy(variable)
 
+    @part_of_a_load
     def load_own_variables(self, store):
         """Loads the parent's variables, if all of them fit. `noise_state`, which Keras loads next, goes along."""
         variables = self._parent_variables()
