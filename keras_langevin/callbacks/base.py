@@ -23,21 +23,6 @@ class LangevinCallback(keras.callbacks.Callback):
         """
         return langevin_optimizers(self.model, type(self).__name__)
 
-    @property
-    def optimizer(self) -> Langevin:
-        """The one Langevin optimizer.
-
-        Raises:
-            ValueError: the model has none, or several.
-        """
-        optimizers = self.optimizers
-        if len(optimizers) > 1:
-            raise ValueError(
-                f"`{type(self).__name__}` needs a model with one Langevin optimizer. Received a `MultiOptimizer` with "
-                f"{len(optimizers)} of them. Leave the callback out, or give those layers one optimizer."
-            )
-        return optimizers[0]
-
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self.optimizers  # noqa: B018 (raises)

@@ -7,11 +7,13 @@ import keras
 
 from keras_langevin.callbacks.base import LangevinCallback, check_built
 from keras_langevin.optimizers import gate_layers
-from keras_langevin.optimizers.selection import LayersArgument, LayerSelection
+from keras_langevin.optimizers.keras_classes import LayerSetter
+from keras_langevin.optimizers.selection import LayersArgument, LayerSelection, group_by_layer
+from keras_langevin.reading import innermost
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LayerScheduler(LangevinCallback):
+class LayerScheduler(LayerSetter, LangevinCallback):
     """Changes the noisy layers at given epochs, in a compiled `fit`, without a new trace.
 
         J = the layers that `schedule[e]` chooses, e the last epoch in `schedule` that is not after the present one
@@ -26,6 +28,9 @@ class LayerScheduler(LangevinCallback):
     with the optimizer's state, and stays after the fit with the last choice. The noise of all layers is drawn in every
     step, as with `layers=None`, also of those that do not get it; optimizers without a `LayerScheduler` pay nothing.
 
+    With a `MultiOptimizer` the layers are those of all its Langevin parts together, in the model's order: `0.3` is a
+    fraction of them, and each part gets those that are its own.
+
     Args:
         schedule: dict from epochs (int >= 0, among them 0) to what the argument `layers` of the optimizers takes:
             `None` (all), a fraction, a count, names, ... See `keras_langevin.Langevin`.
@@ -33,8 +38,8 @@ class LayerScheduler(LangevinCallback):
 
     Raises:
         ValueError: `schedule` has another form, or one of its values is no `layers`. Before training begins: the
-            optimizer is not a Langevin one, or a `MultiOptimizer` with several; the model is not built; a value does
-            not fit it (a name that matches no layer).
+            optimizer is not a Langevin one; the model is not built; a value does not fit it (a name that matches no
+            layer).
 
     Example:
 
@@ -67,29 +72,57 @@ class LayerScheduler(LangevinCallback):
         self._selections = {int(epoch): LayerSelection(schedule[epoch]) for epoch in sorted(schedule)}
         self.verbose = verbose
 
+    def selections(self):
+        return list(self._selections.values())
+
     # Not at the train's begin: `BackupAndRestore` loads the optimizer's variables there, and this is one of them.
     def set_model(self, model):
         super().set_model(model)
-        optimizer = self.optimizer
+        outer = model.optimizer
         check_built(model, type(self).__name__)
         # TensorFlow: where variables have copies under a strategy, this one has
         with _scope_of(model):
-            was_gated = optimizer._is_gated
-            gate_layers(optimizer)
-            if not model.optimizer.built:
-                model.optimizer.build(model.trainable_variables)
-        if not was_gated:
+            if isinstance(outer, keras.Optimizer) and not outer.built:
+                outer.build(model.trainable_variables)
+            optimizers = self.optimizers
+            were_gated = all(optimizer._is_gated for optimizer in optimizers)
+            for optimizer in optimizers:
+                gate_layers(optimizer)
+        if not were_gated:
             model.train_function = None  # one that was traced before does not read the gate
         for selection in self._selections.values():
-            selection.choose(optimizer._groups, optimizer._trainable_variables)
+            self._layers_of_parts(selection)
 
     def on_epoch_begin(self, epoch, logs=None):
-        optimizer = self.optimizer
         first = max(begin for begin in self._selections if begin <= epoch)
-        before = optimizer.noisy_layers
-        optimizer.layers = self._selections[first].layers
-        if self.verbose > 0 and optimizer.noisy_layers != before:
-            print(f"\nEpoch {epoch + 1}: LayerScheduler making {len(optimizer.noisy_layers)} layers noisy.")
+        before = self._noisy_layers()
+        for optimizer, layers in self._layers_of_parts(self._selections[first]):
+            optimizer.layers = layers
+        if self.verbose > 0 and (now := self._noisy_layers()) != before:
+            print(f"\nEpoch {epoch + 1}: LayerScheduler making {len(now)} layers noisy.")
+
+    def _layers_of_parts(self, selection: LayerSelection) -> list[tuple]:
+        """Each Langevin optimizer with its `layers`. Of several, it is the numbers of those of its layers that
+        `selection` chooses among the layers of all of them."""
+        optimizers = [optimizer for optimizer in self.optimizers if optimizer.built]
+        if len(optimizers) == 1:
+            (optimizer,) = optimizers
+            selection.choose(optimizer._groups, optimizer._trainable_variables)
+            return [(optimizer, selection.layers)]
+        owned = {id(variable) for optimizer in optimizers for variable in optimizer._trainable_variables}
+        whole = innermost(self.model.optimizer)._trainable_variables
+        variables = [variable for variable in whole if id(variable) in owned]
+        chosen = selection.choose(group_by_layer(variables), variables)
+        noisy = {id(variables[index]) for group in chosen for index in group.indices}
+        parts = []
+        for optimizer in optimizers:
+            own = [id(variable) for variable in optimizer._trainable_variables]
+            groups = enumerate(optimizer._groups)
+            parts.append((optimizer, [n for n, group in groups if noisy.intersection(own[i] for i in group.indices)]))
+        return parts
+
+    def _noisy_layers(self) -> set[str]:
+        return {path for optimizer in self.optimizers if optimizer.built for path in optimizer.noisy_layers}
 
     def get_config(self):
         schedule = [[epoch, selection.get_config()] for epoch, selection in self._selections.items()]

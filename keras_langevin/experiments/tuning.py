@@ -16,9 +16,11 @@ from typing import Any
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.store import Store
 from keras_langevin.files import replaced, writing_to
+from keras_langevin.names import digest
 from keras_langevin.values import is_number
 
 FILE = "tuning.json"
+_MADE_FOR = "made_for"  # beside the optimizers; files of the first version have none
 FACTOR = 10.0  # a search goes so far below and above the default
 
 
@@ -146,7 +148,8 @@ def settled(cells: Sequence) -> list:
         cells: sequence of `runner.Cell`, whose `trials` are on record.
 
     Raises:
-        ValueError: a trial is not on record, or the file is none of this search.
+        ValueError: a trial is not on record, or the file is none of this search: of another configuration, or other
+            data.
         StorageError: the file cannot be written.
     """
     return [_settled(cell) if cell.comparison.tuning_trials else cell for cell in cells]
@@ -158,9 +161,17 @@ def read(path: Path) -> dict[str, Search]:
     Raises:
         ValueError: the file cannot be read, or is none.
     """
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
+    """What the searches were made for, and the searches."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        return {spec: Search(tuple(_checked(trial) for trial in trials)) for spec, trials in _items(content)}
+        made_for = content.pop(_MADE_FOR, {}) if isinstance(content, dict) else {}
+        if not isinstance(made_for, dict):
+            raise ValueError(f"`{_MADE_FOR}` is no object")
+        return made_for, {spec: Search(tuple(_checked(trial) for trial in trials)) for spec, trials in _items(content)}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path} must be what a search wrote. Received: {type(error).__name__}: {error}. "
@@ -215,11 +226,18 @@ def _trials(cell) -> dict[Arm, list]:
 
 def _settled(cell):
     arms, path = cell.comparison.arms, _path(cell)
+    made_for = {"configuration": digest(cell.comparison.identity), "data_sha256": cell.store.data_sha256}
     if not path.exists():
         searches = {arm.spec: [asdict(_trial(trial)) for trial in group] for arm, group in _trials(cell).items()}
         with writing_to(path.parent), replaced(path) as file:
-            json.dump(searches, file, indent=1)
-    searches = read(path)
+            json.dump({_MADE_FOR: made_for} | searches, file, indent=1)
+    found_for, searches = _read(path)
+    different = [name for name, value in made_for.items() if value and found_for.get(name, value) not in (value, "")]
+    if different:
+        raise ValueError(
+            f"{path} must be of the search for this comparison. Received one that was made for another "
+            f"{' and other '.join(different)}. Remove it to choose again from the trials on record."
+        )
     expected = {arm.spec: points(cell.comparison, arm) for arm in arms}
     found = {spec: [trial.arguments for trial in search.trials] for spec, search in searches.items()}
     if found != expected:

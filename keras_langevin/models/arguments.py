@@ -4,6 +4,25 @@ from collections.abc import Callable, Sequence
 
 import keras
 
+# Keras would build a deeper net for hours. The deepest that is known to have been trained has 1,202 layers (ResNet).
+LARGEST_DEPTH = 5_000
+
+
+def check_depth(**arguments):
+    """Checks numbers of layers.
+
+    Args:
+        **arguments: the values under their arguments' names.
+
+    Raises:
+        ValueError: a value is no int, or out of range.
+    """
+    for name, value in arguments.items():
+        if not _is_int(value) or not 1 <= value <= LARGEST_DEPTH:
+            raise ValueError(
+                f"`{name}` must be an int >= 1, at most {LARGEST_DEPTH}. Received: {name}={str(repr(value))[:80]}"
+            )
+
 
 def check_at_least(least: int, **arguments):
     """Checks integers.
@@ -89,6 +108,8 @@ def stages(
     >>> stages("resnet", 20, None, weighted=2, others=lambda stages: 2)
     (20, (3, 3, 3))
     """
+    if _is_int(depth) and depth > LARGEST_DEPTH:
+        check_depth(depth=depth)
     if block_layers is None:
         step, rest = 3 * weighted, others(3)
         if not _is_int(depth) or depth < step + rest or (depth - rest) % step:
@@ -102,6 +123,7 @@ def stages(
     if not isinstance(block_layers, Sequence) or not block_layers or not all(map(_is_size, block_layers)):
         raise ValueError(f"`block_layers` must be a sequence of ints >= 1. Received: block_layers={block_layers!r}")
     implied = weighted * sum(block_layers) + others(len(block_layers))
+    check_depth(depth=implied)
     if depth not in (None, implied):
         raise ValueError(
             f"`depth` must be {implied}, or None, with block_layers={block_layers!r} in a {family}. "

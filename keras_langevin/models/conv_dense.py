@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_langevin.models.arguments import check_at_least, check_image_shape, maker
+from keras_langevin.models.arguments import check_at_least, check_depth, check_image_shape, maker
 from keras_langevin.models.dense import dense_layers
 
 
@@ -25,7 +25,7 @@ def conv_dense(
     pads nothing, which needs 13 × 13.
 
     Args:
-        depth: int >= 1, the number of hidden dense layers.
+        depth: int in [1, 5,000], the number of hidden dense layers.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** conv_depth`.
         num_classes: int >= 2, the number of logits.
         conv_depth: int >= 1, the number of convolutions. Defaults to `2`.
@@ -52,7 +52,8 @@ def conv_dense(
     References:
         P. Bras, arXiv:2212.14718.
     """
-    check_at_least(1, depth=depth, conv_depth=conv_depth, filters=filters, kernel_size=kernel_size, width=width)
+    check_depth(depth=depth, conv_depth=conv_depth)
+    check_at_least(1, filters=filters, kernel_size=kernel_size, width=width)
     check_at_least(2, num_classes=num_classes)
     name = f"conv-dense-{depth}"
     check_image_shape(input_shape, name, least=2**conv_depth)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_langevin.models.arguments import check_at_least, check_shape, maker
+from keras_langevin.models.arguments import check_at_least, check_depth, check_shape, maker
 
 
 def dense(
@@ -20,7 +20,7 @@ def dense(
     """A multilayer perceptron with `depth` hidden layers of equal width.
 
     Args:
-        depth: int >= 1, the number of hidden layers.
+        depth: int in [1, 5,000], the number of hidden layers.
         input_shape: tuple of ints, the shape of one example; it is flattened.
         num_classes: int >= 2, the number of logits.
         width: int >= 1, units in each hidden layer. Defaults to `64`.
@@ -47,7 +47,8 @@ def dense(
     References:
         P. Bras, arXiv:2212.14718, figure 1.
     """
-    check_at_least(1, depth=depth, width=width)
+    check_depth(depth=depth)
+    check_at_least(1, width=width)
     check_at_least(2, num_classes=num_classes)
     check_shape(input_shape)
     shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}

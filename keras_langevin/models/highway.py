@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_langevin.models.arguments import check_at_least, check_shape, maker
+from keras_langevin.models.arguments import check_at_least, check_depth, check_shape, maker
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -105,7 +105,7 @@ def highway(
     """A dense layer and then `depth` highway layers of the same width.
 
     Args:
-        depth: int >= 1, the number of highway layers.
+        depth: int in [1, 5,000], the number of highway layers.
         input_shape: tuple of ints, the shape of one example; it is flattened.
         num_classes: int >= 2, the number of logits.
         width: int >= 1, units in each layer. Defaults to `64`.
@@ -130,7 +130,8 @@ def highway(
     References:
         P. Bras, arXiv:2212.14718, figure 2.
     """
-    check_at_least(1, depth=depth, width=width)
+    check_depth(depth=depth)
+    check_at_least(1, width=width)
     check_at_least(2, num_classes=num_classes)
     check_shape(input_shape)
     shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}

@@ -5,6 +5,7 @@ from functools import partial
 
 import keras
 
+from keras_langevin.models.arguments import LARGEST_DEPTH
 from keras_langevin.models.conv_dense import conv_dense
 from keras_langevin.models.dense import bn_dense, dense, he_dense
 from keras_langevin.models.densenet import densenet
@@ -12,6 +13,7 @@ from keras_langevin.models.densenet121 import densenet121
 from keras_langevin.models.highway import highway
 from keras_langevin.models.resnet import resnet
 from keras_langevin.names import unknown
+from keras_langevin.values import LARGEST
 
 FAMILIES = {
     "dense": dense,
@@ -79,7 +81,7 @@ def parse(name: str) -> tuple[str, int]:
         name: str, `"{family}-{depth}"`, also after `gain-1.12-`.
 
     Raises:
-        ValueError: no such family, or the depth is no int >= 1.
+        ValueError: no such family, or the depth is no int in [1, 5,000].
 
     Example:
 
@@ -88,6 +90,8 @@ def parse(name: str) -> tuple[str, int]:
     """
     if not isinstance(name, str):
         raise ValueError(f"A model's name must be a str, as in 'dense-30'. Received: {name!r}. Give a name.")
+    if (gain := _GAIN.match(name)) and float(gain[1]) > LARGEST:
+        raise ValueError(f"A model's gain must be at most {LARGEST:.3g}. Received: {name[:80]!r}")
     name = _GAIN.sub("", name)
     if name in FAMILIES:
         raise ValueError(
@@ -97,8 +101,9 @@ def parse(name: str) -> tuple[str, int]:
     if family not in FAMILIES:
         digits = re.search(r"\d*$", name).group() or "DEPTH"
         raise unknown("model", name, dict.fromkeys([*(f"{known}-{digits}" for known in FAMILIES), *SINGLES]))
-    if not depth.isdecimal() or int(depth) < 1:
+    if not depth.isdecimal() or len(depth) > 9 or not 1 <= int(depth) <= LARGEST_DEPTH:
         raise ValueError(
-            f"A model's depth must be an int >= 1, as in '{family}-{_USUAL_DEPTH[family]}'. Received: {name!r}"
+            f"A model's depth must be an int >= 1, at most {LARGEST_DEPTH}, as in '{family}-{_USUAL_DEPTH[family]}'. "
+            f"Received: {name[:80]!r}"
         )
     return family, int(depth)

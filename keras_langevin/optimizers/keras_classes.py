@@ -2,18 +2,23 @@
 
 - `LossScaleOptimizer`, which `compile` puts around an optimizer under `mixed_float16`, and `MultiOptimizer` pass on the
   settings of the noise. Else `model.optimizer.sigma = 0` would set an attribute that nobody reads.
+- Both load a file of weights whole or not at all, with all their parts.
 - `MultiOptimizer` tells its Langevin parts which of them they are, so that parts of one seed have independent noise.
 - On JAX, `Model.compute_loss_and_updates` notes which weights the loss reaches. There the gradient of a weight that it
   does not reach is zeros, and not `None` as on TensorFlow and PyTorch.
 - `CallbackList` tells `LangevinMonitor` when a step begins and an epoch ends, after and before all other callbacks,
   which may set the learning rate, or swap weights for their averages.
+- `CallbackList` refuses, before a fit trains, an optimizer that one of its callbacks could not save.
 """
 
 import functools
+import json
 
 import keras
 
 from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.selection import LayerSelection
+from keras_langevin.optimizers.state import WrapperLoad, part_of_a_load, take_load
 from keras_langevin.reading import parts
 
 # What users read, set and call of a Langevin optimizer.
@@ -49,6 +54,18 @@ class Watcher:
 
     def before_epoch_end(self, epoch: int):
         """Called when no callback has done what it does when an epoch ends."""
+
+
+class Keeper:
+    """A callback that keeps the optimizer's configuration, whatever the optimizer is: a mixin."""
+
+
+class LayerSetter:
+    """A callback that sets `layers` in a fit: a mixin."""
+
+    def selections(self) -> list[LayerSelection]:
+        """All that it may set."""
+        raise NotImplementedError
 
 
 class PassedOn:
@@ -88,6 +105,26 @@ class PassedOn:
             f"`optimizer.{self.name}{assigned}` with {len(found)} Langevin optimizers in it. Use "
             f"`optimizer.optimizers`, as in `for part in optimizer.optimizers: part.{self.name}`."
         )
+
+
+def _inner(optimizer) -> list:
+    """All optimizers in a wrapper."""
+    inner = getattr(optimizer, "optimizers", None) or [getattr(optimizer, "inner_optimizer", None)]
+    return [each for one in inner if one is not None for each in (one, *_inner(one))]
+
+
+def _loading_whole(load_own_variables):
+    of_part = part_of_a_load(load_own_variables)
+
+    @functools.wraps(load_own_variables)
+    def loading(self, store):
+        inner = _inner(self)
+        if not (inner and langevin_parts(self)):
+            of_part(self, store)
+        elif take_load(self) is None:  # else the wrapper around it has begun the load, and loaded its variables
+            WrapperLoad(self, inner, parts(self)).load_own(store)
+
+    return loading
 
 
 def _numbering_parts(build):
@@ -130,6 +167,45 @@ def _noted(value, reach: Reach, key: int):
     return same(value)
 
 
+def _saves(callback, optimizer) -> bool:
+    """Whether a callback saves the configuration of `optimizer`. Keras's own that save a whole model, or weights alone,
+    have `save_weights_only`."""
+    saves_model = getattr(callback, "save_weights_only", None) is False
+    return isinstance(callback, Keeper) or (saves_model and bool(langevin_parts(optimizer)))
+
+
+def _check_savable(callback, optimizer, others):
+    """Refuses an optimizer that `callback` could not save, as it is or with the `layers` that others will set.
+
+    Raises:
+        ValueError: a part of it cannot be serialized.
+    """
+    try:
+        json.dumps(keras.saving.serialize_keras_object(optimizer))
+        for other in others:
+            if isinstance(other, LayerSetter):
+                json.dumps([selection.get_config() for selection in other.selections()])
+    except Exception as error:  # what is in a schedule or a callable is the user's
+        raise ValueError(
+            f"`{type(callback).__name__}` saves the optimizer's configuration, so Keras must be able to serialize it. "
+            f"Received: an optimizer for which {type(error).__name__} is raised: {error} Register a function or a "
+            "class with `@keras.saving.register_keras_serializable()` and give schedules a `get_config`, or pass "
+            "numbers. A checkpoint with `save_weights_only=True` needs none of this."
+        ) from error
+
+
+def _checking_before(on_train_begin):
+    @functools.wraps(on_train_begin)
+    def checking(self, logs=None):
+        optimizer = getattr(self.model, "optimizer", None)
+        saving = next((each for each in self.callbacks if optimizer is not None and _saves(each, optimizer)), None)
+        if saving is not None:
+            _check_savable(saving, optimizer, self.callbacks)
+        on_train_begin(self, logs)
+
+    return checking
+
+
 def _telling_after(on_train_batch_begin):
     @functools.wraps(on_train_batch_begin)
     def telling(self, batch, logs=None):
@@ -155,8 +231,10 @@ def _telling_before(on_epoch_end):
 def install():
     """Adds all this to the classes."""
     callbacks = keras.callbacks.CallbackList
+    callbacks.on_train_begin = _checking_before(callbacks.on_train_begin)
     callbacks.on_train_batch_begin = _telling_after(callbacks.on_train_batch_begin)
     callbacks.on_epoch_end = _telling_before(callbacks.on_epoch_end)
+    keras.Optimizer.load_own_variables = _loading_whole(keras.Optimizer.load_own_variables)
     wrappers = [getattr(keras.optimizers, name, None) for name in ("LossScaleOptimizer", "MultiOptimizer")]
     for wrapper in filter(None, wrappers):  # Keras 3.12 has no `MultiOptimizer`
         for name in SETTINGS:

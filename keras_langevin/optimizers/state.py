@@ -2,7 +2,9 @@
 optimizer loads into the other."""
 
 import enum
+import functools
 import warnings
+import weakref
 from collections.abc import Callable
 
 import keras
@@ -16,60 +18,6 @@ class Parent(enum.Enum):
     LOADED = "loaded"
     SKIPPED = "skipped"
     NEW = "the file is of an optimizer that was not built, and has none"
-
-
-class SavedState:
-    """Saving and loading of a Langevin optimizer, as Keras calls it: the parent's variables here, numbered as the
-    parent numbers them, and the noise's in `NoiseState`."""
-
-    def _add_noise_state(self):
-        self._noise_state = NoiseState(self.name, type(self).__name__, self._own_variables, lambda: self.built)
-
-    def _own_variables(self) -> dict[str, keras.Variable]:
-        """The variables beyond the parent's, by name."""
-        own = {"seed": self._seed}
-        if isinstance(self._sigma, keras.Variable):
-            own["sigma"] = self._sigma
-        if self._gate is not None:
-            own["layer_gate"] = self._gate.variable
-        return own
-
-    def _parent_variables(self) -> list[keras.Variable]:
-        own = set(map(id, self._own_variables().values()))
-        return [variable for variable in self.variables if id(variable) not in own]
-
-    def save_own_variables(self, store):
-        for number, variable in enumerate(self._parent_variables()):
-            store[str(number)] = ops.convert_to_numpy(variable)
-
-    def load_own_variables(self, store):
-        """Loads the parent's variables, if all of them fit. `_noise_state`, which Keras loads next, goes along."""
-        variables = self._parent_variables()
-        count = len(store.keys())
-        if count != len(variables):
-            is_new = self.built and count == self._count_before_build and int(store["0"]) == 0
-            self._noise_state.follow(Parent.NEW if is_new else Parent.SKIPPED)
-            warnings.warn(
-                f"Skipping variable loading for optimizer '{self.name}', because it has {len(variables)} variables "
-                f"whereas the saved optimizer has {count} variables."
-                + (" Seed and sigma are loaded: the saved optimizer was not built." if is_new else "")
-                + ("" if self.built else " This optimizer is not built yet."),
-                stacklevel=2,
-            )
-            return
-        self._noise_state.follow(Parent.SKIPPED)
-        values = [store[str(number)] for number in range(count)]
-        for variable, value in zip(variables, values, strict=True):
-            if tuple(variable.shape) != np.shape(value):
-                raise ValueError(
-                    f"A file for optimizer '{self.name}' must be of a model with the same weights, hence "
-                    f"{variable.path!r} of shape {tuple(variable.shape)}. Received: a value of shape {np.shape(value)}."
-                    " Nothing of the optimizer is loaded. Load the file into the model that it was saved with, or pass "
-                    "`skip_mismatch=True` to load the rest."
-                )
-        before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
-        assign_all(variables, values)
-        self._noise_state.follow(Parent.LOADED, lambda: assign_all(variables, before))
 
 
 class NoiseState(keras.layers.Layer):
@@ -97,6 +45,11 @@ class NoiseState(keras.layers.Layer):
         super().__init__(name="noise_state")
         self._optimizer, self._owner, self._of_optimizer, self._is_built = optimizer, owner, variables, is_built
         self.follow(Parent.LOADED)
+
+    @property
+    def parent(self) -> Parent:
+        """What became of the parent's variables in the load that is under way."""
+        return self._parent
 
     def follow(self, parent: Parent, undo: Callable[[], None] = lambda: None):
         """Says what became of the parent's variables, and how to make them what they were."""
@@ -139,6 +92,151 @@ class NoiseState(keras.layers.Layer):
                 + "All else is loaded.",
                 stacklevel=2,
             )
+
+
+class WrapperLoad:
+    """A load of a `LossScaleOptimizer` or `MultiOptimizer`, whose parts Keras loads one by one: all of them are loaded,
+    or nothing is.
+
+    Keras numbers the variables of a wrapper and of all its parts in one list, which assigns the wrong ones where a file
+    is of other settings. So the wrapper loads its own alone, which come first, and each part loads itself.
+
+    Args:
+        wrapper: the optimizer.
+        inner: list of all optimizers in it.
+        parts: list of those that update weights.
+    """
+
+    def __init__(self, wrapper, inner: list, parts: list):
+        of_parts = {id(variable) for part in parts for variable in part.variables}
+        self._name, self._has_several = wrapper.name, len(parts) > 1
+        self._variables = list(wrapper.variables)
+        self._before = [np.array(ops.convert_to_numpy(variable)) for variable in self._variables]
+        self._own_count = sum(id(variable) not in of_parts for variable in self._variables)
+        self.is_refused, self.failed, self.error = False, None, ""
+        for optimizer in inner:
+            _under_way[optimizer] = self
+
+    def load_own(self, store):
+        """Loads the wrapper's own variables."""
+        variables, names = self._variables[: self._own_count], set(store.keys())
+        values = [np.asarray(store[str(i)]) for i in range(self._own_count) if str(i) in names]
+        if [tuple(variable.shape) for variable in variables] == [value.shape for value in values]:
+            assign_all(variables, values)
+
+    def undo_own(self):
+        """Makes the wrapper's own variables what they were."""
+        assign_all(self._variables[: self._own_count], self._before[: self._own_count])
+
+    def refuse(self):
+        """Makes all variables what they were, and keeps the parts that are not loaded yet from being loaded."""
+        if self.is_refused:
+            return
+        assign_all(self._variables, self._before)
+        self.is_refused, self._variables, self._before = True, [], []
+        if self._has_several:
+            warnings.warn(
+                f"Skipping variable loading for all parts of optimizer '{self._name}', because one of them does not "
+                "fit the file.",
+                stacklevel=2,
+            )
+
+
+_under_way: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def take_load(optimizer) -> WrapperLoad | None:
+    """The load that an optimizer is a part of, once."""
+    return _under_way.pop(optimizer, None)
+
+
+def part_of_a_load(load_own_variables):
+    """Makes the method `load_own_variables` of an optimizer go along with the wrapper that the optimizer is in."""
+
+    @functools.wraps(load_own_variables)
+    def loading(self, store):
+        load, state = take_load(self), getattr(self, "_noise_state", None)
+        if load is None or (load.failed == id(self) and len(store.keys())):  # by itself, now or after it failed
+            load_own_variables(self, store)
+            return
+        if load.is_refused:
+            if state:
+                state.follow(Parent.SKIPPED)
+            if load.failed == id(self):
+                # Keras comes again by another attribute, under which the file has nothing, and would forget the error.
+                _under_way[self] = load
+                raise ValueError(load.error)
+            return
+        try:
+            load_own_variables(self, store)
+        except Exception as error:
+            load.refuse()
+            load.failed, load.error = id(self), str(error)
+            _under_way[self] = load
+            raise
+        if state.parent is Parent.SKIPPED if state else len(store.keys()) != len(self.variables):
+            load.refuse()
+        elif state and state.parent is Parent.NEW:
+            load.undo_own()
+        elif state:
+            state.follow(Parent.LOADED, load.refuse)
+
+    return loading
+
+
+class SavedState:
+    """Saving and loading of a Langevin optimizer, as Keras calls it: the parent's variables here, numbered as the
+    parent numbers them, and the noise's in `NoiseState`."""
+
+    def _add_noise_state(self):
+        self._noise_state = NoiseState(self.name, type(self).__name__, self._own_variables, lambda: self.built)
+
+    def _own_variables(self) -> dict[str, keras.Variable]:
+        """The variables beyond the parent's, by name."""
+        own = {"seed": self._seed}
+        if isinstance(self._sigma, keras.Variable):
+            own["sigma"] = self._sigma
+        if self._gate is not None:
+            own["layer_gate"] = self._gate.variable
+        return own
+
+    def _parent_variables(self) -> list[keras.Variable]:
+        own = set(map(id, self._own_variables().values()))
+        return [variable for variable in self.variables if id(variable) not in own]
+
+    def save_own_variables(self, store):
+        for number, variable in enumerate(self._parent_variables()):
+            store[str(number)] = ops.convert_to_numpy(variable)
+
+    @part_of_a_load
+    def load_own_variables(self, store):
+        """Loads the parent's variables, if all of them fit. `_noise_state`, which Keras loads next, goes along."""
+        variables = self._parent_variables()
+        count = len(store.keys())
+        if count != len(variables):
+            is_new = self.built and count == self._count_before_build and int(store["0"]) == 0
+            self._noise_state.follow(Parent.NEW if is_new else Parent.SKIPPED)
+            warnings.warn(
+                f"Skipping variable loading for optimizer '{self.name}', because it has {len(variables)} variables "
+                f"whereas the saved optimizer has {count} variables."
+                + (" Seed and sigma are loaded: the saved optimizer was not built." if is_new else "")
+                + ("" if self.built else " This optimizer is not built yet."),
+                stacklevel=2,
+            )
+            return
+        self._noise_state.follow(Parent.SKIPPED)
+        values = [store[str(number)] for number in range(count)]
+        for variable, value in zip(variables, values, strict=True):
+            if tuple(variable.shape) != np.shape(value):
+                raise ValueError(
+                    f"A file for optimizer '{self.name}' must be of a model with the same weights, hence "
+                    f"{variable.path!r} of shape {tuple(variable.shape)}. Received: a value of shape {np.shape(value)}."
+                    " Nothing of the optimizer is loaded. Load the file into the model that it was saved with, or pass "
+                    "`skip_mismatch=True` to load the rest."
+                )
+        before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+        assign_all(variables, values)
+        self._noise_state.follow(Parent.LOADED, lambda: assign_all(variables, before))
 
 
 def assign_all(variables, values):

@@ -10,11 +10,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_langevin.optimizers.keras_classes import Keeper
 from keras_langevin.reading import innermost
 from keras_langevin.sampling import chain
 from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
-from keras_langevin.sampling.settings import check_savable, iteration_of, settings_of
+from keras_langevin.sampling.settings import iteration_of, settings_of
 from keras_langevin.sampling.temperature import warn_of_temperature
 from keras_langevin.sampling.weights import weights_of
 from keras_langevin.values import check_int
@@ -22,7 +23,7 @@ from keras_langevin.values import check_int
 _DIVERGED = 1e3  # times the median size of the weights so far: no chain that has a law moves so far
 
 
-class PosteriorSamples(Ensemble, keras.callbacks.Callback):
+class PosteriorSamples(Keeper, Ensemble, keras.callbacks.Callback):
     """Collects the weights after updates burn_in + thinning, burn_in + 2·thinning, ..., and keeps the latest.
 
     With a Langevin optimizer whose σ is `posterior_sigma(data_size)`, a loss that is −log p averaged over the examples
@@ -126,7 +127,6 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             raise ValueError(
                 "The model must have an optimizer. Received: a model that is not compiled. Call `model.compile` first."
             )
-        check_savable(model.optimizer)
         self._check_model(model)
         if isinstance(self.ring, DiskRing):
             self.ring.read_heads()
@@ -134,7 +134,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         if model.built:  # under some distribution strategies it is not, until the first step
             self._check_samples()
             if self.warns:
-                warn_of_temperature(model, stacklevel=3)
+                warn_of_temperature(model, stacklevel=4)
         self._update = None  # the last one that was looked at
         self._has_diverged = False
 

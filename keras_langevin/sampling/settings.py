@@ -1,7 +1,5 @@
 """What made a sample: the optimizer's settings at one update."""
 
-import json
-
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
@@ -29,22 +27,6 @@ def settings_of(optimizer) -> dict:
         "seed": getattr(inner, "seed", None),
         "optimizer": keras.saving.serialize_keras_object(optimizer),
     }
-
-
-def check_savable(optimizer):
-    """Refuses an optimizer that `settings_of` cannot put down, before a fit trains for its samples.
-
-    Raises:
-        ValueError: a part of it cannot be serialized.
-    """
-    try:
-        json.dumps(keras.saving.serialize_keras_object(optimizer))
-    except Exception as error:  # what is in a schedule or a callable is the user's
-        raise ValueError(
-            "The optimizer's configuration is kept with each sample, so Keras must be able to serialize it. Received: "
-            f"an optimizer for which {type(error).__name__} is raised: {error} Register a function or a class with "
-            "`@keras.saving.register_keras_serializable()` and give schedules a `get_config`, or pass numbers."
-        ) from error
 
 
 def _value(optimizer, name: str) -> float | None:

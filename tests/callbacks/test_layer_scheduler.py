@@ -172,6 +172,63 @@ def test_in_a_loss_scale_optimizer():
         before = weights
 
 
+def parts(wrapper=lambda optimizer: optimizer, **arguments):
+    """Two Langevin parts: of the kernels and the bias of `second`, and of all else; and one for the bias of `first`."""
+    chosen = {".*second/kernel": LAdam(1e-2, seed=1, **arguments), ".*first/bias": keras.optimizers.SGD(1e-2)}
+    default = LRMSprop(1e-2, seed=2, **arguments)
+    return wrapper(keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(default, chosen)))
+
+
+KERNELS = {"first": [0], "second": [2, 3], "third": [4, 5]}  # of what has noise
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
+@pytest.mark.parametrize("wrapper", [lambda optimizer: optimizer, keras.optimizers.LossScaleOptimizer])
+def test_over_the_parts_of_a_multi_optimizer(wrapper, capsys):
+    """Layers are counted and named in the model, and not in a part; one that two parts share is noisy in both."""
+    model = eager_model(parts(wrapper, sigma=0.5), loss=CountedLoss(0.0))
+    expected = {None: list(KERNELS), 1: ["first"], "second": ["second"], 0.7: ["first", "second"], 0: []}
+    before, states = weights_of(model), States(weights_of)
+    fit(model, LayerScheduler(dict(enumerate(expected)), verbose=1), states, epochs=len(expected), steps=1)
+    for layers, weights in zip(expected.values(), states.seen, strict=True):
+        moved = [number for number, pair in enumerate(zip(before, weights, strict=True)) if np.any(pair[0] != pair[1])]
+        assert moved == [number for layer in layers for number in KERNELS[layer]]
+        before = weights
+    said = [line.partition("making ")[2] for line in capsys.readouterr().out.split("\n") if line]
+    assert said == [f"{count} layers noisy." for count in (1, 1, 2, 0)]
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
+def test_parts_are_saved_with_their_choice(tmp_path):
+    model = eager_model(parts())
+    fit(model, LayerScheduler({0: ["second", "third"]}))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    rows = [(row.path.split("/")[-1], row.noisy) for row in describe(again)]
+    assert rows == [("first", False), ("second", True), ("third", True)]
+    for each in (model, again):
+        fit(each, LayerScheduler({0: 2}))
+    for loaded, saved in zip(weights_of(again), weights_of(model), strict=True):
+        np.testing.assert_allclose(loaded, saved, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
+@pytest.mark.parametrize("later", ["fourth", [7], 4])
+def test_what_does_not_fit_the_parts_is_refused_before_training(later):
+    model = eager_model(parts())
+    with pytest.raises(ValueError, match="The layers are: first, second, third"):
+        fit(model, LayerScheduler({0: None, 100: later}))
+
+
+@pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
+def test_over_the_parts_that_a_function_makes():
+    """Which are there once the optimizer is built."""
+    model = eager_model(keras.optimizers.MultiOptimizer(lambda variable: LAdam(1e-2, sigma=0.5)))
+    fit(model, LayerScheduler({0: ["second"]}))
+    noisy = [bool(part.noisy_layers) for part in model.optimizer.optimizers]
+    assert noisy == [False, False, True, True, False, False]
+
+
 def test_gamma_correction_is_that_of_layers():
     """The memory of the noise is that of layers that are open: as with `layers=` from the start."""
     optimizers = [LRMSprop(0.02, sigma=0.5, seed=7, layers=[2], gamma_correction=True) for _ in range(2)]

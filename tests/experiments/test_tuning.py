@@ -13,6 +13,7 @@ from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.tuning import Search, Trial
 from keras_langevin.experiments.watching import Watcher
+from keras_langevin.names import digest
 from tests.quick import JIT
 
 SMALL = Comparison(
@@ -174,6 +175,38 @@ def test_a_file_that_is_none_of_this_search_is_an_error(content, message, data, 
     with pytest.raises(ValueError, match=message) as error:
         tuning.settled([cell])
     assert "Remove it to choose again" in str(error.value)
+
+
+def test_a_file_of_another_comparison_or_of_other_data_is_an_error(data, tmp_path):
+    """Also where its trials are the same: `tuning.json` of another folder, which somebody has put here."""
+    cell = runner.Cell(SMALL, data, Store(tmp_path / "here", SMALL, "1" * 64))
+    trials = {
+        arm.spec: [
+            {"sigma": None} | values | {"validation_accuracies": [0.5, 0.5], "validation_losses": [1.0, 1.0]}
+            for values in tuning.points(cell.comparison, arm)
+        ]
+        for arm in cell.comparison.arms
+    }
+    path = tmp_path / "here" / tuning.FILE
+
+    def settle(made_for):
+        path.write_text(json.dumps(({"made_for": made_for} if made_for is not None else {}) | trials))
+        return tuning.settled([cell])
+
+    here = {"configuration": digest(cell.comparison.identity), "data_sha256": cell.store.data_sha256}
+    (settled,) = settle(here)
+    assert settled.comparison.tuned
+    other = dataclasses.replace(cell.comparison, epochs=cell.comparison.epochs + 1)
+    wrong = [
+        ({"configuration": digest(other.identity)}, "another configuration"),
+        ({"data_sha256": "0" * 64}, "another data_sha256"),
+    ]
+    for change, message in wrong:
+        with pytest.raises(ValueError, match=rf"{message}\. Remove it to choose again"):
+            settle(here | change)
+    with pytest.raises(ValueError, match="is no object"):
+        settle([1])
+    assert settle(None)[0].comparison.tuned == settled.comparison.tuned, "a file of the first version"
 
 
 COMMAND = ["compare", "--model", "dense-2", "--epochs", "2", "--batch-size", "256", "--seeds", "1"]

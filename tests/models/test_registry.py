@@ -47,7 +47,11 @@ def test_a_gain_multiplies_the_initial_kernels_and_nothing_else():
         ("vgg", "There are: dense-DEPTH"),
         ("resnet-21", "The nearest is 20"),
         ("densenet-41", "The nearest is 40"),
-        ("densenet-x", "int >= 1, as in 'densenet-40'"),
+        ("densenet-x", "int >= 1, at most 5000, as in 'densenet-40'"),
+        *((f"{family}-1000000000", "int >= 1, at most 5000") for family in models.FAMILIES),
+        ("dense-5001", "at most 5000"),
+        (f"dense-{'9' * 5000}", "at most 5000"),
+        (f"gain-{'9' * 400}-dense-3", "gain must be at most"),
     ],
 )
 def test_a_wrong_name_says_what_there_is(name, message):
@@ -76,6 +80,19 @@ def test_a_shape_that_an_image_model_cannot_take_is_an_error(name, input_shape, 
     message = str(error.value)
     assert f"`input_shape` of {name} must be (height, width, channels), height and width at least {least}" in message
     assert f"Received: input_shape={input_shape}" in message
+
+
+@pytest.mark.parametrize("build", [models.dense, models.highway, models.conv_dense, models.resnet, models.densenet])
+def test_a_huge_depth_is_an_error_at_once(build):
+    with pytest.raises(ValueError, match=r"`depth` must be .* at most 5000\. Received: depth=1000000000"):
+        build(10**9, (32, 32, 3), 10)
+
+
+def test_huge_stages_are_an_error_at_once():
+    with pytest.raises(ValueError, match=r"`depth` must be .* at most 5000\. Received"):
+        models.resnet(None, (32, 32, 3), 10, block_layers=(1, 10**9))
+    with pytest.raises(ValueError, match=r"`conv_depth` must be .* at most 5000\. Received"):
+        models.conv_dense(3, (32, 32, 3), 10, conv_depth=10**9)
 
 
 def test_channels_first_is_an_error():

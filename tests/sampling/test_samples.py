@@ -566,6 +566,8 @@ def test_an_optimizer_that_cannot_be_put_down_is_refused_before_training(argumen
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="d")])
     model.compile(LSGD(**arguments), loss="mse")
     samples = PosteriorSamples(burn_in=100)
-    with pytest.raises(ValueError, match=r"configuration is kept with each sample.*Received.*[Rr]egister"):
+    with pytest.raises(
+        ValueError, match=r"`PosteriorSamples` saves the optimizer's configuration.*Received.*[Rr]egister"
+    ):
         model.fit(np.ones((4, 4)), np.ones((4, 2)), verbose=0, callbacks=[samples])
     assert not model.optimizer.built or int(model.optimizer.iterations) == 0
