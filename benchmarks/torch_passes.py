@@ -28,7 +28,7 @@ from keras_langevin.files import replaced
 from keras_langevin.optimizers.noise import on_torch
 
 RESULT = Path(__file__).parent / "results" / "torch_passes.json"
-SHAPES, BLOCK, TURNS = [(1024, 1024)] * 4, on_torch._BLOCK, 15
+SHAPES, BLOCK, TURNS = [(1024, 1024)] * 4, on_torch._CHUNK, 15
 
 
 def parts() -> dict:

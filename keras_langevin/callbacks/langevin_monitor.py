@@ -8,13 +8,12 @@ import numpy as np
 from keras_langevin.callbacks.base import LangevinCallback, check_built
 from keras_langevin.callbacks.measurement import NAMES, Change, Reader, Row, Snapshot, rows
 from keras_langevin.callbacks.monitor_files import Board, Table, writer_class
-from keras_langevin.optimizers.keras_classes import Watcher
 from keras_langevin.reading import number as number_of
 from keras_langevin.values import check_int, is_level
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LangevinMonitor(Watcher, LangevinCallback):
+class LangevinMonitor(LangevinCallback):
     """Measures noise and drift of a step, layer by layer, at the end of each epoch.
 
         θ_t − θ_{t−1} = drift + noise,   noise = σ_t · √γ_t · √P_t ⊙ Z_t

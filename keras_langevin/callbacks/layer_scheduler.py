@@ -7,13 +7,12 @@ import keras
 
 from keras_langevin.callbacks.base import LangevinCallback, check_built
 from keras_langevin.optimizers import gate_layers
-from keras_langevin.optimizers.keras_classes import LayerSetter
 from keras_langevin.optimizers.selection import LayersArgument, LayerSelection, group_by_layer
 from keras_langevin.reading import innermost
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LayerScheduler(LayerSetter, LangevinCallback):
+class LayerScheduler(LangevinCallback):
     """Changes the noisy layers at given epochs, in a compiled `fit`, without a new trace.
 
         J = the layers that `schedule[e]` chooses, e the last epoch in `schedule` that is not after the present one
@@ -72,7 +71,8 @@ class LayerScheduler(LayerSetter, LangevinCallback):
         self._selections = {int(epoch): LayerSelection(schedule[epoch]) for epoch in sorted(schedule)}
         self.verbose = verbose
 
-    def selections(self):
+    def selections(self) -> list[LayerSelection]:
+        """All that it may set, see `keras_classes`."""
         return list(self._selections.values())
 
     # Not at the train's begin: `BackupAndRestore` loads the optimizer's variables there, and this is one of them.

@@ -86,7 +86,7 @@ class Reader:
 
     def slots_before(self) -> list[dict | None]:
         """A copy of what P is computed from as it is before a step, by the variables' numbers."""
-        before = self.optimizer._copied_slots(range(len(self.optimizer._trainable_variables)))
+        before = Langevin._before(self.optimizer, range(len(self.optimizer._trainable_variables)))
         copied = lambda tensor: np.array(ops.convert_to_numpy(tensor))  # noqa: E731
         return [slots and {index: copied(tensor) for index, tensor in slots.items()} for slots in before]
 
@@ -98,8 +98,7 @@ class Reader:
         """
         optimizer = self.optimizer
         indices = tuple(range(len(optimizer._trainable_variables)))
-        draw = noise.Draw(tuple(optimizer._places), len(indices) > 1, optimizer.noise)
-        factor = Preconditioner(optimizer, indices, draw, before).whole()
+        factor = Preconditioner(optimizer, indices, before).whole()
         return ops.reshape(factor, [-1]) if factor.shape else factor
 
 
@@ -153,7 +152,7 @@ class Change:
             self.seed = ops.convert_to_tensor(optimizer._seed)
             self.noisy = {index for group in optimizer._noisy_groups() for index in group.indices}
             if optimizer._last_update is not None:
-                self.noisy &= optimizer._last_update.noisy
+                self.noisy &= optimizer._last_update.drawn
             self.sigma, self.learning_rate = number(optimizer.sigma), number(optimizer.learning_rate)
             # before the last of several steps nobody looked: then the slots after it have to do
             before = snapshot.before if self.count == 1 else reader.slots_before()

@@ -4,13 +4,13 @@ import keras
 from keras import ops
 
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.parent import fused
+from keras_langevin.optimizers.parent import backend_class
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class LAdadelta(
     Langevin,
-    fused(keras.optimizers.Adadelta),
+    backend_class(keras.optimizers.Adadelta),
     slots=("_accumulated_grads",),
     slots_before=("_accumulated_delta_vars",),
 ):

@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.parent import fused
+from keras_langevin.optimizers.parent import backend_class
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LAdagrad(Langevin, fused(keras.optimizers.Adagrad), slots=("_accumulators",)):
+class LAdagrad(Langevin, backend_class(keras.optimizers.Adagrad), slots=("_accumulators",)):
     """Adagrad with Langevin noise.
 
         θ_t = [Adagrad's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(a_t + ε),   Z_t ~ N(0, I)

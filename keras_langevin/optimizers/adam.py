@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.parent import fused
+from keras_langevin.optimizers.parent import backend_class
 
 
 class AdamPreconditioner(Langevin, slots=("_velocities", "_velocity_hats")):
@@ -17,7 +17,7 @@ class AdamPreconditioner(Langevin, slots=("_velocities", "_velocity_hats")):
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LAdam(AdamPreconditioner, GammaCorrection, fused(keras.optimizers.Adam)):
+class LAdam(AdamPreconditioner, GammaCorrection, backend_class(keras.optimizers.Adam)):
     """Adam with Langevin noise.
 
         θ_t = [Adam's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(1 − β₂ᵗ) / (√v_t + ε),   Z_t ~ N(0, I)
@@ -37,8 +37,8 @@ class LAdam(AdamPreconditioner, GammaCorrection, fused(keras.optimizers.Adam)):
         layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
         seed: int, or `None` to draw one. Defaults to `None`.
         noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
-        gamma_correction: bool, with `beta_1=0.0` and without `amsgrad` alone: see `keras_langevin.LRMSprop`, of which
-            this L-Adam is the like. Defaults to `False`.
+        gamma_correction: bool. Only with `beta_1=0.0` and `amsgrad=False`, where LAdam is an RMSprop: see
+            `keras_langevin.LRMSprop`. Defaults to `False`.
         **kwargs: every other argument of `keras.optimizers.Adam`.
 
     Raises:
@@ -59,12 +59,12 @@ class LAdam(AdamPreconditioner, GammaCorrection, fused(keras.optimizers.Adam)):
         D. P. Kingma and J. Ba, Adam, ICLR 2015. P. Bras, arXiv:2212.14718, algorithm 1.
     """
 
-    _correctable = {"beta_1": 0.0, "amsgrad": False}
+    _needed_for_correction = {"beta_1": 0.0, "amsgrad": False}
     _averaging_rate = property(lambda self: self.beta_2)
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LAdamW(AdamPreconditioner, fused(keras.optimizers.AdamW)):
+class LAdamW(AdamPreconditioner, backend_class(keras.optimizers.AdamW)):
     """AdamW with Langevin noise.
 
         θ_t = [AdamW's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(1 − β₂ᵗ) / (√v_t + ε),   Z_t ~ N(0, I)

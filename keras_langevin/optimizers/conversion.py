@@ -6,7 +6,7 @@ from functools import lru_cache
 import keras
 
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.parent import fused
+from keras_langevin.optimizers.parent import arguments_of, backend_class
 from keras_langevin.optimizers.registry import PARENTS
 from keras_langevin.reading import innermost
 
@@ -79,11 +79,7 @@ def langevin(
             f"Received: {cls.__name__} with {len(parent._trainable_variables)} variables. Convert it before `fit`, or "
             "save the weights and load them into the new one."
         )
-    config = parent.get_config()
-    del config["name"]
-    if callable(parent._learning_rate):
-        config["learning_rate"] = parent._learning_rate
-    return made.from_config(config | noise)
+    return made.from_config(arguments_of(parent) | noise)
 
 
 def without_noise(optimizer: Langevin) -> keras.optimizers.Optimizer:
@@ -114,7 +110,7 @@ def without_noise(optimizer: Langevin) -> keras.optimizers.Optimizer:
 
 def _twin(cls) -> type[Langevin]:
     for langevin_class, parent in PARENTS.items():
-        if cls in (parent, fused(parent)):
+        if cls in (parent, backend_class(parent)):
             return langevin_class
     known = ", ".join(dict.fromkeys(parent.__name__ for parent in PARENTS.values()))
     raise ValueError(
@@ -133,5 +129,5 @@ def _made(cls, preconditioner, slots, slots_before, elementwise) -> type[Langevi
         "__module__": cls.__module__,
         "__doc__": f"{cls.__name__} with Langevin noise.",
     }
-    made = type(Langevin)(f"L{cls.__name__}", (Langevin, fused(cls)), body, **arguments)
+    made = type(Langevin)(f"L{cls.__name__}", (Langevin, backend_class(cls)), body, **arguments)
     return keras.saving.register_keras_serializable(package="Custom" if package == "keras" else package)(made)

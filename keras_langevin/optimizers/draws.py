@@ -1,5 +1,7 @@
 """What is drawn at once, and P for it."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -28,8 +30,9 @@ def draws_of(variables, indices, places, law: str) -> list[tuple[tuple[int, ...]
     for variable, index in zip(variables, indices, strict=True):
         by_dtype.setdefault(noise_dtype(variable), []).append(index)
     for numbers in by_dtype.values():
-        for chosen in noise.pooled([places[index] for index in numbers], _SMALL):
-            together = tuple(numbers[i] for i in chosen)
+        small = tuple(index for index in numbers if math.prod(places[index].shape) <= _SMALL)
+        large = [(index,) for index in numbers if index not in small]
+        for together in [small] * bool(small) + large:
             found.append((together, Draw(tuple(places[index] for index in together), len(together) > 1, law)))
     return found
 
@@ -40,67 +43,68 @@ class Preconditioner:
     Args:
         optimizer: the optimizer, after its parent's step.
         indices: tuple of ints, the numbers of the draw's variables in the optimizer.
-        draw: `noise.Draw`.
         before: for each of the optimizer's `slots_before`, a dict from a variable's number to the tensor that the slot
             was before the step.
         gate: `LayerGate` or `None`. Where it is closed, P is 0.
     """
 
-    def __init__(self, optimizer, indices: tuple[int, ...], draw: Draw, before: list[dict | None], gate=None):
-        self._optimizer, self._indices, self._draw, self._before = optimizer, indices, draw, before
-        self._gate = gate
+    def __init__(self, optimizer, indices: tuple[int, ...], before: list[dict | None], gate=None):
+        self._optimizer, self._indices, self._before, self._gate = optimizer, indices, before, gate
         self._dtype = noise_dtype(optimizer._trainable_variables[indices[0]])
-        self._found = None
+        self._whole = None
 
-    def of(self, number: int):
-        """P of the draw's variable of that number: a tensor of its shape, or a scalar."""
-        index = self._indices[number]
-        factor = self._from([slot_of(self._optimizer, slots, index) for slots in self._slots()])
+    def of(self, position: int):
+        """P of one of the draw's variables: a tensor of its shape, or a scalar."""
+        index = self._indices[position]
+        factor = self._computed([slot_of(self._optimizer, kept, index) for kept in self._kept()])
         return factor if self._gate is None else _where(self._gate.of(index), factor)
 
     def whole(self):
         """P of the whole draw: a tensor of the draw's shape, or a scalar."""
-        if self._found is None:
-            self._found = self.of(0) if len(self._indices) == 1 else self._together()
-        return self._found
+        if self._whole is None:
+            self._whole = self.of(0) if len(self._indices) == 1 else self._together()
+        return self._whole
 
     def of_span(self, span: slice):
         """P of neighbouring elements of the draw's one variable: a flat tensor, or a scalar."""
         if not self._optimizer._is_elementwise:
             return self.whole() if not self.whole().shape else ops.reshape(self.whole(), [-1])[span]
         (index,) = self._indices
-        slots = [slot_of(self._optimizer, slots, index) for slots in self._slots()]
-        factor = self._from([None if slot is None else ops.reshape(slot, [-1])[span] for slot in slots])
+        slots = [slot_of(self._optimizer, kept, index) for kept in self._kept()]
+        factor = self._computed([None if slot is None else ops.reshape(slot, [-1])[span] for slot in slots])
         return factor if self._gate is None else _where(self._gate.of(index), factor)
 
     def _together(self):
-        shapes = [place.shape for place in self._draw.places]
+        shapes = [tuple(self._optimizer._trainable_variables[index].shape) for index in self._indices]
         if not self._optimizer._is_elementwise:
-            factors = [self.of(number) for number in range(len(shapes))]
-            return _flat(factors, shapes)
-        slots = [[slot_of(self._optimizer, slots, index) for index in self._indices] for slots in self._slots()]
-        factor = self._from([None if slot[0] is None else noise.concatenate(slot) for slot in slots])
+            return _flat([self.of(position) for position in range(len(shapes))], shapes)
+        slots = []
+        for kept in self._kept():
+            of_each = [slot_of(self._optimizer, kept, index) for index in self._indices]
+            slots.append(None if of_each[0] is None else noise.concatenate(of_each))
+        factor = self._computed(slots)
         if self._gate is None:
             return factor
         return _where(_flat([self._gate.of(index) for index in self._indices], shapes), factor)
 
-    def _slots(self) -> list:
-        return [*map(self._optimizer._slots_named, self._optimizer._slots), *self._before]
+    def _kept(self) -> list:
+        """What P is computed from, of all variables: lists of variables, and dicts of tensors from before the step."""
+        return [*map(self._optimizer._slot_list, self._optimizer._slots), *self._before]
 
-    def _from(self, tensors):
+    def _computed(self, slots):
         t = ops.cast(self._optimizer.iterations + 1, self._dtype)
-        tensors = [None if tensor is None else ops.cast(tensor, self._dtype) for tensor in tensors]
-        return ops.cast(self._optimizer.preconditioner(t, *tensors), self._dtype)
+        slots = [None if slot is None else ops.cast(slot, self._dtype) for slot in slots]
+        return ops.cast(self._optimizer.preconditioner(t, *slots), self._dtype)
 
 
-def slot_of(optimizer, slots, index: int):
-    """A variable's slot as a tensor; `None` where the parent keeps none, and zeros where it keeps none of this variable
-    (one that Keras overwrites with its gradient)."""
-    if slots is None:
+def slot_of(optimizer, kept, index: int):
+    """A variable's slot as a tensor: zeros for a variable that has none (Keras overwrites it with its gradient), `None`
+    where the parent keeps no such slots."""
+    if kept is None:
         return None
-    if slots[index] is None:
+    if kept[index] is None:
         return ops.zeros(optimizer._trainable_variables[index].shape)
-    return ops.convert_to_tensor(slots[index])
+    return ops.convert_to_tensor(kept[index])
 
 
 def _flat(values, shapes):

@@ -14,11 +14,11 @@ class GammaCorrection(Langevin):
         C_t = (1 + ρ) · (√P_t − √P_{t−1}) ⊙ S_t,   S_{t+1} = ρ · S_t + σ_t√γ_t · Z_t,   S_1 = 0
 
     with P a function of v_t = ρ·v_{t−1} + (1 − ρ)·g_t². Without Γ, small steps sample exp(−2V/σ²)/P, and not
-    exp(−2V/σ²): the noise drives weights to where P is large. The drift that mends this is γ·(σ²/2)·Γ, Γ_i = ∂P_i/∂θ_i,
-    P as a function of where the weights are; it has the diagonal of the Hessian in it. C_t has that mean, because an
-    update's own noise is a random displacement: what √P does after the displacement S, times S, is its derivative on
-    average, and other elements' noise has no part in it. Summed over the updates it multiplies Z_t, in place of √P_t,
-    with a mean of the √P that come after it, and of the same variance: no noise is added on the whole.
+    exp(−2V/σ²): the noise drives weights to where P is large. The drift that corrects this is γ·(σ²/2)·Γ,
+    Γ_i = ∂P_i/∂θ_i. C_t has that mean: S, the noise of the latest updates, is a random displacement, so
+    E[(√P_t − √P_{t−1})·S] is γ·(σ²/2)·Γ/(1 + ρ). Other elements' noise has no part in it. Over all updates, Z_t is
+    multiplied by a mean of the √P that come after it, and not by √P_t, with the same variance: no noise is added on the
+    whole.
 
     It assumes that v forgets, in 1/(1 − ρ) updates, sooner than the weights decorrelate, and that a step changes √P by
     little, which asks for an ε that is not tiny beside the squared gradients. `docs/gamma-correction.md` has the
@@ -52,19 +52,19 @@ class GammaCorrection(Langevin):
         self._noise_memories = {}  # by str(index): TensorFlow's checkpoints take no other keys
         if gamma_correction:
             self._is_elementwise = False  # variable by variable, as C is
-            self._check_correctable()
+            self._check_needed()
 
     # --- what a subclass defines ------------------------------------------------------------------------------------
 
     # Arguments with which there is no correction, and the value that they must have.
-    _correctable: dict[str, object] = {}
+    _needed_for_correction: dict[str, object] = {}
     # ρ, the share of v that stays at an update.
     _averaging_rate: float
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    def _check_correctable(self):
-        for argument, needed in self._correctable.items():
+    def _check_needed(self):
+        for argument, needed in self._needed_for_correction.items():
             value = getattr(self, argument)
             if value != needed:
                 raise ValueError(
@@ -87,7 +87,7 @@ class GammaCorrection(Langevin):
         """A slot for each noisy variable that has none; all of them in order, and after what else the optimizer has."""
         if not self.gamma_correction:
             return
-        missing = [index for index in sorted(self._noisy_indices) if str(index) not in self._noise_memories]
+        missing = [index for index in sorted(self._drawn_indices) if str(index) not in self._noise_memories]
         slots = self.add_optimizer_variables([self._trainable_variables[index] for index in missing], "noise_memory")
         memories = dict(self._noise_memories) | dict(zip(map(str, missing), slots, strict=True))
         memories = {index: memories[index] for index in sorted(memories, key=int)}
@@ -108,8 +108,7 @@ class GammaCorrection(Langevin):
 
     def _roots(self, indices, before) -> dict:
         """√P by the variables' numbers."""
-        draw = noise_source.Draw(tuple(self._places[index] for index in indices), len(indices) > 1, self.noise)
-        preconditioner = Preconditioner(self, indices, draw, before)
+        preconditioner = Preconditioner(self, indices, before)
         return {index: ops.sqrt(preconditioner.of(number)) for number, index in enumerate(indices)}
 
     def _add_noise(self, variables, indices, draw, before, learning_rate):

@@ -6,9 +6,11 @@
 - `MultiOptimizer` tells its Langevin parts which of them they are, so that parts of one seed have independent noise.
 - On JAX, `Model.compute_loss_and_updates` notes which weights the loss reaches. There the gradient of a weight that it
   does not reach is zeros, and not `None` as on TensorFlow and PyTorch.
-- `CallbackList` tells `LangevinMonitor` when a step begins and an epoch ends, after and before all other callbacks,
-  which may set the learning rate, or swap weights for their averages.
-- `CallbackList` refuses, before a fit trains, an optimizer that one of its callbacks could not save.
+- `CallbackList` calls two more methods of callbacks that have them (`LangevinMonitor`): `after_train_batch_begin()`,
+  when all callbacks have set what they set at a step's begin, and `before_epoch_end(epoch)`, before any of them swaps
+  weights for their averages.
+- `CallbackList` refuses, before a fit trains, an optimizer that one of its callbacks could not save. A callback that
+  saves it says so by `saves_optimizer = True`; one that sets `layers` says which by `selections()`.
 """
 
 import functools
@@ -17,11 +19,10 @@ import json
 import keras
 
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.selection import LayerSelection
-from keras_langevin.optimizers.state import WrapperLoad, part_of_a_load, take_load
+from keras_langevin.optimizers.wrapper_load import WrapperLoad, part_of_a_load, take_load
 from keras_langevin.reading import parts
 
-# What users read, set and call of a Langevin optimizer.
+# The attributes of a Langevin optimizer that a wrapper passes on.
 SETTINGS = ("sigma", "seed", "layers", "noisy_layers", "noise", "friction")
 
 
@@ -43,29 +44,6 @@ class Reach:
 def langevin_parts(optimizer) -> list[Langevin]:
     """The Langevin optimizers in an optimizer, which may be a `LossScaleOptimizer` or a `MultiOptimizer`."""
     return [part for part in parts(optimizer) if isinstance(part, Langevin)]
-
-
-class Watcher:
-    """A callback that sees a step as it is: a mixin. Callbacks act in the order of their list, so that others set the
-    learning rate after it, or swap the weights before it."""
-
-    def after_train_batch_begin(self):
-        """Called when all callbacks have done what they do when a batch begins."""
-
-    def before_epoch_end(self, epoch: int):
-        """Called when no callback has done what it does when an epoch ends."""
-
-
-class Keeper:
-    """A callback that keeps the optimizer's configuration, whatever the optimizer is: a mixin."""
-
-
-class LayerSetter:
-    """A callback that sets `layers` in a fit: a mixin."""
-
-    def selections(self) -> list[LayerSelection]:
-        """All that it may set."""
-        raise NotImplementedError
 
 
 class PassedOn:
@@ -154,7 +132,7 @@ def _noting_reach(compute_loss_and_updates):
 
 
 def _noted(value, reach: Reach, key: int):
-    """`value`, whose derivative is asked for where the loss reaches it, and not where it does not."""
+    """The identity, whose derivative notes that the loss depends on this variable: it is asked for only then."""
     import jax
 
     same = jax.custom_vjp(lambda value: value)
@@ -171,7 +149,7 @@ def _saves(callback, optimizer) -> bool:
     """Whether a callback saves the configuration of `optimizer`. Keras's own that save a whole model, or weights alone,
     have `save_weights_only`."""
     saves_model = getattr(callback, "save_weights_only", None) is False
-    return isinstance(callback, Keeper) or (saves_model and bool(langevin_parts(optimizer)))
+    return getattr(callback, "saves_optimizer", False) or (saves_model and bool(langevin_parts(optimizer)))
 
 
 def _check_savable(callback, optimizer, others):
@@ -183,7 +161,7 @@ def _check_savable(callback, optimizer, others):
     try:
         json.dumps(keras.saving.serialize_keras_object(optimizer))
         for other in others:
-            if isinstance(other, LayerSetter):
+            if hasattr(other, "selections"):
                 json.dumps([selection.get_config() for selection in other.selections()])
     except Exception as error:  # what is in a schedule or a callable is the user's
         raise ValueError(
@@ -211,7 +189,7 @@ def _telling_after(on_train_batch_begin):
     def telling(self, batch, logs=None):
         on_train_batch_begin(self, batch, logs)
         for callback in self.callbacks:
-            if isinstance(callback, Watcher):
+            if hasattr(callback, "after_train_batch_begin"):
                 callback.after_train_batch_begin()
 
     return telling
@@ -221,7 +199,7 @@ def _telling_before(on_epoch_end):
     @functools.wraps(on_epoch_end)
     def telling(self, epoch, logs=None):
         for callback in self.callbacks:
-            if isinstance(callback, Watcher):
+            if hasattr(callback, "before_epoch_end"):
                 callback.before_epoch_end(epoch)
         on_epoch_end(self, epoch, logs)
 

@@ -10,7 +10,7 @@ from keras_langevin import keras_internals
 from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.draws import Preconditioner, draws_of, noise_dtype, slot_of
 from keras_langevin.optimizers.noisy_layers import NoisyLayers
-from keras_langevin.optimizers.parent import parent_class, parent_config, parent_parameters, signature
+from keras_langevin.optimizers.parent import arguments_of, parent_class, parent_parameters, signature
 from keras_langevin.optimizers.selection import LayerSelection
 from keras_langevin.optimizers.settings import NoiseSettings
 from keras_langevin.optimizers.state import SavedState
@@ -19,20 +19,20 @@ keras_internals.check()  # before anything is made of what a Keras release may h
 
 # Keras's default is 1e-7. Where a gradient is zero for long, ε alone bounds the noise.
 EPSILON = 1e-6
-# The blocks of the noise's counter that a part of a `MultiOptimizer` has, of 2³² in all: more than any part fills.
+# Each part of a `MultiOptimizer` has so many of the noise's counter's 2³² blocks: more than it fills.
 _PART_BLOCKS = 1 << 16
 
 
 class Update(NamedTuple):
-    """What the step that was traced last does; where steps are not traced, what the last one did.
+    """Which variables the latest traced step changes; where steps are not traced, the latest step.
 
     Attributes:
-        updated: frozenset of ints, the variables that the parent updates, by their numbers in the optimizer.
-        noisy: frozenset of ints, those that get noise (where their layer's gate is open).
+        updated: frozenset of ints, those that the parent updates, by their numbers in the optimizer.
+        drawn: frozenset of ints, those that noise is drawn for. They get it where their layer's gate is open.
     """
 
     updated: frozenset
-    noisy: frozenset
+    drawn: frozenset
 
 
 class Langevin(NoiseSettings, NoisyLayers, SavedState):
@@ -57,9 +57,9 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         *args: The parent's arguments.
         sigma: The noise level σ: float >= 0, a `keras.optimizers.schedules.LearningRateSchedule`, or a callable
             without arguments. Like `learning_rate` it can be read and set as `optimizer.sigma`, and a schedule sees
-            the learning-rate schedule's step counter. A number that is set acts at the next step; a schedule that is
-            set, as one of the learning rate, after the step was compiled does not act before
-            `model.train_function = None`. Defaults to `1e-3`.
+            the learning-rate schedule's step counter. A number that is set acts at the next step. A schedule that is
+            set after the step was compiled takes effect once you set `model.train_function = None`, as one of the
+            learning rate does. Defaults to `1e-3`.
         layers: Which layers are noisy (Layer Langevin): `None` (all), a float in [0, 1] (that fraction of the layers
             with trainable weights, in the order of `model.trainable_variables`, rounded to nearest, at least one when
             > 0), an int (the first k), a name, a regular expression, a `keras.Layer`, a list of names, expressions,
@@ -106,7 +106,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
     _slots: tuple[str, ...] = ()
     _slots_before: tuple[str, ...] = ()
     _is_elementwise = True
-    # The parent's arguments that the class has another argument for.
+    # The parent's arguments that the class sets itself, and hides.
     _replaced_arguments: tuple[str, ...] = ()
 
     def __init_subclass__(cls, slots=None, slots_before=None, elementwise: bool | None = None, **kwargs):
@@ -153,7 +153,8 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         return parent_class(cls, Langevin)
 
     def _without_noise(self) -> keras.optimizers.Optimizer:
-        return self._parent_class().from_config(parent_config(self))
+        parent = self._parent_class()
+        return parent.from_config(arguments_of(self, parent))
 
     # --- the step ---------------------------------------------------------------------------------------------------
 
@@ -161,8 +162,9 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         """The parent's step, then the noise."""
         reach, self._reach = self._reach, None
         reached = reach.of(trainable_variables) if reach else trainable_variables
-        updated, found = (frozenset(map(self._get_variable_index, each)) for each in (trainable_variables, reached))
-        self._last_update = Update(updated, self._noisy_indices & found)
+        updated = frozenset(map(self._get_variable_index, trainable_variables))
+        reached_indices = frozenset(map(self._get_variable_index, reached))
+        self._last_update = Update(updated, self._drawn_indices & reached_indices)
         if noise_source.is_distributed(self):
             super()._backend_update_step(grads, trainable_variables, learning_rate)  # the noise comes in `update_step`
             return
@@ -185,7 +187,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         self._add_noise([variable], indices, draw, before, learning_rate)
 
     def _add_noise(self, variables, indices, draw, before, learning_rate):
-        """θ ← θ + σ√γ · √P ⊙ Z for the variables θ of a draw; `noise.law.increment` is the formula."""
+        """θ ← θ + σ√γ · √P ⊙ Z for the variables θ of a draw, see `noise.law.increment`."""
         noise_source.add_noise(
             self,
             variables,
@@ -193,7 +195,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
             ops.convert_to_tensor(self._seed),
             ops.convert_to_tensor(self.iterations),
             self._scale(learning_rate, noise_dtype(variables[0])),
-            Preconditioner(self, indices, draw, before, self._gate),
+            Preconditioner(self, indices, before, self._gate),
         )
 
     def _scale(self, learning_rate, dtype):
@@ -201,7 +203,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         return ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype))
 
     def _is_noisy(self, variable) -> bool:
-        return self._get_variable_index(variable) in self._noisy_indices
+        return self._get_variable_index(variable) in self._drawn_indices
 
     def _draws(self, noisy: dict) -> list[tuple[tuple[int, ...], noise_source.Draw]]:
         """What is drawn at once of the noisy variables, by their numbers."""
@@ -211,16 +213,13 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         return self._planned[key]
 
     def _before(self, indices) -> list:
-        """What `_add_noise` needs from before the parent's step."""
-        return self._copied_slots(indices)
+        """What `_add_noise` needs from before the parent's step: `slots_before` by the variables' numbers. They are
+        copies, for PyTorch changes slots in place."""
+        lists = map(self._slot_list, self._slots_before)
+        return [None if kept is None else {i: ops.copy(slot_of(self, kept, i)) for i in indices} for kept in lists]
 
-    def _copied_slots(self, indices) -> list[dict | None]:
-        """`slots_before` by the variables' numbers; copies, for PyTorch changes them in place."""
-        kept = map(self._slots_named, self._slots_before)
-        return [None if slots is None else {i: ops.copy(slot_of(self, slots, i)) for i in indices} for slots in kept]
-
-    def _slots_named(self, name: str):
-        """A slot of all variables; `None` where the parent does not keep it."""
+    def _slot_list(self, name: str):
+        """The list of a slot's variables, one for each weight; `None` where the parent does not keep it."""
         return getattr(self, name, None) or None
 
     # --- before the first step --------------------------------------------------------------------------------------

@@ -7,7 +7,6 @@ from keras import ops
 from keras_langevin.names import distinct
 from keras_langevin.optimizers.draws import Preconditioner
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.noise import Draw
 from keras_langevin.reading import innermost, number
 
 
@@ -55,10 +54,10 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
         )
     noisy = {index for group in optimizer._noisy_groups() for index in group.indices}
     if optimizer._last_update is not None:
-        noisy &= optimizer._last_update.noisy
+        noisy &= optimizer._last_update.drawn
     paths = distinct(group.path for group in optimizer._groups)
     scale = number(optimizer.sigma) * np.sqrt(number(optimizer.learning_rate))
-    # the counter that the last update saw: P is asked for when an update is made and not yet counted
+    # `iterations` as it was during the last update, one less than now
     last = max(int(number(optimizer.iterations)) * (optimizer.gradient_accumulation_steps or 1) - 1, 0)
     with keras.StatelessScope(state_mapping=[(optimizer._iterations, ops.convert_to_tensor(last))]):
         return {
@@ -71,6 +70,6 @@ def _of_variable(optimizer: Langevin, index: int, is_noisy: bool, scale: float) 
     variable = optimizer._trainable_variables[index]
     if not is_noisy:
         return np.zeros(int(np.prod(variable.shape)))
-    draw = Draw((optimizer._places[index],), False, optimizer.noise)
-    factor = ops.convert_to_numpy(Preconditioner(optimizer, (index,), draw, optimizer._copied_slots([index])).of(0))
+    preconditioner = Preconditioner(optimizer, (index,), Langevin._before(optimizer, [index]))
+    factor = ops.convert_to_numpy(preconditioner.whole())
     return np.ravel(np.broadcast_to(scale * np.sqrt(np.asarray(factor, float)), np.shape(factor) or variable.shape))

@@ -1,17 +1,48 @@
 """Which layers of a Langevin optimizer are noisy, before and after it is built."""
 
+import keras
 import numpy as np
+from keras import ops
 
-from keras_langevin.optimizers.gate import LayerGate
 from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, record_of
 from keras_langevin.reading import innermost
+
+
+class LayerGate:
+    """One number for each layer, 1 where it is noisy and 0 where not, that the step reads.
+
+    Where it is 0, P is replaced by 0; an open layer has the very noise that `layers=` would give it.
+
+    Args:
+        variable: float32 variable of shape `(number of layers,)`.
+        groups: list of `LayerGroup`, the layers.
+    """
+
+    def __init__(self, variable: keras.Variable, groups: list[LayerGroup]):
+        self.variable = variable
+        self._groups = groups
+        self._numbers = {index: number for number, group in enumerate(groups) for index in group.indices}
+
+    def open(self) -> list[LayerGroup]:
+        """The layers that are noisy now."""
+        switches = ops.convert_to_numpy(self.variable)
+        return [group for group, switch in zip(self._groups, switches, strict=True) if switch]
+
+    def set(self, chosen: list[LayerGroup]):
+        """Opens these layers and closes the others."""
+        indices = {group.indices for group in chosen}
+        self.variable.assign(np.array([group.indices in indices for group in self._groups], "float32"))
+
+    def of(self, index: int):
+        """The switch of a variable by its number in the optimizer: a bool tensor."""
+        return ops.convert_to_tensor(self.variable)[self._numbers[index]] > 0
 
 
 class NoisyLayers:
     """`layers` and `noisy_layers` of a Langevin optimizer, and the gate by which they change between steps."""
 
-    def _set_layers(self, layers):
-        self._selection = layers if isinstance(layers, LayerSelection) else LayerSelection(layers)
+    def _set_layers(self, layers: LayerSelection):
+        self._selection = layers
         self._groups = self._chosen = self._gate = None
         self._is_gated = False
 
@@ -55,7 +86,7 @@ class NoisyLayers:
         return list(self._chosen if self._gate is None else self._gate.open())
 
     def _noisy_among(self, groups: list[LayerGroup], variables) -> list[LayerGroup]:
-        """Those of `groups`, as made from `variables`, that get noise, with those of their variables that do.
+        """`groups`, as made from `variables`, with their noisy variables alone; those without one are left out.
 
         A built optimizer has chosen, whatever `layers` would choose now that layers are frozen or added."""
         noisy = {index for group in self._noisy_groups() for index in group.indices} if self.built else set()
@@ -69,7 +100,7 @@ class NoisyLayers:
 
     def _choose_layers(self, groups, chosen):
         self._groups, self._chosen = groups, chosen
-        self._noisy_indices = frozenset(index for group in chosen for index in group.indices)
+        self._drawn_indices = frozenset(index for group in chosen for index in group.indices)
         if self._is_gated:
             self._add_gate(chosen)
 
@@ -77,7 +108,7 @@ class NoisyLayers:
         variable = self._setting_variable("layer_gate", np.zeros(len(self._groups)), "float32")
         self._gate = LayerGate(variable, self._groups)
         self._gate.set(chosen)
-        self._noisy_indices = frozenset(index for group in self._groups for index in group.indices)
+        self._drawn_indices = frozenset(index for group in self._groups for index in group.indices)
         self._planned = {}
 
 

@@ -6,22 +6,24 @@ from typing import Any
 import keras
 
 
-def fused(parent: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
+def backend_class(parent: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
     """The class that Keras makes an instance of when `parent` is called: on PyTorch a subclass that updates all
     variables at once, elsewhere `parent`. (A subclass of `parent` alone would lose that.)"""
     return type(parent.__new__(parent))
 
 
 def parent_class(cls, mixin: type) -> type[keras.optimizers.Optimizer]:
-    """The optimizer that `cls` adds noise to: the first after the mixin that takes arguments."""
+    """The optimizer that `cls` adds noise to, as the user wrote it: the first after the mixin that is one, and not what
+    Keras puts in its place on PyTorch."""
     following = cls.__mro__[cls.__mro__.index(mixin) + 1 :]
     optimizers = (base for base in following if issubclass(base, keras.optimizers.Optimizer))
-    return next((base for base in optimizers if "__init__" in vars(base)), object)
+    return next((base for base in optimizers if not base.__module__.startswith("keras.src.backend.")), object)
 
 
-def parent_config(optimizer) -> dict[str, Any]:
-    """The parent's arguments as a Langevin optimizer has them."""
-    config = optimizer._parent_class().get_config(optimizer)
+def arguments_of(optimizer, cls: type | None = None) -> dict[str, Any]:
+    """The arguments of an optimizer but for its name, as `from_config` takes them; those that `cls`, a class of its,
+    has."""
+    config = (cls or type(optimizer)).get_config(optimizer)
     del config["name"]
     if callable(optimizer._learning_rate):
         config["learning_rate"] = optimizer._learning_rate  # as it is: a function need not be serializable for this

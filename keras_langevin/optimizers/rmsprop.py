@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
-from keras_langevin.optimizers.parent import fused, parent_config
+from keras_langevin.optimizers.parent import arguments_of, backend_class
 
 
-class RMSpropEpsilonOutside(fused(keras.optimizers.RMSprop)):
+class RMSpropEpsilonAnywhere(backend_class(keras.optimizers.RMSprop)):
     """RMSprop's step with ε outside the root, where `epsilon_inside_sqrt` is `False`; else Keras's own.
 
         v ← ρ·v + (1 − ρ)·g²,   ḡ ← ρ·ḡ + (1 − ρ)·g,   step = γ·g / (√v + ε), centered: γ·g / (√(v − ḡ²) + ε)
@@ -74,7 +74,7 @@ class RMSpropEpsilonOutside(fused(keras.optimizers.RMSprop)):
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LRMSprop(GammaCorrection, RMSpropEpsilonOutside, slots=("_velocities", "_average_gradients")):
+class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_average_gradients")):
     """RMSprop with Langevin noise (pSGLD; with the drift Γ by `gamma_correction=True`).
 
         θ_t = [RMSprop's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(v_t + ε),   Z_t ~ N(0, I)
@@ -123,7 +123,7 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonOutside, slots=("_velocities", "_a
         networks, AAAI 2016, algorithm 1 (ε outside). P. Bras, arXiv:2212.14718.
     """
 
-    _correctable = {"momentum": 0.0, "centered": False}
+    _needed_for_correction = {"momentum": 0.0, "centered": False}
     _averaging_rate = property(lambda self: self.rho)
 
     def __init__(self, *args, epsilon_inside_sqrt: bool = True, **kwargs):
@@ -143,9 +143,10 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonOutside, slots=("_velocities", "_a
         return 1 / (ops.sqrt(ops.maximum(v, 0.0)) + self.epsilon)
 
     def _without_noise(self):
+        arguments = arguments_of(self, keras.optimizers.RMSprop)
         if self.epsilon_inside_sqrt:
-            return super()._without_noise()
-        return LRMSprop.from_config(parent_config(self) | {"epsilon_inside_sqrt": False, "layers": 0})
+            return keras.optimizers.RMSprop.from_config(arguments)
+        return LRMSprop.from_config(arguments | {"epsilon_inside_sqrt": False, "layers": 0})
 
     def get_config(self):
         return super().get_config() | {"epsilon_inside_sqrt": self.epsilon_inside_sqrt}

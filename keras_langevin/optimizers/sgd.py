@@ -3,11 +3,11 @@
 import keras
 
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.parent import fused
+from keras_langevin.optimizers.parent import backend_class
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class LSGD(Langevin, fused(keras.optimizers.SGD)):
+class LSGD(Langevin, backend_class(keras.optimizers.SGD)):
     """SGD with Langevin noise (SGLD).
 
         θ_t = [SGD's step] + σ_t · √γ_t · Z_t,   P_t = 1,   Z_t ~ N(0, I)

@@ -3,12 +3,12 @@
 import keras
 
 from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.optimizers.parent import fused
+from keras_langevin.optimizers.parent import backend_class
 from keras_langevin.values import is_real
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
-class SGHMC(Langevin, fused(keras.optimizers.SGD)):
+class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
     """SGD with momentum and Langevin noise in the momentum: underdamped Langevin, L-SGD with friction.
 
         m_t = (1 − α) · m_{t−1} − γ_t · g_t + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = α,   Z_t ~ N(0, I)
@@ -71,7 +71,7 @@ class SGHMC(Langevin, fused(keras.optimizers.SGD)):
         return self.friction
 
     def _add_noise(self, variables, indices, draw, before, learning_rate):
-        """To the weights as to the momentum that has moved them: the same noise, drawn twice and not kept."""
+        """To the weights as to the momentum that has moved them: the same noise, drawn again and not stored."""
         super()._add_noise(variables, indices, draw, before, learning_rate)
         if self.momentum:
             momentums = [self.momentums[index] for index in indices]

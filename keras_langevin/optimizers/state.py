@@ -1,187 +1,14 @@
 """A Langevin optimizer in a file of weights: its parent's state and the noise's apart, so that a file of either
 optimizer loads into the other."""
 
-import enum
-import functools
 import warnings
-import weakref
 from collections.abc import Callable
 
 import keras
 import numpy as np
 from keras import ops
 
-
-class Parent(enum.Enum):
-    """What became of the parent's variables in a load."""
-
-    LOADED = "loaded"
-    SKIPPED = "skipped"
-    NEW = "the file is of an optimizer that was not built, and has none"
-
-
-class NoiseState(keras.layers.Layer):
-    """What a Langevin optimizer has beyond its parent, as Keras saves and loads it: a part of the optimizer.
-
-    The optimizer itself saves its parent's variables alone, numbered as the parent numbers them. A file that was saved
-    with the parent has no such part; then seed and noise level stay what they are, and a message says so. Keras loads
-    this part after the optimizer: it is loaded where the parent's variables are, and where it does not fit, they are
-    what they were.
-
-    Args:
-        optimizer: str, the optimizer's name, for the messages.
-        owner: str, the optimizer's class.
-        variables: function that returns the variables by name.
-        is_built: function that tells whether the optimizer is built.
-    """
-
-    def __init__(
-        self,
-        optimizer: str,
-        owner: str,
-        variables: Callable[[], dict[str, keras.Variable]],
-        is_built: Callable[[], bool],
-    ):
-        super().__init__(name="noise_state")
-        self._optimizer, self._owner, self._of_optimizer, self._is_built = optimizer, owner, variables, is_built
-        self.follow(Parent.LOADED)
-
-    @property
-    def parent(self) -> Parent:
-        """What became of the parent's variables in the load that is under way."""
-        return self._parent
-
-    def follow(self, parent: Parent, undo: Callable[[], None] = lambda: None):
-        """Says what became of the parent's variables, and how to make them what they were."""
-        self._parent, self._undo = parent, undo
-
-    def save_own_variables(self, store):
-        for name, variable in self._of_optimizer().items():
-            store[name] = ops.convert_to_numpy(variable)
-
-    def load_own_variables(self, store):
-        parent, undo = self._parent, self._undo
-        self.follow(Parent.LOADED)
-        if not self._is_built() or parent is Parent.SKIPPED:
-            return  # the optimizer has said that nothing is loaded
-        own, saved = self._of_optimizer(), sorted(store.keys())
-        values = {name: np.asarray(store[name]) for name in saved if name in own}
-        for name, value in values.items():
-            if tuple(own[name].shape) != value.shape:
-                undo()
-                warnings.warn(
-                    f"Skipping variable loading for optimizer '{self._optimizer}', because its {name} has the shape "
-                    f"{tuple(own[name].shape)} whereas the saved one has {value.shape}.",
-                    stacklevel=2,
-                )
-                return
-        assign_all([own[name] for name in values], values.values())
-        missing = [name for name in own if name not in values]
-        further = [name for name in saved if name not in own]
-        if not saved:
-            warnings.warn(
-                f"The file has no state of the noise: it was saved with another optimizer than {self._owner}. Its "
-                f"moments and its number of updates are loaded; {' and '.join(missing)} stay what they are.",
-                stacklevel=2,
-            )
-        elif missing or further:
-            warnings.warn(
-                f"The file's state of the noise is of other settings of {self._owner}. "
-                + (f"It has no {', '.join(missing)}: what the optimizer has stays. " if missing else "")
-                + (f"It has {', '.join(further)}, which the optimizer does not take. " if further else "")
-                + "All else is loaded.",
-                stacklevel=2,
-            )
-
-
-class WrapperLoad:
-    """A load of a `LossScaleOptimizer` or `MultiOptimizer`, whose parts Keras loads one by one: all of them are loaded,
-    or nothing is.
-
-    Keras numbers the variables of a wrapper and of all its parts in one list, which assigns the wrong ones where a file
-    is of other settings. So the wrapper loads its own alone, which come first, and each part loads itself.
-
-    Args:
-        wrapper: the optimizer.
-        inner: list of all optimizers in it.
-        parts: list of those that update weights.
-    """
-
-    def __init__(self, wrapper, inner: list, parts: list):
-        of_parts = {id(variable) for part in parts for variable in part.variables}
-        self._name, self._has_several = wrapper.name, len(parts) > 1
-        self._variables = list(wrapper.variables)
-        self._before = [np.array(ops.convert_to_numpy(variable)) for variable in self._variables]
-        self._own_count = sum(id(variable) not in of_parts for variable in self._variables)
-        self.is_refused, self.failed, self.error = False, None, ""
-        for optimizer in inner:
-            _under_way[optimizer] = self
-
-    def load_own(self, store):
-        """Loads the wrapper's own variables."""
-        variables, names = self._variables[: self._own_count], set(store.keys())
-        values = [np.asarray(store[str(i)]) for i in range(self._own_count) if str(i) in names]
-        if [tuple(variable.shape) for variable in variables] == [value.shape for value in values]:
-            assign_all(variables, values)
-
-    def undo_own(self):
-        """Makes the wrapper's own variables what they were."""
-        assign_all(self._variables[: self._own_count], self._before[: self._own_count])
-
-    def refuse(self):
-        """Makes all variables what they were, and keeps the parts that are not loaded yet from being loaded."""
-        if self.is_refused:
-            return
-        assign_all(self._variables, self._before)
-        self.is_refused, self._variables, self._before = True, [], []
-        if self._has_several:
-            warnings.warn(
-                f"Skipping variable loading for all parts of optimizer '{self._name}', because one of them does not "
-                "fit the file.",
-                stacklevel=2,
-            )
-
-
-_under_way: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
-
-
-def take_load(optimizer) -> WrapperLoad | None:
-    """The load that an optimizer is a part of, once."""
-    return _under_way.pop(optimizer, None)
-
-
-def part_of_a_load(load_own_variables):
-    """Makes the method `load_own_variables` of an optimizer go along with the wrapper that the optimizer is in."""
-
-    @functools.wraps(load_own_variables)
-    def loading(self, store):
-        load, state = take_load(self), getattr(self, "_noise_state", None)
-        if load is None or (load.failed == id(self) and len(store.keys())):  # by itself, now or after it failed
-            load_own_variables(self, store)
-            return
-        if load.is_refused:
-            if state:
-                state.follow(Parent.SKIPPED)
-            if load.failed == id(self):
-                # Keras comes again by another attribute, under which the file has nothing, and would forget the error.
-                _under_way[self] = load
-                raise ValueError(load.error)
-            return
-        try:
-            load_own_variables(self, store)
-        except Exception as error:
-            load.refuse()
-            load.failed, load.error = id(self), str(error)
-            _under_way[self] = load
-            raise
-        if state.parent is Parent.SKIPPED if state else len(store.keys()) != len(self.variables):
-            load.refuse()
-        elif state and state.parent is Parent.NEW:
-            load.undo_own()
-        elif state:
-            state.follow(Parent.LOADED, load.refuse)
-
-    return loading
+from keras_langevin.optimizers.wrapper_load import ParentLoad, assign_all, part_of_a_load
 
 
 class SavedState:
@@ -215,7 +42,7 @@ class SavedState:
         count = len(store.keys())
         if count != len(variables):
             is_new = self.built and count == self._count_before_build and int(store["0"]) == 0
-            self._noise_state.follow(Parent.NEW if is_new else Parent.SKIPPED)
+            self._noise_state.follow(ParentLoad.NEW if is_new else ParentLoad.SKIPPED)
             warnings.warn(
                 f"Skipping variable loading for optimizer '{self.name}', because it has {len(variables)} variables "
                 f"whereas the saved optimizer has {count} variables."
@@ -224,7 +51,7 @@ class SavedState:
                 stacklevel=2,
             )
             return
-        self._noise_state.follow(Parent.SKIPPED)
+        self._noise_state.follow(ParentLoad.SKIPPED)
         values = [store[str(number)] for number in range(count)]
         for variable, value in zip(variables, values, strict=True):
             if tuple(variable.shape) != np.shape(value):
@@ -236,10 +63,78 @@ class SavedState:
                 )
         before = [np.array(ops.convert_to_numpy(variable)) for variable in variables]
         assign_all(variables, values)
-        self._noise_state.follow(Parent.LOADED, lambda: assign_all(variables, before))
+        self._noise_state.follow(ParentLoad.LOADED, lambda: assign_all(variables, before))
 
 
-def assign_all(variables, values):
-    """Gives each variable its value."""
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+class NoiseState(keras.layers.Layer):
+    """What a Langevin optimizer has beyond its parent, as Keras saves and loads it: a part of the optimizer.
+
+    The optimizer itself saves its parent's variables alone, numbered as the parent numbers them. A file that was saved
+    with the parent has no such part; then seed and noise level stay what they are, and a message says so. Keras loads
+    this part after the optimizer: it is loaded where the parent's variables are, and where it does not fit, they are
+    what they were.
+
+    Args:
+        optimizer: str, the optimizer's name, for the messages.
+        owner: str, the optimizer's class.
+        variables: function that returns the variables by name.
+        is_built: function that tells whether the optimizer is built.
+    """
+
+    def __init__(
+        self,
+        optimizer: str,
+        owner: str,
+        variables: Callable[[], dict[str, keras.Variable]],
+        is_built: Callable[[], bool],
+    ):
+        super().__init__(name="noise_state")
+        self._optimizer, self._owner, self._of_optimizer, self._is_built = optimizer, owner, variables, is_built
+        self.follow(ParentLoad.LOADED)
+
+    @property
+    def parent(self) -> ParentLoad:
+        """What became of the parent's variables in the load that is under way."""
+        return self._parent
+
+    def follow(self, parent: ParentLoad, undo: Callable[[], None] = lambda: None):
+        """Says what became of the parent's variables, and how to make them what they were."""
+        self._parent, self._undo = parent, undo
+
+    def save_own_variables(self, store):
+        for name, variable in self._of_optimizer().items():
+            store[name] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        parent, undo = self._parent, self._undo
+        self.follow(ParentLoad.LOADED)
+        if not self._is_built() or parent is ParentLoad.SKIPPED:
+            return  # the optimizer has said that nothing is loaded
+        own, saved = self._of_optimizer(), sorted(store.keys())
+        values = {name: np.asarray(store[name]) for name in saved if name in own}
+        for name, value in values.items():
+            if tuple(own[name].shape) != value.shape:
+                undo()
+                warnings.warn(
+                    f"Skipping variable loading for optimizer '{self._optimizer}', because its {name} has the shape "
+                    f"{tuple(own[name].shape)} whereas the saved one has {value.shape}.",
+                    stacklevel=2,
+                )
+                return
+        assign_all([own[name] for name in values], values.values())
+        missing = [name for name in own if name not in values]
+        further = [name for name in saved if name not in own]
+        if not saved:
+            warnings.warn(
+                f"The file has no state of the noise: it was saved with another optimizer than {self._owner}. Its "
+                f"moments and its number of updates are loaded; {' and '.join(missing)} stay what they are.",
+                stacklevel=2,
+            )
+        elif missing or further:
+            warnings.warn(
+                f"The file's state of the noise is of other settings of {self._owner}. "
+                + (f"It has no {', '.join(missing)}: what the optimizer has stays. " if missing else "")
+                + (f"It has {', '.join(further)}, which the optimizer does not take. " if further else "")
+                + "All else is loaded.",
+                stacklevel=2,
+            )

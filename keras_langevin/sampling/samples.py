@@ -10,7 +10,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_langevin.optimizers.keras_classes import Keeper
 from keras_langevin.reading import innermost
 from keras_langevin.sampling import chain
 from keras_langevin.sampling.ensemble import Ensemble
@@ -23,7 +22,7 @@ from keras_langevin.values import check_int
 _DIVERGED = 1e3  # times the median size of the weights so far: no chain that has a law moves so far
 
 
-class PosteriorSamples(Keeper, Ensemble, keras.callbacks.Callback):
+class PosteriorSamples(Ensemble, keras.callbacks.Callback):
     """Collects the weights after updates burn_in + thinning, burn_in + 2·thinning, ..., and keeps the latest.
 
     With a Langevin optimizer whose σ is `posterior_sigma(data_size)`, a loss that is −log p averaged over the examples
@@ -82,6 +81,8 @@ class PosteriorSamples(Keeper, Ensemble, keras.callbacks.Callback):
     References:
         M. Welling and Y. W. Teh, ICML 2011. R. Zhang et al., Cyclical stochastic gradient MCMC, ICLR 2020.
     """
+
+    saves_optimizer = True
 
     def __init__(
         self,

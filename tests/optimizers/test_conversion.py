@@ -92,6 +92,7 @@ def test_a_class_is_made_once_and_keras_loads_it(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras").optimizer
     assert type(loaded) is cls
+    assert type(without_noise(loaded)) is Halved
     assert (float(loaded.sigma), loaded.seed, loaded.momentum, int(loaded.iterations)) == (0.25, 5, 0.5, 1)
 
 

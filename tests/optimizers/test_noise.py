@@ -10,9 +10,9 @@ from keras.ops import convert_to_numpy as as_numpy
 from scipy import special, stats
 
 from keras_langevin import LSGD
-from keras_langevin.optimizers import noise
+from keras_langevin.optimizers import draws, noise
 from keras_langevin.optimizers.noise import Draw, Place, places
-from tests.optimizers.cases import BACKEND
+from tests.optimizers.cases import BACKEND, make_variables
 
 COUNT = 200_000
 # `reference_bits(7, 3, 0, [0, 1, 2, 3])` as it was when the noise was defined.
@@ -108,9 +108,15 @@ def test_runs_in_whole_rows():
     assert Draw((c,), flat=True).padded(4) == ([], [0])
 
 
-def test_small_variables_are_pooled_and_large_ones_are_not():
-    assert noise.pooled(noise.places_of([(2,), (9,), (3,), (0,), (8,)]), limit=8) == [(0, 2, 3, 4), (1,)]
-    assert noise.pooled(noise.places_of([(9,)]), limit=8) == [(0,)]
+def test_small_variables_are_drawn_together_and_each_large_one_alone(monkeypatch):
+    monkeypatch.setattr(draws, "_SMALL", 8)
+    variables = [*make_variables((2,), (9,), (3,), (0,), (8,)), keras.Variable(np.zeros(4), dtype="bfloat16")]
+    places = noise.places_of([tuple(variable.shape) for variable in variables])
+    found = draws.draws_of(variables, range(6), places, "normal")
+    assert [indices for indices, _ in found] == [(0, 2, 3, 4, 5), (1,)]
+    assert [draw.places for _, draw in found] == [tuple(places[i] for i in (0, 2, 3, 4, 5)), (places[1],)]
+    assert [draw.flat for _, draw in found] == [True, False]
+    assert draws.draws_of([], (), places, "normal") == []
 
 
 # --- integers ---------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ hash of (seed, update), into 32 random bits (see `law`), and the inverse of the 
 normal number. From this follow reproducibility, restarts, and equal noise on every replica, mesh and backend.
 
 Each backend has its own file, because each fuses differently: XLA takes the whole formula into one loop (JAX; on
-TensorFlow in a function that is compiled by itself where the step is not), PyTorch works through blocks that fit the
+TensorFlow in a function that is compiled by itself where the step is not), PyTorch works through chunks that fit the
 processor's cache. The integers are the same everywhere, and the tests pin them to NumPy.
 """
 
@@ -14,8 +14,8 @@ import importlib
 import keras
 import numpy as np
 
-from keras_langevin.optimizers.noise.law import join_seed, split_seed
-from keras_langevin.optimizers.noise.places import LAWS, Draw, Place, places_of, pooled
+from keras_langevin.optimizers.noise.law import LAWS, join_seed, split_seed
+from keras_langevin.optimizers.noise.places import Draw, Place, places_of
 
 __all__ = [
     "LAWS",
@@ -27,7 +27,6 @@ __all__ = [
     "join_seed",
     "normal_from_bits",
     "places_of",
-    "pooled",
     "random_bits",
     "reader",
     "sample",

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 WORD = 1 << 32
+LAWS = ("normal", "rademacher")
 # Start values of the two key words: the fractional bits of the golden ratio and of the square root of 3.
 KEY_STARTS = (0x9E3779B9, 0xBB67AE85)
 # `lowbias32` of C. Wellons' hash-prospector (public domain): https://github.com/skeeto/hash-prospector
@@ -45,9 +46,8 @@ def mix(x, ops):
 def key(seed_words, update, block, ops):
     """The two key words of a block at an update: a hash of (seed, update, block).
 
-    Each absorbed word is one step `a = mix(a ^ word); b = mix(b ^ a)` of the pair (a, b). Two pairs of words that are
-    absorbed one after the other leave two states: all (update, block) of a seed have different keys. Here an update is
-    one word, see `with_upper`.
+    Each absorbed word is one step `a = mix(a ^ word); b = mix(b ^ a)` of the pair (a, b). For one seed, different
+    (update, block) have different keys. Here an update is one word, see `with_upper`.
 
     Args:
         seed_words: pair of words.
@@ -131,7 +131,7 @@ def _row_major(shape: tuple[int, ...], ops):
 
 
 def increment(scale, preconditioner, z, ops):
-    """What a step adds to the weights: the formula of this package.
+    """What a step adds to the weights: the formula of this package. `on_torch` has twins beside it that work in place.
 
         scale · √P ⊙ Z,   scale = σ√γ
 

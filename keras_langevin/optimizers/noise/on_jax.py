@@ -15,7 +15,8 @@ from keras_langevin.optimizers.noise.places import Draw
 # A pool is drawn in whole rows: XLA's loop over a flat range counts in 64-bit vectors, and one whose length its threads
 # do not divide is not vectorized at all.
 _ROW = 2048
-# What skips a draw. A name of its own, for what `vmap` makes of it is a selection.
+# By this a draw is skipped. `vmap` turns it into a selection that computes both branches, so `mapped_noise` of the
+# experiments puts another in its place.
 cond = lax.cond
 
 # The whole formula is one loop that XLA fuses: no library erf⁻¹, no buffer.
@@ -87,7 +88,7 @@ def _pieces(seed_words, update, draw: Draw, scale):
     conditional returns it leaves alone (an optimization barrier it does not, on a CPU), and with starts that it does
     not know the loops of variables of one shape are one. σ = 0 skips the draw besides.
     """
-    places, starts = draw.padded(_ROW)  # the functions below are also called later: neither name may change
+    places, starts = draw.padded(_ROW)  # not to be rebound: JAX may call these functions again
 
     def drawn(seed_words, update):
         parts = [sample(seed_words, update, Draw((place,), False, draw.law)).reshape(-1) for place in places]

@@ -70,8 +70,8 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
 
 
 def _call(compiled, seed_words, update, draw: Draw, *arguments):
-    """Calls the compiled function of a draw. Where a variable that is drawn alone lies in the counter is an argument of
-    it, so that variables of one shape share it; the places of a pool are constants in it."""
+    """Calls the compiled function of a draw. The place of a variable that is drawn alone is an argument, so variables
+    of one shape share a function; the places of a pool are constants in it."""
     where = [0, 0]
     if not draw.flat:
         (place,) = draw.places

@@ -1,4 +1,4 @@
-"""The noise on PyTorch: in place, in blocks that stay in the processor's cache; on a GPU in one block.
+"""The noise on PyTorch: in place, in chunks that stay in the processor's cache; on a GPU in one.
 
 Words are int32: the one 32-bit integer type in which PyTorch multiplies and shifts.
 """
@@ -14,7 +14,7 @@ from keras_langevin.optimizers.noise import law
 from keras_langevin.optimizers.noise.places import Draw
 
 # Elements drawn at once. On the two-core machine where this was tried from 2¹⁶ to 2²², 2¹⁷ and 2¹⁸ were the quickest.
-_BLOCK = 1 << 18
+_CHUNK = 1 << 18
 
 _ops = SimpleNamespace(
     constant=law.signed,
@@ -103,8 +103,8 @@ def _filled(words, dtype, seed_words, update, draw: Draw):
 
 
 def _longest(device) -> int:
-    """Up to how many elements are drawn at once. A compiler, and a GPU, has no use for blocks."""
-    return _BLOCK if device.type == "cpu" and not torch.compiler.is_compiling() else law.WORD
+    """Up to how many elements are drawn at once. A compiler, and a GPU, has no use for chunks."""
+    return _CHUNK if device.type == "cpu" and not torch.compiler.is_compiling() else law.WORD
 
 
 def _runs(seed_words, update, spans):
@@ -148,11 +148,11 @@ def _key(seed_words, update, block: int):
 
 @_kept
 def _numbers(device):
-    return torch.arange(_BLOCK, dtype=torch.int32, device=device)
+    return torch.arange(_CHUNK, dtype=torch.int32, device=device)
 
 
 def _words(first, second, begin: int, length: int):
-    if length > _BLOCK or torch.compiler.is_compiling():
+    if length > _CHUNK or torch.compiler.is_compiling():
         numbers = torch.arange(length, dtype=torch.int32, device=first.device)
     else:
         numbers = _numbers(first.device)[:length]

@@ -10,7 +10,6 @@ import math
 from typing import NamedTuple
 
 BLOCK = 1 << 32
-LAWS = ("normal", "rademacher")
 
 
 class Place(NamedTuple):
@@ -33,7 +32,7 @@ class Place(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """What is drawn at once: one variable, or several in a row as a flat array.
+    """What is drawn at once: one variable, or several in a row as a flat array (a pool).
 
     Attributes:
         places: tuple of `Place`.
@@ -62,8 +61,8 @@ class Draw(NamedTuple):
         return runs
 
     def padded(self, row: int) -> tuple[list[Place], list[int]]:
-        """The runs as two-dimensional places of whole rows, and where each variable begins if they lie flat one after
-        another; of a flat draw.
+        """The runs as two-dimensional places of whole rows, and each variable's start in these rows, one after another;
+        of a flat draw.
 
         Args:
             row: int, the length of a row.
@@ -101,18 +100,3 @@ def places_of(shapes: list[tuple[int, ...]]) -> list[Place]:
         places.append(Place(*divmod(counter, BLOCK), tuple(shape)))
         counter += rows * BLOCK if place.leading_axes else size
     return places
-
-
-def pooled(places: list[Place], limit: int) -> list[tuple[int, ...]]:
-    """Which variables to draw at once: all of at most `limit` elements together, the others one by one.
-
-    Args:
-        places: list of `Place`.
-        limit: int.
-
-    Returns:
-        List of tuples of indices of `places`.
-    """
-    sizes = [math.prod(place.shape) for place in places]
-    small = tuple(i for i, size in enumerate(sizes) if size <= limit)
-    return [small] * bool(small) + [(i,) for i, size in enumerate(sizes) if size > limit]
