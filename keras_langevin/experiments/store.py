@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES, Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.records import checked_run
 from keras_langevin.files import check_name, read_json, remove_pieces, replaced, writing_to
 from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
@@ -216,8 +217,6 @@ class Store:
         return [self._record(*run) for run in self.comparison.runs if self.path(*run).exists()]
 
     def _record(self, arm: Arm, seed: int) -> dict:
-        from keras_langevin.experiments.report.runs import checked_run  # its package imports this module
-
         path = self.path(arm, seed)
         run = checked_run(read_json(path, "the record of a run"), path, trial=self.comparison.trial)
         if (run.arm.spec, run.seed) != (arm.spec, seed):

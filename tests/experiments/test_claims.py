@@ -9,7 +9,7 @@ from keras_langevin import cli
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.claims import CLAIMS, RULE, Claim, Expects, Verdict, judge, text
 from keras_langevin.experiments.config import Arm
-from keras_langevin.experiments.report.cells import UNEQUAL_EPSILON
+from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON
 from keras_langevin.experiments.store import Store
 from tests.experiments.records import COMPARISON, record
 
