@@ -31,6 +31,7 @@ __all__ = [
     "RandomCropFlip",
     "ReduceSigmaOnPlateau",
     "SigmaScheduler",
+    "StepDown",
     "__version__",
     "callbacks",
     "describe",
@@ -55,6 +56,7 @@ if not _is_the_command():
         LayerSchedule,
         ReduceSigmaOnPlateau,
         SigmaScheduler,
+        StepDown,
     )
     from keras_langevin.datasets.preprocessing import RandomCropFlip
     from keras_langevin.optimizers import (

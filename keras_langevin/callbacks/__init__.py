@@ -5,5 +5,6 @@ from keras_langevin.callbacks.langevin_monitor import LangevinMonitor
 from keras_langevin.callbacks.layer_schedule import LayerSchedule
 from keras_langevin.callbacks.reduce_sigma_on_plateau import ReduceSigmaOnPlateau
 from keras_langevin.callbacks.sigma_scheduler import SigmaScheduler
+from keras_langevin.callbacks.step_down import StepDown
 
-__all__ = ["CyclicalLangevin", "LangevinMonitor", "LayerSchedule", "ReduceSigmaOnPlateau", "SigmaScheduler"]
+__all__ = ["CyclicalLangevin", "LangevinMonitor", "LayerSchedule", "ReduceSigmaOnPlateau", "SigmaScheduler", "StepDown"]

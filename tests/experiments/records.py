@@ -59,7 +59,7 @@ def cell_of(comparison, records, **settings):
 
 def write_folder(folder, comparison, records):
     """A folder as `compare` writes it."""
-    store = Store(folder, comparison)
+    store = Store(folder, comparison).create()
     for run in records:
         store.write(Arm(run["optimizer"]), run["seed"], run)
     return folder

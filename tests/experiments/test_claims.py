@@ -24,7 +24,7 @@ def results(tmp_path):
         optimizers = ("adam", *accuracies)
         settings = {"dataset": "mnist", "learning_rate": learning_rate, "seeds": len(BASE)}
         comparison = dataclasses.replace(COMPARISON, model=model, optimizers=optimizers, **settings)
-        store = Store(tmp_path / preset / f"{model}-{learning_rate}", comparison)
+        store = Store(tmp_path / preset / f"{model}-{learning_rate}", comparison).create()
         for spec, values in {"adam": BASE, **accuracies}.items():
             for seed, value in enumerate(values):
                 store.write(Arm(spec), seed, record(spec, seed, value))

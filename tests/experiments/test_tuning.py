@@ -10,9 +10,9 @@ from keras_langevin import cli
 from keras_langevin.experiments import report, runner, tuning
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.engines import Local
+from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.tuning import Search, Trial
-from keras_langevin.experiments.watching import Watcher
 from tests.quick import JIT
 
 SMALL = Comparison(
