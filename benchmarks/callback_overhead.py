@@ -84,7 +84,7 @@ def main():
     options = parser.parse_args()
     os.environ["KERAS_BACKEND"] = options.backend
 
-    from keras_langevin.experiments.provenance import provenance
+    from keras_langevin.experiments.machine import provenance
     from keras_langevin.files import replaced
 
     results = {"provenance": provenance() | {"backend": options.backend}, "nets": {}}

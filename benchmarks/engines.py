@@ -56,9 +56,8 @@ def main():
     options = parser.parse_args()
     os.environ["KERAS_BACKEND"] = options.backend
 
-    from keras_langevin.experiments.engines.sharing import available_cores
-    from keras_langevin.experiments.memory import has_accelerator
-    from keras_langevin.experiments.provenance import provenance
+    from keras_langevin.experiments.engines.processes import available_cores
+    from keras_langevin.experiments.machine import has_accelerator, provenance
     from keras_langevin.files import replaced
 
     options.workers = options.workers or len(available_cores())

@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 
 from keras_langevin import LAdam, LRMSprop, datasets, models, without_noise
-from keras_langevin.experiments.provenance import provenance
+from keras_langevin.experiments.machine import provenance
 
 DEPTHS = (3, 20, 30, 40)
 OPTIMIZERS = {

@@ -23,7 +23,7 @@ import numpy as np
 from noise_quality import COLUMNS, p_values
 from tables import generators, rows_of
 
-from keras_langevin.experiments.provenance import provenance
+from keras_langevin.experiments.machine import provenance
 from keras_langevin.files import replaced
 
 RESULTS = Path(__file__).parent / "results"

@@ -24,7 +24,7 @@ import numpy as np
 from keras import ops
 
 from keras_langevin import LSGD
-from keras_langevin.experiments.provenance import provenance
+from keras_langevin.experiments.machine import provenance
 from keras_langevin.experiments.update_cost import in_turns, make_optimizer, make_update
 from keras_langevin.files import replaced
 

@@ -28,7 +28,7 @@ from scipy import optimize, special
 from sklearn.metrics import roc_auc_score
 
 from keras_langevin import LSGD, GaussianPrior, PosteriorSamples, datasets, posterior_sigma
-from keras_langevin.experiments.provenance import provenance
+from keras_langevin.experiments.machine import provenance
 from keras_langevin.experiments.statistics import mean_and_std, paired_difference
 from keras_langevin.files import replaced
 from keras_langevin.sampling import scores

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from keras_langevin import LAdam, without_noise
-from keras_langevin.experiments.provenance import provenance
+from keras_langevin.experiments.machine import provenance
 from keras_langevin.files import replaced
 from keras_langevin.optimizers.noise import on_torch
 

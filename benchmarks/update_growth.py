@@ -28,7 +28,7 @@ ARMS = {
 def measure(rounds: int):
     import keras
 
-    from keras_langevin.experiments.provenance import provenance
+    from keras_langevin.experiments.machine import provenance
     from keras_langevin.experiments.update_cost import in_turns, make_optimizer, make_update
     from keras_langevin.files import replaced
 

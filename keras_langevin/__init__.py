@@ -29,6 +29,7 @@ __all__ = [
     "RandomCropFlip",
     "ReduceSigmaOnPlateau",
     "SigmaScheduler",
+    "StepDown",
     "__version__",
     "callbacks",
     "describe",
@@ -50,6 +51,7 @@ if "keras_langevin_command" not in sys.modules:
         LayerScheduler,
         ReduceSigmaOnPlateau,
         SigmaScheduler,
+        StepDown,
     )
     from keras_langevin.datasets.preprocessing import RandomCropFlip
     from keras_langevin.optimizers import (

@@ -33,6 +33,15 @@ def file_name(text: str) -> str:
     return letters if letters == text else f"{letters}-{digest(text)}"
 
 
+def printable(text: str) -> str:
+    r"""A text in one line: control characters and line ends are spaces.
+
+    >>> printable("a\n\x1bb")
+    'a  b'
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def shown(value: object, longest: int = 80) -> str:
     """A value as an error shows it: its `repr`, cut where it is longer than so many letters.
 

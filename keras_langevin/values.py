@@ -70,6 +70,15 @@ def check_int(name: str, value: Any, least: int, meaning: str = ""):
         )
 
 
+def two_thirds(epochs: int) -> int:
+    """The epoch, counted from 0, that begins when two thirds of them are done.
+
+    >>> [two_thirds(epochs) for epochs in (1, 3, 12)]
+    [1, 2, 8]
+    """
+    return math.ceil(2 * epochs / 3)
+
+
 def is_count(least: int) -> Callable[[Any], bool]:
     """A function that tells whether a value is an int of at least so much."""
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least

@@ -21,7 +21,7 @@ _LOG = re.compile(r"WARNING: All log messages before absl|[IWEF]\d{4} \d\d:\d\d:
 # Stored results, which a notebook may read.
 RESULTS = Path(__file__).parents[1] / "results"
 _PROVENANCE = (
-    "import json, keras_langevin.experiments.provenance as p; print(json.dumps(p.provenance()))"
+    "import json, keras_langevin.experiments.machine as p; print(json.dumps(p.provenance()))"
 )
 
 

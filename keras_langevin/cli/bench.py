@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         out = check_writable(options.out) if options.out else None
         backend = start_keras(options.backend)
         from keras_langevin.experiments import overhead
-        from keras_langevin.experiments.provenance import provenance
+        from keras_langevin.experiments.machine import provenance
 
         names = options.cases or overhead.names()
         for name in names:

@@ -4,13 +4,67 @@ import argparse
 
 from keras_langevin.cli.parsing import UsageError
 from keras_langevin.cli.training import add_training, train_and_report
-from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.sweep import SETTINGS, read_config
+from keras_langevin.experiments.config import PRECISIONS, Comparison
+from keras_langevin.experiments.sweep import SETTINGS, SWEPT, read_config
+
+# Setting, type, placeholder and help; those in `SWEPT` take several values.
+_DEFAULTS = Comparison()
+_OPTIONS = (
+    ("model", str, None, f"family and depth, or with --depth family alone (default: {_DEFAULTS.model})"),
+    ("depth", int, None, "depths of the model's family"),
+    (
+        "dataset",
+        str,
+        "NAME",
+        "digits (embedded); mnist, fashion_mnist, cifar10, cifar100, or any image-classification set of "
+        f"tensorflow-datasets with a train and a test split (default: {_DEFAULTS.dataset})",
+    ),
+    (
+        "optimizers",
+        str,
+        "NAME[@LAYERS]",
+        "adam, ladam, ladam@0.3 (the first 30%% of the layers), ladam@3 (the first three), ladam@-3 (the last "
+        "three), ladam@REGEX, ladam@0 (no noise: what adam is); lrmsprop (epsilon inside the root, as in Keras), "
+        "lrmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc (default: "
+        f"{' '.join(_DEFAULTS.optimizers)})",
+    ),
+    ("epochs", int, None, "(default: 60 on digits, 12 elsewhere)"),
+    ("batch_size", int, None, "(default: 32 on digits, 512 elsewhere)"),
+    ("learning_rate", float, None, "(default: each optimizer's own; Adam: 1e-3)"),
+    ("sigma", float, None, "(default: 1e-3; Adadelta: 0.05)"),
+    ("epsilon", float, None, "of every optimizer, with noise and without (default: 1e-6)"),
+    ("seeds", int, None, f"how many: 0, 1, ...; more are added (default: {_DEFAULTS.seeds})"),
+    ("validation_fraction", float, "F", f"share of the training examples (default: {_DEFAULTS.validation_fraction})"),
+    ("limit", int, "N", "train on N examples, drawn by class (default: all)"),
+    (
+        "augment",
+        str,
+        "HOW",
+        "none; crop-flip (pad 2 pixels, random crop and flip); crop-flip-4 (pad 4) (default: crop-flip on cifar10 and "
+        "cifar100, none elsewhere)",
+    ),
+    ("standardize", bool, None, "bring each channel to mean 0 and variance 1 over the training split"),
+    ("precision", str, "POLICY", f"Keras's dtype policy: {', '.join(PRECISIONS)} (default: {_DEFAULTS.precision})"),
+    (
+        "jit",
+        str,
+        "WHEN",
+        "on or off: whether a step is compiled as one, on PyTorch by torch.compile, which needs a C++ compiler "
+        "(default: auto, which on PyTorch is off)",
+    ),
+    (
+        "tuning_trials",
+        int,
+        "N",
+        "before the runs, search learning rate and sigma on the validation split: N trials for every optimizer, "
+        "parents too, a factor of ten about the values above (default: 0, none)",
+    ),
+    ("tuning_seeds", int, "N", "how many seeds a trial has, none of those reported (default: 1)"),
+)
 
 
 def add(commands):
     """Adds the sub-command."""
-    defaults = Comparison()
     parser = commands.add_parser(
         "compare",
         help="train optimizers side by side and show what differs",
@@ -18,82 +72,14 @@ def add(commands):
         "seed, shows a table and the same in words, and writes a report. The same command resumes where it was "
         "interrupted. Options marked with * take several values: each combination of them is a comparison of its own.",
     )
-    several = {"nargs": "+", "default": None}
     parser.add_argument("--config", metavar="FILE", help="a TOML file with these settings; options go before it")
-    parser.add_argument(
-        "--model", **several, help=f"* family and depth, or with --depth family alone (default: {defaults.model})"
-    )
-    parser.add_argument("--depth", type=int, **several, help="* depths of the model's family")
-    parser.add_argument(
-        "--dataset",
-        **several,
-        metavar="NAME",
-        help="* digits (embedded); mnist, fashion_mnist, cifar10, cifar100, or any image-classification set of "
-        f"tensorflow-datasets with a train and a test split (default: {defaults.dataset})",
-    )
-    parser.add_argument(
-        "--optimizers",
-        nargs="+",
-        metavar="NAME[@LAYERS]",
-        help="adam, ladam, ladam@0.3 (the first 30%% of the layers), ladam@3 (the first three), ladam@-3 (the last "
-        "three), ladam@REGEX, ladam@0 (no noise: what adam is); lrmsprop (epsilon inside the root, as in Keras), "
-        "lrmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc (default: "
-        f"{' '.join(defaults.optimizers)})",
-    )
-    parser.add_argument("--epochs", type=int, **several, help="* (default: 60 on digits, 12 elsewhere)")
-    parser.add_argument("--batch-size", type=int, **several, help="* (default: 32 on digits, 512 elsewhere)")
-    parser.add_argument("--learning-rate", type=float, **several, help="* (default: each optimizer's own; Adam: 1e-3)")
-    parser.add_argument("--sigma", type=float, **several, help="* (default: 1e-3; Adadelta: 0.05)")
-    parser.add_argument(
-        "--epsilon", type=float, **several, help="* of every optimizer, with noise and without (default: 1e-6)"
-    )
-    parser.add_argument("--seeds", type=int, help=f"how many: 0, 1, ...; more are added (default: {defaults.seeds})")
-    parser.add_argument(
-        "--validation-fraction",
-        type=float,
-        metavar="F",
-        help=f"share of the training examples (default: {defaults.validation_fraction})",
-    )
-    parser.add_argument(
-        "--limit", type=int, **several, metavar="N", help="* train on N examples, drawn by class (default: all)"
-    )
-    parser.add_argument(
-        "--augment",
-        **several,
-        metavar="HOW",
-        help="* none; crop-flip (pad 2 pixels, random crop and flip); crop-flip-4 (pad 4) (default: crop-flip on "
-        "cifar10 and cifar100, none elsewhere)",
-    )
-    parser.add_argument(
-        "--standardize",
-        action="store_true",
-        default=None,
-        help="bring each channel to mean 0 and variance 1 over the training split",
-    )
-    parser.add_argument(
-        "--precision",
-        **several,
-        metavar="POLICY",
-        help="* Keras's dtype policy: float32, mixed_bfloat16, mixed_float16, bfloat16, float64 (default: float32)",
-    )
-    parser.add_argument(
-        "--jit",
-        **several,
-        metavar="WHEN",
-        help="* on or off: whether a step is compiled as one, on PyTorch by torch.compile, which needs a C++ compiler "
-        "(default: auto, which on PyTorch is off)",
-    )
-    parser.add_argument(
-        "--tuning-trials",
-        type=int,
-        **several,
-        metavar="N",
-        help="* before the runs, search learning rate and sigma on the validation split: N trials for every optimizer, "
-        "parents too, a factor of ten about the values above (default: 0, none)",
-    )
-    parser.add_argument(
-        "--tuning-seeds", type=int, metavar="N", help="how many seeds a trial has, none of those reported (default: 1)"
-    )
+    for name, kind, metavar, text in _OPTIONS:
+        option, several = f"--{name.replace('_', '-')}", name in (*SWEPT, "optimizers")
+        if kind is bool:
+            parser.add_argument(option, action="store_true", default=None, help=text)
+        else:
+            text = f"* {text}" if name in SWEPT else text
+            parser.add_argument(option, type=kind, metavar=metavar, nargs="+" if several else None, help=text)
     add_training(parser)
     parser.set_defaults(run=run)
 

@@ -43,7 +43,7 @@ def _checked(run, options: argparse.Namespace) -> int:
 
 
 def _list(options: argparse.Namespace):
-    from keras_langevin.datasets.listing import listing
+    from keras_langevin.datasets.loading import listing
     from keras_langevin.datasets.prepared import data_folder
 
     table = Table("name", "shape", "classes", "train", "test", "where", box=None, pad_edge=False)

@@ -104,7 +104,7 @@ def _train(cells: list, engine, options: argparse.Namespace, console: Console):
 def _watchers(cells: list, options: argparse.Namespace) -> list:
     if not options.tensorboard:
         return []
-    from keras_langevin.experiments.tensorboard import TensorBoardLogs
+    from keras_langevin.experiments.progress import TensorBoardLogs
 
     return [TensorBoardLogs(cells)]
 

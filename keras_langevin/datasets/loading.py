@@ -1,13 +1,14 @@
 """Datasets by name."""
 
 import math
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from keras_langevin.datasets import digits, exported, prepared
-from keras_langevin.datasets.data import Data, Split, Stored
-from keras_langevin.datasets.drawing import stratified
+from keras_langevin.datasets import exported, prepared
+from keras_langevin.datasets.data import CorruptDatasetError, Data, Split, Stored, stratified
 
 NAMES = ("digits", *prepared.NAMES)
 DTYPES = ("float32", "uint8")
@@ -75,7 +76,7 @@ def load(
 def _read(name: str, data_dir, data_file) -> Stored:
     if data_file is not None:
         return exported.read(name, data_file)
-    return digits.read() if name == "digits" else prepared.read(name, data_dir)
+    return _digits() if name == "digits" else prepared.read(name, data_dir)
 
 
 def _cut(train: Split, fraction: float, seed: int, limit: int | None) -> tuple[Split, Split]:
@@ -92,3 +93,65 @@ def _cut(train: Split, fraction: float, seed: int, limit: int | None) -> tuple[S
 
 def _scaled(split: Split, max_pixel: int) -> Split:
     return Split(np.divide(split.x, max_pixel, dtype="float32"), split.y)
+
+
+def _digits() -> Stored:
+    """All 1,797 images; one fifth of them, drawn by class and always the same, is the test split."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    examples = Split(digits.images[..., None].astype("uint8"), digits.target.astype("int32"))
+    test = stratified(examples.y, 360, seed=0)
+    train = np.setdiff1d(np.arange(len(examples.y)), test)
+    names = tuple(str(name) for name in digits.target_names)
+    return Stored(
+        examples.take(train), examples.take(test), (8, 8, 1), names, max_pixel=16, note="", source="scikit-learn"
+    )
+
+
+class Entry(NamedTuple):
+    """A dataset.
+
+    Attributes:
+        label: str, the name and how the data differ from the official release.
+        shape: tuple of ints, (height, width, channels); empty where it is not prepared.
+        num_classes, num_train, num_test: ints, 0 where it is not prepared.
+        where: str, the folder under the data folder, or `"embedded"`; empty where it is not prepared.
+    """
+
+    label: str
+    shape: tuple[int, ...] = ()
+    num_classes: int = 0
+    num_train: int = 0
+    num_test: int = 0
+    where: str = ""
+
+
+def listing(data_dir: str | Path | None = None) -> list[Entry]:
+    """The datasets with a short name, and every other set that is prepared and can be loaded, by their metadata alone:
+    no record is read, and TensorFlow is not loaded."""
+    root, found = prepared.data_folder(data_dir), {}
+    for path in sorted([*root.glob("*/*/dataset_info.json"), *root.glob("*/*/*/dataset_info.json")]):
+        name = path.parents[1].relative_to(root).as_posix()
+        try:
+            found.setdefault(name, []).append(_entry(name, path.parent, root))
+        except (ValueError, OSError):  # no image classification, or damaged: `load` says what
+            continue
+    stored = _digits()
+    counts = (len(stored.class_names), len(stored.train.y), len(stored.test.y))
+    named = [entry for name in prepared.NAMES for entry in found.pop(name, [Entry(name)])]
+    others = [entry for entries in found.values() for entry in entries]
+    return [Entry("digits", stored.shape, *counts, "embedded"), *named, *others]
+
+
+def _entry(name: str, folder: Path, root: Path) -> Entry:
+    info = prepared.opened(folder).info
+    image, label = prepared.image_and_label(name, info.features)
+    prepared.check_splits(name, info.splits)
+    note = ""
+    if info.features[image].encoding_format == "jpeg":
+        with suppress(ImportError, CorruptDatasetError):  # what the set's own builder writes is not known
+            note = prepared.note_of(prepared.open_builder(name, root), image)
+    counts = (info.splits[split].num_examples for split in ("train", "test"))
+    kind = (info.features[image].shape, info.features[label].num_classes)
+    return Entry(f"{name} ({note})" if note else name, *kind, *counts, folder.relative_to(root).as_posix())

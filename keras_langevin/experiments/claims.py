@@ -8,7 +8,7 @@ from pathlib import Path
 from keras_langevin.experiments import paper, report
 from keras_langevin.experiments.arms import Arm
 from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult, in_common
-from keras_langevin.experiments.report.numbers import count, signed
+from keras_langevin.experiments.report.formatting import count, signed
 from keras_langevin.experiments.statistics import Difference, paired_difference
 
 MARGIN = 1.0  # percentage points: two optimizers that differ by less are called equally good

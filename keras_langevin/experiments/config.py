@@ -1,14 +1,13 @@
 """What a comparison is: a frozen configuration that is checked before any work starts."""
 
 import json
-import math
 import re
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 
 from keras_langevin.experiments.arms import Arm
 from keras_langevin.names import digest, plain, shown
-from keras_langevin.values import is_count, is_number, or_none
+from keras_langevin.values import is_count, is_number, or_none, two_thirds
 
 # (batch size, epochs) where none is given.
 _DEFAULT_LENGTHS = {"digits": (32, 60)}
@@ -204,7 +203,7 @@ class Comparison:
     @property
     def drop_epoch(self) -> int:
         """The epoch, counted from 0, from which on the learning rate is a tenth and sigma is zero."""
-        return math.ceil(2 * self.epochs / 3)
+        return two_thirds(self.epochs)
 
     def has_step_of(self, other: "Comparison") -> bool:
         """Whether their training steps are one: they differ in numbers that a step reads from variables, or in nothing

@@ -36,8 +36,8 @@ class Preset:
         mirrors: str, what it is in the paper; or that it is not there.
         paper: str, the paper's setting, with what its code adds.
         settings: dict, as `compare` and `Sweep` take them, at every scale.
-        smoke, cpu, full: dicts, what a scale adds.
-        reasons: dict from a setting to why ours is as it is, where the paper is silent or we differ.
+        smoke, cpu, full: dicts, what a scale adds. Default to 12 epochs with five and ten seeds.
+        why: dict from a setting to why ours is as it is. Defaults to none.
     """
 
     title: str
@@ -45,9 +45,17 @@ class Preset:
     paper: str
     settings: dict
     smoke: dict
-    cpu: dict
-    full: dict
-    reasons: dict[str, str] = field(default_factory=dict)
+    cpu: dict = field(default_factory=lambda: {"epochs": 12, "seeds": 5})
+    full: dict = field(default_factory=lambda: {"epochs": 12, "seeds": 10})
+    why: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why each setting is as it is, where the paper is silent or we differ."""
+        usual = {"seeds": _SEEDS}
+        if self.cpu.get("epochs") == self.full.get("epochs") == 12:
+            usual["epochs"] = _EPOCHS
+        return self.why | {name: why for name, why in usual.items() if name not in self.why}
 
     def at(self, scale: str) -> dict:
         """All settings at a scale.
@@ -112,7 +120,7 @@ PRESETS = {
         smoke=_SMOKE | {"depth": [3, 10], "optimizers": _ALL[:4]},
         cpu={"depth": [3, 20, 30, 40], "epochs": 12, "seeds": 5, "tuning_trials": 4},
         full={"depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10, "tuning_trials": 12},
-        reasons={"seeds": _SEEDS, "epochs": _EPOCHS, "optimizers": "SGD is added: the update without a preconditioner"},
+        why={"optimizers": "SGD is added: the update without a preconditioner"},
     ),
     "figure-2": Preset(
         title="A highway net with 80 layers on CIFAR-10",
@@ -122,9 +130,8 @@ PRESETS = {
         smoke=_SMOKE | {"model": "highway-5", "optimizers": _ALL[:4]},
         cpu={"limit": 10000, "epochs": 12, "seeds": 5, "optimizers": _ALL[:2], "tuning_trials": 4},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
-        reasons={
+        why={
             "limit": "a fifth of the images, for twelve epochs, and Adam alone, at scale cpu",
-            "seeds": _SEEDS,
         },
     ),
     "figure-3": Preset(
@@ -137,14 +144,10 @@ PRESETS = {
             "optimizers": ["adam", *(f"ladam@{part}" for part in (0.1, 0.3, 0.5, 0.9)), "ladam", "ladam@-9"],
         },
         smoke=_SMOKE | {"model": "dense-10"},
-        cpu={"epochs": 12, "seeds": 5},
-        full={"epochs": 12, "seeds": 10},
-        reasons={
+        why={
             "optimizers": "the last nine layers are added: as many as 30% from the other side",
             "learning_rate": "the default, 1e-3, with sigma 1e-3: were they tuned for each fraction, its effect could "
             "not be told from theirs",
-            "seeds": _SEEDS,
-            "epochs": _EPOCHS,
         },
     ),
     "table-1": Preset(
@@ -156,10 +159,9 @@ PRESETS = {
         | {"model": "resnet-8", "limit": 300, "epochs": 1, "seeds": 1, "optimizers": _LAYER[:2], "dataset": "cifar10"},
         cpu=_FEW | {"dataset": "cifar10", "limit": 10000, "epochs": 8, "optimizers": _LAYER[:4]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
-        reasons={
+        why={
             "limit": "10,000 images for 8 epochs at scale cpu, a twenty-fifth of a full training; batches of 64, for "
             "more updates",
-            "seeds": _SEEDS,
         },
     ),
     "table-2": Preset(
@@ -170,11 +172,10 @@ PRESETS = {
         smoke=_SMOKE | {"model": "densenet-7", "limit": 300, "epochs": 1, "seeds": 1, "optimizers": _LAYER[:2]},
         cpu=_FEW | {"model": "densenet-13", "limit": 5000, "epochs": 6, "optimizers": _LAYER[:2]},
         full={"epochs": 40, "seeds": 5, "tuning_trials": 6},
-        reasons={
+        why={
             "model": "DenseNet-40 with growth rate 12 of its authors (Huang et al. 2017): a net that others know; at "
             "scale cpu DenseNet-13",
             "limit": "5,000 images for 6 epochs at scale cpu; batches of 64",
-            "seeds": _SEEDS,
         },
     ),
     "highway-depth": Preset(
@@ -185,7 +186,7 @@ PRESETS = {
         smoke=_SMOKE | {"depth": [3, 10]},
         cpu={"depth": [10, 40, 80], "epochs": 6, "seeds": 5, "limit": 20000, "tuning_trials": 4},
         full={"depth": [10, 20, 40, 80], "epochs": 12, "seeds": 10, "tuning_trials": 6},
-        reasons={"seeds": _SEEDS, "limit": "a third of the images at scale cpu"},
+        why={"limit": "a third of the images at scale cpu"},
     ),
     "conv-dense-depth": Preset(
         title="Two convolutions and a dense net of growing depth, on MNIST",
@@ -195,7 +196,7 @@ PRESETS = {
         smoke=_SMOKE | {"depth": [3, 5], "limit": 300, "seeds": 1},
         cpu={"depth": [3, 20, 30], "epochs": 6, "seeds": 5, "limit": 10000, "batch_size": 128, "tuning_trials": 4},
         full={"dataset": ["mnist", "cifar10"], "depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10, "tuning_trials": 6},
-        reasons={"seeds": _SEEDS, "limit": "a sixth of the images at scale cpu"},
+        why={"limit": "a sixth of the images at scale cpu"},
     ),
     "learning-rates": Preset(
         title="Is it the learning rate? Dense-40 on MNIST at several",
@@ -208,13 +209,9 @@ PRESETS = {
             "learning_rate": [1e-4, 3e-4, 1e-3],
         },
         smoke=_SMOKE | {"model": "dense-10", "learning_rate": [3e-4, 1e-3]},
-        cpu={"epochs": 12, "seeds": 5},
-        full={"epochs": 12, "seeds": 10},
-        reasons={
+        why={
             "learning_rate": "a search tries each once, and where some seeds fail to train it may choose by luck",
             "sigma": "the default, 1e-3, at each learning rate",
-            "seeds": _SEEDS,
-            "epochs": _EPOCHS,
         },
     ),
     "equal-epsilon": Preset(
@@ -229,11 +226,9 @@ PRESETS = {
         smoke=_SMOKE | {"depth": [5, 10]},
         cpu={"depth": [3, 20, 30, 40], "epochs": 12, "seeds": 5},
         full={"depth": [3, 20, 30, 40], "epochs": 12, "seeds": 10},
-        reasons={
+        why={
             "optimizers": "RMSprop with ε inside the root, as in Keras, and outside, as in the paper",
             "learning_rate": "the default of each optimizer, and its sigma: nothing is searched",
-            "seeds": _SEEDS,
-            "epochs": _EPOCHS,
         },
     ),
     "adadelta-rates": Preset(
@@ -250,11 +245,9 @@ PRESETS = {
         smoke=_SMOKE | {"depth": [5, 10]},
         cpu={"depth": [30, 40], "epochs": 12, "seeds": 5},
         full={"depth": [30, 40], "epochs": 12, "seeds": 10},
-        reasons={
+        why={
             "learning_rate": "what an earlier search chose for L-Adadelta with 30 layers, with its sigma; the default "
             "rates are in `equal-epsilon`",
-            "seeds": _SEEDS,
-            "epochs": _EPOCHS,
         },
     ),
     "first-updates": Preset(
@@ -267,14 +260,10 @@ PRESETS = {
             "optimizers": ["adam", "first-35-ladam", "ladam"],
         },
         smoke=_SMOKE | {"model": ["dense-10", "gain-1.12-dense-10"]},
-        cpu={"epochs": 12, "seeds": 5},
-        full={"epochs": 12, "seeds": 10},
-        reasons={
+        why={
             "optimizers": "35 updates are a third of the first epoch",
             "model": "1.12 times the initial kernels: about what 35 noisy updates add to their root mean square",
             "learning_rate": "the default, 1e-3, with sigma 1e-3",
-            "seeds": _SEEDS,
-            "epochs": _EPOCHS,
         },
     ),
     "controls": Preset(
@@ -294,13 +283,10 @@ PRESETS = {
             "model": "dense-10",
             "optimizers": ["adam", "ladam@-3", "ladam@[1,8]", "isotropic-adam", "gradient-noise-adam"],
         },
-        cpu={"epochs": 12, "seeds": 5},
-        full={"epochs": 12, "seeds": 10},
-        reasons={
+        why={
             "learning_rate": "the default, 1e-3, with sigma 1e-3: noise is of equal size only where it is not tuned",
             "optimizers": "nine layers at either end, and nine drawn once at random; noise of equal power, alike "
             "for all weights of a variable; noise on the gradient (Neelakantan et al. 2015)",
-            "seeds": _SEEDS,
         },
     ),
     "gradient-noise": Preset(
@@ -314,11 +300,8 @@ PRESETS = {
             "sigma": [1e-4, 1e-3, 1e-2],
         },
         smoke=_SMOKE | {"model": "dense-10"},
-        cpu={"epochs": 12, "seeds": 5},
-        full={"epochs": 12, "seeds": 10},
-        reasons={
+        why={
             "sigma": "its authors' smallest, 0.1 at the first update, is in `controls`",
-            "seeds": _SEEDS,
         },
     ),
     "remedies": Preset(
@@ -333,10 +316,9 @@ PRESETS = {
         smoke=_SMOKE | {"model": ["he-dense-5", "bn-dense-5"]},
         cpu={"epochs": 12, "seeds": 5, "tuning_trials": 4},
         full={"epochs": 12, "seeds": 10, "tuning_trials": 12},
-        reasons={
+        why={
             "model": "He's initialization, and batch normalization",
             "optimizers": "gradients clipped to a global norm of 1; a learning rate that grows over 100 updates",
-            "seeds": _SEEDS,
         },
     ),
 }

@@ -10,10 +10,8 @@ from rich.console import Console
 
 from keras_langevin.experiments import report
 from keras_langevin.experiments.report import tables
-from keras_langevin.experiments.report.analysis import CellResult
-from keras_langevin.experiments.report.curves import curves_of
-from keras_langevin.experiments.report.depth import DepthGroup, depth_groups
-from keras_langevin.experiments.report.numbers import count
+from keras_langevin.experiments.report.analysis import CellResult, DepthGroup, depth_groups
+from keras_langevin.experiments.report.formatting import count
 from keras_langevin.names import unknown
 
 Interval = tuple[float, float]
@@ -64,11 +62,11 @@ class Results:
         Args:
             name: str, `"train_loss"`, `"train_accuracy"`, `"validation_loss"` or `"validation_accuracy"`.
         """
-        return curves_of(self._single, name)[0]
+        return self._single.curves(name)[0]
 
     def diverged(self, name: str) -> dict[str, list[np.ndarray]]:
         """By optimizer, the curves of the runs that diverged, up to there."""
-        return curves_of(self._single, name)[1]
+        return self._single.curves(name)[1]
 
     @property
     def differences(self) -> dict[str, np.ndarray]:
@@ -78,7 +76,7 @@ class Results:
     @property
     def intervals(self) -> dict[str, Interval]:
         """By name, the 95% interval of the mean difference."""
-        return {pair.name: (pair.difference.low, pair.difference.high) for pair in self._single.pairs}
+        return {pair.name: pair.interval for pair in self._single.pairs}
 
     @property
     def differences_by_depth(self) -> dict[str, dict[int, np.ndarray]]:
@@ -90,10 +88,7 @@ class Results:
     def intervals_by_depth(self) -> dict[str, dict[int, Interval]]:
         """By name and depth, the 95% interval of the mean difference."""
         series = self._by_depth.series
-        return {
-            name: {d: (pair.difference.low, pair.difference.high) for d, pair in pairs.items()}
-            for name, pairs in series.items()
-        }
+        return {name: {d: pair.interval for d, pair in pairs.items()} for name, pairs in series.items()}
 
     @property
     def provenance(self) -> list[str]:

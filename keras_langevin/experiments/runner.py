@@ -1,5 +1,6 @@
 """Trains the runs of comparisons, and puts on disk what an engine reports of them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -7,14 +8,16 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from keras_langevin import datasets, models
-from keras_langevin.experiments import controls, jit, precision, table
+from keras_langevin.experiments import controls, machine, table
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.tasks import Outcome, Task, failed
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS
-from keras_langevin.experiments.watching import Watcher
+from keras_langevin.models.registry import check_name
 from keras_langevin.optimizers.describe import describe
+
+MOST_WORKERS = 3  # a run that loses so many is at fault itself
 
 
 class Cell(NamedTuple):
@@ -43,7 +46,7 @@ class Ledger:
 
     Args:
         cells: the comparisons.
-        watchers: are told what happens. Defaults to none.
+        watchers: `progress.Watcher`s, who are told what happens. Default to none.
         repeated: dict from a task's key to the tasks of other comparisons that are the same run: its record is theirs.
             Defaults to none.
     """
@@ -51,10 +54,11 @@ class Ledger:
     def __init__(
         self,
         cells: Sequence[Cell],
-        watchers: Sequence[Watcher] = (),
+        watchers: Sequence = (),
         repeated: dict[tuple[int, str, int], list[Task]] | None = None,
     ):
         self.cells, self.watchers, self.repeated = cells, watchers, repeated or {}
+        self.lost = Counter()  # how often a task's worker was
 
     def ready(self, task: Task) -> Task | None:
         """The task with the state that it goes on from. `None` where that cannot be read: the run has then failed."""
@@ -78,6 +82,19 @@ class Ledger:
     def fail(self, task: Task, error: str):
         """A run has ended with an error that no worker could report."""
         self.end(task, failed(task, self.cells[task.cell].data, error))
+
+    def again(self, task: Task, reason: str) -> bool:
+        """Whether a run whose worker was lost is to be tried again; else it has failed.
+
+        Args:
+            task: the run.
+            reason: str, how its worker was lost.
+        """
+        self.lost[task.key] += 1
+        if self.lost[task.key] < MOST_WORKERS:
+            return True
+        self.fail(task, f"Its worker was lost {MOST_WORKERS} times, the last time so: {reason}")
+        return False
 
     def _start(self, task: Task):
         for watcher in self.watchers:
@@ -114,11 +131,10 @@ def prepare(
         ValueError: an unknown name, layers that the model does not have, examples of a shape that it does not take,
             too large a batch, no data, a precision or a compiler that there is not.
     """
-    precision.check(comparison.precision)
-    jit.check(comparison.jit)
-    for arm in comparison.arms:
-        controls.optimizer(arm, **comparison.arguments(arm))
-    models.build(comparison.model, input_shape=(32, 32, 3), num_classes=10)  # a wrong name, before data is downloaded
+    machine.check_precision(comparison.precision)
+    machine.check_jit(comparison.jit)
+    check_name(comparison.model)  # a wrong name is an error before data are downloaded
+    optimizers = [controls.optimizer(arm, **comparison.arguments(arm)) for arm in comparison.arms]
     if data is None:
         data = datasets.load(
             comparison.dataset,
@@ -134,8 +150,8 @@ def prepare(
             f"Received: batch_size={comparison.batch_size}"
         )
     model = models.build(comparison.model, data.input_shape, data.num_classes)
-    for arm in comparison.arms:
-        describe(model, controls.optimizer(arm, **comparison.arguments(arm)))
+    for optimizer in optimizers:
+        describe(model, optimizer)
     return data
 
 
@@ -143,7 +159,7 @@ def run(
     cells: Sequence[Cell],
     engine: Engine,
     *,
-    watchers: Sequence[Watcher] = (),
+    watchers: Sequence = (),
     save_weights: bool = False,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     data_on_device: bool | None = None,
@@ -156,7 +172,7 @@ def run(
     Args:
         cells: the comparisons, of which an engine may train several at a time.
         engine: what trains, e.g. `engines.Local()`.
-        watchers: are told what happens. Defaults to none.
+        watchers: `progress.Watcher`s, who are told what happens. Default to none.
         save_weights: bool, whether the trained weights are written beside the record. Defaults to `False`.
         checkpoint_seconds: float, the state of a run is kept at the end of an epoch, at most so often. Defaults to 10.
         data_on_device: bool, whether all images are kept on the device, so that a step is sent indices alone; `None`

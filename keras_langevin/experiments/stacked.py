@@ -159,7 +159,7 @@ class StackedTrainer(Trainer):
         return [np.asarray(found[id(variable)]) for variable in self.all_variables]
 
     def _dropped(self, stack):
-        """With a tenth of the learning rate and without noise, as `Recipe` does it."""
+        """With a tenth of the learning rate and without noise, as `StepDown` does it."""
         *model, of_optimizer = stack
         variables = list(map(id, self.model.optimizer.variables))
         place = variables.index(id(self.optimizer.learning_rate))

@@ -18,12 +18,29 @@ class Summary:
     Attributes:
         num_seeds: int.
         mean, std, median: floats; `std` is the sample standard deviation (n − 1). NaN where there are too few seeds.
+        interquartile_mean: float, the mean of the middle half (rliable's IQM).
     """
 
     num_seeds: int
     mean: float
     std: float
     median: float
+    interquartile_mean: float
+
+
+@dataclass(frozen=True)
+class Share:
+    """How many of several runs, with Wilson's 95% interval of the probability behind it.
+
+    Attributes:
+        number, of: ints.
+        low, high: floats in [0, 1].
+    """
+
+    number: int
+    of: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -64,17 +81,52 @@ def mean_and_std(values) -> tuple[float, float]:
 
 
 def summary(values) -> Summary:
-    """Mean, sample standard deviation and median of an array of shape `(num_seeds,)`, which may be empty.
+    """Mean, sample standard deviation, median and interquartile mean of an array of shape `(num_seeds,)`, which may
+    be empty.
 
     Example:
 
     >>> summary([1.0, 2.0, 6.0, 3.0])
-    Summary(num_seeds=4, mean=3.0, std=2.160246899469287, median=2.5)
+    Summary(num_seeds=4, mean=3.0, std=2.160246899469287, median=2.5, interquartile_mean=2.5)
+
+    References:
+        R. Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice, NeurIPS 2021, for the
+        interquartile mean and the probability of improvement.
     """
     values = np.asarray(values, float)
     if not len(values):
-        return Summary(0, *[float("nan")] * 3)
-    return Summary(len(values), *mean_and_std(values), float(np.median(values)))
+        return Summary(0, *[float("nan")] * 4)
+    middle = float(stats.trim_mean(values, 0.25))
+    return Summary(len(values), *mean_and_std(values), float(np.median(values)), middle)
+
+
+def share(number: int, of: int) -> Share:
+    """A share with its interval.
+
+    Example:
+
+    >>> found = share(3, 5)
+    >>> round(found.low, 3), round(found.high, 3)
+    (0.231, 0.882)
+    """
+    interval = stats.binomtest(number, of).proportion_ci(method="wilson") if of else (0.0, 1.0)
+    return Share(number, of, *map(float, interval))
+
+
+def probability_of_improvement(treatment, parent) -> float:
+    """The share of all pairs of a treatment's and a parent's run in which the treatment is better; ties count half.
+
+    It does not say by how much, and so is not moved by how low a run that failed to train is.
+
+    Args:
+        treatment, parent: arrays of shape `(num_seeds,)`.
+
+    Example:
+
+    >>> probability_of_improvement([0.1, 0.9], [0.1, 0.1])
+    0.75
+    """
+    return float(stats.mannwhitneyu(treatment, parent).statistic / (len(treatment) * len(parent)))
 
 
 def paired_difference(

@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES, Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.records import checked_run
 from keras_langevin.files import check_name, read_json, remove_pieces, replaced, writing_to
 from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
@@ -19,8 +20,6 @@ from keras_langevin.values import is_count
 DEFAULT_FOLDER = "keras-langevin-results"
 _DATA = "data_sha256"
 _WRITING_SECONDS = 60.0  # a file is written in less
-# Another process that only looks whether the folder has a configuration has the lock for less.
-_HELD_AT_THE_START = 2.0
 
 
 class Store:
@@ -30,9 +29,9 @@ class Store:
     state from which it resumes (`*.checkpoint.npz`).
 
     Args:
-        folder: str or path. It is made where it does not exist.
-        comparison: the configuration; written to `config.json`. Of the one on record it may differ in its number of
-            seeds alone: the folder then has the larger, from when it is `locked`.
+        folder: str or path. Nothing is written there before it is `locked`.
+        comparison: the configuration, for `config.json`. Of the one on record it may differ in its number of seeds
+            alone: the folder then has the larger, from when it is `locked`.
         data_sha256: str, `Data.sha256` of the data that the runs are trained on, written to `config.json`. Other data
             than those on record are refused. Defaults to empty: not checked.
 
@@ -40,28 +39,26 @@ class Store:
         comparison: what the folder holds, with all of its seeds.
 
     Raises:
-        ValueError: the folder cannot be written, holds results of another configuration or of other data, or holds a
-            file that is not a record.
+        ValueError: the folder holds results of another configuration or of other data, or a file that is not a record.
     """
 
     def __init__(self, folder: str | Path, comparison: Comparison, data_sha256: str = ""):
         self.folder = check_name(folder)
         self.comparison, self.data_sha256 = comparison, data_sha256
         self._config = self.folder / "config.json"
-        if not os.path.exists(self._config):
-            try:
-                (self.folder / "runs").mkdir(parents=True, exist_ok=True)
-                with self._lock(seconds=10.0):  # of two that begin one folder, the second finds what the first wrote
-                    if not self._config.exists():
-                        self._write_config()
-            except OSError as error:
-                raise ValueError(
-                    f"The folder for the results cannot be written. Received: {self.folder} ({error.strerror}). "
-                    "Choose another --out."
-                ) from error
-        self._merge()
+        if os.path.exists(self._config):
+            self._merge()
         self._begun = set()  # the epoch files that this process has begun
         self.records()  # a corrupt record is an error now, not after training
+
+    def create(self) -> "Store":
+        """Makes the folder, if it is not there, and returns the store. `locked` does so, too.
+
+        Raises:
+            ValueError: the folder cannot be written, or meanwhile holds results of another configuration.
+        """
+        with self.locked():
+            return self
 
     def _merge(self) -> bool:
         """Has as many seeds as are on record, if those are more; returns whether the record lacks seeds, or the data.
@@ -95,10 +92,6 @@ class Store:
         data = {_DATA: self.data_sha256} if self.data_sha256 else {}
         return json.loads(json.dumps(self.comparison.as_dict() | data))
 
-    def _write_config(self):
-        with replaced(self._config) as file:
-            json.dump(self._settings(), file, indent=2)
-
     def path(self, arm: Arm, seed: int) -> Path:
         return self.folder / "runs" / f"{self.name(arm)}-seed-{seed}.json"
 
@@ -112,25 +105,33 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes from working on this folder, which has all seeds of this configuration from now on.
+        """Keeps other processes from working on this folder, which is made if need be, and has all seeds of this
+        configuration from now on.
 
         Raises:
-            ValueError: another one does.
+            ValueError: another one does; the folder cannot be made, or meanwhile holds another configuration.
             StorageError: the folder cannot be written.
         """
-        with self._lock(seconds=_HELD_AT_THE_START):
-            if self._merge():
-                with writing_to(self.folder):
-                    self._write_config()
+        try:
+            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ValueError(
+                f"The folder for the results cannot be written. Received: {self.folder} ({error.strerror}). "
+                "Choose another --out."
+            ) from error
+        with self._lock():
+            if not self._config.exists() or self._merge():
+                with writing_to(self.folder), replaced(self._config) as file:
+                    json.dump(self._settings(), file, indent=2)
             remove_pieces(self.folder / "runs")
             remove_pieces(self.folder, seconds=_WRITING_SECONDS)  # a report may be written there without the lock
             yield
 
     @contextmanager
-    def _lock(self, seconds: float) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         lock = FileLock(self.folder / ".lock")
         try:
-            lock.acquire(timeout=seconds)
+            lock.acquire(timeout=0)
         except Timeout as error:
             raise ValueError(
                 f"Another process is writing into {self.folder}. Wait until it has ended, or choose another --out."
@@ -218,8 +219,6 @@ class Store:
         return [self._record(*run) for run in self.comparison.runs if self.path(*run).exists()]
 
     def _record(self, arm: Arm, seed: int) -> dict:
-        from keras_langevin.experiments.report.runs import checked_run  # its package imports this module
-
         path = self.path(arm, seed)
         run = checked_run(read_json(path, "the record of a run"), path, trial=self.comparison.trial)
         if (run.arm.spec, run.seed) != (arm.spec, seed):

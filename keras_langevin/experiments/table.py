@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_langevin.datasets import Data
-from keras_langevin.experiments.memory import has_accelerator
+from keras_langevin.experiments.machine import has_accelerator
 
 _SPLITS = ("train", "validation", "test")
 

@@ -12,16 +12,21 @@ import numpy as np
 from keras import ops
 
 from keras_langevin import datasets, models
+from keras_langevin.callbacks.step_down import StepDown
 from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
 from keras_langevin.experiments import controls
 from keras_langevin.experiments.batches import Batches
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
-from keras_langevin.experiments.jit import jit_compile
-from keras_langevin.experiments.memory import accelerator_peak_memory_mb, peak_memory_mb
-from keras_langevin.experiments.precision import accurate, computing_in
-from keras_langevin.experiments.provenance import provenance
-from keras_langevin.experiments.recipe import Recipe
+from keras_langevin.experiments.machine import (
+    accelerator_peak_memory_mb,
+    accurate,
+    computing_in,
+    jit_compile,
+    peak_memory_mb,
+    provenance,
+)
+from keras_langevin.experiments.run_log import RunLog
 from keras_langevin.experiments.store import CURVES, LOG_NAMES
 from keras_langevin.experiments.table import ImageTable, is_wanted
 from keras_langevin.optimizers.langevin import Langevin
@@ -109,29 +114,27 @@ class Trainer:
         self.reset(seed)
         if state:
             self.restore(state)
-        recipe = Recipe(comparison.drop_epoch, state, on_epoch, keep and self._keeper(keep), keep_seconds)
-        if recipe.epoch < comparison.epochs:
-            batches = Batches(
-                data.train, comparison.batch_size, comparison.epochs, seed, recipe.epoch, bool(self.table)
-            )
+        log = RunLog(state, on_epoch, keep and self._keeper(keep), keep_seconds)
+        if log.epoch < comparison.epochs:
+            batches = Batches(data.train, comparison.batch_size, comparison.epochs, seed, log.epoch, bool(self.table))
             self.model.fit(
                 batches,
                 epochs=comparison.epochs,
-                initial_epoch=recipe.epoch,
+                initial_epoch=log.epoch,
                 steps_per_epoch=batches.steps_per_epoch,
                 shuffle=False,
                 validation_data=self._examples("validation"),
                 validation_batch_size=EVALUATION_BATCH,
-                callbacks=[recipe],
+                callbacks=[StepDown(comparison.drop_epoch), log],
                 verbose=0,
             )
         images = len(data.train.x) // comparison.batch_size * comparison.batch_size
         return self.record(
-            recipe.history,
-            diverged=recipe.diverged,
+            log.history,
+            diverged=log.diverged,
             test=None if comparison.trial else self._test(),
-            seconds=recipe.seconds,
-            images_per_second=recipe.images_per_second(images),
+            seconds=log.seconds,
+            images_per_second=log.images_per_second(images),
         ) | {"data_on_device": self.table is not None}
 
     def record(self, history: dict, *, diverged: bool, test, seconds: float, images_per_second) -> dict:

@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.store import Store
@@ -73,8 +72,6 @@ class Search:
     def chosen(self) -> Trial:
         """The best trial on the validation split.
 
-        Example:
-
         >>> default, other = Trial(1e-3, None, (0.9,), (0.5,)), Trial(5e-3, None, (0.9,), (0.4,))
         >>> Search((default, other)).chosen.learning_rate
         0.005
@@ -84,8 +81,6 @@ class Search:
     @property
     def at_edge(self) -> list[str]:
         """Where the choice is the lowest or the highest of the search: a wider one may find a better.
-
-        Example:
 
         >>> trials = [Trial(rate, None, (accuracy,), (1.0,)) for rate, accuracy in ((1e-3, 0.5), (5e-3, 0.9))]
         >>> Search(tuple(trials)).at_edge
@@ -102,13 +97,8 @@ class Search:
 
 
 def points(comparison: Comparison, arm: Arm) -> list[dict[str, float]]:
-    """The learning rate, and sigma where the optimizer has one, of each trial.
-
-    Args:
-        comparison: its learning rate and sigma are the centre where they are given, else the optimizer's own are.
-        arm: the optimizer.
-
-    Example:
+    """The learning rate, and sigma where the optimizer has one, of each trial; the centre are those of the comparison
+    where they are given, else the optimizer's own.
 
     >>> points(Comparison(tuning_trials=3), Arm("ladam"))
     [{'learning_rate': 0.001, 'sigma': 0.001}, {'learning_rate': 0.000316, 'sigma': 0.00215}, \
@@ -130,15 +120,9 @@ def points(comparison: Comparison, arm: Arm) -> list[dict[str, float]]:
 
 
 def trials(cells: Sequence) -> list:
-    """The cells to be trained before those that are to be tuned and have not been, in folders below theirs.
-
-    Args:
-        cells: sequence of `runner.Cell`.
-
-    Raises:
-        ValueError: as `Store` does.
-    """
-    return [trial for cell in cells if not _path(cell).exists() for group in _trials(cell).values() for trial in group]
+    """The cells to be trained before those that are to be tuned and have not been, in folders below theirs."""
+    unsettled = (cell for cell in cells if not (cell.store.folder / FILE).exists())
+    return [trial for cell in unsettled for group in _trials(cell).values() for trial in group]
 
 
 def settled(cells: Sequence) -> list:
@@ -171,7 +155,9 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
         made_for = content.pop(_MADE_FOR, {}) if isinstance(content, dict) else {}
         if not isinstance(made_for, dict):
             raise ValueError(f"`{_MADE_FOR}` is no object")
-        return made_for, {spec: Search(tuple(_checked(trial) for trial in trials)) for spec, trials in _items(content)}
+        if not isinstance(content, dict) or not all(isinstance(trials, list) and trials for trials in content.values()):
+            raise ValueError("no object of lists of trials")
+        return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
             f"{path} must be what a search wrote. Received: {type(error).__name__}: {error}. "
@@ -179,29 +165,13 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
         ) from error
 
 
-def _items(content: Any):
-    if not isinstance(content, dict) or not all(isinstance(trials, list) and trials for trials in content.values()):
-        raise ValueError("no object of lists of trials")
-    return content.items()
-
-
 def _checked(trial: dict) -> Trial:
-    found = Trial(
-        trial["learning_rate"],
-        trial["sigma"],
-        tuple(trial["validation_accuracies"]),
-        tuple(trial["validation_losses"]),
-    )
-    rates = [found.learning_rate] + [found.sigma] * (found.sigma is not None)
-    values = [*found.validation_accuracies, *found.validation_losses]
-    numbers = [*rates, *(value for value in values if value is not None)]
-    if not all(is_number(number) for number in numbers) or not values:
+    rates = [trial["learning_rate"], trial["sigma"]]
+    values = [tuple(trial[f"validation_{name}"]) for name in ("accuracies", "losses")]
+    numbers = [rates[0], *(number for number in (rates[1], *values[0], *values[1]) if number is not None)]
+    if not all(map(is_number, numbers)) or not any(values):
         raise ValueError(f"a trial's numbers must be finite, not {trial}")
-    return found
-
-
-def _path(cell) -> Path:
-    return cell.store.folder / FILE
+    return Trial(*rates, *values)
 
 
 def _trials(cell) -> dict[Arm, list]:
@@ -225,7 +195,7 @@ def _trials(cell) -> dict[Arm, list]:
 
 
 def _settled(cell):
-    arms, path = cell.comparison.arms, _path(cell)
+    arms, path = cell.comparison.arms, cell.store.folder / FILE
     made_for = {"configuration": digest(cell.comparison.identity), "data_sha256": cell.store.data_sha256}
     if not path.exists():
         searches = {arm.spec: [asdict(_trial(trial)) for trial in group] for arm, group in _trials(cell).items()}

@@ -74,6 +74,16 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) 
     return model
 
 
+def check_name(name: str):
+    """Refuses a name that `build` does not take.
+
+    Raises:
+        ValueError: see `build`.
+    """
+    if not isinstance(name, str) or name not in SINGLES:
+        parse(name)
+
+
 def parse(name: str) -> tuple[str, int]:
     """Splits a name into its family and its depth.
 

@@ -47,7 +47,8 @@ def langevin(
     >>> optimizer = keras_langevin.langevin(keras.optimizers.Adam(1e-3), sigma=1e-4, layers=0.3)
     >>> type(optimizer).__name__, optimizer.epsilon
     ('LAdam', 1e-07)
-    >>> class Halved(keras.optimizers.SGD):
+    >>> @keras.saving.register_keras_serializable(package="my_package")
+    ... class Halved(keras.optimizers.SGD):
     ...     def update_step(self, gradient, variable, learning_rate):
     ...         super().update_step(gradient, variable, learning_rate / 2)
     >>> LHalved = keras_langevin.langevin(Halved, preconditioner=lambda optimizer, t: 0.5)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_langevin.plots.checks import checked_array, checked_interval, checked_labels, checked_length
-from keras_langevin.plots.style import FONT, GREY, Styles, axes_or_new, chosen_styles, plain, quiet
+from keras_langevin.plots.style import FONT, GREY, Styles, axes_or_new, chosen_styles, plain, quiet, shortened
 
 # Heights, in rows.
 HEADING, ROW, GAP = 0.5, 1.3, 0.2
@@ -64,7 +64,7 @@ def paired_differences(
         crosses = np.asarray((marked or {}).get(name, np.zeros(len(values))), bool)
         checked_length(f"marked[{name!r}]", crosses, len(values), f"differences[{name!r}]")
         interval = checked_interval(f"intervals[{name!r}]", (intervals or {}).get(name, (np.nan, np.nan)))
-        _text(ax, height, plain(f"{_shortened(name)}, {len(values)} seed{'s' if len(values) > 1 else ''}"))
+        _text(ax, height, plain(f"{shortened(name)}, {len(values)} seed{'s' if len(values) > 1 else ''}"))
         # in pieces, for it would cross the names
         ax.vlines(0, height - 0.9, height - 0.25, color=GREY, linewidth=1)
         _row(ax, height - 0.5, values, interval, crosses, styles[name][0])
@@ -91,7 +91,3 @@ def _text(ax, height: float, text: str, **options):
     transform = ax.get_yaxis_transform()
     # not in the layout: a long name would squeeze the axes
     ax.text(0.0, height, text, transform=transform, fontsize=FONT, va="center", in_layout=False, **options)
-
-
-def _shortened(text: str, most: int = 50) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_langevin.datasets.drawing import stratified
+from keras_langevin.datasets.data import stratified
 
 LABELS = np.random.default_rng(0).choice(7, size=1000, p=[0.4, 0.3, 0.15, 0.1, 0.03, 0.015, 0.005])
 

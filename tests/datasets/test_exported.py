@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_langevin import datasets
+from keras_langevin.datasets.exported import FORMAT
 from keras_langevin.datasets.exported import _checksum as checksum
 from tests.datasets.tiny import features, prepare
 
@@ -31,13 +32,6 @@ def test_the_file_holds_the_same_examples(exported):
             np.testing.assert_array_equal(one, other)
 
 
-def test_images_stay_encoded(exported):
-    _, file = exported
-    with np.load(file, allow_pickle=False) as arrays:
-        first = arrays["train_bytes"][: arrays["train_offsets"][1]].tobytes()
-    assert first.startswith((b"\x89PNG", b"\xff\xd8\xff"))
-
-
 def test_it_is_read_without_tensorflow(exported):
     _, file = exported
     code = f"""
@@ -46,7 +40,6 @@ for name in ("tensorflow", "tensorflow_datasets", "keras", "sklearn"):
     sys.modules[name] = None
 import keras_langevin_command
 from keras_langevin import datasets
-from keras_langevin.datasets.exported import _checksum as checksum
 print(datasets.load("colours", data_file={str(file)!r}))
 try:
     datasets.load("mnist")
@@ -98,7 +91,7 @@ def test_arrays_that_do_not_match_the_checksum_are_refused(exported, tmp_path):
         arrays = dict(opened.items())
     path = tmp_path / "colours.npz"
     for name, changed, message in (
-        ("train_labels", arrays["train_labels"][::-1], "SHA-256 checksum does not match"),
+        ("train_y", arrays["train_y"][::-1], "SHA-256 checksum does not match"),
         ("format", np.array(99), "format 99"),
         ("name", np.array({}, dtype=object), "pickle"),
     ):
@@ -131,26 +124,20 @@ def test_what_cannot_be_exported_leaves_an_older_file_alone(exported, tmp_path):
     assert path.read_bytes() == b"older" and list(tmp_path.iterdir()) == [path]
 
 
+IMAGES = np.zeros((50, 8, 8, 3), "uint8")
 WRONG = {
-    **{f"without {name}": {name: None} for name in ("name", "note", "class_names", "shape")},
-    **{f"without train_{name}": {f"train_{name}": None} for name in ("bytes", "offsets", "labels")},
-    "seven channels": {"shape": np.array([8, 8, 7])},
-    "one axis": {"shape": np.array([8])},
-    "text as shape": {"shape": np.array(["8", "8", "3"])},
-    "a huge shape": {"shape": np.array([10**9, 10**9, 3])},
-    "a shape with 0": {"shape": np.array([0, 8, 3])},
-    "a negative shape": {"shape": np.array([-8, 8, 3])},
-    "an empty shape": {"shape": np.array([], int)},
-    "no labels": {"test_labels": np.array([], int), "test_offsets": np.array([0])},
-    "too few labels": {"train_labels": np.zeros(3, int)},
-    "labels beyond the classes": {"train_labels": np.full(50, 10)},
-    "negative labels": {"train_labels": np.full(50, -1)},
-    "labels that are floats": {"train_labels": np.zeros(50)},
-    "offsets that fall": {"train_offsets": np.arange(51)[::-1]},
-    "offsets beyond the bytes": {"train_offsets": np.arange(51) * 10**9},
-    "offsets that are floats": {"train_offsets": np.linspace(0, 1, 51)},
-    "bytes of another type": {"train_bytes": np.zeros(100, "uint16")},
-    "bytes that are no image": {"train_bytes": np.zeros(50, "uint8"), "train_offsets": np.arange(51)},
+    **{f"without {name}": {name: None} for name in ("name", "note", "class_names", "train_x", "train_y", "format")},
+    "seven channels": {"train_x": np.zeros((50, 8, 8, 7), "uint8"), "test_x": np.zeros((50, 8, 8, 7), "uint8")},
+    "no height": {"train_x": np.zeros((50, 0, 8, 3), "uint8"), "test_x": np.zeros((50, 0, 8, 3), "uint8")},
+    "images without channels": {"train_x": IMAGES[..., 0]},
+    "images of two sizes": {"test_x": IMAGES[:, :4]},
+    "images that are floats": {"train_x": IMAGES.astype(float)},
+    "images of more bits": {"train_x": IMAGES.astype("uint16")},
+    "no examples": {"test_x": IMAGES[:0], "test_y": np.zeros(0, int)},
+    "too few labels": {"train_y": np.zeros(3, int)},
+    "labels beyond the classes": {"train_y": np.full(50, 10)},
+    "negative labels": {"train_y": np.full(50, -1)},
+    "labels that are floats": {"train_y": np.zeros(50)},
     "format as text": {"format": np.array("one")},
     "one class name": {"class_names": np.array("red")},
 }
@@ -160,8 +147,9 @@ WRONG = {
 def test_wrong_content_with_a_right_checksum_is_named(changes, exported, tmp_path):
     with np.load(exported[1], allow_pickle=False) as file:
         arrays = {name: array for name, array in {**file, **changes}.items() if array is not None and name != "sha256"}
+    content = {name: array for name, array in arrays.items() if name != "format"}
     path = tmp_path / "colours.npz"
-    np.savez(path, **arrays, sha256=np.array(checksum(arrays)))
+    np.savez(path, **arrays, sha256=np.array(checksum(content)))
     with pytest.raises(datasets.CorruptDatasetError, match=r"colours\.npz must be a whole data file"):
         datasets.load("colours", data_file=path)
 
@@ -172,8 +160,8 @@ def test_other_data_have_another_sha256(exported, tmp_path):
     assert data.sha256 == datasets.load("colours", data_dir=folder).sha256
     assert data.sha256 != datasets.load("colours", data_file=file, limit=40).sha256
     with np.load(file, allow_pickle=False) as opened:
-        arrays = {name: array for name, array in opened.items() if name != "sha256"}
-    arrays["test_labels"] = arrays["test_labels"][::-1]
+        arrays = {name: array for name, array in opened.items() if name not in ("sha256", "format")}
+    arrays["test_y"] = arrays["test_y"][::-1]
     path = tmp_path / "colours.npz"
-    np.savez(path, **arrays, sha256=np.array(checksum(arrays)))
+    np.savez(path, **arrays, format=np.array(FORMAT), sha256=np.array(checksum(arrays)))
     assert datasets.load("colours", data_file=path).sha256 != data.sha256

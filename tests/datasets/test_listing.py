@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from keras_langevin.datasets.listing import Entry, listing
+from keras_langevin.datasets.loading import Entry, listing
 from tests.datasets.tiny import CIFAR100, Text, features, prepare
 
 
@@ -28,7 +28,7 @@ def test_a_folder_that_is_not_there_holds_nothing(tmp_path):
 
 def test_tensorflow_is_not_loaded(tmp_path):
     code = (
-        "import sys; import keras_langevin_command; from keras_langevin.datasets.listing import listing; "
+        "import sys; import keras_langevin_command; from keras_langevin.datasets.loading import listing; "
         f"listing({str(tmp_path)!r}); sys.exit('tensorflow' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

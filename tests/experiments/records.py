@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.records import checked_run
 from keras_langevin.experiments.report.analysis import analyse
-from keras_langevin.experiments.report.cells import Cell, arm_key
-from keras_langevin.experiments.report.runs import checked_run
+from keras_langevin.experiments.report.collecting import Cell, arm_key
 from keras_langevin.experiments.store import Store
 
 COMPARISON = Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=3)
@@ -59,7 +59,7 @@ def cell_of(comparison, records, **settings):
 
 def write_folder(folder, comparison, records):
     """A folder as `compare` writes it."""
-    store = Store(folder, comparison)
+    store = Store(folder, comparison).create()
     for run in records:
         store.write(Arm(run["optimizer"]), run["seed"], run)
     return folder

@@ -9,7 +9,7 @@ from keras_langevin import cli
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.claims import CLAIMS, RULE, Claim, Expects, Verdict, judge, text
 from keras_langevin.experiments.config import Arm
-from keras_langevin.experiments.report.cells import UNEQUAL_EPSILON
+from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON
 from keras_langevin.experiments.store import Store
 from tests.experiments.records import COMPARISON, record
 
@@ -24,7 +24,7 @@ def results(tmp_path):
         optimizers = ("adam", *accuracies)
         settings = {"dataset": "mnist", "learning_rate": learning_rate, "seeds": len(BASE)}
         comparison = dataclasses.replace(COMPARISON, model=model, optimizers=optimizers, **settings)
-        store = Store(tmp_path / preset / f"{model}-{learning_rate}", comparison)
+        store = Store(tmp_path / preset / f"{model}-{learning_rate}", comparison).create()
         for spec, values in {"adam": BASE, **accuracies}.items():
             for seed, value in enumerate(values):
                 store.write(Arm(spec), seed, record(spec, seed, value))

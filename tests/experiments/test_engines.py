@@ -1,5 +1,6 @@
 """Every engine gives the runs of the local one, bit for bit, whatever happens to its workers."""
 
+import contextlib
 import os
 import signal
 import tempfile
@@ -10,10 +11,9 @@ import pytest
 from keras_langevin.experiments import runner, training
 from keras_langevin.experiments.checkpoint import LOG_NAMES
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.engines import Local, Processes, RayCluster, sharing
-from keras_langevin.experiments.engines.lost import TRIALS
+from keras_langevin.experiments.engines import Local, Processes, RayCluster, processes
+from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.watching import Watcher
 from tests.experiments.trained import trained
 from tests.experiments.weights import arrays_of, assert_same_weights
 from tests.quick import JIT
@@ -87,15 +87,16 @@ def test_a_run_that_ends_every_worker_has_failed_and_the_others_have_not(data, t
     each = Each(())
     store = trained(comparison, data, tmp_path, Processes(workers=1), watchers=[each])
     assert [record["status"] for record in store.records()] == ["finished", "failed"]
-    assert f"lost {TRIALS} times, the last time so: its process was killed by signal 9" in store.records()[1]["error"]
-    assert [start[1] for start in each.started].count(1) == TRIALS
+    most = runner.MOST_WORKERS
+    assert f"lost {most} times, the last time so: its process was killed by signal 9" in store.records()[1]["error"]
+    assert [start[1] for start in each.started].count(1) == most
 
 
 @pytest.mark.ci
 def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
     """A state of another model, and then a file that holds no state."""
     comparison = Comparison(jit=JIT, model="dense-1", optimizers=("adam",), epochs=1, batch_size=256, seeds=1)
-    store = Store(tmp_path, comparison)
+    store = Store(tmp_path, comparison).create()
     store.checkpoint(comparison.arms[0], 0).write(
         training.State(1, {name: [0.5] for name in LOG_NAMES}, 1.0, [np.zeros(3)])
     )
@@ -123,9 +124,12 @@ def test_a_killed_parent_leaves_no_data_behind(data, tmp_path, monkeypatch):
     assert found == [("finished", [])]
 
 
-def test_shared_data_are_equal_and_cannot_be_written(data, tmp_path):
-    sharing.write_mapped(data, tmp_path / "data")
-    copy = sharing.read_mapped(tmp_path / "data")
+@pytest.mark.parametrize("has_proc", [True, False])
+def test_shared_data_are_equal_and_cannot_be_written(has_proc, data, monkeypatch):
+    if not has_proc:
+        monkeypatch.setattr(processes.os.path, "isdir", lambda path: False)
+    with contextlib.ExitStack() as files:
+        copy = processes.shared(processes.share(files, data))
     for name in ("train", "validation", "test"):
         for one, other in zip(getattr(copy, name), getattr(data, name), strict=True):
             np.testing.assert_array_equal(one, other)

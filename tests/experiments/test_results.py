@@ -56,7 +56,7 @@ def test_one_setting_is_chosen_by_its_values():
 
 
 def test_a_folder_is_read(tmp_path):
-    store = Store(tmp_path / "dense-30", COMPARISON)
+    store = Store(tmp_path / "dense-30", COMPARISON).create()
     for each in RECORDS:
         store.write(Arm(each["optimizer"]), each["seed"], each)
     results = Results.read(tmp_path)

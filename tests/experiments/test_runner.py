@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from keras_langevin import datasets
-from keras_langevin.experiments import jit as jit_module
-from keras_langevin.experiments import memory, runner, training
+from keras_langevin.experiments import machine, runner, training
 from keras_langevin.experiments.batches import Batches
 from keras_langevin.experiments.config import PRECISIONS, Comparison
 from keras_langevin.experiments.engines import Local
-from keras_langevin.experiments.jit import jit_compile
+from keras_langevin.experiments.machine import jit_compile
+from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.watching import Watcher
 from keras_langevin.files import StorageError
 from tests.optimizers.cases import double_precision
 from tests.quick import JIT
@@ -68,7 +67,7 @@ def test_every_run_is_on_record(records):
         assert 0 <= run["test_accuracy"] <= 1
         assert run["provenance"]["backend"] == keras.backend.backend()
         assert run["peak_memory_mb"] > 0
-        assert (run["accelerator_peak_memory_mb"] is not None) == memory.has_accelerator()
+        assert (run["accelerator_peak_memory_mb"] is not None) == machine.has_accelerator()
     assert records[0]["noisy_layers"] == []
     assert records[2]["noisy_layers"] == ["dense_1", "dense_2", "logits"]
     assert records[4]["noisy_layers"] == ["dense_1"]
@@ -336,13 +335,13 @@ def test_without_a_compiler_jit_is_refused_before_training(monkeypatch):
     monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
     monkeypatch.setattr(torch._inductor.config, "force_disable_caches", True)
     torch._dynamo.reset()
-    jit_module._why_torch_cannot.cache_clear()
+    machine._why_torch_cannot.cache_clear()
     try:
         runner.prepare(SMALL)
         with pytest.raises(ValueError, match="Install a C\\+\\+ compiler"):
             runner.prepare(dataclasses.replace(SMALL, jit="on"))
     finally:
-        jit_module._why_torch_cannot.cache_clear()
+        machine._why_torch_cannot.cache_clear()
 
 
 def test_another_step_is_not_kept_for_another_jit(data):
@@ -374,7 +373,7 @@ def test_the_learning_rate_and_sigma_fall_in_the_last_third(alone):
 
 
 def test_finished_runs_are_not_trained_again(data, tmp_path, records):
-    store = Store(tmp_path, SMALL)
+    store = Store(tmp_path, SMALL).create()
     for arm in SMALL.arms:
         store.write(arm, 0, next(r for r in records if (r["optimizer"], r["seed"]) == (arm.spec, 0)))
     started = []

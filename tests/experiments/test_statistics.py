@@ -9,6 +9,8 @@ from keras_langevin.experiments.statistics import (
     holm,
     mean_and_std,
     paired_difference,
+    probability_of_improvement,
+    share,
     stayed_at_chance,
     summary,
 )
@@ -182,6 +184,26 @@ def test_a_summary_has_the_median_and_may_be_of_nothing():
     assert found.std == pytest.approx(np.sqrt((4 + 1 + 9) / 2))
     empty = summary([])
     assert empty.num_seeds == 0 and np.isnan([empty.mean, empty.std, empty.median]).all()
+
+
+def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
+    assert summary([0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 1000.0]).interquartile_mean == 35.0
+
+
+def test_a_share_has_wilson_s_interval():
+    number, of, z = 3, 10, stats.norm.ppf(0.975)
+    found = share(number, of)
+    for end in (found.low, found.high):  # where the observed share is z standard errors away
+        assert abs(number / of - end) == pytest.approx(z * np.sqrt(end * (1 - end) / of))
+    assert (share(0, 0).low, share(0, 0).high) == (0, 1)
+
+
+def test_the_probability_of_improvement_counts_pairs():
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        treatment, parent = generator.integers(0, 4, 5), generator.integers(0, 4, 6)
+        pairs = [(a > b) + 0.5 * (a == b) for a in treatment for b in parent]
+        assert probability_of_improvement(treatment, parent) == pytest.approx(np.mean(pairs))
 
 
 def test_chance_depends_on_the_number_of_classes():

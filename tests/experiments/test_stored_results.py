@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keras_langevin.experiments import claims, paper, report
-from keras_langevin.experiments.report.numbers import signed
+from keras_langevin.experiments.report.formatting import signed
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path for path in (ROOT / "results").iterdir() if path.is_dir())

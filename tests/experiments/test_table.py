@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_langevin.experiments import memory, runner, table, training
+from keras_langevin.experiments import machine, runner, table, training
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.engines import Local
+from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.table import ImageTable
-from keras_langevin.experiments.watching import Watcher
 from tests.quick import JIT
 
 SMALL = Comparison(
@@ -192,7 +192,7 @@ def test_where_nothing_is_said_the_accelerator_decides(data, accelerator, monkey
 
 
 def test_on_this_machine(data):
-    assert table.is_wanted(None) == memory.has_accelerator()
+    assert table.is_wanted(None) == machine.has_accelerator()
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1, 0])

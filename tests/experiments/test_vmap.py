@@ -9,8 +9,8 @@ import pytest
 from keras_langevin.experiments import runner
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.engines import Local, Vmap
+from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.watching import Watcher
 from tests.experiments.trained import trained
 from tests.experiments.weights import arrays_of
 

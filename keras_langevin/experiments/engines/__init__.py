@@ -1,8 +1,29 @@
 """What trains the runs of comparisons: this process, several processes, a Ray cluster, or JAX's `vmap`."""
 
-from keras_langevin.experiments.engines.local import Local
+from collections.abc import Sequence
+from functools import partial
+
 from keras_langevin.experiments.engines.processes import Processes
 from keras_langevin.experiments.engines.ray_cluster import RayCluster
 from keras_langevin.experiments.engines.vmap import Vmap
+from keras_langevin.experiments.runner import Cell, Ledger
+from keras_langevin.experiments.tasks import Task, Trainers
 
 __all__ = ["Local", "Processes", "RayCluster", "Vmap"]
+
+
+class Local:
+    """Trains one run after another in this process. An optimizer's compiled step is kept over seeds, learning rates and
+    values of sigma.
+
+    Attributes:
+        trainers: `Trainers`, with the compiled steps.
+    """
+
+    def __init__(self):
+        self.trainers = Trainers()
+
+    def run(self, tasks: list[Task], cells: Sequence[Cell], ledger: Ledger):
+        """Trains every task."""
+        for task in filter(None, map(ledger.ready, tasks)):
+            ledger.end(task, self.trainers.train(task, cells[task.cell].data, partial(ledger.report, task)))

@@ -4,17 +4,20 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache, partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
+
+import joblib
+import keras
 
 from keras_langevin import datasets
-from keras_langevin.experiments.engines import sharing
-from keras_langevin.experiments.engines.lost import Lost
 from keras_langevin.experiments.runner import Cell, Ledger
 from keras_langevin.experiments.tasks import Task, Trainers
+from keras_langevin.quiet import without_log_lines
 from keras_langevin.values import is_count, or_none
 
 
@@ -41,11 +44,11 @@ class Processes:
         """Trains every task."""
         if not tasks:
             return
-        cores = sharing.available_cores()
+        cores = available_cores()
         count = min(self.workers or len(cores), len(tasks))
         with ExitStack() as files:
-            paths = sharing.once_for_each_dataset(cells, partial(_write, files))
-            workers = [_Worker(sharing.share_of_cores(cores, number, count), paths) for number in range(count)]
+            paths = once_for_each_dataset(cells, partial(share, files))
+            workers = [_Worker(share_of_cores(cores, number, count), paths) for number in range(count)]
             try:
                 _drive(workers, list(tasks), ledger)
             finally:
@@ -54,7 +57,8 @@ class Processes:
 
 
 class _Worker:
-    """A process, started anew when it is lost."""
+    """A process, started anew when it is lost. (A pool of joblib's is lost with any of its workers: the runs of all
+    would begin again, and none could be told to be at fault.)"""
 
     def __init__(self, cores: list[int], paths: list[Path]):
         self.cores, self.paths = cores, paths
@@ -65,7 +69,7 @@ class _Worker:
             context = multiprocessing.get_context("spawn")
             self.connection, its_end = context.Pipe()
             self.process = context.Process(target=_work, args=(its_end, self.paths), daemon=True)
-            with sharing.as_a_child_starts(self.cores, sharing.environment()):
+            with _as_a_child_starts(self.cores):
                 self.process.start()
             its_end.close()
         self.task = self.latest = task
@@ -88,7 +92,6 @@ class _Worker:
 
 
 def _drive(workers: list[_Worker], pending: list[Task], ledger: Ledger):
-    lost = Lost(ledger)
     while pending or any(worker.task for worker in workers):
         for worker in workers:
             while pending and worker.task is None:
@@ -99,18 +102,18 @@ def _drive(workers: list[_Worker], pending: list[Task], ledger: Ledger):
         busy = {worker.connection: worker for worker in workers if worker.task}
         for connection in wait(busy) if busy else ():  # none where the last tasks could not be begun
             worker = busy[connection]
+            task = worker.task
             try:
                 name, *arguments = connection.recv()
-            except (EOFError, ConnectionError):
-                task = worker.task
-                if lost.again(task, worker.lost()):
+            except (EOFError, OSError):  # killed, perhaps in the middle of a message
+                if ledger.again(task, worker.lost()):
                     pending.append(task)
                 continue
             if name == "end":
-                task, worker.task = worker.task, None
+                worker.task = None
                 ledger.end(task, *arguments)
             else:
-                ledger.report(worker.task, name, *arguments)
+                ledger.report(task, name, *arguments)
 
 
 def _take(pending: list[Task], latest: Task | None, others: list[Task]) -> Task:
@@ -124,23 +127,10 @@ def _take(pending: list[Task], latest: Task | None, others: list[Task]) -> Task:
     return pending.pop(min(range(len(pending)), key=cost))
 
 
-def _write(files: ExitStack, data: datasets.Data) -> Path:
-    """Where workers read these data until `files` is closed. On Linux nothing is left behind, however this process
-    ends: the file has no name, and workers open it through this process."""
-    if os.path.isdir("/proc/self/fd"):
-        file = tempfile.TemporaryFile(prefix="keras-langevin-")  # noqa: SIM115, closed with the others
-        files.enter_context(file)
-        path = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
-    else:
-        path = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="keras-langevin-"))) / "data"
-    sharing.write_mapped(data, path)
-    return path
-
-
 def _work(connection: Connection, paths: list[Path]):
     """The life of a worker: trains what it is given until nobody is there to give."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that writes the results
-    trainers, data = Trainers(), lru_cache(maxsize=1)(sharing.read_mapped)
+    trainers, data = Trainers(), lru_cache(maxsize=1)(shared)
     try:
         while True:
             task = connection.recv()
@@ -159,3 +149,86 @@ def _send(connection: Connection, *message):
         connection.send(message)
     except OSError as error:
         raise _Orphaned from error
+
+
+# --- one copy of the data ---------------------------------------------------------------------------------------------
+
+
+def once_for_each_dataset(cells: Sequence[Cell], share: Callable[[datasets.Data], Any]) -> list[Any]:
+    """What `share` made of the data of each cell; it is called once for the data that several cells have."""
+    shared = {key: share(data) for key, data in {id(cell.data): cell.data for cell in cells}.items()}
+    return [shared[id(cell.data)] for cell in cells]
+
+
+def share(files: ExitStack, data: datasets.Data) -> Path:
+    """Where `shared` reads these data until `files` is closed. On Linux nothing is left behind, however this process
+    ends: the file has no name, and workers open it through this process."""
+    if os.path.isdir("/proc/self/fd"):
+        file = tempfile.TemporaryFile(prefix="keras-langevin-")  # noqa: SIM115, closed with the others
+        files.enter_context(file)
+        joblib.dump(data, file)
+        file.flush()
+        return Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
+    path = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="keras-langevin-"))) / "data"
+    joblib.dump(data, path)
+    return path
+
+
+def shared(path: Path) -> datasets.Data:
+    """The data, their arrays in memory that all processes share; they cannot be written."""
+    return joblib.load(path, mmap_mode="r")
+
+
+# --- cores and environment --------------------------------------------------------------------------------------------
+
+
+def environment() -> dict[str, str]:
+    """The environment variables of a worker that is to train as this process would."""
+    defaults = {
+        # several processes on one GPU: none may take all of its memory
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    inherited = (*defaults, "JAX_ENABLE_X64")  # without the last, JAX has no float64
+    own = {name: os.environ[name] for name in inherited if name in os.environ}
+    return defaults | own | {"KERAS_BACKEND": keras.backend.backend()}
+
+
+def available_cores() -> list[int]:
+    """The cores that this process may use."""
+    try:
+        return sorted(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        return list(range(os.cpu_count() or 1))
+
+
+def share_of_cores(cores: list[int], worker: int, workers: int) -> list[int]:
+    """The cores of one of several workers: equal shares, or one core in turn where there are more workers than cores.
+
+    >>> [share_of_cores([0, 1, 2, 3, 4], worker, 2) for worker in range(2)], share_of_cores([0, 1], 2, 3)
+    ([[0, 2, 4], [1, 3]], [0])
+    """
+    return cores[worker::workers] or [cores[worker % len(cores)]]
+
+
+@contextmanager
+def _as_a_child_starts(cores: list[int]) -> Iterator[None]:
+    """What a process that is started meanwhile inherits: these cores, where the system can, and `environment`.
+
+    A backend counts its threads when it is imported or first used, so a child cannot set them for itself.
+    TensorFlow's log lines are kept off the console.
+    """
+    before, own = dict(os.environ), available_cores()
+    os.environ.update(environment() | {"OMP_NUM_THREADS": str(len(cores))})
+    can_pin = hasattr(os, "sched_setaffinity")
+    if can_pin:
+        os.sched_setaffinity(0, cores)
+    try:
+        with without_log_lines():
+            yield
+    finally:
+        if can_pin:
+            os.sched_setaffinity(0, own)
+        os.environ.clear()
+        os.environ.update(before)

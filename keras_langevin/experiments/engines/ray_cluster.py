@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from keras_langevin import datasets
-from keras_langevin.experiments.engines import sharing
-from keras_langevin.experiments.engines.lost import Lost
+from keras_langevin.experiments.engines.processes import environment, once_for_each_dataset
 from keras_langevin.experiments.runner import Cell, Ledger
 from keras_langevin.experiments.tasks import Outcome, Task, Trainers
 
@@ -85,14 +84,14 @@ class RayCluster:
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-        data = sharing.once_for_each_dataset(cells, ray.put)
+        data = once_for_each_dataset(cells, ray.put)
         train = ray.remote(_train).options(
             num_cpus=self.cpus_per_run,
             num_gpus=self.gpus_per_run,
             max_retries=0,  # tried again here, from the last state
-            runtime_env={"env_vars": sharing.environment()},
+            runtime_env={"env_vars": environment()},
         )
-        running, trial, lost = {}, 0, Lost(ledger)
+        running, trial = {}, 0
 
         def submit(task: Task):
             nonlocal trial
@@ -118,7 +117,7 @@ class RayCluster:
                     except ray.exceptions.RayTaskError as error:  # a defect of ours: the same anywhere
                         ledger.fail(task, f"{type(error.cause).__name__}: {error.cause}")
                     except ray.exceptions.RayError as error:
-                        if lost.again(task, f"{type(error).__name__}: {error}".splitlines()[0]):
+                        if ledger.again(task, f"{type(error).__name__}: {error}".splitlines()[0]):
                             submit(task)
                     else:
                         ledger.end(task, outcome)

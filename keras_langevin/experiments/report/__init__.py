@@ -7,8 +7,8 @@
 
 from keras_langevin.experiments.report.analysis import analyse
 from keras_langevin.experiments.report.collecting import collect
-from keras_langevin.experiments.report.terminal import table
-from keras_langevin.experiments.report.words import about_setting
+from keras_langevin.experiments.report.sentences import about_setting
+from keras_langevin.experiments.report.tables import table
 from keras_langevin.experiments.report.writing import check_folder, write
 
 __all__ = ["about_setting", "analyse", "check_folder", "collect", "table", "write"]

@@ -1,19 +1,131 @@
-"""Finds the results of comparisons in folders, checks them, and merges them into cells."""
+"""Results on disk: finds them in folders, checks them, and merges them into cells of equal settings."""
 
+import json
 import os
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from keras_langevin.experiments import tuning
 from keras_langevin.experiments.config import Arm, Comparison
-from keras_langevin.experiments.report.cells import Cell, arm_key, settings_key
-from keras_langevin.experiments.report.runs import Run, checked_run, is_name
+from keras_langevin.experiments.records import Run, checked_run, is_name
 from keras_langevin.files import read_json
 from keras_langevin.names import shown
 
+# An entry in the configuration of the first records, in which the arms with noise and those without had another ε.
+UNEQUAL_EPSILON = "unequal_epsilon"
 # What tells optimizers and runs apart within a cell, so it is no setting of the cell.
 _NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned", "data_sha256")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Optimizers side by side under one setting, from one folder or several.
+
+    Attributes:
+        comparison: a configuration of these settings; its optimizers and seeds are those of one folder only.
+        settings: dict, every entry of the configuration but optimizers, seeds and arguments.
+        arms: the optimizers, each once.
+        runs: the runs on record, each once: by optimizer, then by seed.
+        planned: the runs that the configurations ask for, as (key of the optimizer, seed).
+        folders: list of str, where the runs were read.
+        searches: dict from `arm_key` to the search that chose an optimizer's learning rate and sigma. Defaults to none.
+    """
+
+    comparison: Comparison
+    settings: dict[str, Any]
+    arms: tuple[Arm, ...]
+    runs: tuple[Run, ...]
+    planned: frozenset[tuple]
+    folders: tuple[str, ...]
+    searches: dict[tuple, tuning.Search] = field(default_factory=dict)
+
+    def of(self, arm: Arm) -> tuple[Run, ...]:
+        """The runs of an optimizer."""
+        return tuple(run for run in self.runs if arm_key(run.arm) == arm_key(arm))
+
+    def num_planned(self, arm: Arm) -> int:
+        """How many seeds of an optimizer the configurations ask for."""
+        return sum(key == arm_key(arm) for key, _ in self.planned)
+
+    def label(self, arm: Arm) -> str:
+        """The name that tables and pictures show; with the optimizer as written where two would be called alike."""
+        alike = [other for other in self.arms if other.label == arm.label]
+        return arm.label if len(alike) == 1 else f"{arm.label} ({arm.spec})"
+
+    def parent(self, arm: Arm) -> Arm | None:
+        """The optimizer without noise that `arm` is compared with, where there is one: `adam`, else `ladam@0`."""
+        if not arm.is_noisy:
+            return None
+        parents = [other for other in self.arms if other.optimizer == arm.parent]
+        silent = [other for other in self.arms if other.optimizer == arm.optimizer and other.layers == 0 != arm.layers]
+        return next(iter(parents + silent), None)
+
+    def is_fair(self, arm: Arm, other: Arm) -> bool:
+        """Whether the two have equal ε."""
+        differ = UNEQUAL_EPSILON in self.settings and arm.is_noisy != other.is_noisy
+        return not (differ and "epsilon" in arm.arguments())
+
+    @property
+    def family_and_depth(self) -> tuple[str, int | None]:
+        """The model's name before its last number, and that number.
+
+        >>> Cell(Comparison(model="conv-dense-20"), {}, (), (), frozenset(), ()).family_and_depth
+        ('conv-dense', 20)
+        """
+        match = re.fullmatch(r"(.+)-(\d{1,9})", self.comparison.model, flags=re.ASCII)
+        return (match[1], int(match[2])) if match else (self.comparison.model, None)
+
+    @property
+    def order(self) -> tuple:
+        """What cells are sorted by: the data, the family, the depth, then all else."""
+        family, depth = self.family_and_depth
+        return self.comparison.dataset_label, family, depth or 0, settings_key(self.settings)
+
+
+def arm_key(arm: Arm) -> tuple:
+    """What is the same for an optimizer however it is written: `ladam@0.30`, `L-Adam@.3`."""
+    layers = arm.layers
+    return arm.optimizer, type(layers).__name__, str(layers)
+
+
+def settings_key(settings: dict[str, Any]) -> str:
+    """A text that equal settings share, and others do not."""
+    return json.dumps(settings, sort_keys=True)
+
+
+def titles(cells: list[Cell], subjects: list[str] | None = None) -> list[str]:
+    """A title for each cell: `model on dataset`, or its subject, and the settings in which the cells differ.
+
+    >>> def cell(**settings):
+    ...     comparison = Comparison(**settings)
+    ...     return Cell(comparison, {"model": comparison.model, "sigma": comparison.sigma}, (), (), frozenset(), ())
+    >>> titles([cell(model="dense-3"), cell(sigma=0.01)])
+    ['dense-3 on digits, sigma by default', 'dense-30 on digits, sigma 0.01']
+    """
+    keys = sorted({key for cell in cells for key in cell.settings} - {"model", "dataset", "dataset_note"})
+    differ = [key for key in keys if len({settings_key({key: cell.settings.get(key)}) for cell in cells}) > 1]
+    subjects = subjects or [f"{cell.comparison.model} on {cell.comparison.dataset_label}" for cell in cells]
+    return [
+        ", ".join([subject, *(shown_setting(key, cell.settings.get(key)) for key in differ)])
+        for cell, subject in zip(cells, subjects, strict=True)
+    ]
+
+
+def shown_setting(name: str, value: Any) -> str:
+    """A setting in words.
+
+    >>> shown_setting("batch_size", 32), shown_setting("sigma", None), shown_setting("standardize", True)
+    ('batch size 32', 'sigma by default', 'standardize: yes')
+    """
+    name = name.replace("_", " ")
+    if value is None:
+        return f"{name} by default"
+    if isinstance(value, bool):
+        return f"{name}: {'yes' if value else 'no'}"
+    return f"{name} {value if isinstance(value, str | int | float) else json.dumps(value)}"
 
 
 def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Cell]:
@@ -74,6 +186,7 @@ def _result_folders(folder: Path, recursive: bool) -> list[Path]:
 
 
 def _read_config(path: Path) -> tuple[Comparison, dict, dict, str]:
+    """The configuration, its settings, what the optimizers are called with, and the SHA-256 of the data."""
     config = read_json(path, "the configuration of a comparison")
     known = {field.name for field in fields(Comparison)}
     try:
@@ -82,18 +195,18 @@ def _read_config(path: Path) -> tuple[Comparison, dict, dict, str]:
         missing = [name for name in ("model", "dataset", "optimizers", "epochs", "seeds") if name not in config]
         if missing:
             raise ValueError(f"It must have {', '.join(missing)}. Received: {', '.join(list(config)[:20])}")
-        if not isinstance(config["optimizers"], list):
-            raise ValueError(f"`optimizers` must be a list of names. Received: {shown(config['optimizers'])}")
+        arguments, data = config.get("arguments", {}), config.get("data_sha256", "")
+        for name, value, kind, expected in (
+            ("optimizers", config["optimizers"], list, "a list of names"),
+            ("arguments", arguments, dict, "an object"),
+            ("data_sha256", data, str, "text"),
+        ):
+            if not isinstance(value, kind):
+                raise ValueError(f"`{name}` must be {expected}. Received: {shown(value)}")
         for name in (config["model"], config["dataset"], config.get("dataset_note") or "-", *config["optimizers"]):
             if not is_name(name):
                 raise ValueError(f"Names must be printable text. Received: {shown(name)}")
         comparison = Comparison(**{name: value for name, value in config.items() if name in known})
-        arguments = config.get("arguments", {})
-        if not isinstance(arguments, dict):
-            raise ValueError(f"`arguments` must be an object. Received: {shown(arguments)}")
-        data = config.get("data_sha256", "")
-        if not isinstance(data, str):
-            raise ValueError(f"`data_sha256` must be text. Received: {shown(data)}")
     except (TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is not a configuration of a comparison. Values must be of the types that `compare` writes. "
@@ -109,16 +222,29 @@ def _read_config(path: Path) -> tuple[Comparison, dict, dict, str]:
 
 def _merged(group: list) -> Cell:
     arms, runs, planned, called_with, searches = {}, {}, set(), {}, {}
-    _check_data(group)
+    known = {data: folder for folder, *_, data in group if data}  # older results do not say
+    if len(known) > 1:
+        raise ValueError(
+            "Results under equal settings must be of the same data. Received data of one name with different SHA-256: "
+            f"{', '.join(map(str, known.values()))}. Report them apart."
+        )
     for folder, comparison, _, arguments, _ in group:
-        own_searches = _searches(folder, comparison)
+        path = folder / tuning.FILE
+        own_searches = tuning.read(path) if comparison.tuning_trials and path.exists() else {}
         arguments = arguments | {spec: search.chosen.arguments for spec, search in own_searches.items()}
         searches |= {arm_key(Arm(spec)): search for spec, search in own_searches.items()}
-        for arm in comparison.arms:
-            arms.setdefault(arm_key(arm), arm)
-            planned |= {(arm_key(arm), seed) for seed in range(comparison.seeds)}
-            _check_arguments(called_with, arm, arguments.get(arm.spec), folder / "config.json")
-        own = {arm_key(arm) for arm in comparison.arms}
+        own = {arm_key(arm): arm for arm in comparison.arms}
+        planned |= {(key, seed) for key in own for seed in range(comparison.seeds)}
+        for key, arm in own.items():
+            arms.setdefault(key, arm)
+            if arm.spec in arguments:  # else it is not said
+                given, where = arguments[arm.spec], folder / "config.json"
+                before, at = called_with.setdefault(key, (given, where))
+                if before != given:
+                    raise ValueError(
+                        f"Under equal settings {arm.spec} must have equal arguments. Received: {before} in {at}, "
+                        f"{given} in {where}. Report them apart."
+                    )
         for run in _read_runs(folder):
             if arm_key(run.arm) not in own:
                 raise ValueError(
@@ -128,23 +254,15 @@ def _merged(group: list) -> Cell:
             key = (arm_key(run.arm), run.seed)
             runs[key] = _one_of(runs[key], run) if key in runs else run
     places = {key: place for place, key in enumerate(arms)}
-    order = sorted(runs, key=lambda key: (places[key[0]], key[1]))
-    _check_classes([runs[key] for key in order])
-    return Cell(
-        group[0][1],
-        group[0][2],
-        tuple(arms.values()),
-        tuple(runs[key] for key in order),
-        frozenset(planned),
-        tuple(str(folder) for folder, *_ in group),
-        searches,
-    )
-
-
-def _searches(folder: Path, comparison: Comparison) -> dict[str, tuning.Search]:
-    """What was tuned there, by optimizer; none where nothing was, or the search has not ended."""
-    path = folder / tuning.FILE
-    return tuning.read(path) if comparison.tuning_trials and path.exists() else {}
+    ordered = tuple(runs[key] for key in sorted(runs, key=lambda key: (places[key[0]], key[1])))
+    for run in ordered:
+        if run.num_classes != ordered[0].num_classes:
+            raise ValueError(
+                f"Runs under equal settings must have equally many classes. Received: {ordered[0].num_classes} in "
+                f"{ordered[0].path}, {run.num_classes} in {run.path}. Report them apart."
+            )
+    folders = tuple(str(folder) for folder, *_ in group)
+    return Cell(group[0][1], group[0][2], tuple(arms.values()), ordered, frozenset(planned), folders, searches)
 
 
 def _read_runs(folder: Path) -> list[Run]:
@@ -154,10 +272,8 @@ def _read_runs(folder: Path) -> list[Run]:
 
 
 def _one_of(first: Run, second: Run) -> Run:
-    if second.status == "failed":
-        return first
-    if first.status == "failed":
-        return second
+    if "failed" in (first.status, second.status):
+        return first if second.status == "failed" else second
     if first.numbers != second.numbers:
         differ = [name for name, value in first.numbers.items() if second.numbers[name] != value]
         raise ValueError(
@@ -165,32 +281,3 @@ def _one_of(first: Run, second: Run) -> Run:
             f"{first.arm.spec}, seed {first.seed}, differ in {', '.join(differ)}. Report them apart, or remove one."
         )
     return first
-
-
-def _check_data(group: list):
-    known = {data: folder for folder, *_, data in group if data}  # older results do not say
-    if len(known) > 1:
-        raise ValueError(
-            "Results under equal settings must be of the same data. Received data of one name with different SHA-256: "
-            f"{', '.join(map(str, known.values()))}. Report them apart."
-        )
-
-
-def _check_arguments(called_with: dict, arm: Arm, arguments: dict | None, path: Path):
-    if arguments is None:  # not said
-        return
-    before, where = called_with.setdefault(arm_key(arm), (arguments, path))
-    if before != arguments:
-        raise ValueError(
-            f"Under equal settings {arm.spec} must have equal arguments. Received: {before} in {where}, "
-            f"{arguments} in {path}. Report them apart."
-        )
-
-
-def _check_classes(runs: list[Run]):
-    for run in runs:
-        if run.num_classes != runs[0].num_classes:
-            raise ValueError(
-                f"Runs under equal settings must have equally many classes. Received: {runs[0].num_classes} in "
-                f"{runs[0].path}, {run.num_classes} in {run.path}. Report them apart."
-            )

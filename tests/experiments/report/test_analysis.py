@@ -5,8 +5,7 @@ import pytest
 from scipy import stats
 
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.report.analysis import Failures, analyse
-from keras_langevin.experiments.report.depth import depth_groups
+from keras_langevin.experiments.report.analysis import Failures, analyse, depth_groups
 from keras_langevin.experiments.statistics import holm
 from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record, results_of
 

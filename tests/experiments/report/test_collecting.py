@@ -151,8 +151,8 @@ WRONG = [
     (RUN, {"seconds": "2"}, "`seconds` must be a finite number or null"),
     (RUN, {"error": 5}, "`error` must be text or null"),
     (RUN, {"curves": []}, "`curves` must be an object"),
-    (RUN, {"curves": {"train_loss": ["a"]}}, "the curve `train_loss` must be a list of finite numbers or null"),
-    (RUN, {"curves": {"train_loss": [1.0]}}, "its curves must be of one length"),
+    (RUN, {"curves": {"train_loss": ["a"]}}, "`curves` must be lists of finite numbers or null, all of one length"),
+    (RUN, {"curves": {"train_loss": [1.0]}}, "`curves` must be lists of finite numbers or null, all of one length"),
     (RUN, {"provenance": "here"}, "`provenance` must be an object or null"),
     ("config.json", "{", "must be the configuration of a comparison, in JSON"),
     ("config.json", "[]", "is not a configuration of a comparison. It must be a JSON object. Received: list"),
@@ -187,7 +187,7 @@ def test_a_corrupt_or_foreign_file_is_named(name, content, message, tmp_path):
 
 def test_results_of_different_data_are_not_merged(tmp_path):
     for name, data in (("one", "1"), ("two", "2"), ("older", "")):
-        Store(tmp_path / name, DEEP, data)
+        Store(tmp_path / name, DEEP, data).create()
         write_folder(tmp_path / name, DEEP, of_seeds([0.1], [0.9]))
     assert len(collect([tmp_path / "one", tmp_path / "older"])) == 1
     with pytest.raises(ValueError, match=r"must be of the same data.*one.*two.*Report them apart"):

@@ -6,9 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.report import axes, figures
-from keras_langevin.experiments.report.analysis import analyse
-from keras_langevin.experiments.report.depth import depth_groups
+from keras_langevin.experiments.report import figures
+from keras_langevin.experiments.report.analysis import analyse, depth_groups
 from keras_langevin.plots.files import write_figure
 from keras_langevin.plots.style import COLOURS
 from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record, results_of
@@ -31,7 +30,7 @@ def texts(ax):
 def test_curves_have_a_band_of_what_finished_and_a_cross_where_it_diverged(name, factor):
     (result,) = results_of(COMPARISON, SOME)
     ax = empty()
-    assert axes.curves_axes(ax, result, name, axes.styles([result])) is ax
+    assert figures.curves_axes(ax, result, name, figures.styles([result])) is ax
     assert len(ax.collections) == 2  # a band for each optimizer
     # three seeds and a mean, two seeds and a mean, a dashed line and its end, the dotted line
     assert len(ax.get_lines()) == 4 + 3 + 2 + 1
@@ -44,7 +43,7 @@ def test_curves_have_a_band_of_what_finished_and_a_cross_where_it_diverged(name,
 
 def test_accuracy_is_in_percent_from_0_to_100_and_loss_is_logarithmic():
     (result,) = results_of(COMPARISON, SOME)
-    loss, accuracy = figures.curves_figure(result, axes.styles([result])).axes
+    loss, accuracy = figures.curves_figure(result, figures.styles([result])).axes
     assert accuracy.get_ylim() == (0, 100) and accuracy.get_ylabel() == "validation accuracy (%)"
     assert loss.get_yscale() == "log" and loss.get_ylabel() == "train loss (cross-entropy)"
 
@@ -54,7 +53,7 @@ def test_a_logarithmic_axis_has_labels_in_plain_numbers_within_a_decade(least):
     losses = [2.0, 1.5, least]
     runs = [record("adam", 0, 0.9) | {"curves": record("adam", 0, 0.9)["curves"] | {"train_loss": losses}}]
     (result,) = results_of(Comparison(optimizers=("adam",), epochs=3, seeds=1), runs)
-    figure = figures.curves_figure(result, axes.styles([result]))
+    figure = figures.curves_figure(result, figures.styles([result]))
     figure.draw_without_rendering()
     ax = figure.axes[0]
     low, high = ax.get_ylim()
@@ -65,7 +64,7 @@ def test_a_logarithmic_axis_has_labels_in_plain_numbers_within_a_decade(least):
 
 def test_the_note_above_the_curves_counts_what_is_drawn():
     (result,) = results_of(COMPARISON, [*SOME, failed("adam", 3)])
-    title = figures.curves_figure(result, axes.styles([result])).get_suptitle()
+    title = figures.curves_figure(result, figures.styles([result])).get_suptitle()
     assert title.startswith("dense-30 on digits\nline: mean of 2 to 3 seeds; band: their range; dotted: learning rate")
     assert title.endswith("dashed to ×: 1 diverged; 1 run with an error not drawn")
 
@@ -73,14 +72,14 @@ def test_the_note_above_the_curves_counts_what_is_drawn():
 def test_without_a_drop_of_the_learning_rate_there_is_no_dotted_line():
     comparison = Comparison(optimizers=("adam", "ladam"), epochs=1, seeds=1)
     (result,) = results_of(comparison, [record("adam", 0, 0.2, epochs=1)])
-    ax = axes.curves_axes(empty(), result, "train_loss", axes.styles([result]))
+    ax = figures.curves_axes(empty(), result, "train_loss", figures.styles([result]))
     assert len(ax.get_lines()) == 2
-    assert "dotted" not in figures.curves_figure(result, axes.styles([result])).get_suptitle()
+    assert "dotted" not in figures.curves_figure(result, figures.styles([result])).get_suptitle()
 
 
 def test_nothing_on_record_is_a_figure_all_the_same():
     (result,) = results_of(COMPARISON, [record("adam", 0, 0.1, status="diverged", epochs=0), failed("ladam", 0)])
-    figure = figures.curves_figure(result, axes.styles([result]))
+    figure = figures.curves_figure(result, figures.styles([result]))
     figure.canvas.draw()
     assert len(figure.axes) == 2
 
@@ -88,7 +87,7 @@ def test_nothing_on_record_is_a_figure_all_the_same():
 def test_paired_differences_are_dots_a_mean_an_interval_and_a_zero_line():
     (result,) = results_of(COMPARISON, SOME)
     (pair,) = result.pairs
-    ax = axes.differences_axes(empty(), [result], axes.styles([result]))
+    ax = figures.differences_axes(empty(), [result], figures.styles([result]))
     zero, dots, cross = ax.collections
     assert {x for segment in zero.get_segments() for x, _ in segment} == {0}
     assert dots.get_offsets()[:, 0].tolist() == pair.difference.values[:2].tolist()
@@ -104,7 +103,7 @@ def test_paired_differences_are_dots_a_mean_an_interval_and_a_zero_line():
 
 def test_one_seed_has_no_interval_in_the_figure():
     (result,) = results_of(COMPARISON, of_seeds([0.5], [0.6]))
-    ax = axes.differences_axes(empty(), [result], axes.styles([result]))
+    ax = figures.differences_axes(empty(), [result], figures.styles([result]))
     (mean,) = ax.get_lines()
     assert mean.get_xdata()[0] == pytest.approx(10)
 
@@ -117,7 +116,7 @@ def at_depths(*depths):
 def test_gain_against_depth_has_a_point_and_an_interval_for_each_depth():
     results = at_depths(3, 20, 30)
     (group,) = depth_groups(results)
-    ax = axes.depth_axes(empty(), group, axes.styles(results))
+    ax = figures.depth_axes(empty(), group, figures.styles(results))
     zero, gain = ax.get_lines()
     assert set(zero.get_ydata()) == {0}
     assert gain.get_xdata().tolist() == [3, 20, 30] and ax.get_xticks().tolist() == [3, 20, 30]
@@ -134,27 +133,27 @@ def test_several_optimizers_stand_side_by_side_at_a_depth():
     records = of_seeds([0.5] * 3, [0.6] * 3) + [record("ladam@0.3", seed, 0.7) for seed in range(3)]
     results = analyse([cell_of(dataclasses.replace(three, model=f"dense-{d}"), records) for d in (3, 30)])
     (group,) = depth_groups(results)
-    _, first, second = axes.depth_axes(empty(), group, axes.styles(results)).get_lines()
+    _, first, second = figures.depth_axes(empty(), group, figures.styles(results)).get_lines()
     assert (first.get_xdata() < second.get_xdata()).all()
     np.testing.assert_allclose((first.get_xdata() + second.get_xdata()) / 2, [3, 30])
 
 
 def test_an_optimizer_has_one_colour_in_all_figures():
     results = at_depths(3, 30)
-    assert axes.styles(results) == {"Adam": (COLOURS[0], "-"), "L-Adam": (COLOURS[1], "-")}
+    assert figures.styles(results) == {"Adam": (COLOURS[0], "-"), "L-Adam": (COLOURS[1], "-")}
 
 
 def test_more_optimizers_than_colours_differ_in_the_line():
     specs = tuple(f"ladam@{number}" for number in range(20))
     (result,) = results_of(Comparison(optimizers=specs, epochs=3), [])
-    assert len(set(axes.styles([result]).values())) == 20
+    assert len(set(figures.styles([result]).values())) == 20
 
 
 @pytest.mark.parametrize("name", ["$\\frac{", "_hidden", "a$b$c", "<script>", "名前"])
 def test_any_name_is_drawn_as_it_is(name):
     comparison = Comparison(model=f"{name}-3", dataset=name, optimizers=("adam", f"ladam@{name}"), epochs=3, seeds=1)
     (result,) = results_of(comparison, [record("adam", 0, 0.5), record(f"ladam@{name}", 0, 0.6)])
-    styles = axes.styles([result])
+    styles = figures.styles([result])
     figure = figures.curves_figure(result, styles)
     write_figure(figure, io.BytesIO(), "png")
     legend = [text.get_text().strip() for text in figure.legends[0].get_texts()]
@@ -168,7 +167,7 @@ def test_many_and_long_names_leave_room_for_the_empty():
     records = [record(spec, 0, 0.5) for spec in specs]
     results = analyse([cell_of(dataclasses.replace(comparison, model=f"dense-{d}"), records) for d in (3, 30)])
     (group,) = depth_groups(results)
-    styles = axes.styles(results)
+    styles = figures.styles(results)
     for figure in (figures.depth_figure(group, styles), figures.curve_figure(results[0], "train_loss", styles)):
         figure.canvas.draw()
         box = figure.axes[0].get_window_extent()

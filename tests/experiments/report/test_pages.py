@@ -6,10 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.report.contents import contents
-from keras_langevin.experiments.report.html import html
-from keras_langevin.experiments.report.latex import escaped, latex
-from keras_langevin.experiments.report.markdown import markdown
+from keras_langevin.experiments.report.tables import latex, latex_escaped
+from keras_langevin.experiments.report.writing import contents, html, markdown
 from tests.experiments.records import COMPARISON, failed, of_seeds, record, results_of
 
 SCRIPT = "<script>alert(1)</script>"
@@ -156,20 +154,20 @@ def test_names_cannot_become_html_or_cells_in_markdown(hostile):
     assert "<" not in text and "](javascript" not in text.replace("\\](", "")
     tables = [line for line in text.splitlines() if line.startswith("|")]
     columns = {len(re.findall(r"(?<!\\)\|", line)) - 1 for line in tables}
-    assert columns == {2, 7, 10}
+    assert columns == {2, 8, 13}
     links = re.findall(r"(?<!\\)!\[.*?(?<!\\)\]\(([^)]*)\)", text)
     assert links == ["differences.png", "curves.png"]
 
 
 def test_pictures_are_named_by_letters_that_every_file_system_takes(hostile):
     named = results_of(Comparison(model="../x/é-3", dataset="/", epochs=3), []) + hostile
-    for section in contents(named).sections:
-        assert re.fullmatch(r"curves-[A-Za-z0-9._-]+", section.file) and "/" not in section.file
+    for section in contents(named)["sections"]:
+        assert re.fullmatch(r"curves-[A-Za-z0-9._-]+", section["file"]) and "/" not in section["file"]
 
 
 def test_sections_of_equal_names_have_files_of_their_own():
     results = [*results_of(COMPARISON, []), *results_of(COMPARISON, []), *results_of(Comparison(model="dense-3"), [])]
-    assert [section.file for section in contents(results).sections] == [
+    assert [section["file"] for section in contents(results)["sections"]] == [
         "curves-dense-30-digits-1",
         "curves-dense-30-digits-2",
         "curves-dense-3-digits",
@@ -177,10 +175,10 @@ def test_sections_of_equal_names_have_files_of_their_own():
 
 
 def test_latex_escapes_every_special_letter():
-    assert escaped(r"\{}~^&%$#_<>|") == (
+    assert latex_escaped(r"\{}~^&%$#_<>|") == (
         r"\textbackslash{}\{\}\textasciitilde{}\textasciicircum{}\&\%\$\#\_\textless{}\textgreater{}\textbar{}"
     )
-    assert escaped("1.0 ± 0.5, −2") == r"1.0 $\pm$ 0.5, $-$2"
+    assert latex_escaped("1.0 ± 0.5, −2") == r"1.0 $\pm$ 0.5, $-$2"
 
 
 @pytest.mark.parametrize("which", ["results", "hostile"])
@@ -189,8 +187,8 @@ def test_the_latex_table_has_equal_rows_and_balanced_braces(which, request):
     body = text.partition(r"\toprule")[2].partition(r"\bottomrule")[0]
     rows = [line for line in body.splitlines() if line.endswith(r"\\") and not line.startswith(r"\multicolumn")]
     assert len(rows) == 1 + 2
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {6}
-    assert r"\begin{tabular}{@{}lrrrrrr@{}}" in text
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {7}
+    assert r"\begin{tabular}{@{}lrrrrrrr@{}}" in text
     bare = re.sub(r"\\[\\{}]", "", text.partition("\n")[2])
     assert bare.count("{") == bare.count("}")
     assert len(re.findall(r"(?<!\\)\$", text)) % 2 == 0
@@ -199,5 +197,5 @@ def test_the_latex_table_has_equal_rows_and_balanced_braces(which, request):
 def test_the_latex_table_says_what_the_others_say(results):
     text = latex(results)
     assert r"L-Adam & 3 & 64.33 $\pm$ 47.06 & +7.33 &" in text
-    assert "median: 80.00; each seed: 10.0 80.0 81.0 error; failures: 1 at chance, 1 error" in text
+    assert "trained: 2 of 3; median: 80.00; middle half: 57.00; each seed: 10.0 80.0 81.0 error; failures: 1" in text
     assert r"\usepackage{booktabs}" in text and r"\toprule" in text

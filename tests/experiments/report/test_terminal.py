@@ -3,7 +3,7 @@ import io
 
 from rich.console import Console
 
-from keras_langevin.experiments.report.terminal import table
+from keras_langevin.experiments.report.tables import table
 from tests.experiments.records import COMPARISON, failed, of_seeds, record, results_of
 
 

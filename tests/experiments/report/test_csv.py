@@ -7,7 +7,7 @@ import pytest
 
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.report.analysis import analyse
-from keras_langevin.experiments.report.comma_separated import write_differences, write_results
+from keras_langevin.experiments.report.tables import write_differences, write_results
 from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record
 
 

@@ -1,4 +1,4 @@
-"""What happens to the optimizer while a run is trained, and what is kept of it."""
+"""What is kept of a run while it is trained."""
 
 import math
 import time
@@ -7,26 +7,22 @@ import keras
 
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.store import LOG_NAMES
-from keras_langevin.optimizers.langevin import Langevin
-from keras_langevin.reading import innermost, number
 
 
-class Recipe(keras.callbacks.Callback):
-    """The learning rate to a tenth and sigma to zero at `drop_epoch`; the end where the loss is not finite; and the
-    book-keeping of a run that may be interrupted.
+class RunLog(keras.callbacks.Callback):
+    """The book-keeping of a run that may be interrupted, and its end where the loss is not finite.
 
     Args:
-        drop_epoch: int.
         state: what the run goes on from, or `None`.
         on_epoch: called with the number of epochs done and Keras's logs.
         keep: called with (epochs done, history, seconds) to keep the state, or `None`.
         keep_seconds: float, at most so often.
     """
 
-    def __init__(self, drop_epoch: int, state: State | None, on_epoch, keep, keep_seconds: float):
+    def __init__(self, state: State | None, on_epoch, keep, keep_seconds: float):
         super().__init__()
         self.keep_seconds = keep_seconds
-        self.drop_epoch, self.on_epoch, self.keep = drop_epoch, on_epoch, keep
+        self.on_epoch, self.keep = on_epoch, keep
         self.epoch = state.epoch if state else 0
         self.history = {name: list(state.history[name]) if state else [] for name in LOG_NAMES}
         self.started = time.perf_counter() - (state.seconds if state else 0.0)
@@ -48,13 +44,6 @@ class Recipe(keras.callbacks.Callback):
         """
         epochs = self.epoch - self.first_epoch - 1
         return epochs * images / (self.ended - self.first_ended) if epochs > 0 else None
-
-    def on_epoch_begin(self, epoch, logs=None):
-        if epoch == self.drop_epoch:
-            optimizer = innermost(self.model.optimizer)
-            optimizer.learning_rate = number(optimizer.learning_rate) / 10
-            if isinstance(optimizer, Langevin):
-                optimizer.sigma = 0.0
 
     def on_epoch_end(self, epoch, logs=None):
         self.ended = time.perf_counter()

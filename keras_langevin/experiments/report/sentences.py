@@ -1,21 +1,16 @@
 """What the results show, in sentences, and only that."""
 
-from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, ArmResult, CellResult, PairedResult
-from keras_langevin.experiments.report.cells import UNEQUAL_EPSILON, arm_key, shown_setting
-from keras_langevin.experiments.report.depth import DepthGroup
-from keras_langevin.experiments.report.numbers import count, probability, signed
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, ArmResult, CellResult, DepthGroup, PairedResult
+from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON, arm_key, shown_setting
+from keras_langevin.experiments.report.formatting import count, probability, signed
 from keras_langevin.experiments.statistics import chance_threshold
 from keras_langevin.experiments.tuning import Search
 
 
 def about_setting(result: CellResult, num_differences: int) -> list[str]:
-    """Sentences about one setting: how its runs ended, and what each difference shows.
+    """Sentences about one setting: how its runs ended, and what each of the report's `num_differences` shows.
 
     "Better" and "worse" are said only where the interval excludes zero, with enough seeds.
-
-    Args:
-        result: the numbers.
-        num_differences: int, the size of the family of Holm's correction.
     """
     sentences = []
     for arm in result.arms:
@@ -38,6 +33,13 @@ def about_setting(result: CellResult, num_differences: int) -> list[str]:
 def _about_runs(arm: ArmResult) -> list[str]:
     sentences = []
     ended = [run for run in arm.runs if run.status != "failed"]
+    if len(ended) > 1 and arm.trained.number < len(ended):
+        found = arm.trained
+        sentences.append(
+            f"{arm.label}: {found.number} of {found.of} seeds trained above chance level, a share of "
+            f"{found.number / found.of:.0%} with 95% interval {found.low:.0%} to {found.high:.0%}; mean of the middle "
+            f"half {arm.accuracy.interquartile_mean:.2f}%."
+        )
     if ended:
         classes = ended[0].num_classes
         level = f"{100 * chance_threshold(classes):.3g}%" + (" (twice chance)" if classes > 2 else " (chance: 50%)")
@@ -101,14 +103,10 @@ def about_difference(pair: PairedResult, num_differences: int) -> list[str]:
     else:
         order = "better" if difference.mean > 0 else "worse"
         first = f"{pair.label} is {order} than {pair.parent}: {figures}."
-    return [first, _about_p_value(pair, num_differences)]
-
-
-def _about_p_value(pair: PairedResult, num_differences: int) -> str:
-    sentence = f"{pair.name}: p = {probability(pair.difference.p_value)} ({pair.difference.method})"
+    second = f"{pair.name}: p = {probability(difference.p_value)} ({difference.method})"
     if num_differences > 1:
-        sentence += f", with Holm's correction over {num_differences} differences {probability(pair.holm_p_value)}"
-    return f"{sentence}."
+        second += f", with Holm's correction over {num_differences} differences {probability(pair.holm_p_value)}"
+    return [first, f"{second}."]
 
 
 def overview(results: list[CellResult]) -> list[str]:
@@ -123,6 +121,14 @@ def overview(results: list[CellResult]) -> list[str]:
         f"({sum(each.at_chance for each in failures)} of them at chance level), {diverged} diverged, "
         f"{failed} ended with an error."
     ]
+    for result in results:
+        if any(arm.failures.at_chance + arm.failures.diverged for arm in result.arms):
+            shares = [f"{arm.label} {arm.trained.number} of {arm.trained.of}" for arm in result.arms if arm.runs]
+            better = [f"{pair.label} {pair.improvement:.0%}" for pair in result.pairs if pair.is_fair]
+            sentences.append(
+                f"{result.title}: not every run trained above chance level: {', '.join(shares)}."
+                + (f" Probability of improvement over the parent: {', '.join(better)}." if better else "")
+            )
     pairs = [pair for result in results for pair in result.pairs]
     if pairs:
         fair = [pair for pair in pairs if pair.is_fair]
@@ -186,6 +192,11 @@ def how_to_read(num_differences: int) -> list[str]:
         "A failed run counts once: at chance level (finished with a test accuracy below twice chance; with two classes "
         "below 75%), diverged (its loss was not finite; marked *, and its accuracy counts), or error (without an "
         "accuracy, so in no mean and no difference).",
+        "Trained: how many runs finished above chance level; its interval is Wilson's. The middle half is the mean "
+        "without the lowest and the highest quarter of the seeds (the interquartile mean).",
+        "P(improve) is the probability that a run of the optimizer has a higher test accuracy than one of its parent, "
+        "over all pairs of runs; ties count half. It is 50% where neither is better. How low a failed run is does not "
+        "move it.",
         "A difference is an optimizer's test accuracy minus that of its parent without noise, in percentage points, on "
         "equal seeds: equal initial weights and batches.",
         "p is two-sided. With six seeds or more it is that of Fisher's sign-flip test: the share of all flips of the "

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_langevin.experiments import memory
+from keras_langevin.experiments import machine
 
 
 class Device:
@@ -28,22 +28,33 @@ class Device:
         return [] if self.peak is None else ["GPU:0"]
 
 
-@pytest.mark.parametrize("read", [memory.on_jax, memory.on_torch, memory.on_tensorflow])
-def test_the_peak_of_an_accelerator_is_in_millions_of_bytes(read):
-    assert read(Device(2_500_000)) == 2.5
-    assert read(Device(None)) is None
+def backend(device):
+    return SimpleNamespace(local_devices=lambda: [device], cuda=device, config=device)
+
+
+@pytest.mark.parametrize("name", machine.PEAKS)
+def test_the_peak_of_an_accelerator_is_what_the_backend_says(name):
+    assert machine.PEAKS[name](backend(Device(2_500_000))) == 2_500_000
+    assert machine.PEAKS[name](backend(Device(None))) is None
+
+
+def test_the_peak_is_in_millions_of_bytes(monkeypatch):
+    for name in machine.PEAKS:
+        monkeypatch.setitem(machine.PEAKS, name, lambda module: 2_500_000)
+    assert machine.accelerator_peak_memory_mb() == 2.5
 
 
 def test_a_device_that_does_not_tell_its_peak_has_none():
-    assert memory.on_jax(SimpleNamespace(memory_stats=lambda: {"bytes_in_use": 1})) is None
+    device = SimpleNamespace(memory_stats=lambda: {"bytes_in_use": 1})
+    assert machine.PEAKS["jax"](backend(device)) is None
 
 
 def test_the_present_backend_is_asked():
     """On a CPU there is nothing to tell; with an accelerator something is held as soon as there is an array."""
-    peak = memory.accelerator_peak_memory_mb()
-    assert isinstance(peak, float) if memory.has_accelerator() else peak is None
+    peak = machine.accelerator_peak_memory_mb()
+    assert isinstance(peak, float) if machine.has_accelerator() else peak is None
 
 
 def test_the_process_has_held_what_it_holds():
     block = np.ones(25_000_000)  # 200 MB
-    assert memory.peak_memory_mb() > block.nbytes / 1e6
+    assert machine.peak_memory_mb() > block.nbytes / 1e6

@@ -2,8 +2,8 @@ import pytest
 
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.report.analysis import analyse
-from keras_langevin.experiments.report.cells import UNEQUAL_EPSILON
-from keras_langevin.experiments.report.words import about_setting, overview, settings_words
+from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON
+from keras_langevin.experiments.report.sentences import about_setting, overview, settings_words
 from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record, results_of
 
 FIVE = Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=5)
@@ -18,6 +18,14 @@ def test_the_words_count_the_runs_at_chance():
     sentences = words(COMPARISON, of_seeds([0.1, 0.15, 0.92], [0.91, 0.92, 0.93]))
     assert "Adam: test accuracy below 20% (twice chance) in 2 of 3 seeds." in sentences
     assert "L-Adam: test accuracy 20% (twice chance) or more in each of 3 seeds." in sentences
+
+
+def test_where_seeds_fail_the_share_that_trained_is_said_first():
+    first, *_ = words(COMPARISON, of_seeds([0.1, 0.15, 0.92, 0.93, 0.94], [0.91]))
+    assert first == (
+        "Adam: 3 of 5 seeds trained above chance level, a share of 60% with 95% interval 23% to 88%; mean of the "
+        "middle half 66.67%."
+    )
 
 
 def test_one_epoch_at_chance_is_not_called_a_failure_to_train():
@@ -41,7 +49,7 @@ def test_better_is_said_where_the_interval_excludes_zero():
 
 def test_with_six_seeds_it_is_said_by_sign_flips():
     six = Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=6)
-    first, second = words(six, of_seeds([0.1, 0.81, 0.82, 0.8, 0.81, 0.1], [0.9, 0.91, 0.93, 0.9, 0.92, 0.94]))[2:]
+    first, second = words(six, of_seeds([0.1, 0.81, 0.82, 0.8, 0.81, 0.1], [0.9, 0.91, 0.93, 0.9, 0.92, 0.94]))[3:]
     assert first.startswith("L-Adam is better than Adam: ") and first.endswith("(sign flips).")
     assert second == "L-Adam − Adam: p = 0.0312 (sign flips)."
 
@@ -123,6 +131,8 @@ def test_the_overview_counts_runs_intervals_and_p_values():
     cells = [cell_of(six, clear), cell_of(Comparison(model="dense-3", epochs=3, optimizers=("adam", "ladam")), few)]
     assert overview(analyse(cells)) == [
         "2 settings, 18 runs on record: 17 finished (1 of them at chance level), 0 diverged, 1 ended with an error.",
+        "dense-3 on digits: not every run trained above chance level: Adam 2 of 3, L-Adam 2 of 2. Probability of "
+        "improvement over the parent: L-Adam 75%.",
         "2 differences to a parent without noise. With 5 seeds or more: the 95% interval lies above zero in 1, below "
         "zero in 0, and contains zero in 0. 1 with fewer seeds, from which nothing is concluded.",
         "Of those with 5 seeds or more, p is below 0.05 in 1; with Holm's correction over 2 differences in 0.",

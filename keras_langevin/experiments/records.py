@@ -1,13 +1,13 @@
-"""A run as a report sees it: a record that was read and checked."""
+"""The record of one run, checked."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keras_langevin.experiments.arms import Arm
 from keras_langevin.experiments.checkpoint import CURVES
-from keras_langevin.experiments.config import Arm
 from keras_langevin.experiments.statistics import stayed_at_chance
-from keras_langevin.names import shown
+from keras_langevin.names import printable, shown
 from keras_langevin.values import is_count, is_number, or_none
 
 STATUSES = ("finished", "diverged", "failed")
@@ -45,14 +45,20 @@ class Run:
         return self.status == "finished" and bool(stayed_at_chance(self.test_accuracy, self.num_classes))
 
     @property
+    def trained(self) -> bool:
+        """Whether it finished above chance level."""
+        return self.status == "finished" and not self.at_chance
+
+    @property
     def curves(self) -> dict[str, list[float | None]]:
         """A value for each epoch, by the names of `CURVES`."""
-        return {name: self.record.get("curves", {}).get(name, []) for name in CURVES}
+        curves = self.record.get("curves") or {}
+        return {name: curves.get(name, []) for name in CURVES}
 
     @property
     def error(self) -> str:
         """What a failed run ended with, in one line."""
-        return "".join(letter if letter.isprintable() else " " for letter in self.record.get("error", ""))
+        return printable(self.record.get("error") or "")
 
     @property
     def numbers(self) -> dict:
@@ -61,48 +67,18 @@ class Run:
         return {"status": self.status} | {name: self.record.get(name) for name in names} | {"curves": self.curves}
 
 
-def checked_run(record: Any, path: Path, *, trial: bool = False) -> Run:
-    """The run of a record, as `Store` writes it.
-
-    Args:
-        record: what was read, of any type.
-        path: where it was read, for the error.
-        trial: bool, whether it is of a search, which leaves the test split alone. Defaults to `False`.
-
-    Raises:
-        ValueError: it is not a record; the error names the file and what is wrong.
-
-    Example:
-
-    >>> checked_run({"optimizer": "adam", "seed": 0}, Path("runs/adam-seed-0.json"))
-    Traceback (most recent call last):
-    ValueError: runs/adam-seed-0.json is not a record of a run: `num_classes` must be an int >= 1. Received: None. \
-Remove it to repeat that run, or leave its folder out.
-    """
-    if not isinstance(record, dict):
-        raise _not_a_record(path, "it must be a JSON object", record)
-    for name, expected, is_right in _CHECKS:
-        if not is_right(record.get(name)):
-            raise _not_a_record(path, f"`{name}` must be {expected}", record.get(name))
-    status, curves = record["status"], record.get("curves", {})
-    accuracy = record.get("test_accuracy")
-    if not trial and status != "failed" and not (is_number(accuracy) and 0 <= accuracy <= 1):
-        raise _not_a_record(path, "`test_accuracy` must be in [0, 1]", accuracy)
-    if not isinstance(curves, dict):
-        raise _not_a_record(path, "`curves` must be an object", curves)
-    for name in CURVES:
-        values = curves.get(name, [])
-        if not isinstance(values, list) or not all(value is None or is_number(value) for value in values):
-            raise _not_a_record(path, f"the curve `{name}` must be a list of finite numbers or null", values)
-    lengths = {name: len(curves.get(name, [])) for name in CURVES}
-    if len(set(lengths.values())) > 1:
-        raise _not_a_record(path, "its curves must be of one length", lengths)
-    return Run(Arm(record["optimizer"]), record["seed"], record["num_classes"], status, record, path)
-
-
 def is_name(value: Any) -> bool:
     """Whether a value from a file is text that can be shown: not empty, without control characters."""
     return isinstance(value, str) and value.isprintable() and bool(value.strip())
+
+
+def _is_curves(value: Any) -> bool:
+    return all(
+        isinstance(value.get(name, []), list)
+        and all(each is None or is_number(each) for each in value.get(name, []))
+        and len(value.get(name, [])) == len(value.get(CURVES[0], []))
+        for name in CURVES
+    )
 
 
 _CHECKS = (
@@ -116,11 +92,38 @@ _CHECKS = (
         for name in ("arguments", "provenance")
     ),
     ("error", "text or null", or_none(lambda value: isinstance(value, str))),
+    ("curves", "an object, or left out", or_none(lambda value: isinstance(value, dict))),
+    ("curves", "lists of finite numbers or null, all of one length", or_none(_is_curves)),
 )
 
 
-def _not_a_record(path: Path, expected: str, received: Any) -> ValueError:
-    return ValueError(
-        f"{path} is not a record of a run: {expected}. Received: {shown(received)}. "
-        "Remove it to repeat that run, or leave its folder out."
-    )
+def checked_run(record: Any, path: Path, *, trial: bool = False) -> Run:
+    """The run of a record, as `Store` writes it; that of a trial has no test accuracy.
+
+    Raises:
+        ValueError: it is not a record; the error names the file and what is wrong.
+
+    Example:
+
+    >>> checked_run({"optimizer": "adam", "seed": 0}, Path("runs/adam-seed-0.json"))
+    Traceback (most recent call last):
+    ValueError: runs/adam-seed-0.json is not a record of a run: `num_classes` must be an int >= 1. Received: None. \
+Remove it to repeat that run, or leave its folder out.
+    """
+
+    def refuse(expected: str, received: Any):
+        raise ValueError(
+            f"{path} is not a record of a run: {expected}. Received: {shown(received)}. "
+            "Remove it to repeat that run, or leave its folder out."
+        )
+
+    if not isinstance(record, dict):
+        refuse("it must be a JSON object", record)
+    for name, expected, is_right in _CHECKS:
+        if not is_right(record.get(name)):
+            refuse(f"`{name}` must be {expected}", record.get(name))
+    accuracy = record.get("test_accuracy")
+    if not trial and record["status"] != "failed" and not (is_number(accuracy) and 0 <= accuracy <= 1):
+        refuse("`test_accuracy` must be in [0, 1]", accuracy)
+    names = ("seed", "num_classes", "status")
+    return Run(Arm(record["optimizer"]), *(record[name] for name in names), record, path)

@@ -6,8 +6,6 @@ import math
 def signed(value: float) -> str:
     """A difference with its sign, a true minus.
 
-    Example:
-
     >>> signed(1.5), signed(-0.25), signed(-0.001), signed(float("nan"))
     ('+1.50', '−0.25', '0.00', '-')
     """
@@ -20,20 +18,16 @@ def signed(value: float) -> str:
 def probability(value: float) -> str:
     """A p-value to three digits.
 
-    Example:
-
     >>> probability(0.0625), probability(1.0), probability(0.00001234)
     ('0.0625', '1', '1.23e-05')
     """
     return "-" if math.isnan(value) else f"{value:.3g}"
 
 
-def plus_minus(mean: float, std: float, form: str = ".2f") -> str:
+def plus_minus(mean: float, std: float = math.nan, form: str = ".2f") -> str:
     """Mean and standard deviation; the mean alone where there is no deviation.
 
-    Example:
-
-    >>> plus_minus(92.5, 1.25), plus_minus(92.5, float("nan"))
+    >>> plus_minus(92.5, 1.25), plus_minus(92.5)
     ('92.50 ± 1.25', '92.50')
     """
     if math.isnan(mean):
@@ -43,8 +37,6 @@ def plus_minus(mean: float, std: float, form: str = ".2f") -> str:
 
 def count(number: int, noun: str) -> str:
     """A number and a noun.
-
-    Example:
 
     >>> count(1, "seed"), count(2, "seed")
     ('1 seed', '2 seeds')

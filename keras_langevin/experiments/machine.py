@@ -1,0 +1,183 @@
+"""What this machine is and can do: its devices, memory, precisions and compilers, as a record has them."""
+
+import importlib
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+_MB = 1e6  # 10⁶ bytes
+
+
+def provenance() -> dict:
+    """When, where and with what a result was made, for its record."""
+    names = ("keras-langevin", "keras", "numpy", keras.backend.backend())
+    try:
+        devices = keras.distribution.list_devices()
+    except AttributeError:  # Keras has no distribution on PyTorch
+        devices = []
+    return {
+        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "backend": keras.backend.backend(),
+        "device": ", ".join([*devices, platform.processor() or platform.machine()]),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": {name: metadata.version(name) for name in names},
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that the package runs from; `None` where it was installed from a release."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip() or None
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+def peak_memory_mb() -> float | None:
+    """The most memory that this process has held since its start, in MB (10⁶ bytes); `None` where the system does not
+    tell. (psutil has no such number on Linux.)"""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MB
+
+
+def accelerator_peak_memory_mb() -> float | None:
+    """The most memory that this process's arrays have held on the first accelerator, in MB (10⁶ bytes).
+
+    It is what the backend has given out, not what it has set aside: JAX reserves most of a GPU at its start. `None` on
+    a CPU, and where the backend does not tell.
+    """
+    backend = keras.backend.backend()
+    peak = PEAKS[backend](importlib.import_module(backend))
+    return None if peak is None else peak / _MB
+
+
+def _on_tensorflow(tf) -> int | None:
+    found = tf.config.list_logical_devices("GPU")
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] if found else None
+
+
+PEAKS = {
+    "jax": lambda jax: (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use"),
+    "torch": lambda torch: torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+    "tensorflow": _on_tensorflow,
+}
+
+
+def has_accelerator() -> bool:
+    """Whether the backend computes on something else than the CPU where nothing is said."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
+    return ops.convert_to_tensor(0).device.type != "cpu"
+
+
+# --- precision --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def computing_in(precision: str) -> Iterator[None]:
+    """Layers that are made in this context have that precision, one of `config.PRECISIONS`.
+
+    Under `"float64"` inputs, optimizers and metrics, too. On PyTorch Keras 3.15 makes a few operations float32 all the
+    same (`dtypes.result_type`), among them those of `Normalization` and of a loss's mean.
+
+    >>> with computing_in("mixed_bfloat16"):
+    ...     layer = keras.layers.Dense(2)
+    >>> layer.compute_dtype, layer.variable_dtype, keras.config.dtype_policy().name
+    ('bfloat16', 'float32', 'float32')
+    """
+    policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
+    keras.config.set_dtype_policy(precision)
+    keras.config.set_floatx(accurate(precision))
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(policy)
+
+
+def accurate(precision: str) -> str:
+    """What pixels are prepared in, and the loss is computed in: never less than float32."""
+    return "float64" if precision == "float64" else "float32"
+
+
+def check_precision(precision: str):
+    """Tells whether the backend has that precision.
+
+    Raises:
+        ValueError: float64 on JAX, where it has not been enabled: JAX would compute in float32 and not say so.
+    """
+    if precision == "float64":
+        has = keras.backend.standardize_dtype(ops.convert_to_tensor(np.zeros(())).dtype)
+        if has != "float64":
+            raise ValueError(
+                "With precision='float64' the backend must have such numbers. "
+                f"Received: {keras.backend.backend()}, which makes them {has}. "
+                "On JAX set JAX_ENABLE_X64=1 in the environment; or choose another precision."
+            )
+
+
+# --- compilation ------------------------------------------------------------------------------------------------------
+
+
+def jit_compile(jit: str, model: keras.Model) -> bool | str:
+    """What `Model.compile` is told: whether a training step is compiled as one, by one of `config.JIT`."""
+    if jit != "auto":
+        return jit == "on"
+    if keras.backend.backend() == "torch":
+        return False  # torch.compile wants a C++ compiler on the user's machine
+    # On a processor TensorFlow's own convolutions are quicker than XLA's; Keras's choice is to use them there.
+    has_convolutions = any(len(variable.shape) == 4 for variable in model.trainable_variables)
+    return "auto" if has_convolutions else True
+
+
+def check_jit(jit: str):
+    """Tells whether this machine can compile a step as one, where that is asked for.
+
+    Raises:
+        ValueError: `jit` is `"on"` and the backend PyTorch, whose `torch.compile` does not work: no C++ compiler, say.
+    """
+    if jit == "on" and keras.backend.backend() == "torch" and (why := _why_torch_cannot()):
+        raise ValueError(
+            f"With jit='on' on PyTorch torch.compile must work on this machine. Received: {why}. "
+            "Install a C++ compiler (g++, say), or leave jit out."
+        )
+
+
+@cache
+def _why_torch_cannot() -> str:
+    import torch
+
+    try:
+        torch.compile(lambda x: x + 1)(torch.zeros(2))
+    except Exception as error:  # of many classes, among them those of the compiler's process
+        lines = str(error).strip().splitlines() or [""]
+        return f"{type(error).__name__}: {lines[0]}"
+    return ""
