@@ -13,7 +13,9 @@ class StepDown(keras.callbacks.Callback):
 
         γ ← γ / 10,   σ ← 0   from the epoch ⌈2/3 · epochs⌉ on
 
-    With a Langevin optimizer and with any other of Keras, so that both can be compared.
+    With a Langevin optimizer and with any other of Keras, so that both can be compared. A fit that begins with epoch 0
+    begins with the values that the optimizer had before the callback set them, unless somebody has set others since. So
+    the folds of a cross-validation are alike. The logs of an epoch have `"learning_rate"` and `"sigma"`.
 
     Args:
         epoch: int >= 1, counted from 0, at whose begin it happens. Defaults to `None`: when two thirds of the epochs of
@@ -43,22 +45,42 @@ class StepDown(keras.callbacks.Callback):
                 f"`divide_by` must be a float > 0. Received: divide_by={divide_by!r}. Leave it out for 10."
             )
         self.epoch, self.divide_by = epoch, divide_by
+        self._taken: list[tuple[keras.Variable, float, float]] = []  # what was set: the variable, before and after
 
     def on_train_begin(self, logs=None):
         for optimizer in parts(self.model.optimizer):
-            for name in ("learning_rate", "sigma"):
-                if not isinstance(getattr(optimizer, f"_{name}", None), keras.Variable | None):
+            for name in self._names(optimizer):
+                if not isinstance(getattr(optimizer, f"_{name}"), keras.Variable):
                     raise ValueError(
                         f"`StepDown` sets the {name}, so it must be a float. Received an optimizer whose {name} is "
                         f"{getattr(optimizer, f'_{name}')!r}. Give it a float, or leave the callback out."
                     )
 
     def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 0:
+            for variable, before, after in self._taken:
+                if number(variable) == after:
+                    variable.assign(before)
+            self._taken = []
         if epoch == (two_thirds(self.params["epochs"]) if self.epoch is None else self.epoch):
             for optimizer in parts(self.model.optimizer):
-                optimizer.learning_rate = number(optimizer.learning_rate) / self.divide_by
+                self._set(optimizer._learning_rate, number(optimizer.learning_rate) / self.divide_by)
             for optimizer in langevin_parts(self.model.optimizer):
-                optimizer.sigma = 0.0
+                self._set(optimizer._sigma, 0.0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        optimizers = parts(self.model.optimizer)
+        if logs is not None and len(optimizers) == 1:
+            logs |= {name: number(getattr(optimizers[0], name)) for name in self._names(optimizers[0])}
+
+    @staticmethod
+    def _names(optimizer) -> tuple[str, ...]:
+        return ("learning_rate", "sigma") if langevin_parts(optimizer) else ("learning_rate",)
+
+    def _set(self, variable: keras.Variable, value: float):
+        before = number(variable)
+        variable.assign(value)
+        self._taken.append((variable, before, number(variable)))
 
     def get_config(self):
         return {"epoch": self.epoch, "divide_by": self.divide_by}

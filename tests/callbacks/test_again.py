@@ -12,6 +12,7 @@ from keras_langevin import (
     LayerScheduler,
     ReduceSigmaOnPlateau,
     SigmaScheduler,
+    StepDown,
 )
 from keras_langevin.reading import number
 from tests.callbacks.models import eager_model, fit, policy, weights_of
@@ -21,6 +22,7 @@ CALLBACKS = {
     "SigmaScheduler": lambda: SigmaScheduler(lambda epoch, sigma: sigma / 2),
     "ReduceSigmaOnPlateau": lambda: ReduceSigmaOnPlateau("loss", 0.5, patience=1, min_delta=1e9, cooldown=1),
     "CyclicalLangevin": lambda: CyclicalLangevin(2),
+    "StepDown": lambda: StepDown(),
     "LayerScheduler": lambda: LayerScheduler({0: None, 2: 1}),
     "LangevinMonitor": lambda: LangevinMonitor(warn_ratio=None, layer_logs=True),
 }
@@ -56,7 +58,7 @@ def test_a_new_optimizer_for_the_same_model(name):
     assert logs_of(model, callback) == first
 
 
-@pytest.mark.parametrize("name", ["SigmaScheduler", "ReduceSigmaOnPlateau", "CyclicalLangevin"])
+@pytest.mark.parametrize("name", ["SigmaScheduler", "ReduceSigmaOnPlateau", "CyclicalLangevin", "StepDown"])
 def test_a_second_fit_of_the_same_model_has_the_levels_of_the_first(name):
     """The folds of a model whose weights are set back: neither the noise level nor the learning rate compounds."""
     callback, model = CALLBACKS[name](), model_of()
