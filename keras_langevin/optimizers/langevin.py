@@ -46,12 +46,10 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
     element), so that equal seeds give equal weights, also after a restart and on every replica.
 
     A subclass defines `preconditioner(self, t, ...)` and names, as arguments of its class statement, the parent's slots
-    that P is computed from:
-
-        slots: tuple of str, attributes of the parent with a slot for each variable, as they are after its step.
-        slots_before: the same, as they are before its step. Their tensors come after those of `slots`.
-        elementwise: bool, whether an element of P depends on the same element of the slots alone, as in a diagonal
-            preconditioner. Then P is computed for many variables at once. Defaults to `True`.
+    that P is computed from. `slots`: tuple of str, attributes of the parent with a slot for each variable, as they are
+    after its step. `slots_before`: the same, as they are before its step; their tensors come after those of `slots`.
+    `elementwise`: bool, whether an element of P depends on the same element of the slots alone, as in a diagonal
+    preconditioner. Then P is computed for many variables at once. Defaults to `True`.
 
     Args:
         *args: The parent's arguments.

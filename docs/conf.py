@@ -1,0 +1,51 @@
+"""The documentation site: `sphinx-build -W docs docs/_build` makes it. A broken link or reference is an error.
+
+Sphinx with the PyData theme: NumPy, SciPy and pandas use it, and JAX, Flax and Optax use a theme that is built on it.
+"""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+from keras_langevin import __version__
+
+project, author, version = "keras-langevin", "the keras-langevin authors", __version__
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "myst_nb", "sphinx_copybutton"]
+exclude_patterns = ["_build"]
+html_theme = "pydata_sphinx_theme"
+html_title = "keras-langevin"
+html_theme_options = {
+    "navbar_align": "left",
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_show_sphinx = False
+html_copy_source = False
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say what an argument is
+napoleon_numpy_docstring = False
+add_module_names = False
+
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+nb_execution_mode = "off"  # the notebooks have their outputs
+nb_merge_streams = True
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+
+def formulas(app, what, name, obj, options, lines):
+    """An indented block after a paragraph of a docstring is a formula: it is shown as it stands."""
+    found = []
+    for number, line in enumerate(lines):
+        if line.startswith("    ") and number > 1 and not lines[number - 1] and lines[number - 2][:1].strip():
+            found += [".. code-block:: text", ""]
+        found.append(line)
+    lines[:] = found
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", formulas, priority=400)  # before napoleon looks for sections
