@@ -356,7 +356,7 @@ class Langevin:
                 f"whereas the saved optimizer has {count} variables."
                 + (" Seed and sigma are loaded: the saved optimizer was not built." if is_new else "")
                 + ("" if self.built else " This optimizer is not built yet."),
-                stacklevel=2,
+                stacklevel=3,
             )
             return
         self.noise_state.follow(Parent.SKIPPED)
