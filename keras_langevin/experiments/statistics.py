@@ -186,7 +186,7 @@ def _interval_and_p_value(values: np.ndarray, generator, confidence: float) -> t
     if place:
         # Flipping the signs of a subset brings the mean to the other side of a center just where the mean of that
         # subset lies on the other side of it. So p counts subsets, and the subset means are the ends of the intervals.
-        subsets = _all_subsets(n) if n <= _EXACT_SEEDS else _random_subsets(n, generator or np.random.default_rng(0))
+        subsets = _all_subsets(n) if n <= _EXACT_SEEDS else _random_subsets(n, generator)
         means = np.sort(np.round(subsets @ values, _DECIMALS))
         beyond = min(np.searchsorted(means, 0, "right"), len(means) - np.searchsorted(means, 0, "left"))
         p_value = min(1.0, 2 * (1 + int(beyond)) / num_flips)
@@ -204,7 +204,16 @@ def _all_subsets(n: int) -> np.ndarray:
     return _means(np.arange(1, 2**n)[:, None] >> np.arange(n) & 1)
 
 
-def _random_subsets(n: int, generator: np.random.Generator) -> np.ndarray:
+def _random_subsets(n: int, generator: np.random.Generator | None) -> np.ndarray:
+    return _same_subsets(n) if generator is None else _drawn_subsets(n, generator)
+
+
+@lru_cache(maxsize=4)
+def _same_subsets(n: int) -> np.ndarray:
+    return _drawn_subsets(n, np.random.default_rng(0))
+
+
+def _drawn_subsets(n: int, generator: np.random.Generator) -> np.ndarray:
     chosen = generator.integers(0, 2, (2**_EXACT_SEEDS - 1, n))
     chosen[chosen.sum(axis=1) == 0] = 1
     return _means(chosen)

@@ -48,7 +48,7 @@ class SavedState:
                 f"whereas the saved optimizer has {count} variables."
                 + (" Seed and sigma are loaded: the saved optimizer was not built." if is_new else "")
                 + ("" if self.built else " This optimizer is not built yet."),
-                stacklevel=2,
+                stacklevel=3,
             )
             return
         self._noise_state.follow(ParentLoad.SKIPPED)

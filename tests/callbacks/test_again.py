@@ -16,6 +16,7 @@ from keras_langevin import (
 )
 from keras_langevin.reading import number
 from tests.callbacks.models import eager_model, fit, policy, weights_of
+from tests.quick import EAGERLY
 
 SIGMA = 0.5
 CALLBACKS = {
@@ -34,7 +35,7 @@ def model_of(seed=0):
 
 
 def logs_of(model, callback, **arguments):
-    return fit(model, callback, epochs=4, **arguments).history
+    return fit(model, callback, epochs=4, steps=1, **arguments).history
 
 
 @every_callback
@@ -72,7 +73,7 @@ def test_a_second_fit_of_the_same_model_has_the_levels_of_the_first(name):
 def test_a_fit_from_a_later_epoch_resumes(name):
     def levels(*epochs):
         callback, model = CALLBACKS[name](), model_of()
-        histories = [fit(model, callback, initial_epoch=first, epochs=last).history for first, last in epochs]
+        histories = [fit(model, callback, initial_epoch=first, epochs=last, steps=1).history for first, last in epochs]
         return [sigma for history in histories for sigma in history["sigma"]]
 
     resumed, whole = levels((0, 3), (3, 6)), levels((0, 6))
@@ -84,10 +85,10 @@ def test_a_fit_from_a_later_epoch_resumes(name):
 @pytest.mark.parametrize("name", ["SigmaScheduler", "ReduceSigmaOnPlateau"])
 def test_a_level_that_somebody_has_set_since_is_kept(name):
     callback, model = CALLBACKS[name](), model_of()
-    fit(model, callback, epochs=4)
+    fit(model, callback, epochs=4, steps=1)
     model.optimizer.sigma = 8.0
     expected = [4.0, 2.0] if name == "SigmaScheduler" else [8.0, 8.0]
-    assert fit(model, callback, epochs=2).history["sigma"] == expected
+    assert fit(model, callback, epochs=2, steps=1).history["sigma"] == expected
 
 
 class Stop(keras.callbacks.Callback):
@@ -102,7 +103,7 @@ def test_backup_and_restore_in_the_same_object(name, tmp_path):
 
     def run(callback, *more):
         backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-        return fit(model, backup, callback, *more, epochs=6).history
+        return fit(model, backup, callback, *more, epochs=6, steps=1).history
 
     model = model_of()
     uninterrupted = run(CALLBACKS[name]())
@@ -128,7 +129,7 @@ def test_the_monitor_of_a_second_model_of_another_shape():
     first = monitor.history
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(2, name="only")(inputs))
-    model.compile(optimizer=LAdam(sigma=0.1), loss="mse")
+    model.compile(optimizer=LAdam(sigma=0.1), loss="mse", run_eagerly=EAGERLY)
     with pytest.warns(UserWarning, match="warn_ratio"):  # it has not been warned of before
         fit(model, monitor)
     assert [row.layer for row in monitor.history] == ["all", "only"]

@@ -108,6 +108,7 @@ def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
     assert "must hold the state of an unfinished run" in store.records()[0]["error"]
 
 
+@pytest.mark.ci
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="elsewhere the data have a name while runs are trained")
 def test_a_killed_parent_leaves_no_data_behind(data, tmp_path, monkeypatch):
     """While runs are trained, the folder for temporary files is empty."""

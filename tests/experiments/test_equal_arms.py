@@ -111,7 +111,11 @@ def train(comparison, folder):
 NUMBERS = ("status", "test_accuracy", "test_loss", "curves")
 
 
-@pytest.mark.parametrize("spec", LANGEVIN)
+# One of each kind; `test_without_noise_it_is_the_parent` has the step of all of them at every change.
+USUAL = {"ladam", "lrmsprop-eps-outside", "sghmc"}
+
+
+@pytest.mark.parametrize("spec", [pytest.param(s, marks=[] if s in USUAL else pytest.mark.slow) for s in LANGEVIN])
 def test_no_layers_is_the_optimizer_without_noise_bit_for_bit(spec, tmp_path):
     """Equal records, losses and weights: on PyTorch too, where both update all variables by the same fused steps."""
     pair = Arm(spec).parent, f"{spec}@0"

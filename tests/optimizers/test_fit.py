@@ -12,7 +12,7 @@ import pytest
 from keras import ops
 from scipy import stats
 
-from keras_langevin import LAdam
+from keras_langevin import SGHMC, LAdam
 from tests.optimizers.cases import (
     BACKEND,
     double_precision,
@@ -187,7 +187,7 @@ class CountedLoss:
         return 0.0 * ops.mean(prediction)
 
 
-@every_case
+@pytest.mark.parametrize("case", of_each_kind((LAdam,)))  # variables that all of them share
 def test_seed_and_sigma_and_learning_rate_change_without_a_new_trace(case):
     loss = CountedLoss()
     optimizer = noisy(case)
@@ -214,7 +214,7 @@ def test_seed_and_sigma_and_learning_rate_change_without_a_new_trace(case):
         assert loss.count == traces
 
 
-@every_case
+@pytest.mark.parametrize("case", of_each_kind((LAdam, SGHMC)))
 def test_sigma_set_by_a_callback_takes_effect(case):
     """In one compiled fit: σ for two epochs, twice that in the third, none after."""
 
@@ -230,7 +230,7 @@ def test_sigma_set_by_a_callback_takes_effect(case):
     assert float(model.optimizer.sigma) == 0
 
 
-@every_case
+@pytest.mark.parametrize("case", of_each_kind((LAdam, SGHMC)))
 def test_accumulation_in_fit_has_one_draw_an_update(case):
     model = noise_model(noisy(case, gradient_accumulation_steps=3))
     draws = run_epochs(model, 6)

@@ -198,28 +198,37 @@ def test_a_gate_outlives_files(name, tmp_path):
     assert noisy(loaded) == places
 
 
-OTHER_PROCESS = """
-import json, sys
-import keras
-from tests.optimizers import test_layer_record as tests
+def found_in(folder, how: str, before: int) -> dict:
+    """By case: the places where its automatic names begin anew, after `before` layers; or the error."""
+    keras.backend.clear_session()
+    for _ in range(before):
+        L.Dense(1)
+    found = {}
+    for name in CASES:
+        model = CASES[name][0]()
+        try:
+            if how == "load":
+                model = keras.saving.load_model(folder / f"{name.replace('/', ' ')}.keras")
+            else:
+                config = json.loads((folder / f"{name.replace('/', ' ')}.json").read_text())
+                model.compile(keras.optimizers.deserialize(config), loss="mse")
+                model.optimizer.build(model.trainable_variables)
+            found[name] = noisy(model)
+        except ValueError as error:
+            found[name] = str(error)
+    return found
 
-for _ in range(int(sys.argv[1])):
-    keras.layers.Dense(1)
-found = {}
-for name in tests.CASES:
-    model = tests.CASES[name][0]()
-    try:
-        if sys.argv[2] == "load":
-            model = keras.saving.load_model(f"{sys.argv[3]}/{name.replace('/', ' ')}.keras")
-        else:
-            with open(f"{sys.argv[3]}/{name.replace('/', ' ')}.json") as file:
-                model.compile(keras.optimizers.deserialize(json.load(file)), loss="mse")
-            model.optimizer.build(model.trainable_variables)
-        found[name] = tests.noisy(model)
-    except ValueError as error:
-        found[name] = str(error)
-print("FOUND" + json.dumps(found))
-"""
+
+def in_another_process(folder, how, before):
+    environment = os.environ | {"KERAS_BACKEND": BACKEND, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    code = (
+        "import json, pathlib, sys\nfrom tests.optimizers import test_layer_record as tests\n"
+        "print('FOUND' + json.dumps(tests.found_in(pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))"
+    )
+    command = [sys.executable, "-c", code, str(folder), how, str(before)]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.rpartition("FOUND")[2])
 
 
 @pytest.fixture(scope="module")
@@ -233,17 +242,11 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("how", "before"),
-    [("load", 0), *(pytest.param(*each, marks=pytest.mark.slow) for each in (("load", 3), ("config", 0)))],
-)
-def test_another_process_has_the_same_places(how, before, folder):
+@pytest.mark.parametrize(("how", "before"), [("load", 0), ("load", 3), ("config", 0)])
+@pytest.mark.parametrize("found_by", [found_in, pytest.param(in_another_process, marks=pytest.mark.slow)])
+def test_another_process_has_the_same_places(found_by, how, before, folder):
     """Its automatic names begin anew. A name that may mean another layer there is refused, never taken for it."""
-    environment = os.environ | {"KERAS_BACKEND": BACKEND, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-c", OTHER_PROCESS, str(before), how, str(folder)]
-    result = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout.rpartition("FOUND")[2])
+    found = found_by(folder, how, before)
     for name, (_, _, places) in CASES.items():
         refused = how == "config" and "which now chooses" in str(found[name])
         assert found[name] == places or (name == "path of an inner layer" and refused), found[name]

@@ -9,6 +9,7 @@ from keras_langevin import LSGD, LAdam
 from keras_langevin.optimizers import gate_layers, layer_noise
 from tests.callbacks.models import EXECUTIONS, JIT, examples, policy
 from tests.optimizers.cases import of_each_kind
+from tests.quick import EAGERLY
 
 HEADS = ("used", "unused", "stopped")
 
@@ -48,7 +49,7 @@ EXPECTED = {"trunk": True, "used": True, "unused": False, "stopped": False}
 
 @pytest.mark.parametrize("case", of_each_kind())
 def test_it_stays_where_it_is(case):
-    assert moved_by(model_of(case.make(sigma=0.1, seed=0, weight_decay=0.0))) == EXPECTED
+    assert moved_by(model_of(case.make(sigma=0.1, seed=0, weight_decay=0.0), run_eagerly=EAGERLY)) == EXPECTED
 
 
 @pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
@@ -61,13 +62,13 @@ def test_in_every_kind_of_step(steps_per_execution, name):
 def test_with_a_gate_and_accumulation():
     optimizer = LSGD(seed=0, gradient_accumulation_steps=3)
     gate_layers(optimizer)
-    assert moved_by(model_of(optimizer)) == EXPECTED
+    assert moved_by(model_of(optimizer, run_eagerly=EAGERLY)) == EXPECTED
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
 def test_in_a_multi_optimizer():
     parts = keras.optimizers.OptimizerMap(LAdam(seed=0), {"trunk/.*": LSGD(seed=0)})
-    assert moved_by(model_of(keras.optimizers.MultiOptimizer(parts))) == EXPECTED
+    assert moved_by(model_of(keras.optimizers.MultiOptimizer(parts), run_eagerly=EAGERLY)) == EXPECTED
 
 
 @pytest.mark.parametrize("eager", [False, True])
@@ -101,14 +102,14 @@ def test_a_compiled_model_with_another_loss():
 
 
 def test_an_evaluation_between_the_steps_changes_nothing():
-    model = model_of(LAdam(seed=0))
+    model = model_of(LAdam(seed=0), run_eagerly=EAGERLY)
     x, y = examples(3)
     model.fit(x, [y, y, y], batch_size=4, verbose=0, validation_data=(x, [y, y, y]))
     assert moved_by(model) == EXPECTED
 
 
 def test_layer_noise_says_so():
-    model = model_of(LAdam(seed=0))
+    model = model_of(LAdam(seed=0), run_eagerly=EAGERLY)
     model.optimizer.build(model.trainable_variables)
     assert all(values.all() for values in layer_noise(model.optimizer).values())  # nothing is known yet
     moved_by(model)

@@ -1,6 +1,7 @@
 """Optimizers that are given what they should not be given: they do what the parent does, or end with a clear error."""
 
 import warnings
+from functools import partial
 
 import keras
 import numpy as np
@@ -20,7 +21,11 @@ from tests.optimizers.cases import (
     values,
     with_each,
 )
-from tests.reliability.nets import X, Y, fit, make_layers, make_model, make_optimizer
+from tests.quick import EAGERLY
+from tests.reliability import nets
+from tests.reliability.nets import X, Y, fit, make_layers, make_optimizer
+
+make_model = partial(nets.make_model, run_eagerly=EAGERLY)  # what is refused or kept has to do with no trace
 
 every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
 
@@ -110,7 +115,7 @@ def test_another_variable_is_the_parents_error(case):
 def other_model(optimizer, units=5):
     layers = [keras.layers.Dense(units, name="first"), keras.layers.Dense(2, name="second")]
     model = keras.Sequential([keras.Input((4,)), *layers], name="other")
-    model.compile(optimizer, loss="mse", jit_compile=False)
+    model.compile(optimizer, loss="mse", jit_compile=False, run_eagerly=EAGERLY)
     return model
 
 
@@ -160,7 +165,7 @@ def test_a_layer_that_is_changed_after_the_optimizer_was_built(change):
     layers = {"removed": [keras.layers.Dense(2)], "added": [first, keras.layers.Dense(3, name="between"), second]}
     layers["wider"] = [keras.layers.Dense(7), keras.layers.Dense(2)]
     changed = keras.Sequential([keras.Input((4,)), *layers[change]], name="net")
-    changed.compile(model.optimizer, loss="mse", jit_compile=False)
+    changed.compile(model.optimizer, loss="mse", jit_compile=False, run_eagerly=EAGERLY)
     with pytest.raises(ValueError, match=r"Unknown variable|was built for 4 weights|belongs to another model"):
         fit(changed, epochs=1)
 
@@ -187,7 +192,7 @@ def test_a_frozen_layer_is_no_layer_of_the_optimizer():
     layers = make_layers()
     layers[0].trainable = False
     model = keras.Sequential([keras.Input((4,)), *layers], name="net")
-    model.compile(make_optimizer(layers=1), loss="mse", jit_compile=False)
+    model.compile(make_optimizer(layers=1), loss="mse", jit_compile=False, run_eagerly=EAGERLY)
     before = model.get_layer("first").get_weights()
     fit(model)
     assert model.optimizer.noisy_layers == ("net/second",)
@@ -200,7 +205,7 @@ def test_a_layer_that_is_frozen_in_the_middle_of_a_training():
     model = fit(make_model(make_optimizer(layers=None)), epochs=1)
     model.get_layer("second").trainable = False
     frozen = model.get_layer("second").get_weights()
-    model.compile(make_optimizer(layers=None), loss="mse", jit_compile=False)
+    model.compile(make_optimizer(layers=None), loss="mse", jit_compile=False, run_eagerly=EAGERLY)
     fit(model, epochs=1)
     for ours, theirs in zip(model.get_layer("second").get_weights(), frozen, strict=True):
         np.testing.assert_array_equal(ours, theirs)

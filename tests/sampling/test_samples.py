@@ -273,10 +273,16 @@ def line(optimizer=None):
 X = np.linspace(-1, 1, 50)[:, None].astype("float32")
 
 
+def fit_line(model, updates, *callbacks, slope=1.0):
+    """Full batches, in one epoch: each begins anew what costs more than a step."""
+    x = np.tile(X, (updates, 1))
+    model.fit(x, slope * x, batch_size=50, shuffle=False, verbose=0, callbacks=list(callbacks))
+
+
 def sampled(directory=None, optimizer=None, slope=2.0, epochs=20, model=None, **arguments):
     """Samples of updates 5, 6, ..., of full batches."""
     samples = PosteriorSamples(burn_in=4, **({"max_samples": 10} | arguments), directory=directory)
-    (model or line(optimizer)).fit(X, slope * X, batch_size=50, epochs=epochs, verbose=0, callbacks=[samples])
+    fit_line(model or line(optimizer), epochs, samples, slope=slope)
     return samples
 
 
@@ -400,7 +406,7 @@ def test_a_directory_with_samples_of_two_chains_is_refused(tmp_path):
 
 def test_burn_in_that_leaves_out_nothing_is_warned_of():
     model = line()
-    model.fit(X, X, batch_size=50, epochs=10, verbose=0)
+    fit_line(model, 10)
     with pytest.warns(UserWarning, match=r"Received: burn_in=5 after 10 updates: nothing is left out. .*`burn_in=15`"):
         samples = PosteriorSamples(burn_in=5)
         model.fit(X, X, batch_size=50, epochs=2, verbose=0, callbacks=[samples])
@@ -433,7 +439,7 @@ def test_a_chain_that_diverges_loses_no_sample(tmp_path, factor, on_disk):
     """Whether it is NaN at once, or grows beyond all bounds first."""
     samples = PosteriorSamples(burn_in=4, max_samples=5, directory=tmp_path if on_disk else None)
     with pytest.warns(UserWarning, match=r"must be finite.*after update 12: the chain has diverged") as found:
-        line().fit(X, X, batch_size=50, epochs=40, verbose=0, callbacks=[Breaking(factor), samples])
+        fit_line(line(), 40, Breaking(factor), samples)
     assert iterations(samples) == [7, 8, 9, 10, 11]
     assert all(np.isfinite(arrays[0]).all() for arrays in sample_arrays(samples).values())
     assert len([each for each in found if "diverged" in str(each.message)]) == 1

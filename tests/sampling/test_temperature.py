@@ -120,7 +120,8 @@ def variance_beside_the_posterior(data_size=SIZE, **compile_arguments):
     samples = PosteriorSamples(burn_in=119, max_samples=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        model.fit(X, Y, batch_size=SIZE, epochs=120, verbose=0, callbacks=[samples], shuffle=False)
+        x, y = np.tile(X, (120, 1)), np.tile(Y, (120, 1))  # one epoch: each begins anew what costs more than a step
+        model.fit(x, y, batch_size=SIZE, verbose=0, callbacks=[samples], shuffle=False)
     precision = 2 * float((X**2).sum()) + 1
     mean = 2 * X[:, 0] @ Y / precision
     return float(np.mean((samples.ring.arrays(0)[0][0] - mean) ** 2) * precision)
