@@ -32,7 +32,7 @@ def gradient_averages(optimizer) -> list[GradientAverage]:
         has_noise = isinstance(optimizer, SGHMC)
         decay, weight = optimizer.momentum, -optimizer.learning_rate
         return [GradientAverage(optimizer.momentums, decay, weight, 1, has_noise)] if optimizer.momentum else []
-    if isinstance(optimizer, keras.optimizers.Adam):
+    if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Nadam)):
         return [
             _mean(optimizer._momentums, optimizer.beta_1, 1),
             _mean(optimizer._velocities, optimizer.beta_2, 2),

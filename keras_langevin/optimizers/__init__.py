@@ -10,6 +10,7 @@ from keras_langevin.optimizers.describe import describe
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.layer_noise import layer_noise
+from keras_langevin.optimizers.nadam import LNadam
 from keras_langevin.optimizers.noisy_layers import gate_layers
 from keras_langevin.optimizers.registry import REGISTRY, get
 from keras_langevin.optimizers.rmsprop import LRMSprop
@@ -30,6 +31,7 @@ __all__ = [
     "LAdagrad",
     "LAdam",
     "LAdamW",
+    "LNadam",
     "LRMSprop",
     "Langevin",
     "LogSchedule",

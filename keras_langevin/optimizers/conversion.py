@@ -26,7 +26,8 @@ def langevin(
     Args:
         parent: an optimizer, or a class of optimizers. An optimizer must not be built. Its arguments are kept, also its
             `epsilon`.
-        preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `Langevin.preconditioner`. It may be left out for the optimizers of Keras that have a Langevin one.
+        preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `Langevin.preconditioner`. It may be
+            left out for the optimizers of Keras that have a Langevin one.
         slots: names of the parent's attributes that P is computed from, as they are after its step. Defaults to none.
         slots_before: the same, as they are before its step. Defaults to none.
         elementwise: bool, whether an element of P depends on the same element of the slots alone. Defaults to `True`.

@@ -93,3 +93,13 @@ def adagrad(theta, g, n, t, a=None, *, learning_rate, initial_accumulator_value=
     a = (initial_accumulator_value if a is None else a) + g**2
     p = 1 / np.sqrt(a + epsilon)
     return theta - learning_rate * p * g + np.sqrt(p) * n, p, {"a": a}
+
+
+def nadam(theta, g, n, t, m=0.0, v=0.0, product=1.0, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6):
+    mu, mu_next = (beta_1 * (1 - 0.5 * 0.96**number) for number in (t, t + 1))
+    product = product * mu
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    p = 1 / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    direction = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
+    return theta - learning_rate * p * direction + np.sqrt(p) * n, p, {"m": m, "v": v, "product": product}

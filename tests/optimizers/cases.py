@@ -13,7 +13,18 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin.optimizers import LSGD, SGHMC, LAdadelta, LAdagrad, LAdam, LAdamW, LRMSprop, noise, reference
+from keras_langevin.optimizers import (
+    LSGD,
+    SGHMC,
+    LAdadelta,
+    LAdagrad,
+    LAdam,
+    LAdamW,
+    LNadam,
+    LRMSprop,
+    noise,
+    reference,
+)
 
 BACKEND = keras.backend.backend()
 
@@ -141,6 +152,7 @@ CASES = [
     ),
     Case(LAdadelta, keras.optimizers.Adadelta, reference.adadelta, learning_rate=1.0),
     Case(LAdagrad, keras.optimizers.Adagrad, reference.adagrad),
+    Case(LNadam, keras.optimizers.Nadam, reference.nadam),
 ]
 
 
