@@ -30,6 +30,7 @@ NAMES = {
     "keras.optimizers.Adadelta": ("_accumulated_grads", "_accumulated_delta_vars"),
     "keras.optimizers.Adagrad": ("_accumulators",),
     "keras.optimizers.Nadam": ("_velocities", "_momentums"),
+    "keras.optimizers.Adamax": ("_m", "_u"),
     "keras.optimizers.MultiOptimizer": ("_optimizer_map",),
     "keras.Model": ("_flatten_layers",),
     "keras.Variable": ("_value",),

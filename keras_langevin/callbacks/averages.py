@@ -37,6 +37,8 @@ def gradient_averages(optimizer) -> list[GradientAverage]:
             _mean(optimizer._momentums, optimizer.beta_1, 1),
             _mean(optimizer._velocities, optimizer.beta_2, 2),
         ]
+    if isinstance(optimizer, keras.optimizers.Adamax):
+        return [_mean(optimizer._m, optimizer.beta_1, 1)]
     if isinstance(optimizer, keras.optimizers.RMSprop):
         return [_mean(optimizer._velocities, optimizer.rho, 2)]
     if isinstance(optimizer, keras.optimizers.Adadelta):
@@ -57,8 +59,9 @@ def last_step(optimizer, t, preconditioner, read):
     """
     if isinstance(optimizer, keras.optimizers.SGD):
         return read(optimizer.momentums) if optimizer.momentum and not optimizer.nesterov else None
-    if isinstance(optimizer, keras.optimizers.Adam):
-        direction = read(optimizer._momentums) / (1 - ops.power(optimizer.beta_1, t))
+    if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Adamax)):
+        moments = optimizer._m if isinstance(optimizer, keras.optimizers.Adamax) else optimizer._momentums
+        direction = read(moments) / (1 - ops.power(optimizer.beta_1, t))
         return optimizer.learning_rate * preconditioner * direction
     if isinstance(optimizer, keras.optimizers.RMSprop):
         return read(optimizer._momentums) if optimizer.momentum else None

@@ -41,6 +41,7 @@ FAMILIES = {
     "adadelta": Family("Adadelta", learning_rate=0.1, sigma=5e-2),
     "adagrad": Family("Adagrad", learning_rate=0.01),
     "nadam": Family("Nadam"),
+    "adamax": Family("Adamax"),
 }
 # From what a Langevin optimizer is written as to its family.
 LANGEVIN = {family.langevin or f"l{name}": name for name, family in FAMILIES.items()}

@@ -4,6 +4,7 @@ from keras_langevin.optimizers import keras_classes
 from keras_langevin.optimizers.adadelta import LAdadelta
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
+from keras_langevin.optimizers.adamax import LAdamax
 from keras_langevin.optimizers.conversion import without_noise
 from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from keras_langevin.optimizers.describe import describe
@@ -31,6 +32,7 @@ __all__ = [
     "LAdagrad",
     "LAdam",
     "LAdamW",
+    "LAdamax",
     "LNadam",
     "LRMSprop",
     "Langevin",

@@ -103,3 +103,11 @@ def nadam(theta, g, n, t, m=0.0, v=0.0, product=1.0, *, learning_rate, beta_1=0.
     p = 1 / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
     direction = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
     return theta - learning_rate * p * direction + np.sqrt(p) * n, p, {"m": m, "v": v, "product": product}
+
+
+def adamax(theta, g, n, t, m=0.0, u=0.0, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6):
+    m = beta_1 * m + (1 - beta_1) * g
+    u = np.maximum(beta_2 * u, np.abs(g))
+    p = 1 / (u + epsilon)
+    step = -learning_rate * p * m / (1 - beta_1**t)
+    return theta + step + np.sqrt(p) * n, p, {"m": m, "u": u}

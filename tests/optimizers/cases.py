@@ -19,6 +19,7 @@ from keras_langevin.optimizers import (
     LAdadelta,
     LAdagrad,
     LAdam,
+    LAdamax,
     LAdamW,
     LNadam,
     LRMSprop,
@@ -153,6 +154,7 @@ CASES = [
     Case(LAdadelta, keras.optimizers.Adadelta, reference.adadelta, learning_rate=1.0),
     Case(LAdagrad, keras.optimizers.Adagrad, reference.adagrad),
     Case(LNadam, keras.optimizers.Nadam, reference.nadam),
+    Case(LAdamax, keras.optimizers.Adamax, reference.adamax),
 ]
 
 
