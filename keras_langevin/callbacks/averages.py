@@ -32,7 +32,7 @@ def gradient_averages(optimizer) -> list[GradientAverage]:
         has_noise = isinstance(optimizer, SGHMC)
         decay, weight = optimizer.momentum, -optimizer.learning_rate
         return [GradientAverage(optimizer.momentums, decay, weight, 1, has_noise)] if optimizer.momentum else []
-    if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Nadam)):
+    if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Nadam, keras.optimizers.Lamb)):
         return [
             _mean(optimizer._momentums, optimizer.beta_1, 1),
             _mean(optimizer._velocities, optimizer.beta_2, 2),
@@ -59,7 +59,7 @@ def last_step(optimizer, t, preconditioner, read):
     """
     if isinstance(optimizer, keras.optimizers.SGD):
         return read(optimizer.momentums) if optimizer.momentum and not optimizer.nesterov else None
-    if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Adamax)):
+    if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Lamb, keras.optimizers.Adamax)):
         moments = optimizer._m if isinstance(optimizer, keras.optimizers.Adamax) else optimizer._momentums
         direction = read(moments) / (1 - ops.power(optimizer.beta_1, t))
         return optimizer.learning_rate * preconditioner * direction

@@ -42,6 +42,7 @@ FAMILIES = {
     "adagrad": Family("Adagrad", learning_rate=0.01),
     "nadam": Family("Nadam"),
     "adamax": Family("Adamax"),
+    "lamb": Family("Lamb"),
 }
 # From what a Langevin optimizer is written as to its family.
 LANGEVIN = {family.langevin or f"l{name}": name for name, family in FAMILIES.items()}

@@ -9,6 +9,7 @@ from keras_langevin.optimizers.conversion import without_noise
 from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from keras_langevin.optimizers.describe import describe
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
+from keras_langevin.optimizers.lamb import LLamb
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.layer_noise import layer_noise
 from keras_langevin.optimizers.nadam import LNadam
@@ -33,6 +34,7 @@ __all__ = [
     "LAdam",
     "LAdamW",
     "LAdamax",
+    "LLamb",
     "LNadam",
     "LRMSprop",
     "Langevin",

@@ -111,3 +111,13 @@ def adamax(theta, g, n, t, m=0.0, u=0.0, *, learning_rate, beta_1=0.9, beta_2=0.
     p = 1 / (u + epsilon)
     step = -learning_rate * p * m / (1 - beta_1**t)
     return theta + step + np.sqrt(p) * n, p, {"m": m, "u": u}
+
+
+def lamb(theta, g, n, t, m=0.0, v=0.0, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6):
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    p = 1 / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    direction = m / (1 - beta_1**t)
+    norm, of_update = np.linalg.norm(theta), np.linalg.norm(p * direction)
+    p = p * (norm / of_update if norm > 0 and of_update > 0 else 1)
+    return theta - learning_rate * p * direction + np.sqrt(p) * n, p, {"m": m, "v": v}

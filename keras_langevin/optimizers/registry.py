@@ -7,6 +7,7 @@ from keras_langevin.optimizers.adadelta import LAdadelta
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
 from keras_langevin.optimizers.adamax import LAdamax
+from keras_langevin.optimizers.lamb import LLamb
 from keras_langevin.optimizers.nadam import LNadam
 from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.sgd import LSGD
@@ -23,6 +24,7 @@ PARENTS = {
     LAdagrad: keras.optimizers.Adagrad,
     LNadam: keras.optimizers.Nadam,
     LAdamax: keras.optimizers.Adamax,
+    LLamb: keras.optimizers.Lamb,
 }
 
 REGISTRY = {cls.__name__.lower(): cls for pair in PARENTS.items() for cls in pair}

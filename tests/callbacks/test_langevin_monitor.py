@@ -91,7 +91,9 @@ def test_numbers_are_those_of_a_step_made_by_hand(case, options):
     _, monitor, _, weights, found = trained(case, options)
     parent = small_model(case.make_parent(weight_decay=0.0, **options))
     moved = None
-    preconditioners = [case.preconditioners([step[i] for step in found], **options) for i in range(6)]
+    preconditioners = [
+        case.preconditioners([step[i] for step in found], [each[i] for each in weights], **options) for i in range(6)
+    ]
     drifts = []
     for step, before, after in zip(found, weights, weights[1:], strict=False):
         parent.set_weights(before)

@@ -21,6 +21,7 @@ from keras_langevin.optimizers import (
     LAdam,
     LAdamax,
     LAdamW,
+    LLamb,
     LNadam,
     LRMSprop,
     noise,
@@ -88,17 +89,19 @@ class Case:
     def make_parent(self, **arguments) -> keras.optimizers.Optimizer:
         return self.parent(**{"learning_rate": self.learning_rate} | self.parent_arguments | self.of_parent(arguments))
 
-    def preconditioners(self, gradients, **options) -> list[np.ndarray]:
-        """P_1, ..., P_T for one variable that is set to zero before each update; list of arrays of its shape.
+    def preconditioners(self, gradients, weights=None, **options) -> list[np.ndarray]:
+        """P_1, ..., P_T for one variable; list of arrays of its shape.
 
         Args:
             gradients: its gradients g_1, ..., g_T, list of arrays.
+            weights: its values before each update, list of arrays. Defaults to zeros.
         """
         state, found = {}, []
         options = {"learning_rate": self.learning_rate} | self.of_reference | options
+        zeros = np.zeros(np.shape(gradients[0]))
         for t, gradient in enumerate(gradients, start=1):
-            zeros = np.zeros(np.shape(gradient))
-            _, p, state = self.reference(zeros, np.asarray(gradient, "float64"), zeros, t, **state, **options)
+            theta = zeros if weights is None else np.asarray(weights[t - 1], "float64")
+            _, p, state = self.reference(theta, np.asarray(gradient, "float64"), zeros, t, **state, **options)
             found.append(p)
         return found
 
@@ -155,6 +158,7 @@ CASES = [
     Case(LAdagrad, keras.optimizers.Adagrad, reference.adagrad),
     Case(LNadam, keras.optimizers.Nadam, reference.nadam),
     Case(LAdamax, keras.optimizers.Adamax, reference.adamax),
+    Case(LLamb, keras.optimizers.Lamb, reference.lamb),
 ]
 
 
