@@ -32,6 +32,7 @@ NAMES = {
     "keras.optimizers.Nadam": ("_velocities", "_momentums"),
     "keras.optimizers.Adamax": ("_m", "_u"),
     "keras.optimizers.Lamb": ("_momentums", "_velocities"),
+    "keras.optimizers.Lion": ("_momentums",),
     "keras.optimizers.MultiOptimizer": ("_optimizer_map",),
     "keras.Model": ("_flatten_layers",),
     "keras.Variable": ("_value",),

@@ -39,6 +39,8 @@ def gradient_averages(optimizer) -> list[GradientAverage]:
         ]
     if isinstance(optimizer, keras.optimizers.Adamax):
         return [_mean(optimizer._m, optimizer.beta_1, 1)]
+    if isinstance(optimizer, keras.optimizers.Lion):
+        return [_mean(optimizer._momentums, optimizer.beta_2, 1)]
     if isinstance(optimizer, keras.optimizers.RMSprop):
         return [_mean(optimizer._velocities, optimizer.rho, 2)]
     if isinstance(optimizer, keras.optimizers.Adadelta):
@@ -63,6 +65,8 @@ def last_step(optimizer, t, preconditioner, read):
         moments = optimizer._m if isinstance(optimizer, keras.optimizers.Adamax) else optimizer._momentums
         direction = read(moments) / (1 - ops.power(optimizer.beta_1, t))
         return optimizer.learning_rate * preconditioner * direction
+    if isinstance(optimizer, keras.optimizers.Lion):
+        return optimizer.learning_rate * preconditioner  # up to the sign, which the slots do not tell
     if isinstance(optimizer, keras.optimizers.RMSprop):
         return read(optimizer._momentums) if optimizer.momentum else None
     return None

@@ -12,6 +12,7 @@ from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.lamb import LLamb
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.layer_noise import layer_noise
+from keras_langevin.optimizers.lion import LLion
 from keras_langevin.optimizers.nadam import LNadam
 from keras_langevin.optimizers.noisy_layers import gate_layers
 from keras_langevin.optimizers.registry import REGISTRY, get
@@ -35,6 +36,7 @@ __all__ = [
     "LAdamW",
     "LAdamax",
     "LLamb",
+    "LLion",
     "LNadam",
     "LRMSprop",
     "Langevin",

@@ -121,3 +121,10 @@ def lamb(theta, g, n, t, m=0.0, v=0.0, *, learning_rate, beta_1=0.9, beta_2=0.99
     norm, of_update = np.linalg.norm(theta), np.linalg.norm(p * direction)
     p = p * (norm / of_update if norm > 0 and of_update > 0 else 1)
     return theta - learning_rate * p * direction + np.sqrt(p) * n, p, {"m": m, "v": v}
+
+
+def lion(theta, g, n, t, m=0.0, *, learning_rate, beta_1=0.9, beta_2=0.99):
+    c = beta_1 * m + (1 - beta_1) * g
+    m = beta_2 * m + (1 - beta_2) * g
+    p = np.ones_like(g)
+    return theta - learning_rate * np.sign(c) + np.sqrt(p) * n, p, {"m": m}

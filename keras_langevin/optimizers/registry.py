@@ -8,6 +8,7 @@ from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
 from keras_langevin.optimizers.adamax import LAdamax
 from keras_langevin.optimizers.lamb import LLamb
+from keras_langevin.optimizers.lion import LLion
 from keras_langevin.optimizers.nadam import LNadam
 from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.sgd import LSGD
@@ -25,6 +26,7 @@ PARENTS = {
     LNadam: keras.optimizers.Nadam,
     LAdamax: keras.optimizers.Adamax,
     LLamb: keras.optimizers.Lamb,
+    LLion: keras.optimizers.Lion,
 }
 
 REGISTRY = {cls.__name__.lower(): cls for pair in PARENTS.items() for cls in pair}

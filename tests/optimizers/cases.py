@@ -22,6 +22,7 @@ from keras_langevin.optimizers import (
     LAdamax,
     LAdamW,
     LLamb,
+    LLion,
     LNadam,
     LRMSprop,
     noise,
@@ -159,6 +160,7 @@ CASES = [
     Case(LNadam, keras.optimizers.Nadam, reference.nadam),
     Case(LAdamax, keras.optimizers.Adamax, reference.adamax),
     Case(LLamb, keras.optimizers.Lamb, reference.lamb),
+    Case(LLion, keras.optimizers.Lion, reference.lion, parent_arguments={}),
 ]
 
 

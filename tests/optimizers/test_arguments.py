@@ -13,7 +13,7 @@ from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from tests.optimizers.cases import CASES, case_name, make_gradients, make_variables, normal, train
 
 every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
-WITHOUT_EPSILON = {keras.optimizers.SGD}
+WITHOUT_EPSILON = {keras.optimizers.SGD, keras.optimizers.Lion}
 
 
 @every_case
