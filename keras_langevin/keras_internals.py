@@ -33,6 +33,7 @@ NAMES = {
     "keras.optimizers.Adamax": ("_m", "_u"),
     "keras.optimizers.Lamb": ("_momentums", "_velocities"),
     "keras.optimizers.Lion": ("_momentums",),
+    "keras.optimizers.Adafactor": ("_rms", "_v"),
     "keras.optimizers.MultiOptimizer": ("_optimizer_map",),
     "keras.Model": ("_flatten_layers",),
     "keras.Variable": ("_value",),

@@ -44,6 +44,7 @@ FAMILIES = {
     "adamax": Family("Adamax"),
     "lamb": Family("Lamb"),
     "lion": Family("Lion", learning_rate=1e-4, epsilon=None),
+    "adafactor": Family("Adafactor", epsilon=None),
 }
 # From what a Langevin optimizer is written as to its family.
 LANGEVIN = {family.langevin or f"l{name}": name for name, family in FAMILIES.items()}

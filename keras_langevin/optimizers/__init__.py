@@ -2,6 +2,7 @@
 
 from keras_langevin.optimizers import keras_classes
 from keras_langevin.optimizers.adadelta import LAdadelta
+from keras_langevin.optimizers.adafactor import LAdafactor
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
 from keras_langevin.optimizers.adamax import LAdamax
@@ -31,6 +32,7 @@ __all__ = [
     "CyclicalNoise",
     "GammaCorrection",
     "LAdadelta",
+    "LAdafactor",
     "LAdagrad",
     "LAdam",
     "LAdamW",

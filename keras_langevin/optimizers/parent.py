@@ -33,13 +33,12 @@ def parent_parameters(cls, mixin: type) -> dict[str, inspect.Parameter]:
     return _parameters(parent_class(cls, mixin).__init__)
 
 
-def signature(cls, mixin: type, epsilon: float) -> inspect.Signature:
+def signature(cls, mixin: type) -> inspect.Signature:
     """The parent's arguments and the class's own, so that `help` and editors show them all.
 
     Args:
         cls: the Langevin optimizer.
         mixin: `Langevin`.
-        epsilon: float, the default of the parent's `epsilon`.
     """
     own: dict[str, inspect.Parameter] = {}
     takes_more = True
@@ -52,8 +51,8 @@ def signature(cls, mixin: type, epsilon: float) -> inspect.Signature:
         return inspect.Signature(list(own.values()))
     of_parent = parent_parameters(cls, mixin)
     parents = {name: p for name, p in of_parent.items() if name not in {*own, *cls._replaced_arguments}}
-    if "epsilon" in parents:
-        parents["epsilon"] = parents["epsilon"].replace(default=epsilon)
+    for name in set(cls._defaults) & set(parents):
+        parents[name] = parents[name].replace(default=cls._defaults[name])
     leading = [p for p in own.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     ordinary = [p for p in parents.values() if p.kind is not p.VAR_KEYWORD]
     variadic = [p for p in of_parent.values() if p.kind is p.VAR_KEYWORD]

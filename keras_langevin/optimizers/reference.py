@@ -128,3 +128,21 @@ def lion(theta, g, n, t, m=0.0, *, learning_rate, beta_1=0.9, beta_2=0.99):
     m = beta_2 * m + (1 - beta_2) * g
     p = np.ones_like(g)
     return theta - learning_rate * np.sign(c) + np.sqrt(p) * n, p, {"m": m}
+
+
+def adafactor(
+    theta, g, n, t, r=0.0, c=0.0, v=0.0, *,
+    learning_rate, beta_2_decay=-0.8, epsilon_1=1e-12, epsilon_2=1e-3, clip_threshold=1.0,
+):  # fmt: skip
+    beta_2, squares = 1 - t**beta_2_decay, g**2 + epsilon_1
+    if g.ndim < 2:
+        v = beta_2 * v + (1 - beta_2) * squares
+    else:
+        r = beta_2 * r + (1 - beta_2) * squares.mean(axis=-1, keepdims=True)
+        c = beta_2 * c + (1 - beta_2) * squares.mean(axis=-2, keepdims=True)
+        v = r / r.mean(axis=-2, keepdims=True) * c
+    clipping = max(1, np.sqrt(np.mean(g**2 / v)) / clip_threshold)
+    rate = min(1, 1 / (learning_rate * np.sqrt(t))) * max(epsilon_2, np.sqrt(np.mean(theta**2)))
+    p = rate / (clipping * np.sqrt(np.maximum(v, epsilon_1)))
+    step = -learning_rate * rate / clipping * g / np.sqrt(v)
+    return theta + step + np.sqrt(p) * n, p, {"r": r, "c": c, "v": v}

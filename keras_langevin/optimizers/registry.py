@@ -4,6 +4,7 @@ import keras
 
 from keras_langevin.names import unknown
 from keras_langevin.optimizers.adadelta import LAdadelta
+from keras_langevin.optimizers.adafactor import LAdafactor
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
 from keras_langevin.optimizers.adamax import LAdamax
@@ -27,6 +28,7 @@ PARENTS = {
     LAdamax: keras.optimizers.Adamax,
     LLamb: keras.optimizers.Lamb,
     LLion: keras.optimizers.Lion,
+    LAdafactor: keras.optimizers.Adafactor,
 }
 
 REGISTRY = {cls.__name__.lower(): cls for pair in PARENTS.items() for cls in pair}

@@ -2,6 +2,7 @@
 optimizer loads into the other."""
 
 import enum
+import re
 import warnings
 from collections.abc import Callable
 
@@ -126,9 +127,10 @@ class NoiseState(keras.layers.Layer):
         missing = [name for name in own if name not in values]
         further = [name for name in saved if name not in own]
         if not saved:
+            *others, last = dict.fromkeys(re.sub(r"_\d+$", "", name) for name in missing)
             warnings.warn(
                 f"The file has no state of the noise: it was saved with another optimizer than {self._owner}. Its "
-                f"moments and its number of updates are loaded; {' and '.join(missing)} stay what they are.",
+                f"moments and its number of updates are loaded; {', '.join(others)} and {last} stay what they are.",
                 stacklevel=2,
             )
         elif missing or further:

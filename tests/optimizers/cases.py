@@ -17,6 +17,7 @@ from keras_langevin.optimizers import (
     LSGD,
     SGHMC,
     LAdadelta,
+    LAdafactor,
     LAdagrad,
     LAdam,
     LAdamax,
@@ -161,6 +162,13 @@ CASES = [
     Case(LAdamax, keras.optimizers.Adamax, reference.adamax),
     Case(LLamb, keras.optimizers.Lamb, reference.lamb),
     Case(LLion, keras.optimizers.Lion, reference.lion, parent_arguments={}),
+    Case(
+        LAdafactor,
+        keras.optimizers.Adafactor,
+        reference.adafactor,
+        parent_arguments={"epsilon_1": 1e-12},
+        options={"clip_threshold": {"clip_threshold": 0.5}},
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 Most tests train a layer whose gradient is zero, so that the weights are the sum of the noise and nothing else.
 """
 
+import inspect
 import random
 import shutil
 
@@ -79,13 +80,18 @@ def run_epochs(model, epochs, *callbacks, steps=1, initial_epoch=0):
 
 
 def expected_noise(case, updates, sigmas=None, shape=SHAPE):
-    """What each of the updates 0, ..., updates − 1 adds with a zero gradient: σ√γ√P·Z, and what is kept of the last."""
-    preconditioners = case.preconditioners([np.zeros(shape)] * updates)
-    noises = [
-        sigma * np.sqrt(RATE * preconditioner) * normal(SEED, update, shape)
-        for update, (sigma, preconditioner) in enumerate(zip(sigmas or [SIGMA] * updates, preconditioners, strict=True))
-    ]
-    return np.array(case.accumulated(noises))
+    """What each of the updates 0, ..., updates − 1 adds to weights of zero with a zero gradient, and without decay."""
+    zeros = np.zeros(shape)
+    theta, state, added = zeros, {}, []
+    options = {"learning_rate": RATE} | case.of_reference
+    if "weight_decay" in inspect.signature(case.reference).parameters:
+        options["weight_decay"] = 0.0
+    for update, sigma in enumerate(sigmas or [SIGMA] * updates):
+        noise = sigma * np.sqrt(RATE) * normal(SEED, update, shape)
+        moved, _, state = case.reference(theta, zeros, noise, update + 1, **state, **options)
+        added.append(moved - theta)
+        theta = moved
+    return np.array(added)
 
 
 def assert_close(actual, expected):
