@@ -84,4 +84,8 @@ if not _is_the_command():
         without_noise,
     )
     from keras_langevin.optimizers.conversion import langevin
+    from keras_langevin.optimizers.registry import NEWER
     from keras_langevin.sampling import GaussianPrior, PosteriorSamples, run_chains
+
+    globals().update(NEWER)
+    __all__ += NEWER

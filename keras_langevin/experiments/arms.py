@@ -45,6 +45,8 @@ FAMILIES = {
     "lamb": Family("Lamb"),
     "lion": Family("Lion", learning_rate=1e-4, epsilon=None),
     "adafactor": Family("Adafactor", epsilon=None),
+    "muon": Family("Muon"),
+    "schedulefreeadamw": Family("Schedule-Free AdamW", learning_rate=2.5e-3),
 }
 # From what a Langevin optimizer is written as to its family.
 LANGEVIN = {family.langevin or f"l{name}": name for name, family in FAMILIES.items()}

@@ -16,13 +16,14 @@ from keras_langevin.optimizers.layer_noise import layer_noise
 from keras_langevin.optimizers.lion import LLion
 from keras_langevin.optimizers.nadam import LNadam
 from keras_langevin.optimizers.noisy_layers import gate_layers
-from keras_langevin.optimizers.registry import REGISTRY, get
+from keras_langevin.optimizers.registry import NEWER, REGISTRY, get
 from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.schedules import LogSchedule, posterior_sigma
 from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
 
 keras_classes.install()
+globals().update(NEWER)
 
 __all__ = [
     "LSGD",
@@ -49,4 +50,5 @@ __all__ = [
     "layer_noise",
     "posterior_sigma",
     "without_noise",
+    *NEWER,
 ]

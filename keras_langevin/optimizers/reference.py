@@ -146,3 +146,51 @@ def adafactor(
     p = rate / (clipping * np.sqrt(np.maximum(v, epsilon_1)))
     step = -learning_rate * rate / clipping * g / np.sqrt(v)
     return theta + step + np.sqrt(p) * n, p, {"r": r, "c": c, "v": v}
+
+
+def muon(
+    theta, g, n, t, m=0.0, v=0.0, *, learning_rate, momentum=0.95, nesterov=True, rms_rate=0.2, ns_steps=5,
+    weight_decay=0.004, **adam_arguments,
+):  # fmt: skip
+    if g.ndim != 2:
+        return muon_of_others(theta, g, n, t, m, v, learning_rate=learning_rate, **adam_arguments)
+    m = momentum * m + g
+    x = g + momentum * m if nesterov else m
+    x = x.T if g.shape[0] > g.shape[1] else x
+    x = x / (np.linalg.norm(x) + 1e-7)
+    for _ in range(ns_steps):
+        s = x @ x.T
+        x = 3.4445 * x + (-4.7750 * s + 2.0315 * s @ s) @ x
+    x = x.T if g.shape[0] > g.shape[1] else x
+    p = np.full_like(g, 1 if rms_rate is None else np.sqrt(max(g.shape)) * rms_rate)
+    theta = theta - learning_rate * weight_decay * theta
+    return theta - learning_rate * p * x + np.sqrt(p) * n, p, {"m": m}
+
+
+def muon_of_others(
+    theta, g, n, t, m=0.0, v=0.0, *,
+    learning_rate, adam_beta_1=0.9, adam_beta_2=0.999, adam_lr_ratio=1.0, adam_weight_decay=0.004, epsilon=1e-6,
+):  # fmt: skip
+    theta = theta - learning_rate * adam_weight_decay * theta
+    m = adam_beta_1 * m + (1 - adam_beta_1) * g
+    v = adam_beta_2 * v + (1 - adam_beta_2) * g**2
+    p = adam_lr_ratio * np.sqrt(1 - adam_beta_2**t) / (np.sqrt(v) + epsilon)
+    step = -learning_rate * p * m / (1 - adam_beta_1**t)
+    return theta + step + np.sqrt(p) * n, p, {"m": m, "v": v}
+
+
+def schedule_free_adamw(
+    theta, g, n, t, z=None, v=0.0, *,
+    learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6, warmup_steps=0, in_place=False,
+):  # fmt: skip
+    z = theta if z is None else z
+    v = beta_2 * v + (1 - beta_2) * g**2
+    warmup = min(1, t / warmup_steps) if warmup_steps else 1
+    q = warmup / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    moved = z - learning_rate * q * g
+    # Keras on PyTorch, where z changes in place, finds the last x with the new z
+    x = (theta - (1 - beta_1) * (moved if in_place else z)) / beta_1
+    z = moved + np.sqrt(q) * n
+    x = (1 - 1 / t) * x + z / t
+    p = (1 - beta_1 + beta_1 / t) ** 2 * q
+    return (1 - beta_1) * z + beta_1 * x, p, {"z": z, "v": v}

@@ -1,7 +1,10 @@
 """Optimizers by name. (`keras.optimizers.get` does not find add-ons.)"""
 
+import importlib
+
 import keras
 
+from keras_langevin import keras_internals
 from keras_langevin.names import unknown
 from keras_langevin.optimizers.adadelta import LAdadelta
 from keras_langevin.optimizers.adafactor import LAdafactor
@@ -30,6 +33,15 @@ PARENTS = {
     LLion: keras.optimizers.Lion,
     LAdafactor: keras.optimizers.Adafactor,
 }
+
+# Those whose parent is not in every supported Keras, by their modules; `NEWER` has those whose parent is in this one.
+_NEWER = {"LMuon": "muon", "LScheduleFreeAdamW": "schedule_free_adamw"}
+NEWER: dict[str, type] = {
+    name: getattr(importlib.import_module(f"keras_langevin.optimizers.{module}"), name)
+    for name, module in _NEWER.items()
+    if keras_internals.is_here(f"keras.optimizers.{name[1:]}")
+}
+PARENTS |= {cls: getattr(keras.optimizers, name[1:]) for name, cls in NEWER.items()}
 
 REGISTRY = {cls.__name__.lower(): cls for pair in PARENTS.items() for cls in pair}
 
