@@ -21,10 +21,10 @@ class LMuon(Langevin, fused(keras.optimizers.Muon), slots=("adam_velocities", "_
     the gradient. No diagonal P makes O of the momentum, so P is the factor that Muon multiplies O with. No temperature
     follows for these weights, as with `LLion`: σ is a level of exploration.
 
-    The matrix P = (M Mᵀ)^(−½) does make O of the momentum M, and was tried (`benchmarks/muon_preconditioner.py`): in
-    float32 its root is wrong by 0.3% at a condition number of 10³ and diverges from 10⁴ on; it takes 4 to 12 times as
-    long as Muon's own iterations for a square matrix; and it has no bound where a momentum has less than full rank,
-    as that of every dead unit.
+    The matrix P = (M Mᵀ)^(−½) makes O of the momentum M. It was tried (`python benchmarks/muon_preconditioner.py`) and
+    left out. In float32 the Newton–Schulz iterations for its root are wrong by 0.3% where M has a condition number of
+    10³, and diverge from 10⁴ on. They take 4 to 11 times as long as Muon's own for a square matrix. And P has no bound
+    where M has less than full rank, as with a dead unit or a batch smaller than the layer.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
