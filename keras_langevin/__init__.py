@@ -17,9 +17,14 @@ __all__ = [
     "CyclicalLangevin",
     "GaussianPrior",
     "LAdadelta",
+    "LAdafactor",
     "LAdagrad",
     "LAdam",
     "LAdamW",
+    "LAdamax",
+    "LLamb",
+    "LLion",
+    "LNadam",
     "LRMSprop",
     "Langevin",
     "LangevinMonitor",
@@ -58,10 +63,15 @@ if "keras_langevin_command" not in sys.modules:
         LSGD,
         SGHMC,
         LAdadelta,
+        LAdafactor,
         LAdagrad,
         LAdam,
+        LAdamax,
         LAdamW,
         Langevin,
+        LLamb,
+        LLion,
+        LNadam,
         LogSchedule,
         LRMSprop,
         describe,
@@ -69,4 +79,8 @@ if "keras_langevin_command" not in sys.modules:
         without_noise,
     )
     from keras_langevin.optimizers.conversion import langevin
+    from keras_langevin.optimizers.registry import NEWER
     from keras_langevin.sampling import GaussianPrior, PosteriorSamples, run_chains
+
+    globals().update(NEWER)
+    __all__ += NEWER

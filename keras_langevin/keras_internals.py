@@ -29,6 +29,13 @@ NAMES = {
     "keras.optimizers.RMSprop": ("_velocities", "_momentums", "_average_gradients"),
     "keras.optimizers.Adadelta": ("_accumulated_grads", "_accumulated_delta_vars"),
     "keras.optimizers.Adagrad": ("_accumulators",),
+    "keras.optimizers.Nadam": ("_velocities", "_momentums"),
+    "keras.optimizers.Adamax": ("_m", "_u"),
+    "keras.optimizers.Lamb": ("_momentums", "_velocities"),
+    "keras.optimizers.Lion": ("_momentums",),
+    "keras.optimizers.Adafactor": ("_rms", "_v"),
+    "keras.optimizers.Muon": ("momentums", "adam_velocities", "rms_rate"),
+    "keras.optimizers.ScheduleFreeAdamW": ("_momentums", "_velocities"),
     "keras.optimizers.MultiOptimizer": ("_optimizer_map",),
     "keras.Model": ("_flatten_layers",),
     "keras.Variable": ("_value",),
@@ -37,6 +44,8 @@ NAMES = {
 }
 # Classes that the oldest release does not have.
 NEW = {"keras.optimizers.MultiOptimizer"}
+# Classes that it does not have, or has in another form. Their Langevin optimizers are left out there.
+NEW_PARENTS = {"keras.optimizers.Muon", "keras.optimizers.ScheduleFreeAdamW"}
 # Read where Keras has them: without one, `PosteriorSamples` does not see what the loss averages over, and says nothing.
 OPTIONAL = ("_flat_losses", "_inputs_struct", "_outputs_struct", "_user_loss", "_user_loss_weights")
 # Those of one backend alone.
@@ -49,7 +58,7 @@ NAMES_ON = {
 def all_names() -> list[tuple[str, str]]:
     """(class, name) of each, for the backend of this process."""
     tables = NAMES, NAMES_ON.get(keras.backend.backend(), {})
-    owners = [(owner, names) for table in tables for owner, names in table.items() if _is_here(owner)]
+    owners = [(owner, names) for table in tables for owner, names in table.items() if is_here(owner)]
     return [(owner, name) for owner, names in owners for name in names]
 
 
@@ -81,8 +90,13 @@ def is_loading() -> bool:
     return global_state is not None and global_state.get_global_attribute("shared_objects/id_to_obj_map") is not None
 
 
-def _is_here(owner: str) -> bool:
-    return owner not in NEW or hasattr(keras.optimizers, owner.rpartition(".")[2])
+def is_here(owner: str) -> bool:
+    """Whether the installed Keras has a class, as the package reads it. (Of those that every release has: `True`.)"""
+    name = owner.rpartition(".")[2]
+    if owner in NEW_PARENTS:
+        cls = getattr(keras.optimizers, name, None)
+        return cls is not None and all(has(cls, attribute) for attribute in NAMES[owner])
+    return owner not in NEW or hasattr(keras.optimizers, name)
 
 
 def _resolve(path: str) -> type:

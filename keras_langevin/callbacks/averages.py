@@ -1,11 +1,14 @@
 """Where Keras's optimizers keep averages of the gradient and their last step: what `LangevinMonitor` reads of them."""
 
+import math
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_langevin.optimizers import SGHMC
+from keras_langevin.optimizers.registry import NEWER
 
 
 class GradientAverage(NamedTuple):
@@ -13,15 +16,15 @@ class GradientAverage(NamedTuple):
 
     Attributes:
         slots: list of variables, one for each of the optimizer's.
-        decay: float.
-        weight: float.
+        decay: float, or a flat array of all elements.
+        weight: the same.
         power: int, 1 or 2.
         has_noise: bool, whether the noise of a step is added to the slot too. Defaults to `False`.
     """
 
     slots: list
-    decay: float
-    weight: float
+    decay: float | np.ndarray
+    weight: float | np.ndarray
     power: int
     has_noise: bool = False
 
@@ -32,11 +35,23 @@ def gradient_averages(optimizer) -> list[GradientAverage]:
         has_noise = isinstance(optimizer, SGHMC)
         decay, weight = optimizer.momentum, -optimizer.learning_rate
         return [GradientAverage(optimizer.momentums, decay, weight, 1, has_noise)] if optimizer.momentum else []
-    if isinstance(optimizer, keras.optimizers.Adam):
+    if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Nadam, keras.optimizers.Lamb)):
         return [
             _mean(optimizer._momentums, optimizer.beta_1, 1),
             _mean(optimizer._velocities, optimizer.beta_2, 2),
         ]
+    if isinstance(optimizer, keras.optimizers.Adamax):
+        return [_mean(optimizer._m, optimizer.beta_1, 1)]
+    if isinstance(optimizer, keras.optimizers.Lion):
+        return [_mean(optimizer._momentums, optimizer.beta_2, 1)]
+    if isinstance(optimizer, NEWER.get("LMuon", ())):
+        of_muon = [velocity is None for velocity in optimizer.adam_velocities]
+        sizes = [math.prod(variable.shape) for variable in optimizer._trainable_variables]
+        is_of_muon = np.repeat(of_muon, sizes)
+        decay = np.where(is_of_muon, optimizer.momentum, optimizer.adam_beta_1)
+        return [GradientAverage(optimizer.momentums, decay, np.where(is_of_muon, 1, 1 - decay), 1)]
+    if isinstance(optimizer, NEWER.get("LScheduleFreeAdamW", ())):
+        return [_mean(optimizer._velocities, optimizer.beta_2, 2)]
     if isinstance(optimizer, keras.optimizers.RMSprop):
         return [_mean(optimizer._velocities, optimizer.rho, 2)]
     if isinstance(optimizer, keras.optimizers.Adadelta):
@@ -57,9 +72,12 @@ def last_step(optimizer, t, preconditioner, read):
     """
     if isinstance(optimizer, keras.optimizers.SGD):
         return read(optimizer.momentums) if optimizer.momentum and not optimizer.nesterov else None
-    if isinstance(optimizer, keras.optimizers.Adam):
-        direction = read(optimizer._momentums) / (1 - ops.power(optimizer.beta_1, t))
+    if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Lamb, keras.optimizers.Adamax)):
+        moments = optimizer._m if isinstance(optimizer, keras.optimizers.Adamax) else optimizer._momentums
+        direction = read(moments) / (1 - ops.power(optimizer.beta_1, t))
         return optimizer.learning_rate * preconditioner * direction
+    if isinstance(optimizer, keras.optimizers.Lion):
+        return optimizer.learning_rate * preconditioner * ops.sign(read(optimizer._momentums))  # the sign may differ
     if isinstance(optimizer, keras.optimizers.RMSprop):
         return read(optimizer._momentums) if optimizer.momentum else None
     return None

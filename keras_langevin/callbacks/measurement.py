@@ -164,7 +164,7 @@ class Change:
             average = None
             if self.count and snapshot.average is not None:
                 average = gradient_averages(optimizer)[snapshot.average]
-                average = average._replace(weight=number(average.weight))
+                average = average._replace(weight=np.asarray(ops.convert_to_numpy(average.weight)))
         self.drift = np.full_like(self.weights, np.nan)
         self.square_gradient = self.drift
         if self.count == 0:
@@ -218,8 +218,9 @@ class Change:
         added = self._reader.read(average.slots) - average.decay**self.count * before
         if average.has_noise:
             added -= self._noise(updates, self.count, average.decay)
-        total = average.weight * np.sum(average.decay ** np.arange(self.count))
-        mean = added / total if total else np.full_like(added, np.nan)
+        total = average.weight * sum(average.decay**step for step in range(self.count))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = np.where(total, added / total, np.nan)
         return np.square(mean) if average.power == 1 else np.maximum(mean, 0)
 
 

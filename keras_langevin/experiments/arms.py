@@ -40,6 +40,13 @@ FAMILIES = {
     "rmspropepsoutside": Family("RMSprop (ε outside)", optimizer="lrmsprop", arguments={"epsilon_inside_sqrt": False}),
     "adadelta": Family("Adadelta", learning_rate=0.1, sigma=5e-2),
     "adagrad": Family("Adagrad", learning_rate=0.01),
+    "nadam": Family("Nadam"),
+    "adamax": Family("Adamax"),
+    "lamb": Family("Lamb"),
+    "lion": Family("Lion", learning_rate=1e-4, epsilon=None),
+    "adafactor": Family("Adafactor", epsilon=None),
+    "muon": Family("Muon"),
+    "schedulefreeadamw": Family("Schedule-Free AdamW", learning_rate=2.5e-3),
 }
 # From what a Langevin optimizer is written as to its family.
 LANGEVIN = {family.langevin or f"l{name}": name for name, family in FAMILIES.items()}

@@ -17,8 +17,6 @@ from keras_langevin.optimizers.state import SavedState
 
 keras_internals.check()  # before anything is made of what a Keras release may have moved
 
-# Keras's default is 1e-7. Where a gradient is zero for long, ε alone bounds the noise.
-EPSILON = 1e-6
 # Each part of a `MultiOptimizer` has so many of the noise's counter's 2³² blocks: more than it fills.
 _PART_BLOCKS = 1 << 16
 
@@ -104,6 +102,8 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
     _slots: tuple[str, ...] = ()
     _slots_before: tuple[str, ...] = ()
     _is_elementwise = True
+    # The parent's arguments with another default here. Where a gradient is zero for long, ε alone bounds the noise.
+    _defaults: dict[str, object] = {"epsilon": 1e-6}
     # The parent's arguments that the class sets itself, and hides.
     _replaced_arguments: tuple[str, ...] = ()
 
@@ -113,14 +113,14 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         for name, value in given.items():
             if value is not None:
                 setattr(cls, name, value)
-        cls.__signature__ = signature(cls, Langevin, EPSILON)
+        cls.__signature__ = signature(cls, Langevin)
 
     def __init__(self, *args, sigma=1e-3, layers=None, seed: int | None = None, noise: str = "normal", **kwargs):
         self._check_settings(sigma, seed, noise)
         selection = layers if isinstance(layers, LayerSelection) else LayerSelection(layers)
         of_parent = list(parent_parameters(type(self), Langevin))
-        if "epsilon" in of_parent[len(args) :]:
-            kwargs.setdefault("epsilon", EPSILON)
+        for argument in set(self._defaults) & set(of_parent[len(args) :]):
+            kwargs.setdefault(argument, self._defaults[argument])
         super().__init__(*args, **kwargs)
         self._part = 0
         self._reach = self._last_update = None

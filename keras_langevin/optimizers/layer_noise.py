@@ -16,7 +16,8 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
         s = σ · √γ · √P
 
     P is read from the optimizer's slots as they are: it is that of the latest update (LAdadelta's with the squared
-    steps that the next one begins with). Before the first one the slots are zero, and P near its bound.
+    steps that the next one begins with, and LLamb's with the present weights). Before the first one the slots are zero,
+    and P near its bound.
     `plots.noise_histogram` draws what is returned.
 
     Args:

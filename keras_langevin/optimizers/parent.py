@@ -13,11 +13,12 @@ def backend_class(parent: type[keras.optimizers.Optimizer]) -> type[keras.optimi
 
 
 def parent_class(cls, mixin: type) -> type[keras.optimizers.Optimizer]:
-    """The optimizer that `cls` adds noise to, as the user wrote it: the first after the mixin that is one, and not what
-    Keras puts in its place on PyTorch."""
+    """The optimizer that `cls` adds noise to, as its user knows it: the first after the mixin that neither is of this
+    package nor stands for another on a backend."""
     following = cls.__mro__[cls.__mro__.index(mixin) + 1 :]
     optimizers = (base for base in following if issubclass(base, keras.optimizers.Optimizer))
-    return next((base for base in optimizers if not base.__module__.startswith("keras.src.backend.")), object)
+    inner = ("keras.src.backend.", "keras_langevin.optimizers.")
+    return next((base for base in optimizers if not base.__module__.startswith(inner)), object)
 
 
 def arguments_of(optimizer, cls: type | None = None) -> dict[str, Any]:
@@ -35,13 +36,12 @@ def parent_parameters(cls, mixin: type) -> dict[str, inspect.Parameter]:
     return _parameters(parent_class(cls, mixin).__init__)
 
 
-def signature(cls, mixin: type, epsilon: float) -> inspect.Signature:
+def signature(cls, mixin: type) -> inspect.Signature:
     """The parent's arguments and the class's own, so that `help` and editors show them all.
 
     Args:
         cls: the Langevin optimizer.
         mixin: `Langevin`.
-        epsilon: float, the default of the parent's `epsilon`.
     """
     own: dict[str, inspect.Parameter] = {}
     takes_more = True
@@ -54,8 +54,8 @@ def signature(cls, mixin: type, epsilon: float) -> inspect.Signature:
         return inspect.Signature(list(own.values()))
     of_parent = parent_parameters(cls, mixin)
     parents = {name: p for name, p in of_parent.items() if name not in {*own, *cls._replaced_arguments}}
-    if "epsilon" in parents:
-        parents["epsilon"] = parents["epsilon"].replace(default=epsilon)
+    for name in set(cls._defaults) & set(parents):
+        parents[name] = parents[name].replace(default=cls._defaults[name])
     leading = [p for p in own.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     ordinary = [p for p in parents.values() if p.kind is not p.VAR_KEYWORD]
     variadic = [p for p in of_parent.values() if p.kind is p.VAR_KEYWORD]

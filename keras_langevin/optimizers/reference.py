@@ -93,3 +93,104 @@ def adagrad(theta, g, n, t, a=None, *, learning_rate, initial_accumulator_value=
     a = (initial_accumulator_value if a is None else a) + g**2
     p = 1 / np.sqrt(a + epsilon)
     return theta - learning_rate * p * g + np.sqrt(p) * n, p, {"a": a}
+
+
+def nadam(theta, g, n, t, m=0.0, v=0.0, product=1.0, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6):
+    mu, mu_next = (beta_1 * (1 - 0.5 * 0.96**number) for number in (t, t + 1))
+    product = product * mu
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    p = 1 / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    direction = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
+    return theta - learning_rate * p * direction + np.sqrt(p) * n, p, {"m": m, "v": v, "product": product}
+
+
+def adamax(theta, g, n, t, m=0.0, u=0.0, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6):
+    m = beta_1 * m + (1 - beta_1) * g
+    u = np.maximum(beta_2 * u, np.abs(g))
+    p = 1 / (u + epsilon)
+    step = -learning_rate * p * m / (1 - beta_1**t)
+    return theta + step + np.sqrt(p) * n, p, {"m": m, "u": u}
+
+
+def lamb(theta, g, n, t, m=0.0, v=0.0, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6):
+    m = beta_1 * m + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g**2
+    p = 1 / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    direction = m / (1 - beta_1**t)
+    norm, of_update = np.linalg.norm(theta), np.linalg.norm(p * direction)
+    p = p * (norm / of_update if norm > 0 and of_update > 0 else 1)
+    return theta - learning_rate * p * direction + np.sqrt(p) * n, p, {"m": m, "v": v}
+
+
+def lion(theta, g, n, t, m=0.0, *, learning_rate, beta_1=0.9, beta_2=0.99):
+    c = beta_1 * m + (1 - beta_1) * g
+    m = beta_2 * m + (1 - beta_2) * g
+    p = np.ones_like(g)
+    return theta - learning_rate * np.sign(c) + np.sqrt(p) * n, p, {"m": m}
+
+
+def adafactor(
+    theta, g, n, t, r=0.0, c=0.0, v=0.0, *,
+    learning_rate, beta_2_decay=-0.8, epsilon_1=1e-12, epsilon_2=1e-3, clip_threshold=1.0,
+):  # fmt: skip
+    beta_2, squares = 1 - t**beta_2_decay, g**2 + epsilon_1
+    if g.ndim < 2:
+        v = beta_2 * v + (1 - beta_2) * squares
+    else:
+        r = beta_2 * r + (1 - beta_2) * squares.mean(axis=-1, keepdims=True)
+        c = beta_2 * c + (1 - beta_2) * squares.mean(axis=-2, keepdims=True)
+        v = r / r.mean(axis=-2, keepdims=True) * c
+    clipping = max(1, np.sqrt(np.mean(g**2 / v)) / clip_threshold)
+    rate = min(1, 1 / (learning_rate * np.sqrt(t))) * max(epsilon_2, np.sqrt(np.mean(theta**2)))
+    p = rate / (clipping * np.sqrt(np.maximum(v, epsilon_1)))
+    step = -learning_rate * rate / clipping * g / np.sqrt(v)
+    return theta + step + np.sqrt(p) * n, p, {"r": r, "c": c, "v": v}
+
+
+def muon(
+    theta, g, n, t, m=0.0, v=0.0, *, learning_rate, momentum=0.95, nesterov=True, rms_rate=0.2, ns_steps=5,
+    weight_decay=0.004, **adam_arguments,
+):  # fmt: skip
+    if g.ndim != 2:
+        return muon_of_others(theta, g, n, t, m, v, learning_rate=learning_rate, **adam_arguments)
+    m = momentum * m + g
+    x = g + momentum * m if nesterov else m
+    x = x.T if g.shape[0] > g.shape[1] else x
+    x = x / (np.linalg.norm(x) + 1e-7)
+    for _ in range(ns_steps):
+        s = x @ x.T
+        x = 3.4445 * x + (-4.7750 * s + 2.0315 * s @ s) @ x
+    x = x.T if g.shape[0] > g.shape[1] else x
+    p = np.full_like(g, 1 if rms_rate is None else np.sqrt(max(g.shape)) * rms_rate)
+    theta = theta - learning_rate * weight_decay * theta
+    return theta - learning_rate * p * x + np.sqrt(p) * n, p, {"m": m}
+
+
+def muon_of_others(
+    theta, g, n, t, m=0.0, v=0.0, *,
+    learning_rate, adam_beta_1=0.9, adam_beta_2=0.999, adam_lr_ratio=1.0, adam_weight_decay=0.004, epsilon=1e-6,
+):  # fmt: skip
+    theta = theta - learning_rate * adam_weight_decay * theta
+    m = adam_beta_1 * m + (1 - adam_beta_1) * g
+    v = adam_beta_2 * v + (1 - adam_beta_2) * g**2
+    p = adam_lr_ratio * np.sqrt(1 - adam_beta_2**t) / (np.sqrt(v) + epsilon)
+    step = -learning_rate * p * m / (1 - adam_beta_1**t)
+    return theta + step + np.sqrt(p) * n, p, {"m": m, "v": v}
+
+
+def schedule_free_adamw(
+    theta, g, n, t, z=None, v=0.0, *,
+    learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6, warmup_steps=0, in_place=False,
+):  # fmt: skip
+    z = theta if z is None else z
+    v = beta_2 * v + (1 - beta_2) * g**2
+    warmup = min(1, t / warmup_steps) if warmup_steps else 1
+    q = warmup / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
+    moved = z - learning_rate * q * g
+    # Keras on PyTorch, where z changes in place, finds the last x with the new z
+    x = (theta - (1 - beta_1) * (moved if in_place else z)) / beta_1
+    z = moved + np.sqrt(q) * n
+    x = (1 - 1 / t) * x + z / t
+    p = (1 - beta_1 + beta_1 / t) ** 2 * q
+    return (1 - beta_1) * z + beta_1 * x, p, {"z": z, "v": v}

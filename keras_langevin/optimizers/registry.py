@@ -1,11 +1,19 @@
 """Optimizers by name. (`keras.optimizers.get` does not find add-ons.)"""
 
+import importlib
+
 import keras
 
+from keras_langevin import keras_internals
 from keras_langevin.names import unknown
 from keras_langevin.optimizers.adadelta import LAdadelta
+from keras_langevin.optimizers.adafactor import LAdafactor
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
+from keras_langevin.optimizers.adamax import LAdamax
+from keras_langevin.optimizers.lamb import LLamb
+from keras_langevin.optimizers.lion import LLion
+from keras_langevin.optimizers.nadam import LNadam
 from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
@@ -19,7 +27,21 @@ PARENTS = {
     LRMSprop: keras.optimizers.RMSprop,
     LAdadelta: keras.optimizers.Adadelta,
     LAdagrad: keras.optimizers.Adagrad,
+    LNadam: keras.optimizers.Nadam,
+    LAdamax: keras.optimizers.Adamax,
+    LLamb: keras.optimizers.Lamb,
+    LLion: keras.optimizers.Lion,
+    LAdafactor: keras.optimizers.Adafactor,
 }
+
+# Those whose parent is not in every supported Keras, by their modules; `NEWER` has those whose parent is in this one.
+_NEWER = {"LMuon": "muon", "LScheduleFreeAdamW": "schedule_free_adamw"}
+NEWER: dict[str, type] = {
+    name: getattr(importlib.import_module(f"keras_langevin.optimizers.{module}"), name)
+    for name, module in _NEWER.items()
+    if keras_internals.is_here(f"keras.optimizers.{name[1:]}")
+}
+PARENTS |= {cls: getattr(keras.optimizers, name[1:]) for name, cls in NEWER.items()}
 
 REGISTRY = {cls.__name__.lower(): cls for pair in PARENTS.items() for cls in pair}
 

@@ -143,9 +143,9 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
         return 1 / (ops.sqrt(ops.maximum(v, 0.0)) + self.epsilon)
 
     def _without_noise(self):
-        arguments = arguments_of(self, keras.optimizers.RMSprop)
         if self.epsilon_inside_sqrt:
-            return keras.optimizers.RMSprop.from_config(arguments)
+            return super()._without_noise()
+        arguments = arguments_of(self, keras.optimizers.RMSprop)
         return LRMSprop.from_config(arguments | {"epsilon_inside_sqrt": False, "layers": 0})
 
     def get_config(self):

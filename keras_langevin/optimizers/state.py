@@ -1,6 +1,7 @@
 """A Langevin optimizer in a file of weights: its parent's state and the noise's apart, so that a file of either
 optimizer loads into the other."""
 
+import re
 import warnings
 from collections.abc import Callable
 
@@ -125,9 +126,10 @@ class NoiseState(keras.layers.Layer):
         missing = [name for name in own if name not in values]
         further = [name for name in saved if name not in own]
         if not saved:
+            *others, last = dict.fromkeys(re.sub(r"_\d+$", "", name) for name in missing)
             warnings.warn(
                 f"The file has no state of the noise: it was saved with another optimizer than {self._owner}. Its "
-                f"moments and its number of updates are loaded; {' and '.join(missing)} stay what they are.",
+                f"moments and its number of updates are loaded; {', '.join(others)} and {last} stay what they are.",
                 stacklevel=2,
             )
         elif missing or further:

@@ -6,14 +6,31 @@ property over the rows.
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin.optimizers import LSGD, SGHMC, LAdadelta, LAdagrad, LAdam, LAdamW, LRMSprop, noise, reference
+from keras_langevin.optimizers import (
+    LSGD,
+    SGHMC,
+    LAdadelta,
+    LAdafactor,
+    LAdagrad,
+    LAdam,
+    LAdamax,
+    LAdamW,
+    LLamb,
+    LLion,
+    LNadam,
+    LRMSprop,
+    noise,
+    reference,
+)
+from keras_langevin.optimizers.registry import NEWER
 
 BACKEND = keras.backend.backend()
 
@@ -53,7 +70,9 @@ class Case:
         learning_rate: float with which it trains a small model.
         own_arguments: the names of those of its arguments that neither the parent nor every Langevin optimizer has.
         of_parent: its options -> those of the parent that takes the same step.
-        kept: its options -> the share of an update's noise that comes again in the next.
+        kept: its options -> the share of an update's noise that comes again in the next; 0 where a slot keeps none.
+        accumulate: noises of single updates, options -> what the updates add to a variable that is set to zero before
+            each, beyond what they add without noise.
         arguments: what `langevin` is always called with.
         name: where it is not the class's.
     """
@@ -67,6 +86,7 @@ class Case:
     own_arguments: tuple[str, ...] = ()
     of_parent: Callable[[dict], dict] = dict
     kept: Callable[..., float] = lambda **_: 0.0
+    accumulate: Callable[..., list] = lambda noises, **_: list(noises)
     arguments: dict = field(default_factory=dict)
     name: str = ""
 
@@ -76,31 +96,71 @@ class Case:
     def make_parent(self, **arguments) -> keras.optimizers.Optimizer:
         return self.parent(**{"learning_rate": self.learning_rate} | self.parent_arguments | self.of_parent(arguments))
 
-    def preconditioners(self, gradients, **options) -> list[np.ndarray]:
-        """P_1, ..., P_T for one variable that is set to zero before each update; list of arrays of its shape.
+    def preconditioners(self, gradients, weights=None, **options) -> list[np.ndarray]:
+        """P_1, ..., P_T for one variable; list of arrays of its shape.
 
         Args:
             gradients: its gradients g_1, ..., g_T, list of arrays.
+            weights: its values before each update, list of arrays. Defaults to zeros.
         """
         state, found = {}, []
         options = {"learning_rate": self.learning_rate} | self.of_reference | options
+        zeros = np.zeros(np.shape(gradients[0]))
         for t, gradient in enumerate(gradients, start=1):
-            zeros = np.zeros(np.shape(gradient))
-            _, p, state = self.reference(zeros, np.asarray(gradient, "float64"), zeros, t, **state, **options)
+            theta = zeros if weights is None else np.asarray(weights[t - 1], "float64")
+            _, p, state = self.reference(theta, np.asarray(gradient, "float64"), zeros, t, **state, **options)
             found.append(p)
         return found
 
     @property
     def of_reference(self) -> dict:
-        """Those of `arguments` that change the update."""
-        return self.arguments
+        """Those of `arguments` that change the update: the parent has the others too."""
+        return {name: value for name, value in self.arguments.items() if name not in self.parent_arguments}
 
     def accumulated(self, noises, **options) -> list[np.ndarray]:
-        """What updates add that draw `noises` (list of arrays): each its own, and a share of what the last added."""
-        added = []
-        for fresh in noises:
-            added.append(fresh + (self.kept(**options) * added[-1] if added else 0))
-        return added
+        """What updates add that draw `noises` (list of arrays), to a variable that is set to zero before each."""
+        return self.accumulate(noises, **options)
+
+    def fresh(self, added, **options) -> np.ndarray:
+        """The inverse of `accumulated`."""
+        return _solved(self.accumulate(np.eye(len(added)), **options), added)
+
+    def fresh_of_fit(self, added) -> np.ndarray:
+        """The noises before the preconditioner, up to one factor for each update, of updates that a variable was left
+        alone between. Its gradient is zero."""
+        columns = []
+        for drawn in np.eye(len(added)):
+            theta, state, column = np.zeros((1, 1)), {}, []
+            options = {"learning_rate": self.learning_rate} | self.of_reference
+            for t, n in enumerate(drawn, start=1):
+                moved, _, state = self.reference(theta, np.zeros((1, 1)), n, t, **state, **options)
+                column.append((moved - theta).item())
+                theta = moved
+            columns.append(column)
+        return _solved(np.transpose(columns), added)
+
+
+def _solved(matrix, added) -> np.ndarray:
+    """x of matrix · x = added, over the updates."""
+    added = np.asarray(added, "float64")
+    return np.linalg.solve(np.asarray(matrix), added.reshape(len(added), -1)).reshape(added.shape)
+
+
+def through_momentum(noises, friction=0.1, **_) -> list:
+    """SGHMC: each its own, and a share of what the last added."""
+    added = []
+    for fresh in noises:
+        added.append(fresh + ((1 - friction) * added[-1] if added else 0))
+    return added
+
+
+def through_average(noises, beta_1=0.9, **_) -> list:
+    """Schedule-Free: z has all noise so far, of which the average x, found from θ = 0 and z, takes 1/t."""
+    in_z, added = 0.0, []
+    for t, fresh in enumerate(noises, start=1):
+        added.append(fresh + in_z / t)
+        in_z = in_z + fresh / (1 - beta_1 + beta_1 / t)
+    return added
 
 
 def with_momentum(arguments: dict) -> dict:
@@ -129,6 +189,7 @@ CASES = [
         own_arguments=("friction",),
         of_parent=with_momentum,
         kept=lambda friction=0.1, **_: 1 - friction,
+        accumulate=through_momentum,
     ),
     Case(LAdam, keras.optimizers.Adam, reference.adam, options=AMSGRAD, own_arguments=("gamma_correction",)),
     Case(LAdamW, keras.optimizers.AdamW, reference.adamw, options=AMSGRAD),
@@ -141,7 +202,40 @@ CASES = [
     ),
     Case(LAdadelta, keras.optimizers.Adadelta, reference.adadelta, learning_rate=1.0),
     Case(LAdagrad, keras.optimizers.Adagrad, reference.adagrad),
+    Case(LNadam, keras.optimizers.Nadam, reference.nadam),
+    Case(LAdamax, keras.optimizers.Adamax, reference.adamax),
+    Case(LLamb, keras.optimizers.Lamb, reference.lamb),
+    Case(LLion, keras.optimizers.Lion, reference.lion, parent_arguments={}),
+    Case(
+        LAdafactor,
+        keras.optimizers.Adafactor,
+        reference.adafactor,
+        parent_arguments={"epsilon_1": 1e-12},
+        options={"clip_threshold": {"clip_threshold": 0.5}},
+    ),
 ]
+# Those whose parent is not in every supported Keras.
+if "LMuon" in NEWER:
+    MUON = Case(
+        NEWER["LMuon"],
+        keras.optimizers.Muon,
+        reference.muon,
+        parent_arguments={"epsilon": 1e-6, "exclude_embeddings": False},
+        options={"momentum": {"momentum": 0.9, "nesterov": False}, "rms_rate": {"rms_rate": None}},
+        arguments={"exclude_embeddings": False},
+    )
+    CASES.append(MUON)
+if "LScheduleFreeAdamW" in NEWER:
+    CASES.append(
+        Case(
+            NEWER["LScheduleFreeAdamW"],
+            keras.optimizers.ScheduleFreeAdamW,
+            partial(reference.schedule_free_adamw, in_place=BACKEND == "torch"),
+            options={"warmup": {"warmup_steps": 5}, "beta_1": {"beta_1": 0.5}},
+            kept=lambda **_: 1.0,
+            accumulate=through_average,
+        )
+    )
 
 
 # The second formula of a class; the contract runs over it too.
@@ -160,6 +254,19 @@ CONTRACT_CASES = [
         name="LRMSprop, ε outside",
     ),
 ]
+
+
+if "LMuon" in NEWER:
+    CONTRACT_CASES.append(
+        replace(
+            MUON,
+            reference=reference.muon_of_others,
+            parent_arguments={"epsilon": 1e-6, "exclude_layers": [""]},
+            options={"adam_lr_ratio": {"adam_lr_ratio": 0.5}},
+            arguments={"exclude_layers": [""]},
+            name="LMuon, AdamW's weights",
+        )
+    )
 
 
 def case_name(case: Case) -> str:
@@ -338,6 +445,8 @@ def train(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[np.nd
 
 def increments(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[list[np.ndarray]]:
     """What each update adds to the variables, exactly: they are set to zero before it."""
+    for variable in variables:  # before an optimizer is built that begins with a copy of them
+        variable.assign(np.zeros(variable.shape, variable.dtype))
     step = make_step(optimizer, variables, mode)
     added = []
     for gradient in gradients:

@@ -13,6 +13,7 @@ from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from tests.optimizers.cases import CASES, case_name, make_gradients, make_variables, normal, train
 
 every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+WITHOUT_EPSILON = {keras.optimizers.SGD, keras.optimizers.Lion, keras.optimizers.Adafactor}
 
 
 @every_case
@@ -30,7 +31,7 @@ def test_takes_every_argument_of_the_parent(case):
     others = {"sigma", "layers", "seed", "noise", *case.own_arguments} | {"kwargs"} & set(parent)
     assert set(shown) - set(arguments) == others
     for name in arguments:
-        assert shown[name].default == (1e-6 if name == "epsilon" else arguments[name])
+        assert shown[name].default == {"epsilon": 1e-6, "epsilon_1": 1e-12}.get(name, arguments[name])
     if "epsilon" in arguments:
         assert optimizer.epsilon == arguments["epsilon"]  # given, so not ours
 
@@ -44,7 +45,7 @@ def test_learning_rate_comes_first(case):
 @every_case
 def test_epsilon_defaults_to_a_millionth(case):
     if not hasattr(case.parent(), "epsilon"):
-        assert case.parent is keras.optimizers.SGD
+        assert case.parent in WITHOUT_EPSILON
         return
     assert case.langevin().epsilon == 1e-6
     assert case.langevin(epsilon=1e-3).epsilon == 1e-3

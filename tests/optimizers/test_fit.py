@@ -3,6 +3,7 @@
 Most tests train a layer whose gradient is zero, so that the weights are the sum of the noise and nothing else.
 """
 
+import inspect
 import random
 import shutil
 
@@ -79,13 +80,18 @@ def run_epochs(model, epochs, *callbacks, steps=1, initial_epoch=0):
 
 
 def expected_noise(case, updates, sigmas=None, shape=SHAPE):
-    """What each of the updates 0, ..., updates − 1 adds with a zero gradient: σ√γ√P·Z, and what is kept of the last."""
-    preconditioners = case.preconditioners([np.zeros(shape)] * updates)
-    noises = [
-        sigma * np.sqrt(RATE * preconditioner) * normal(SEED, update, shape)
-        for update, (sigma, preconditioner) in enumerate(zip(sigmas or [SIGMA] * updates, preconditioners, strict=True))
-    ]
-    return np.array(case.accumulated(noises))
+    """What each of the updates 0, ..., updates − 1 adds to weights of zero with a zero gradient, and without decay."""
+    zeros = np.zeros(shape)
+    theta, state, added = zeros, {}, []
+    options = {"learning_rate": RATE} | case.of_reference
+    if "weight_decay" in inspect.signature(case.reference).parameters:
+        options["weight_decay"] = 0.0
+    for update, sigma in enumerate(sigmas or [SIGMA] * updates):
+        noise = sigma * np.sqrt(RATE) * normal(SEED, update, shape)
+        moved, _, state = case.reference(theta, zeros, noise, update + 1, **state, **options)
+        added.append(moved - theta)
+        theta = moved
+    return np.array(added)
 
 
 def assert_close(actual, expected):
@@ -100,8 +106,7 @@ def test_draws_of_one_fit_are_the_formula_and_uncorrelated(case, jit_compile):
     model = noise_model(noisy(case), jit_compile=jit_compile)
     draws = run_epochs(model, 10)
     assert_close(draws, expected_noise(case, 10))
-    draws[1:] -= case.kept() * draws[:-1]
-    correlations = np.corrcoef(draws.reshape(10, -1)) - np.eye(10)
+    correlations = np.corrcoef(case.fresh_of_fit(draws).reshape(10, -1)) - np.eye(10)
     assert np.abs(correlations).max() < stats.norm.isf(5e-7) / np.sqrt(np.prod(SHAPE))
 
 
@@ -201,6 +206,7 @@ def test_seed_and_sigma_and_learning_rate_change_without_a_new_trace(case):
         for variable, value in zip(optimizer.variables, state, strict=True):
             variable.assign(value)
         optimizer.iterations.assign(0)
+        model.set_weights([np.zeros(SHAPE)])
         optimizer.seed, optimizer.sigma, optimizer.learning_rate = seed, sigma, learning_rate
         return run_epochs(model, 1)[0]
 
@@ -277,9 +283,7 @@ def test_float64(case):
             optimizer = noisy(case)
             model = noise_model(optimizer)
             assert model.weights[0].dtype == "float64"
-            draws, expected = run_epochs(model, 2), expected_noise(case, 2)
-            for added in (draws, expected):
-                added[1:] -= case.kept() * added[:-1]
+            draws, expected = (case.fresh_of_fit(each) for each in (run_epochs(model, 2), expected_noise(case, 2)))
             np.testing.assert_allclose(draws, expected, rtol=1e-6, atol=1e-9)
         finally:
             keras.config.set_floatx("float32")
@@ -289,7 +293,9 @@ def test_float64(case):
 @pytest.mark.parametrize(("case", "dtype"), with_each(["float16", "bfloat16"], of_each_kind()))
 def test_low_precision_variables_get_noise(case, dtype):
     """The scale and Z are computed in float32 and rounded once. Gradients of 1, which float16's slots can hold."""
-    shape, epsilon = (8, 8), {} if case.parent is keras.optimizers.SGD else {"epsilon": 1e-3}
+    if case.parent.__name__ in ("Nadam", "ScheduleFreeAdamW") and dtype == "bfloat16":
+        pytest.skip("Keras's own divides by 1 − 0.999 in bfloat16, which is zero")
+    shape, epsilon = (8, 8), {"epsilon": 1e-3} if hasattr(case.make(), "epsilon") else {}
     added = []
     for optimizer in (
         noisy(case, **epsilon),

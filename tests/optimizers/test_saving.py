@@ -162,12 +162,12 @@ def test_keras_file_in_a_fresh_process(tmp_path):
     """A `.keras` file keeps class, sigma (schedules too), layers and seed; and training goes on from it with the
     weights that it would have had without the stop, bit for bit. Each class, each schedule and each choice of layers is
     in some file, because a file takes half a second."""
-    sigmas = itertools.cycle([0.5, *SCHEDULES.values()])
+    count = max(len(LAYERS), len(CASES), 1 + len(SCHEDULES))
+    each = zip(*map(itertools.cycle, (LAYERS, [0.5, *SCHEDULES.values()], CASES)), strict=True)
     models = {
         f"{case_name(case)}-{i}": make_model(case.make(sigma=sigma, layers=layers, seed=2**40 + i))
-        for i, (layers, sigma, case) in enumerate(zip(LAYERS, sigmas, itertools.cycle(CASES), strict=False))
+        for i, (layers, sigma, case) in enumerate(itertools.islice(each, count))
     }
-    assert len(models) == len(LAYERS) > len(CASES) > len(SCHEDULES)
     models |= {f"path-{i}": make_nested_model(LSGD(sigma=0.5, layers=layers)) for i, layers in enumerate(PATHS)}
     for name, model in list(models.items()):
         take_steps(model, 2)

@@ -1,4 +1,5 @@
-"""The settings of the noise through `LossScaleOptimizer` and `MultiOptimizer`; parts of one seed are independent."""
+"""The settings of the noise through `LossScaleOptimizer` and `MultiOptimizer`; parts of one seed are independent; and
+the contract's core in each wrapper, for one optimizer of each kind."""
 
 import keras
 import numpy as np
@@ -6,9 +7,11 @@ import pytest
 from keras import ops
 
 from keras_langevin import LSGD, SGHMC, LAdam, describe
-from keras_langevin.optimizers import gate_layers
+from keras_langevin.optimizers import gate_layers, reference
 from keras_langevin.optimizers.keras_classes import SETTINGS, langevin_parts
+from keras_langevin.reading import innermost
 from tests.callbacks.models import LAYERS, eager_model, fit, policy, small_model, weights_of
+from tests.optimizers.cases import CASES, case_name, make_gradients, make_variables, normal, values
 
 HAS_PARTS = hasattr(keras.optimizers, "MultiOptimizer")
 needs_parts = pytest.mark.skipif(not HAS_PARTS, reason="this Keras has no MultiOptimizer")
@@ -210,3 +213,93 @@ def test_a_layer_that_two_parts_share_has_two_rows():
     rows = [(row.path, row.parameters, row.noisy) for row in describe(model)]
     assert rows[:2] == [("first", 20, True), ("first", 5, False)]
     assert sum(row.share for row in describe(model)) == pytest.approx(1)
+
+
+# --- the contract in wrappers --------------------------------------------------------------------------------------
+
+STEP_RATE, LEVEL = 0.02, 0.5
+# One of each kind: P = 1, noise in the momentum, elementwise P, P with what was before the step, P of a whole variable.
+KINDS = [case for case in CASES if case_name(case) in ("LSGD", "SGHMC", "LAdam", "LAdadelta", "LLamb", "LAdafactor")]
+ACCUMULATION = 2
+
+
+def in_loss_scale(make):
+    return keras.optimizers.LossScaleOptimizer(make(), initial_scale=8.0)
+
+
+def in_parts(make):
+    """The optimizer for the first variable alone; another without noise for the rest."""
+    first, rest = make(), keras.optimizers.SGD(STEP_RATE)
+    return keras.optimizers.MultiOptimizer(lambda variable: first if variable.path.startswith("layer_0") else rest)
+
+
+def accumulating(make):
+    return make(gradient_accumulation_steps=ACCUMULATION)
+
+
+def accumulating_in_loss_scale(make):
+    return in_loss_scale(lambda: accumulating(make))
+
+
+WRAPPERS = [
+    in_loss_scale,
+    pytest.param(in_parts, marks=needs_parts),
+    accumulating,
+    accumulating_in_loss_scale,
+]
+
+
+def wrapped_updates(wrapper, make, count) -> list[np.ndarray]:
+    """The first of two variables after each of `count` updates with falling gradients."""
+    variables = make_variables((6, 4), (4,))
+    optimizer = wrapper(make)
+    optimizer.build(variables)
+    scale = 8.0 if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) else 1.0
+    repeats = getattr(innermost(optimizer), "gradient_accumulation_steps", None) or 1
+    found = []
+    for gradients in make_gradients(variables, count, decay=0.7):
+        for _ in range(repeats):
+            optimizer.apply([ops.convert_to_tensor(scale * gradient) for gradient in gradients], variables)
+        found.append(values(variables)[0])
+    return found
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("case", KINDS, ids=case_name)
+def test_in_a_wrapper_an_optimizer_is_what_it_is_alone(case, wrapper):
+    """Without noise the parent in the same wrapper, bit for bit; with noise the formula, of each update one draw."""
+    count = 4
+    theirs = wrapped_updates(wrapper, lambda **more: case.make_parent(learning_rate=STEP_RATE, **more), count)
+    silent = wrapped_updates(wrapper, lambda **more: case.make(learning_rate=STEP_RATE, layers=0, **more), count)
+    np.testing.assert_array_equal(silent, theirs)
+    noisy = wrapped_updates(
+        wrapper, lambda **more: case.make(learning_rate=STEP_RATE, sigma=LEVEL, seed=5, **more), count
+    )
+    start = values(make_variables((6, 4), (4,)))[0]
+    gradients = [
+        update[0].astype("float64") for update in make_gradients(make_variables((6, 4), (4,)), count, decay=0.7)
+    ]
+    expected = reference.run(
+        case.reference,
+        start.astype("float64"),
+        gradients,
+        [normal(5, update, start.shape) for update in range(count)],
+        learning_rate=STEP_RATE,
+        sigma=LEVEL,
+        **case.of_reference,
+    )
+    for found, (theta, p) in zip(noisy, expected, strict=True):
+        size = STEP_RATE + LEVEL * np.sqrt(STEP_RATE * np.max(p))
+        np.testing.assert_allclose(found, theta, rtol=1e-4, atol=1e-4 * size)
+
+
+@pytest.mark.parametrize("case", KINDS, ids=case_name)
+def test_a_step_that_overflows_in_a_wrapper_adds_no_noise(case):
+    """`LossScaleOptimizer` leaves such a step out: weights and update number stay, so the next one has its noise."""
+    variables = make_variables((6, 4))
+    optimizer = in_loss_scale(lambda: case.make(learning_rate=STEP_RATE, sigma=LEVEL, seed=5))
+    optimizer.build(variables)
+    before = values(variables)
+    optimizer.apply([ops.full((6, 4), np.inf)], variables)
+    np.testing.assert_array_equal(values(variables), before)
+    assert int(ops.convert_to_numpy(innermost(optimizer).iterations)) == 0

@@ -1,0 +1,85 @@
+"""L-Adafactor."""
+
+import keras
+from keras import ops
+
+from keras_langevin.optimizers.langevin import Langevin
+
+
+class _Adafactor(keras.optimizers.Adafactor):
+    """Adafactor that keeps d_t, by which it divided the last step of each variable: the slots alone do not tell."""
+
+    _clippings: list | tuple = ()
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._clippings = [
+            None if slot is None else self.add_variable((), "ones", variable.dtype, name=f"{variable.name}_clipping")
+            for variable, slot in zip(variables, self._v, strict=True)
+        ]
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient, variable, learning_rate)
+        index = self._get_variable_index(variable)
+        rms = self._rms(ops.cast(gradient, variable.dtype) / ops.sqrt(ops.convert_to_tensor(self._v[index])))
+        self.assign(self._clippings[index], ops.maximum(rms / self.clip_threshold, ops.ones_like(rms)))
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class LAdafactor(
+    Langevin, _Adafactor, slots=("_v", "_clippings"), slots_before=("_trainable_variables",), elementwise=False
+):
+    """Adafactor with Langevin noise.
+
+        θ_t = [Adafactor's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
+        P_t = (ρ_t / γ_t) · max(ε₂, RMS(θ_{t−1})) / (d_t · √max(v_t, ε₁))
+        ρ_t = min(γ_t, 1/√t),   d_t = max(1, RMS(g_t / √v_t) / clip_threshold)
+
+    Adafactor's step is −γ_t · P_t ⊙ g_t. v_t is the running mean of g² + ε₁, of a matrix the product of its rows' and
+    columns' means. RMS(θ) and d_t, by which the step is clipped, are one number for each variable. d_t is kept in a
+    slot beyond Adafactor's.
+
+    The product of two means may be far below ε₁, where both the row and the column of an element have vanished; there
+    P takes ε₁, which is the least that v is without the factors. A variable that grows gets more noise, as it gets
+    longer steps.
+
+    Args:
+        learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
+        beta_2_decay: float, the exponent of the decay rate of v, 1 − t^beta_2_decay. Defaults to `-0.8`.
+        epsilon_1: ε₁, float, added to g² as in Keras. Defaults to `1e-12` (Keras's Adafactor: `1e-30`, with which noise
+            on a weight without a gradient would be 3·10⁴ times as large). It bounds P by max(ε₂, RMS(θ))/√ε₁.
+        epsilon_2: ε₂, float, the least RMS of the weights. Defaults to `1e-3`.
+        clip_threshold: float, the largest RMS of g/√v that is not clipped. Defaults to `1.0`.
+        relative_step: bool, as in Keras. (Keras 3.15 takes ρ = min(γ, 1/√t) with both values.) Defaults to `True`.
+        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
+        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
+        seed: int, or `None` to draw one. Defaults to `None`.
+        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        **kwargs: every other argument of `keras.optimizers.Adafactor`.
+
+    Raises:
+        ValueError: see `keras_langevin.Langevin`.
+
+    Example:
+
+    >>> from keras_langevin import LAdafactor
+    >>> LAdafactor(1e-3, sigma=1e-4, layers=0.3).epsilon_1
+    1e-12
+
+    References:
+        N. Shazeer and M. Stern, Adafactor: adaptive learning rates with sublinear memory cost, ICML 2018.
+        P. Bras, arXiv:2212.14718.
+    """
+
+    _defaults = {"epsilon_1": 1e-12}
+
+    def preconditioner(self, t, v, clipping, theta):
+        size = ops.maximum(self._rms(theta), self.epsilon_2)
+        relative_rate = ops.minimum(1 / (ops.cast(self.learning_rate, t.dtype) * ops.sqrt(t)), 1.0)
+        return relative_rate * size / (clipping * ops.sqrt(ops.maximum(v, self.epsilon_1)))
+
+    def _own_variables(self):
+        clippings = {f"clipping_{index}": each for index, each in enumerate(self._clippings) if each is not None}
+        return super()._own_variables() | clippings

@@ -1,0 +1,72 @@
+"""L-ScheduleFreeAdamW."""
+
+import keras
+from keras import ops
+
+from keras_langevin.optimizers.draws import noise_dtype
+from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.parent import backend_class
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAdamW), slots=("_velocities",)):
+    """Schedule-Free AdamW with Langevin noise.
+
+        z_t = z_{t−1} − γ_t · Q_t ⊙ g_t + σ_t · √γ_t · √Q_t ⊙ Z_t,   Q_t = w_t / (√v̂_t + ε),   Z_t ~ N(0, I)
+        x_t = (1 − 1/t) · x_{t−1} + z_t / t
+        θ_t = (1 − β₁) · z_t + β₁ · x_t
+
+    with v̂_t = v_t / (1 − β₂ᵗ) and the warm-up w_t = min(1, t / warmup_steps). The gradient moves z (which Keras calls
+    momentum), so the Langevin step is that of z. θ is what the model trains with. The noise of z reaches x_t with the
+    weight 1/t, hence θ_t with f_t = 1 − β₁ + β₁/t:
+
+        θ_t = [the parent's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = f_t² · Q_t
+
+    The new noise in θ_t has the covariance σ²γP_t. All earlier noise stays in z, and so comes into later θ by the
+    average x too.
+
+    This is the step of Keras on JAX and TensorFlow. On PyTorch Keras 3.15 finds x_{t−1} with z_t in place of z_{t−1},
+    as it changes z in place; so does this class, whose step is Keras's. The noise is the same.
+
+    Args:
+        learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.0025`.
+        beta_1: β₁, float in (0, 1], the share of the average x in θ. Defaults to `0.9`.
+        beta_2: float, decay rate of the second moment. Defaults to `0.999`.
+        epsilon: ε, float, outside the root as in Keras, after the bias correction. Defaults to `1e-6` (Keras's
+            ScheduleFreeAdamW: `1e-8`). It bounds Q by 1/ε.
+        warmup_steps: int, over how many updates w grows to 1. Defaults to `0`.
+        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
+        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
+        seed: int, or `None` to draw one. Defaults to `None`.
+        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        **kwargs: every other argument of `keras.optimizers.ScheduleFreeAdamW`.
+
+    Raises:
+        ValueError: see `keras_langevin.Langevin`.
+
+    Example:
+
+    >>> from keras_langevin import LScheduleFreeAdamW
+    >>> LScheduleFreeAdamW(sigma=1e-4, layers=0.3).epsilon
+    1e-06
+
+    References:
+        A. Defazio et al., The road less scheduled, NeurIPS 2024. P. Bras, arXiv:2212.14718.
+    """
+
+    def preconditioner(self, t, v):
+        warmup = ops.minimum(t / self.warmup_steps, 1.0) if self.warmup_steps else 1.0
+        q = warmup / (ops.sqrt(v / (1 - ops.power(self.beta_2, t))) + self.epsilon)
+        return ops.square(self._share(t)) * q
+
+    def _share(self, t):
+        """f_t, the share of z_t in θ_t."""
+        return 1 - self.beta_1 + self.beta_1 / t
+
+    def _add_noise(self, variables, indices, draw, before, learning_rate):
+        """To θ, and 1/f times as much to z, that is with 1/f² times the learning rate: drawn twice and not kept."""
+        super()._add_noise(variables, indices, draw, before, learning_rate)
+        dtype = noise_dtype(variables[0])
+        share = self._share(ops.cast(self.iterations + 1, dtype))
+        of_z = ops.cast(learning_rate, dtype) / ops.square(share)
+        super()._add_noise([self._momentums[index] for index in indices], indices, draw, before, of_z)
