@@ -12,7 +12,7 @@ class LAdamax(Langevin, backend_class(keras.optimizers.Adamax), slots=("_u",)):
 
         θ_t = [Adamax's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / (u_t + ε),   Z_t ~ N(0, I)
 
-    u_t = max(β₂ · u_{t−1}, |g_t|) is the decaying maximum of the gradient. Adamax's step is −γ_t · P_t ⊙ m̂_t with
+    u_t = max(β₂ · u_{t−1}, abs(g_t)) is the decaying maximum of the gradient. Adamax's step is −γ_t · P_t ⊙ m̂_t with
     m̂_t = m_t / (1 − β₁ᵗ): the bias correction belongs to the direction, not to P.
 
     Args:

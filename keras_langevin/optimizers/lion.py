@@ -15,7 +15,7 @@ class LLion(Langevin, backend_class(keras.optimizers.Lion)):
     Lion's step is −γ_t · sign(c_t) with c_t = β₁ · m_{t−1} + (1 − β₁) · g_t: every element moves by γ_t, whatever its
     gradient. The sign is the direction, and the factor before it is 1 for all elements, hence P = 1.
 
-    The other choice, P = 1/|c|, for which −γ · P ⊙ c is the same step, has no bound where c passes through zero, and
+    The other choice, P = 1/abs(c), for which −γ · P ⊙ c is the same step, has no bound where c passes through zero, and
     there Lion's step is not large at all.
 
     No temperature follows: the sign of a gradient is not the gradient of a potential, and the invariant law is not

@@ -18,7 +18,7 @@ from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
 
-# Each Langevin optimizer beside the parent that it is compared with.
+# Each Langevin optimizer beside the parent that it is compared with. Of two with one parent the first is its twin.
 PARENTS = {
     LSGD: keras.optimizers.SGD,
     SGHMC: keras.optimizers.SGD,
