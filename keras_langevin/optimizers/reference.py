@@ -31,7 +31,7 @@ def run(update, theta, gradients, noises, *, learning_rate, sigma, **arguments):
 
     >>> from keras_langevin.optimizers import reference
     >>> updates = reference.run(reference.sgd, 1.0, [2.0, 2.0], [0.5, -0.5], learning_rate=0.01, sigma=1.0)
-    >>> [round(theta, 2) for theta, p in updates]
+    >>> [float(round(theta, 2)) for theta, p in updates]
     [1.03, 0.96]
     """
     state = {}
