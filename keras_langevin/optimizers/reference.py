@@ -188,7 +188,7 @@ def schedule_free_adamw(
     warmup = min(1, t / warmup_steps) if warmup_steps else 1
     q = warmup / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
     moved = z - learning_rate * q * g
-    # Keras on PyTorch, where z changes in place, finds the last x with the new z
+    # Keras on PyTorch and TensorFlow, where z changes in place, finds the last x with the new z
     x = (theta - (1 - beta_1) * (moved if in_place else z)) / beta_1
     z = moved + np.sqrt(q) * n
     x = (1 - 1 / t) * x + z / t

@@ -25,8 +25,8 @@ class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAd
     The new noise in θ_t has the covariance σ²γP_t. All earlier noise stays in z, and so comes into later θ by the
     average x too.
 
-    This is the step of Keras on JAX and TensorFlow. On PyTorch Keras 3.15 finds x_{t−1} with z_t in place of z_{t−1},
-    as it changes z in place; so does this class, whose step is Keras's. The noise is the same.
+    This is the step of Keras on JAX. On PyTorch and TensorFlow, where z changes in place, Keras 3.15 finds x_{t−1} with
+    z_t and not with z_{t−1}; so does this class, whose step is Keras's. The noise is the same.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.0025`.

@@ -230,7 +230,7 @@ if "LScheduleFreeAdamW" in NEWER:
         Case(
             NEWER["LScheduleFreeAdamW"],
             keras.optimizers.ScheduleFreeAdamW,
-            partial(reference.schedule_free_adamw, in_place=BACKEND == "torch"),
+            partial(reference.schedule_free_adamw, in_place=BACKEND != "jax"),
             options={"warmup": {"warmup_steps": 5}, "beta_1": {"beta_1": 0.5}},
             kept=lambda **_: 1.0,
             accumulate=through_average,

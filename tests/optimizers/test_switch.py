@@ -138,7 +138,7 @@ def load_unfitting(model, path, **options) -> list[str]:
 
 
 @pytest.mark.parametrize("wrapped", [False, True], ids=["", "LossScaleOptimizer"])
-@pytest.mark.parametrize("case", CASES, ids=case_name)
+@pytest.mark.parametrize("case", of_each_kind())
 def test_a_file_of_a_model_with_more_layers_changes_nothing(case, wrapped, tmp_path):
     """As the parent: one message, with the parent's count; no error."""
     path = tmp_path / "first.weights.h5"
@@ -157,7 +157,7 @@ def test_a_file_of_a_model_with_more_layers_changes_nothing(case, wrapped, tmp_p
 
 
 @pytest.mark.parametrize("wrapped", [False, True], ids=["", "LossScaleOptimizer"])
-@pytest.mark.parametrize("case", CASES, ids=case_name)
+@pytest.mark.parametrize("case", of_each_kind())
 def test_an_optimizer_that_is_not_built_takes_nothing_of_any_file(case, wrapped, tmp_path):
     """Whatever the counts: one layer with and without bias are among those that meet."""
     slots = {"momentum": 0.9} if case.langevin is LSGD else {}
