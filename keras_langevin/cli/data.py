@@ -6,7 +6,7 @@ import os
 from rich.console import Console
 from rich.table import Table
 
-from keras_langevin.cli.parsing import UsageError, add_data_dir, add_data_file
+from keras_langevin.cli.terminal import UsageError, add_data_dir, add_data_file
 
 
 def add(commands):

@@ -17,7 +17,7 @@ What holds of all of them, and why it differs from the paper and its code:
 
 from dataclasses import dataclass, field
 
-from keras_langevin.experiments.sweep import Sweep
+from keras_langevin.experiments.config import Sweep
 from keras_langevin.names import unknown
 
 SCALES = {

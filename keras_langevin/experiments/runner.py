@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from keras_langevin import datasets, models
-from keras_langevin.experiments import controls, machine, table
+from keras_langevin.experiments import controls, examples, machine
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
@@ -183,7 +183,7 @@ def run(
             comparison is to be tuned and was not; another process works on a store.
         StorageError: a store cannot be written; what it holds stays.
     """
-    table.is_wanted(data_on_device)
+    examples.is_wanted(data_on_device)
     for comparison, data, _ in cells:
         if data.note != comparison.dataset_note:
             raise ValueError(

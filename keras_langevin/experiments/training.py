@@ -15,9 +15,9 @@ from keras_langevin import datasets, models
 from keras_langevin.callbacks.step_down import StepDown
 from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
 from keras_langevin.experiments import controls
-from keras_langevin.experiments.batches import Batches
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.examples import Batches, ImageTable, is_wanted
 from keras_langevin.experiments.machine import (
     accelerator_peak_memory_mb,
     accurate,
@@ -28,7 +28,6 @@ from keras_langevin.experiments.machine import (
 )
 from keras_langevin.experiments.run_log import RunLog
 from keras_langevin.experiments.store import CURVES, LOG_NAMES
-from keras_langevin.experiments.table import ImageTable, is_wanted
 from keras_langevin.optimizers.langevin import Langevin
 
 EVALUATION_BATCH = 500

@@ -10,9 +10,9 @@ import pytest
 
 from keras_langevin import datasets
 from keras_langevin.experiments import machine, runner, training
-from keras_langevin.experiments.batches import Batches
 from keras_langevin.experiments.config import PRECISIONS, Comparison
 from keras_langevin.experiments.engines import Local
+from keras_langevin.experiments.examples import Batches
 from keras_langevin.experiments.machine import jit_compile
 from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store

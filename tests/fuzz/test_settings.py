@@ -8,9 +8,9 @@ import pytest
 from hypothesis import strategies as st
 
 from keras_langevin.experiments import report, tuning
+from keras_langevin.experiments.config import SETTINGS, Sweep, config_text, read_config
 from keras_langevin.experiments.records import checked_run
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.sweep import SETTINGS, Sweep, config_text, read_config
 from tests.experiments.records import COMPARISON, of_seeds, record, write_folder
 from tests.fuzz.many import ANYTHING, check, fuzzed, refused
 
