@@ -76,7 +76,7 @@ def test_command_imports_no_keras_before_it_must():
     assert "| keras\n" not in result.stderr
 
 
-@pytest.mark.parametrize("name", [*(f"experiments.{name}" for name in WITHOUT_KERAS), "plots", "plots.samples"])
+@pytest.mark.parametrize("name", [*(f"experiments.{name}" for name in WITHOUT_KERAS), "plots", "plots.files"])
 def test_results_are_read_without_keras(name):
     """As the command does it: these modules load where `keras` cannot be imported."""
     code = f"""
