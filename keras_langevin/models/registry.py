@@ -5,8 +5,10 @@ from functools import partial
 
 import keras
 
-from keras_langevin.models.dense import bn_dense, conv_dense, dense, he_dense
-from keras_langevin.models.densenet import densenet, densenet121
+from keras_langevin.models.conv_dense import conv_dense
+from keras_langevin.models.dense import bn_dense, dense, he_dense
+from keras_langevin.models.densenet import densenet
+from keras_langevin.models.densenet121 import densenet121
 from keras_langevin.models.highway import highway
 from keras_langevin.models.resnet import resnet
 from keras_langevin.names import unknown

@@ -3,7 +3,7 @@ import pytest
 from keras import ops
 
 from keras_langevin import models
-from keras_langevin.models.resnet import PaddedShortcut
+from keras_langevin.models.shortcut import PaddedShortcut
 
 SHAPE = (8, 8, 3)
 
