@@ -5,18 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_langevin.confidence import confidence_bins
-from keras_langevin.plots.style import (
-    GREY,
-    Styles,
-    add_legend,
-    axes_or_new,
-    checked_array,
-    checked_labels,
-    checked_length,
-    chosen_styles,
-    plain,
-    quiet,
-)
+from keras_langevin.plots.checks import checked_array, checked_labels, checked_length
+from keras_langevin.plots.style import GREY, Styles, add_legend, axes_or_new, chosen_styles, plain, quiet
 from keras_langevin.values import check_int
 
 _Z = 1.96  # of a 95% interval

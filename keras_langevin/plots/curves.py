@@ -4,17 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_langevin.plots.style import (
-    Styles,
-    add_legend,
-    axes_or_new,
-    checked_array,
-    checked_labels,
-    checked_length,
-    chosen_styles,
-    plain,
-    quiet,
-)
+from keras_langevin.plots.checks import checked_array, checked_labels, checked_length
+from keras_langevin.plots.style import Styles, add_legend, axes_or_new, chosen_styles, plain, quiet
 
 
 def curves(

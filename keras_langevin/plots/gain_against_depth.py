@@ -4,18 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_langevin.plots.style import (
-    GREY,
-    Styles,
-    add_legend,
-    axes_or_new,
-    checked_array,
-    checked_interval,
-    checked_labels,
-    chosen_styles,
-    plain,
-    quiet,
-)
+from keras_langevin.plots.checks import checked_array, checked_interval, checked_labels
+from keras_langevin.plots.style import GREY, Styles, add_legend, axes_or_new, chosen_styles, plain, quiet
 from keras_langevin.values import is_real
 
 

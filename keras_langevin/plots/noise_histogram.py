@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_langevin.plots.style import COLOURS, FONT, axes_or_new, checked_array, checked_labels, plain, quiet
+from keras_langevin.plots.checks import checked_array, checked_labels
+from keras_langevin.plots.style import COLOURS, FONT, axes_or_new, plain, quiet
 from keras_langevin.values import check_int
 
 _COLOUR = COLOURS[2]

@@ -4,20 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_langevin.plots.style import (
-    FONT,
-    GREY,
-    Styles,
-    axes_or_new,
-    checked_array,
-    checked_interval,
-    checked_labels,
-    checked_length,
-    chosen_styles,
-    plain,
-    quiet,
-    shortened,
-)
+from keras_langevin.plots.checks import checked_array, checked_interval, checked_labels, checked_length
+from keras_langevin.plots.style import FONT, GREY, Styles, axes_or_new, chosen_styles, plain, quiet, shortened
 
 # Heights, in rows.
 HEADING, ROW, GAP = 0.5, 1.3, 0.2

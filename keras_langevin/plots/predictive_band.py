@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_langevin.plots.style import COLOURS, add_legend, axes_or_new, checked_array, checked_length, plain, quiet
+from keras_langevin.plots.checks import checked_array, checked_length
+from keras_langevin.plots.style import COLOURS, add_legend, axes_or_new, plain, quiet
 from keras_langevin.values import is_level
 
 
