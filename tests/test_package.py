@@ -86,7 +86,7 @@ def test_a_script_may_have_the_name_of_the_command(tmp_path):
     assert ended.stdout == "LAdam\n"
 
 
-@pytest.mark.parametrize("name", [*(f"experiments.{name}" for name in WITHOUT_KERAS), "plots", "plots.samples"])
+@pytest.mark.parametrize("name", [*(f"experiments.{name}" for name in WITHOUT_KERAS), "plots", "plots.files"])
 def test_results_are_read_without_keras(name):
     """As the command does it: these modules load where `keras` cannot be imported."""
     code = f"""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from keras_langevin.cli import bench, claims, compare, data, report, reproduce
-from keras_langevin.cli.parsing import Parser, UsageError
+from keras_langevin.cli.terminal import Parser, UsageError
 from keras_langevin.version import __version__
 
 __all__ = ["main"]

@@ -7,8 +7,7 @@ from pathlib import Path
 from rich.table import Column, Table
 
 from keras_langevin.cli.backend import BACKENDS, start_keras
-from keras_langevin.cli.parsing import UsageError
-from keras_langevin.cli.showing import new_console
+from keras_langevin.cli.terminal import UsageError, new_console
 from keras_langevin.files import check_writable, read_json, replaced
 from keras_langevin.names import unknown
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from keras_langevin.cli.parsing import UsageError
-from keras_langevin.cli.showing import new_console
+from keras_langevin.cli.terminal import UsageError, new_console
 from keras_langevin.files import StorageError, replaced, writing_to
 
 _BEGIN, _END = "<!-- claims -->", "<!-- end -->"

@@ -2,10 +2,9 @@
 
 import argparse
 
-from keras_langevin.cli.parsing import UsageError
+from keras_langevin.cli.terminal import UsageError
 from keras_langevin.cli.training import add_training, train_and_report
-from keras_langevin.experiments.config import PRECISIONS, Comparison
-from keras_langevin.experiments.sweep import SETTINGS, SWEPT, read_config
+from keras_langevin.experiments.config import PRECISIONS, SETTINGS, SWEPT, Comparison, read_config
 
 # Setting, type, placeholder and help; those in `SWEPT` take several values.
 _DEFAULTS = Comparison()

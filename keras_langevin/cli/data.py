@@ -6,7 +6,7 @@ import os
 from rich.console import Console
 from rich.table import Table
 
-from keras_langevin.cli.parsing import UsageError, add_data_dir, add_data_file
+from keras_langevin.cli.terminal import UsageError, add_data_dir, add_data_file
 
 
 def add(commands):
@@ -64,7 +64,7 @@ def _list(options: argparse.Namespace):
 def _show(options: argparse.Namespace):
     from keras_langevin.datasets import load
     from keras_langevin.files import check_writable
-    from keras_langevin.plots.samples import samples_figure
+    from keras_langevin.plots.files import samples_figure
 
     path = check_writable(options.out)
     data = load(options.name, data_dir=options.data_dir, data_file=options.data_file)

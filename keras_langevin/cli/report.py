@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from keras_langevin.cli.parsing import UsageError
-from keras_langevin.cli.showing import new_console, show
+from keras_langevin.cli.terminal import UsageError, new_console, show
 
 DEFAULT_FOLDER = "keras-langevin-report"
 

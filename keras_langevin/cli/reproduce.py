@@ -2,8 +2,7 @@
 
 import argparse
 
-from keras_langevin.cli.parsing import UsageError
-from keras_langevin.cli.showing import new_console
+from keras_langevin.cli.terminal import UsageError, new_console
 from keras_langevin.cli.training import add_training, train_and_report
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.store import DEFAULT_FOLDER

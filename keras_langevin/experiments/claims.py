@@ -1,5 +1,6 @@
 """What the paper claims, and whether the results on record bear it out. No Keras."""
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,12 +26,7 @@ RULE = (
 
 
 class Expects(StrEnum):
-    """What a claim says of a mean difference in test accuracy.
-
-    It is borne out where the 95% interval lies above zero (`BETTER`, `GROWS`), within ±1 point (`SAME`), or above −1
-    point (`NO_WORSE`). Else it is refuted where the interval excludes zero: below it, or for `SAME` on either side.
-    Where the interval contains zero, it is open.
-    """
+    """What a claim says of a mean difference in test accuracy; `RULE` says when that is borne out or refuted."""
 
     BETTER = "better"
     GROWS = "grows"
@@ -39,9 +35,7 @@ class Expects(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Whether a claim holds: in every difference that it is about, or in some. Where none bears it out, it does not
-    hold if one refutes it, and is not shown if none does: more seeds may tell. With arms of unequal ε there is no
-    verdict."""
+    """Whether a claim holds, by `RULE`. With arms of unequal ε there is no verdict."""
 
     HOLDS = "holds"
     PARTLY = "holds partly"
@@ -132,108 +126,19 @@ class Judgement:
         return Verdict.NOT if any(finding.refutes for finding in self.findings) else Verdict.NOT_SHOWN
 
 
-# The paper's RMSprop has ε outside the root.
-_LANGEVIN = ("ladam", "lrmsprop-eps-outside", "ladadelta", "lsgd")
-_LAYERS = ("ladam@0.3", "lrmsprop-eps-outside@0.3", "ladadelta@0.3")
-_UNTUNED = ("ladam", "lrmsprop-eps-outside", "lrmsprop", "ladadelta")
-CLAIMS = (
-    Claim("In shallow nets noise changes little.", "Figure 1", "figure-1", Expects.SAME, _LANGEVIN, ("dense-3",)),
-    Claim(
-        "In very deep nets Langevin optimizers are better than their parents.",
-        *("Figure 1", "figure-1", Expects.BETTER, _LANGEVIN, ("dense-30", "dense-40")),
-    ),
-    Claim(
-        "The deeper the net, the larger the gain.",
-        *("Figure 1", "figure-1", Expects.GROWS, _LANGEVIN, ("dense-3", "dense-40")),
-    ),
-    Claim(
-        "At equal ε and default rates noise changes little in shallow nets.",
-        *("ours, after Figure 1", "equal-epsilon", Expects.SAME, _UNTUNED, ("dense-3",)),
-    ),
-    Claim(
-        "At equal ε and default rates a net of 30 layers gains by noise.",
-        *("ours, after Figure 1", "equal-epsilon", Expects.BETTER, _UNTUNED, ("dense-30",)),
-    ),
-    Claim(
-        "At equal ε and default rates a net of 40 layers gains by noise.",
-        *("ours, after Figure 1", "equal-epsilon", Expects.BETTER, _UNTUNED, ("dense-40",)),
-    ),
-    Claim(
-        "With less noise and a higher learning rate than by default, a very deep net gains with Adadelta too.",
-        *("ours, after Figure 1", "adadelta-rates", Expects.BETTER, ("ladadelta",), ("dense-30", "dense-40")),
-    ),
-    Claim(
-        "Noise in the first 35 updates alone is enough for a gain.",
-        *("ours, after Figure 1", "first-updates", Expects.BETTER, ("first-35-ladam",), ("dense-40",)),
-    ),
-    Claim(
-        "Noise in the first 35 updates is no worse than noise in two thirds of the training.",
-        *("ours, after Figure 1", "first-updates", Expects.NO_WORSE, ("first-35-ladam",), ("dense-40",), "ladam"),
-    ),
-    Claim(
-        "With 1.12 times the initial kernels noise changes little.",
-        *("ours, after Figure 1", "first-updates", Expects.SAME, ("ladam",), ("gain-1.12-dense-40",)),
-    ),
-    Claim(
-        "A very deep net gains by noise whatever its learning rate is.",
-        *("ours, after Figure 1", "learning-rates", Expects.BETTER, ("ladam",), ("dense-40",)),
-    ),
-    Claim(
-        "A highway net of 80 layers gains by noise.",
-        *("Figure 2", "figure-2", Expects.BETTER, _LANGEVIN[:3], ("highway-80",)),
-        dataset="cifar10",
-    ),
-    Claim(
-        "Noise on the first 30% of the layers is no worse than noise on all.",
-        *("Figure 3", "figure-3", Expects.NO_WORSE, ("ladam@0.3",), ("dense-30",), "ladam"),
-    ),
-    Claim(
-        "Noise on the first layers is better than on as many of the last.",
-        *("ours, after Figure 3", "figure-3", Expects.BETTER, ("ladam@0.3",), ("dense-30",), "ladam@-9"),
-    ),
-    Claim(
-        "ResNet-20 gains by noise on the first 30% of its layers.",
-        *("Table 1", "table-1", Expects.BETTER, _LAYERS, ("resnet-20",)),
-        dataset="cifar10",
-    ),
-    Claim(
-        "A DenseNet gains by noise on the first 30% of its layers.",
-        *("Table 2", "table-2", Expects.BETTER, _LAYERS, ("densenet-40", "densenet-13")),
-        dataset="cifar10",
-    ),
-    Claim(
-        "In highway nets, too, the gain grows with depth.",
-        *("ours, after Figure 2", "highway-depth", Expects.GROWS, ("ladam",), ("highway-10", "highway-80")),
-    ),
-    Claim(
-        "Behind convolutions, too, a very deep dense net gains by noise.",
-        *("ours, after its nets on CIFAR-10", "conv-dense-depth", Expects.BETTER, ("ladam",), ("conv-dense-30",)),
-    ),
-    Claim(
-        "Noise on the first layers is better than on as many that are drawn at random.",
-        *("ours", "controls", Expects.BETTER, ("ladam@0.3",), ("dense-30",), paper.NINE_AT_RANDOM),
-    ),
-    Claim(
-        "Langevin's noise is better than isotropic noise of the same power.",
-        *("ours", "controls", Expects.BETTER, ("ladam",), ("dense-30",), "isotropic-adam"),
-    ),
-    Claim(
-        "Langevin's noise is better than noise on the gradient.",
-        *("ours", "controls", Expects.BETTER, ("ladam",), ("dense-30",), "gradient-noise-adam"),
-    ),
-    Claim(
-        "Noise on the gradient helps as well, if it is small.",
-        *("ours", "gradient-noise", Expects.BETTER, ("gradient-noise-adam",), ("dense-30",)),
-    ),
-    Claim(
-        "Noise is worth it where gradients are clipped or the learning rate is warmed up.",
-        *("ours", "remedies", Expects.BETTER, ("clip-ladam", "warmup-ladam"), ("dense-30",)),
-    ),
-    Claim(
-        "Noise is worth it where a deep net is initialized or normalized for depth.",
-        *("ours", "remedies", Expects.BETTER, ("ladam",), ("he-dense-30", "bn-dense-30")),
-    ),
-)
+def _claims() -> tuple[Claim, ...]:
+    with open(Path(__file__).with_name("claims.csv"), newline="", encoding="utf-8") as file:
+        return tuple(
+            Claim(
+                **row
+                | {"expects": Expects(row["expects"])}
+                | {name: tuple(row[name].split()) for name in ("optimizers", "models")}
+            )
+            for row in csv.DictReader(file)
+        )
+
+
+CLAIMS = _claims()  # the lines of claims.csv; the paper's RMSprop has ε outside the root
 
 
 def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgement]:

@@ -8,10 +8,10 @@ import keras
 from rich.console import Console
 
 from keras_langevin.experiments import engines, report, runner, tuning
+from keras_langevin.experiments.config import Sweep, config_text
 from keras_langevin.experiments.progress import RunsProgress, Watcher
 from keras_langevin.experiments.results import Results
 from keras_langevin.experiments.store import DEFAULT_FOLDER, Store
-from keras_langevin.experiments.sweep import Sweep, config_text
 from keras_langevin.files import check_name, replaced, writing_to
 
 
@@ -107,8 +107,7 @@ def write_config(out: Path, settings: dict, cells: list[runner.Cell]):
         cells: those comparisons.
     """
     settings = settings | {"seeds": max(cell.store.comparison.seeds for cell in cells)}
-    with writing_to(out):
-        out.mkdir(parents=True, exist_ok=True)
+    report.check_folder(out)
     with writing_to(out), replaced(out / "experiment.toml") as file:
         file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
 

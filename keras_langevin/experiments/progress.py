@@ -14,8 +14,7 @@ from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES
 from keras_langevin.experiments.config import Comparison
 
 if TYPE_CHECKING:  # without Keras
-    from keras_langevin.experiments.runner import Cell
-    from keras_langevin.experiments.tasks import Task
+    from keras_langevin.experiments.runner import Cell, Task
 
 
 class Watcher:

@@ -12,9 +12,9 @@ import numpy as np
 from jax import lax
 
 from keras_langevin import datasets
-from keras_langevin.experiments.batches import Batches
 from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.examples import Batches
 from keras_langevin.experiments.mapped_noise import mapped_over_runs
 from keras_langevin.experiments.store import LOG_NAMES
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, EVALUATION_BATCH, Trainer, in_its_precision

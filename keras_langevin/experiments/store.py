@@ -51,15 +51,6 @@ class Store:
         self._begun = set()  # the epoch files that this process has begun
         self.records()  # a corrupt record is an error now, not after training
 
-    def create(self) -> "Store":
-        """Makes the folder, if it is not there, and returns the store. `locked` does so, too.
-
-        Raises:
-            ValueError: the folder cannot be written, or meanwhile holds results of another configuration.
-        """
-        with self.locked():
-            return self
-
     def _merge(self) -> bool:
         """Has as many seeds as are on record, if those are more; returns whether the record lacks seeds, or the data.
 

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 
 import numpy as np
+from scipy import stats
 
 from keras_langevin.confidence import confidence_bins
 from keras_langevin.plots.checks import checked_array, checked_labels, checked_length
 from keras_langevin.plots.style import GREY, Styles, add_legend, axes_or_new, chosen_styles, plain, quiet
 from keras_langevin.values import check_int
-
-_Z = 1.96  # of a 95% interval
 
 
 def calibration(
@@ -82,11 +81,10 @@ def _points(ax, bins, label: str, colour: str, linestyle: str):
     ax.vlines(x, *_wilson(y, counts), color=colour, linewidth=1, alpha=0.6)
 
 
-def _wilson(share: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The 95% interval of a share of `counts` examples."""
-    middle = (share + _Z**2 / (2 * counts)) / (1 + _Z**2 / counts)
-    half = _Z / (1 + _Z**2 / counts) * np.sqrt(share * (1 - share) / counts + _Z**2 / (4 * counts**2))
-    return middle - half, middle + half
+def _wilson(share: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The low and high ends of the 95% intervals of shares of `counts` examples."""
+    tests = (stats.binomtest(round(number), of) for number, of in zip(share * counts, counts.tolist(), strict=True))
+    return np.transpose([test.proportion_ci(method="wilson") for test in tests])
 
 
 def _check_probabilities(name: str, values: np.ndarray):

@@ -185,7 +185,7 @@ def test_how_it_is_trained_is_part_of_the_configuration(tmp_path, capsys):
 @pytest.mark.slow
 def test_where_the_data_are_is_no_part_of_the_configuration(tmp_path, monkeypatch, capsys):
     """A command goes on in the same folder, with the same numbers."""
-    from keras_langevin.experiments.table import ImageTable
+    from keras_langevin.experiments.examples import ImageTable
 
     made = []
     monkeypatch.setattr(ImageTable, "of", lambda data, of=ImageTable.of: made.append(1) or of(data))

@@ -59,7 +59,13 @@ def cell_of(comparison, records, **settings):
 
 def write_folder(folder, comparison, records):
     """A folder as `compare` writes it."""
-    store = Store(folder, comparison).create()
+    store = created(Store(folder, comparison))
     for run in records:
         store.write(Arm(run["optimizer"]), run["seed"], run)
     return folder
+
+
+def created(store):
+    """The store, with its folder and configuration."""
+    with store.locked():
+        return store

@@ -11,7 +11,7 @@ from keras_langevin.experiments.claims import CLAIMS, RULE, Claim, Expects, Verd
 from keras_langevin.experiments.config import Arm
 from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON
 from keras_langevin.experiments.store import Store
-from tests.experiments.records import COMPARISON, record
+from tests.experiments.records import COMPARISON, created, record
 
 BASE = [0.50, 0.52, 0.48, 0.51, 0.49]
 
@@ -24,7 +24,7 @@ def results(tmp_path):
         optimizers = ("adam", *accuracies)
         settings = {"dataset": "mnist", "learning_rate": learning_rate, "seeds": len(BASE)}
         comparison = dataclasses.replace(COMPARISON, model=model, optimizers=optimizers, **settings)
-        store = Store(tmp_path / preset / f"{model}-{learning_rate}", comparison).create()
+        store = created(Store(tmp_path / preset / f"{model}-{learning_rate}", comparison))
         for spec, values in {"adam": BASE, **accuracies}.items():
             for seed, value in enumerate(values):
                 store.write(Arm(spec), seed, record(spec, seed, value))

@@ -3,7 +3,9 @@ import dataclasses
 import pytest
 
 from keras_langevin import cli, datasets
-from keras_langevin.experiments.comparing import compare
+from keras_langevin.experiments import tuning
+from keras_langevin.experiments.comparing import compare, prepared
+from keras_langevin.experiments.config import Sweep
 from tests.quick import JIT
 
 QUICK = {"model": "dense-1", "optimizers": ["sgd", "lsgd"], "epochs": 2, "batch_size": 256, "seeds": 2, "jit": JIT}
@@ -29,6 +31,12 @@ def test_it_trains_says_so_and_returns_numbers_and_the_second_time_trains_nothin
     assert times(tmp_path) == before and repr(again) == repr(results)
     assert cli.main(["compare", "--config", str(tmp_path / "experiment.toml"), "--out", str(tmp_path)]) == 0
     assert times(tmp_path) == before
+
+
+def test_planning_makes_no_folders(tmp_path):
+    cells, out = prepared(Sweep(QUICK | {"epochs": [1, 2], "tuning_trials": 2}), tmp_path / "out")
+    assert len(cells) == 2 and len(tuning.trials(cells)) == 8
+    assert out == tmp_path / "out" and not out.exists()
 
 
 @pytest.mark.usefixtures("blank_pictures")

@@ -14,6 +14,7 @@ from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.engines import Local, Processes, RayCluster, processes
 from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
+from tests.experiments.records import created
 from tests.experiments.trained import trained
 from tests.experiments.weights import arrays_of, assert_same_weights
 from tests.quick import JIT
@@ -96,7 +97,7 @@ def test_a_run_that_ends_every_worker_has_failed_and_the_others_have_not(data, t
 def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
     """A state of another model, and then a file that holds no state."""
     comparison = Comparison(jit=JIT, model="dense-1", optimizers=("adam",), epochs=1, batch_size=256, seeds=1)
-    store = Store(tmp_path, comparison).create()
+    store = created(Store(tmp_path, comparison))
     store.checkpoint(comparison.arms[0], 0).write(
         training.State(1, {name: [0.5] for name in LOG_NAMES}, 1.0, [np.zeros(3)])
     )

@@ -6,8 +6,8 @@ from rich.console import Console
 from keras_langevin.experiments import runner
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.progress import RunsProgress
+from keras_langevin.experiments.runner import Task
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.tasks import Task
 from tests.experiments.records import failed, record
 
 COMPARISON = Comparison(model="dense-2", optimizers=("adam",), epochs=10, seeds=4)

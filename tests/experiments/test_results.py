@@ -8,7 +8,7 @@ from keras_langevin.experiments.config import Arm
 from keras_langevin.experiments.report.analysis import analyse
 from keras_langevin.experiments.results import Results
 from keras_langevin.experiments.store import Store
-from tests.experiments.records import COMPARISON, cell_of, of_seeds, record
+from tests.experiments.records import COMPARISON, cell_of, created, of_seeds, record
 
 RECORDS = [*of_seeds([0.5, 0.5, 0.5], [0.6, 0.7]), record("ladam", 2, 0.1, status="diverged", epochs=2)]
 
@@ -56,7 +56,7 @@ def test_one_setting_is_chosen_by_its_values():
 
 
 def test_a_folder_is_read(tmp_path):
-    store = Store(tmp_path / "dense-30", COMPARISON).create()
+    store = created(Store(tmp_path / "dense-30", COMPARISON))
     for each in RECORDS:
         store.write(Arm(each["optimizer"]), each["seed"], each)
     results = Results.read(tmp_path)

@@ -10,13 +10,14 @@ import pytest
 
 from keras_langevin import datasets
 from keras_langevin.experiments import machine, runner, training
-from keras_langevin.experiments.batches import Batches
 from keras_langevin.experiments.config import PRECISIONS, Comparison
 from keras_langevin.experiments.engines import Local
+from keras_langevin.experiments.examples import Batches
 from keras_langevin.experiments.machine import jit_compile
 from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
 from keras_langevin.files import StorageError
+from tests.experiments.records import created
 from tests.optimizers.cases import double_precision
 from tests.quick import JIT
 
@@ -373,7 +374,7 @@ def test_the_learning_rate_and_sigma_fall_in_the_last_third(alone):
 
 
 def test_finished_runs_are_not_trained_again(data, tmp_path, records):
-    store = Store(tmp_path, SMALL).create()
+    store = created(Store(tmp_path, SMALL))
     for arm in SMALL.arms:
         store.write(arm, 0, next(r for r in records if (r["optimizer"], r["seed"]) == (arm.spec, 0)))
     started = []

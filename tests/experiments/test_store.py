@@ -11,13 +11,13 @@ import pytest
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.store import Store
 from keras_langevin.files import check_writable, replaced
-from tests.experiments.records import COMPARISON, failed, record
+from tests.experiments.records import COMPARISON, created, failed, record
 
 ADAM, LADAM = COMPARISON.arms
 
 
 def test_records_come_back_in_the_order_of_the_configuration(tmp_path):
-    store = Store(tmp_path / "new" / "folder", COMPARISON).create()
+    store = created(Store(tmp_path / "new" / "folder", COMPARISON))
     store.write(LADAM, 1, record("ladam", 1, 0.9))
     store.write(ADAM, 2, record("adam", 2, 0.8))
     store.write(ADAM, 0, record("adam", 0, 0.7))
@@ -30,13 +30,13 @@ def test_opening_a_store_writes_nothing(tmp_path):
     store = Store(tmp_path / "results", COMPARISON)
     assert store.records() == [] and not store.finished(ADAM, 0)
     assert not list(tmp_path.iterdir())
-    before = {path: path.stat().st_mtime_ns for path in store.create().folder.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in created(store).folder.rglob("*")}
     Store(tmp_path / "results", replace(COMPARISON, seeds=9)).records()
     assert {path: path.stat().st_mtime_ns for path in store.folder.rglob("*")} == before
 
 
 def test_a_failed_run_is_tried_again_and_a_finished_one_is_not(tmp_path):
-    store = Store(tmp_path, COMPARISON).create()
+    store = created(Store(tmp_path, COMPARISON))
     store.write(ADAM, 0, failed("adam", 0))
     store.write(ADAM, 1, record("adam", 1, 0.7))
     store.write(ADAM, 2, record("adam", 2, 0.1, status="diverged"))
@@ -45,7 +45,7 @@ def test_a_failed_run_is_tried_again_and_a_finished_one_is_not(tmp_path):
 
 
 def test_curves_have_a_line_for_each_epoch(tmp_path):
-    store = Store(tmp_path, COMPARISON).create()
+    store = created(Store(tmp_path, COMPARISON))
     store.write(ADAM, 0, record("adam", 0, 0.7))
     store.write(LADAM, 0, record("ladam", 0, 0.9, status="diverged", epochs=2))
     store.write(LADAM, 1, failed("ladam", 1))
@@ -62,7 +62,7 @@ def test_curves_have_a_line_for_each_epoch(tmp_path):
 
 
 def test_results_of_another_configuration_are_left_alone(tmp_path):
-    Store(tmp_path, COMPARISON).create()
+    created(Store(tmp_path, COMPARISON))
     before = (tmp_path / "config.json").read_text()
     with pytest.raises(ValueError, match=r"another configuration \(it differs in epochs, seeds\)"):
         Store(tmp_path, replace(COMPARISON, epochs=4, seeds=4))
@@ -80,7 +80,7 @@ def seeds_on_record(folder):
 
 
 def test_a_folder_takes_more_seeds_once_it_is_locked(tmp_path):
-    Store(tmp_path, COMPARISON).create().write(LADAM, 2, record("ladam", 2, 0.9))
+    created(Store(tmp_path, COMPARISON)).write(LADAM, 2, record("ladam", 2, 0.9))
     wider = Store(tmp_path, replace(COMPARISON, seeds=5))
     assert seeds_on_record(tmp_path) == 3
     with wider.locked():
@@ -91,7 +91,7 @@ def test_a_folder_takes_more_seeds_once_it_is_locked(tmp_path):
 
 
 def test_a_folder_never_gives_up_seeds(tmp_path):
-    Store(tmp_path, COMPARISON).create().write(LADAM, 2, record("ladam", 2, 0.9))
+    created(Store(tmp_path, COMPARISON)).write(LADAM, 2, record("ladam", 2, 0.9))
     fewer = Store(tmp_path, replace(COMPARISON, seeds=1))
     with fewer.locked():
         fewer.write(LADAM, 0, record("ladam", 0, 0.8))
@@ -109,7 +109,7 @@ def test_of_two_that_add_seeds_the_larger_number_stays(tmp_path):
 
 
 def test_a_corrupt_record_is_named(tmp_path):
-    Store(tmp_path, COMPARISON).create().path(ADAM, 0).write_text("{")
+    created(Store(tmp_path, COMPARISON)).path(ADAM, 0).write_text("{")
     with pytest.raises(ValueError, match=r"adam-seed-0.json must be the record of a run, in JSON"):
         Store(tmp_path, COMPARISON)
 
@@ -118,7 +118,7 @@ def test_a_corrupt_record_is_named(tmp_path):
     "content", ["{}", "[]", "null", "5", '"text"', '{"optimizer": "adam", "seed": 0, "num_classes": 10}', "1e999"]
 )
 def test_other_json_in_place_of_a_record_is_named(content, tmp_path):
-    store = Store(tmp_path, COMPARISON).create()
+    store = created(Store(tmp_path, COMPARISON))
     store.path(ADAM, 1).write_text(content)
     for read in (lambda: Store(tmp_path, COMPARISON), store.records, lambda: store.finished(ADAM, 1)):
         with pytest.raises(
@@ -128,7 +128,7 @@ def test_other_json_in_place_of_a_record_is_named(content, tmp_path):
 
 
 def test_the_record_of_another_run_is_refused(tmp_path):
-    store = Store(tmp_path, COMPARISON).create()
+    store = created(Store(tmp_path, COMPARISON))
     store.write(ADAM, 0, record("adam", 0, 0.5))
     store.path(ADAM, 0).rename(store.path(LADAM, 2))
     with pytest.raises(
@@ -148,7 +148,7 @@ def test_other_data_of_the_same_name_are_refused(tmp_path):
 
 
 def test_a_folder_of_an_older_version_takes_the_data_that_it_is_resumed_with(tmp_path):
-    Store(tmp_path, COMPARISON).create()
+    created(Store(tmp_path, COMPARISON))
     with Store(tmp_path, COMPARISON, "one").locked():
         pass
     with pytest.raises(ValueError, match="other data"):
@@ -177,7 +177,7 @@ def test_of_two_that_begin_one_folder_with_other_settings_one_is_refused(tmp_pat
 
 
 def test_pieces_of_files_of_killed_processes_are_removed_under_the_lock(tmp_path):
-    store = Store(tmp_path, COMPARISON).create()
+    store = created(Store(tmp_path, COMPARISON))
     for path in (store.path(ADAM, 0), store.checkpoint(ADAM, 0).path, tmp_path / "report.html", tmp_path / "a.png"):
         with replaced(path) as file:
             (piece,) = path.parent.glob(f".{path.name}.*.part")
@@ -197,7 +197,7 @@ def test_pieces_of_files_of_killed_processes_are_removed_under_the_lock(tmp_path
 
 
 def test_curves_that_are_not_text_are_begun_anew(tmp_path):
-    store = Store(tmp_path, COMPARISON).create()
+    store = created(Store(tmp_path, COMPARISON))
     store.path(ADAM, 0).with_suffix(".epochs.csv").write_bytes(b"\xff\xfe\x00half a line")
     store.begin(ADAM, 0)
     store.append_epoch(ADAM, 0, 2, dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 0.5))
@@ -217,7 +217,7 @@ def test_a_name_that_a_file_system_or_a_report_cannot_have_is_one_line(name, tmp
 
 
 def test_a_lock_that_is_a_link_is_one_line(tmp_path):
-    store = Store(tmp_path, COMPARISON).create()
+    store = created(Store(tmp_path, COMPARISON))
     (tmp_path / ".lock").unlink(missing_ok=True)
     (tmp_path / ".lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match=r"\.lock must be a plain file"), store.locked():
@@ -229,7 +229,7 @@ def test_a_lock_that_is_a_link_is_one_line(tmp_path):
 def test_files_have_the_permissions_of_the_umask(umask, mode, tmp_path):
     before = os.umask(umask)
     try:
-        Store(tmp_path, COMPARISON).create().write(ADAM, 0, record("adam", 0, 0.5))
+        created(Store(tmp_path, COMPARISON)).write(ADAM, 0, record("adam", 0, 0.5))
     finally:
         os.umask(before)
     paths = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"]
@@ -239,7 +239,7 @@ def test_files_have_the_permissions_of_the_umask(umask, mode, tmp_path):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match=r"cannot be written.*Choose another --out"):
-        Store(tmp_path / "file" / "results", COMPARISON).create()
+        created(Store(tmp_path / "file" / "results", COMPARISON))
 
 
 def test_an_optimizer_with_slashes_stays_in_the_folder(tmp_path):

@@ -2,8 +2,7 @@ import tomllib
 
 import pytest
 
-from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.sweep import SETTINGS, SWEPT, Sweep, config_text, read_config
+from keras_langevin.experiments.config import SETTINGS, SWEPT, Comparison, Sweep, config_text, read_config
 
 
 def test_each_point_of_the_grid_is_a_comparison():

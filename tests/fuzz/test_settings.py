@@ -8,10 +8,10 @@ import pytest
 from hypothesis import strategies as st
 
 from keras_langevin.experiments import report, tuning
+from keras_langevin.experiments.config import SETTINGS, Sweep, config_text, read_config
 from keras_langevin.experiments.records import checked_run
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.sweep import SETTINGS, Sweep, config_text, read_config
-from tests.experiments.records import COMPARISON, of_seeds, record, write_folder
+from tests.experiments.records import COMPARISON, created, of_seeds, record, write_folder
 from tests.fuzz.many import ANYTHING, check, fuzzed, refused
 
 GOOD = {
@@ -126,7 +126,7 @@ def test_folders_are_reported_or_refused(cases, tmp_path):
     """A configuration, a record and a search with random entries: a report is written, or the error names the file."""
     comparison = dataclasses.replace(COMPARISON, tuning_trials=2)
     folder = write_folder(tmp_path / "results", comparison, of_seeds([0.5, 0.6], [0.7, 0.8]))
-    config, run = folder / "config.json", Store(folder, comparison).create().path(comparison.arms[0], 0)
+    config, run = folder / "config.json", created(Store(folder, comparison)).path(comparison.arms[0], 0)
     search = folder / tuning.FILE
     search.write_text("{}")
     before = {path: json.loads(path.read_text()) for path in (config, run, search)}

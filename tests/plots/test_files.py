@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from keras_langevin.plots import curves
-from keras_langevin.plots.files import new_figure, save_figure
-from keras_langevin.plots.samples import samples_figure
+from keras_langevin.plots.files import new_figure, samples_figure, save_figure
 
 
 @pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])

@@ -20,13 +20,12 @@ import keras_langevin
 from keras_langevin import archive, datasets, models
 from keras_langevin.experiments import report
 from keras_langevin.experiments.checkpoint import Checkpoint
-from keras_langevin.experiments.config import Comparison
+from keras_langevin.experiments.config import Comparison, Sweep
 from keras_langevin.experiments.engines import processes
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.sweep import Sweep
 from keras_langevin.optimizers import REGISTRY
 from keras_langevin.sampling import GaussianPrior, samples
-from tests.experiments.records import COMPARISON, of_seeds, write_folder
+from tests.experiments.records import COMPARISON, created, of_seeds, write_folder
 from tests.optimizers.cases import CASES, case_name
 
 PACKAGE = Path(keras_langevin.__file__).parent
@@ -124,7 +123,7 @@ def test_a_name_leads_out_of_no_folder(setting, name, tmp_path):
     comparison = Comparison(**{setting: ["adam", f"ladam@{name}"] if setting == "optimizers" else name})
     folder = results / comparison.folder_name
     assert len(Path(comparison.folder_name).parts) == 1 and folder.resolve().parent == results.resolve()
-    store = Store(folder, comparison).create()
+    store = created(Store(folder, comparison))
     for arm, seed in comparison.runs:
         for path in (store.path(arm, seed), store.weights_path(arm, seed), store.checkpoint(arm, seed).path):
             assert path.resolve().parent == (folder / "runs").resolve()
@@ -143,7 +142,7 @@ def test_a_grid_has_a_folder_for_each_of_hostile_names(tmp_path):
 def test_no_two_optimizers_share_a_file(tmp_path):
     specs = ("ladam@a/b", "ladam@a_b", "ladam@A_b", "ladam@a b", "ladam@" + "x" * 200, "ladam@" + "x" * 201, "ladam@é")
     comparison = Comparison(optimizers=specs)
-    store = Store(tmp_path, comparison).create()
+    store = created(Store(tmp_path, comparison))
     paths = [str(store.path(arm, 0)).lower() for arm in comparison.arms]
     assert len(set(paths)) == len(specs)
     assert store.path(Comparison(optimizers=("ladam@0.3",)).arms[0], 0).name == "ladam@0.3-seed-0.json"

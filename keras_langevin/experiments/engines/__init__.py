@@ -6,8 +6,7 @@ from functools import partial
 from keras_langevin.experiments.engines.processes import Processes
 from keras_langevin.experiments.engines.ray_cluster import RayCluster
 from keras_langevin.experiments.engines.vmap import Vmap
-from keras_langevin.experiments.runner import Cell, Ledger
-from keras_langevin.experiments.tasks import Task, Trainers
+from keras_langevin.experiments.runner import Cell, Ledger, Task, Trainers
 
 __all__ = ["Local", "Processes", "RayCluster", "Vmap"]
 

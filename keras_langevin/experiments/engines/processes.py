@@ -15,8 +15,7 @@ import joblib
 import keras
 
 from keras_langevin import datasets
-from keras_langevin.experiments.runner import Cell, Ledger
-from keras_langevin.experiments.tasks import Task, Trainers
+from keras_langevin.experiments.runner import Cell, Ledger, Task, Trainers
 from keras_langevin.quiet import without_log_lines
 from keras_langevin.values import is_count, or_none
 

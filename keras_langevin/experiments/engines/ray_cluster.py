@@ -5,8 +5,7 @@ from functools import partial
 
 from keras_langevin import datasets
 from keras_langevin.experiments.engines.processes import environment, once_for_each_dataset
-from keras_langevin.experiments.runner import Cell, Ledger
-from keras_langevin.experiments.tasks import Outcome, Task, Trainers
+from keras_langevin.experiments.runner import Cell, Ledger, Outcome, Task, Trainers
 
 _POLL_SECONDS = 0.2
 

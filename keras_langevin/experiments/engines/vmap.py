@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
-from keras_langevin.experiments.runner import Cell, Ledger
-from keras_langevin.experiments.tasks import Task, failed, outcome
+from keras_langevin.experiments.runner import Cell, Ledger, Task, failed, outcome
 from keras_langevin.files import StorageError
 from keras_langevin.values import is_count
 

@@ -7,7 +7,7 @@ import pytest
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.report.collecting import collect
 from keras_langevin.experiments.store import Store
-from tests.experiments.records import COMPARISON, failed, of_seeds, record, write_folder
+from tests.experiments.records import COMPARISON, created, failed, of_seeds, record, write_folder
 
 DEEP = dataclasses.replace(COMPARISON, model="dense-30")
 SHALLOW = dataclasses.replace(COMPARISON, model="dense-3")
@@ -187,7 +187,7 @@ def test_a_corrupt_or_foreign_file_is_named(name, content, message, tmp_path):
 
 def test_results_of_different_data_are_not_merged(tmp_path):
     for name, data in (("one", "1"), ("two", "2"), ("older", "")):
-        Store(tmp_path / name, DEEP, data).create()
+        created(Store(tmp_path / name, DEEP, data))
         write_folder(tmp_path / name, DEEP, of_seeds([0.1], [0.9]))
     assert len(collect([tmp_path / "one", tmp_path / "older"])) == 1
     with pytest.raises(ValueError, match=r"must be of the same data.*one.*two.*Report them apart"):

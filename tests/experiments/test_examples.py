@@ -7,12 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_langevin.experiments import machine, runner, table, training
+from keras_langevin.experiments import examples, machine, runner, training
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.engines import Local
+from keras_langevin.experiments.examples import ImageTable
 from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.table import ImageTable
 from tests.quick import JIT
 
 SMALL = Comparison(
@@ -185,14 +185,14 @@ def test_after_a_step_that_failed_the_images_are_there_again(data, failed):
 
 @pytest.mark.parametrize("accelerator", [False, True])
 def test_where_nothing_is_said_the_accelerator_decides(data, accelerator, monkeypatch):
-    monkeypatch.setattr(table, "has_accelerator", lambda: accelerator)
+    monkeypatch.setattr(examples, "has_accelerator", lambda: accelerator)
     trainer, _ = trained(SMALL, data, ())
     assert (trainer.table is not None) == accelerator
-    assert [table.is_wanted(said) for said in (True, False)] == [True, False]
+    assert [examples.is_wanted(said) for said in (True, False)] == [True, False]
 
 
 def test_on_this_machine(data):
-    assert table.is_wanted(None) == machine.has_accelerator()
+    assert examples.is_wanted(None) == machine.has_accelerator()
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1, 0])
