@@ -125,6 +125,11 @@ class LangevinMonitor(LangevinCallback):
         self._befores: list[list[Snapshot]] = []
         self._has_warned = self._is_seen = False
 
+    @property
+    def _readers(self) -> list[Reader]:
+        self.model  # noqa: B018 (on JAX, Keras then brings the state of the steps back into the variables)
+        return self._readers_of_model
+
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         check_built(self.model, type(self).__name__)
@@ -133,7 +138,7 @@ class LangevinMonitor(LangevinCallback):
         watched = [self.model, *self.optimizers]
         if [id(each) for each in watched] != [id(each) for each in self._watched]:
             self._watched = watched
-            self._readers = [Reader(optimizer) for optimizer in self.optimizers]
+            self._readers_of_model = [Reader(optimizer) for optimizer in self.optimizers]
             self._begin_anew()
         self._is_begun = False
 
