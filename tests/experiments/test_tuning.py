@@ -14,6 +14,7 @@ from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.tuning import Search, Trial
 from keras_langevin.names import digest
+from tests.experiments.records import created
 from tests.quick import JIT
 
 SMALL = Comparison(
@@ -179,7 +180,7 @@ def test_a_file_that_is_none_of_this_search_is_an_error(content, message, data, 
 
 def test_a_file_of_another_comparison_or_of_other_data_is_an_error(data, tmp_path):
     """Also where its trials are the same: `tuning.json` of another folder, which somebody has put here."""
-    cell = runner.Cell(SMALL, data, Store(tmp_path / "here", SMALL, "1" * 64).create())
+    cell = runner.Cell(SMALL, data, created(Store(tmp_path / "here", SMALL, "1" * 64)))
     trials = {
         arm.spec: [
             {"sigma": None} | values | {"validation_accuracies": [0.5, 0.5], "validation_losses": [1.0, 1.0]}
