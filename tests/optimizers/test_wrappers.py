@@ -11,7 +11,7 @@ from keras_langevin.optimizers import gate_layers, reference
 from keras_langevin.optimizers.keras_classes import SETTINGS, langevin_parts
 from keras_langevin.reading import innermost
 from tests.callbacks.models import LAYERS, eager_model, fit, policy, small_model, weights_of
-from tests.optimizers.cases import CASES, case_name, make_gradients, make_variables, normal, values
+from tests.optimizers.cases import CASES, case_name, make_gradients, make_step, make_variables, normal, values
 
 HAS_PARTS = hasattr(keras.optimizers, "MultiOptimizer")
 needs_parts = pytest.mark.skipif(not HAS_PARTS, reason="this Keras has no MultiOptimizer")
@@ -253,13 +253,13 @@ def wrapped_updates(wrapper, make, count) -> list[np.ndarray]:
     """The first of two variables after each of `count` updates with falling gradients."""
     variables = make_variables((6, 4), (4,))
     optimizer = wrapper(make)
-    optimizer.build(variables)
+    step = make_step(optimizer, variables)
     scale = 8.0 if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) else 1.0
     repeats = getattr(innermost(optimizer), "gradient_accumulation_steps", None) or 1
     found = []
     for gradients in make_gradients(variables, count, decay=0.7):
         for _ in range(repeats):
-            optimizer.apply([ops.convert_to_tensor(scale * gradient) for gradient in gradients], variables)
+            step([scale * gradient for gradient in gradients])
         found.append(values(variables)[0])
     return found
 
@@ -298,8 +298,8 @@ def test_a_step_that_overflows_in_a_wrapper_adds_no_noise(case):
     """`LossScaleOptimizer` leaves such a step out: weights and update number stay, so the next one has its noise."""
     variables = make_variables((6, 4))
     optimizer = in_loss_scale(lambda: case.make(learning_rate=STEP_RATE, sigma=LEVEL, seed=5))
-    optimizer.build(variables)
+    step = make_step(optimizer, variables)
     before = values(variables)
-    optimizer.apply([ops.full((6, 4), np.inf)], variables)
+    step([np.full((6, 4), np.inf, "float32")])
     np.testing.assert_array_equal(values(variables), before)
     assert int(ops.convert_to_numpy(innermost(optimizer).iterations)) == 0
