@@ -60,62 +60,62 @@ def train_and_report(settings: dict, options: argparse.Namespace, title: str | N
         from keras_langevin.experiments import comparing
 
         sweep = Sweep(settings, backend)
-        cells, out = comparing.prepared(sweep, options.out, data_dir=options.data_dir, data_file=options.data_file)
-        _watchers(cells, options)  # a package that is missing is an error now
-        comparing.write_config(out, settings, cells)
-        trials = tuning.trials(cells)
+        jobs, out = comparing.prepared(sweep, options.out, data_dir=options.data_dir, data_file=options.data_file)
+        _watchers(jobs, options)  # a package that is missing is an error now
+        comparing.write_config(out, settings, jobs)
+        trials = tuning.trials(jobs)
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
 
     console = new_console()
-    _show_plan(cells, out, console)
+    _show_plan(jobs, out, console)
     try:
         if trials:
             console.print(_search(trials), soft_wrap=True, highlight=False, markup=False)
             _train(trials, engine, options, console)
-        cells = tuning.settled(cells)
-        _train(cells, engine, options, console)
+        jobs = tuning.settled(jobs)
+        _train(jobs, engine, options, console)
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
     except KeyboardInterrupt:
         message = f"Interrupted. Finished runs are in {out}; the same command resumes from there."
         console.print(message, soft_wrap=True, highlight=False)
         return 130
-    return _report(cells, out, console, title)
+    return _report(jobs, out, console, title)
 
 
-def _train(cells: list, engine, options: argparse.Namespace, console: Console):
+def _train(jobs: list, engine, options: argparse.Namespace, console: Console):
     from keras_langevin.experiments import comparing
 
     comparing.train(
-        cells,
+        jobs,
         engine,
         console,
-        watchers=_watchers(cells, options),
+        watchers=_watchers(jobs, options),
         save_weights=options.save_weights,
         checkpoint_seconds=options.checkpoint_seconds,
         data_on_device=options.data_on_device,
     )
 
 
-def _watchers(cells: list, options: argparse.Namespace) -> list:
+def _watchers(jobs: list, options: argparse.Namespace) -> list:
     if not options.tensorboard:
         return []
     from keras_langevin.experiments.progress import TensorBoardLogs
 
-    return [TensorBoardLogs(cells)]
+    return [TensorBoardLogs(jobs)]
 
 
-def _show_plan(cells: list, out: Path, console: Console):
+def _show_plan(jobs: list, out: Path, console: Console):
     """What is to be trained, before it starts."""
-    if len(cells) == 1:
-        ((comparison, _, store),) = cells
+    if len(jobs) == 1:
+        ((comparison, _, store),) = jobs
         console.print(_header(comparison, store), soft_wrap=True, highlight=False, markup=False)
         return
-    grid = Table(title=f"{len(cells)} comparisons, results in {out}")
+    grid = Table(title=f"{len(jobs)} comparisons, results in {out}")
     for column in ("model", "dataset", "learning rate", "sigma", "epsilon", "batch", "epochs", "seeds", "optimizers"):
         grid.add_column(column, overflow="fold")
-    for comparison, _, _ in cells:
+    for comparison, _, _ in jobs:
         rates = (comparison.learning_rate, comparison.sigma, comparison.epsilon)
         rates = ("own" if value is None else f"{value:g}" for value in rates)
         numbers = map(str, (comparison.batch_size, comparison.epochs, comparison.seeds))
@@ -124,7 +124,7 @@ def _show_plan(cells: list, out: Path, console: Console):
 
 
 def _search(trials: list) -> str:
-    runs = len({cell.comparison.run_key(*run) for cell in trials for run in cell.comparison.runs})
+    runs = len({job.comparison.run_key(*run) for job in trials for run in job.comparison.runs})
     return (
         f"First learning rates and sigma are searched on the validation split: {len(trials)} trials, {runs} runs, with "
         "seeds of their own. The test split is left alone."
@@ -144,18 +144,18 @@ def _header(comparison: Comparison, store) -> str:
     )
 
 
-def _report(cells: list, out: Path, console: Console, title: str | None) -> int:
+def _report(jobs: list, out: Path, console: Console, title: str | None) -> int:
     from keras_langevin.experiments import comparing, report
 
     try:
-        results = comparing.analysed(cells)
-        written = report.write(results, out, title=title or _title([cell.comparison for cell in cells]))
+        results = comparing.analysed(jobs)
+        written = report.write(results, out, title=title or _title([job.comparison for job in jobs]))
     except ValueError as error:
         raise UsageError(error) from error
     names = ("config.json", tuning.FILE, "runs", "curves.csv")
-    kept = [path for cell in cells for name in names if (path := cell.store.folder / name).exists()]
+    kept = [path for job in jobs for name in names if (path := job.store.folder / name).exists()]
     show(results, [out / "experiment.toml", *kept, *written], console)
-    return 1 if any(record["status"] == "failed" for cell in cells for record in cell.store.records()) else 0
+    return 1 if any(record["status"] == "failed" for job in jobs for record in job.store.records()) else 0
 
 
 def _title(comparisons: list[Comparison]) -> str:

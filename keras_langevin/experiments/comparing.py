@@ -54,22 +54,22 @@ def compare(
     >>> list(results.curves("train_loss")), list(results.differences)
     (['Adam', 'L-Adam'], ['L-Adam − Adam'])
     """
-    cells, out = prepared(Sweep(settings, keras.backend.backend()), out, data_dir=data_dir, data_file=data_file)
-    write_config(out, settings, cells)
+    jobs, out = prepared(Sweep(settings, keras.backend.backend()), out, data_dir=data_dir, data_file=data_file)
+    write_config(out, settings, jobs)
     # not rich's display for notebooks, which needs a widget
     console = Console(force_jupyter=False, quiet=not verbose)
     engine = engines.Local() if engine is None else engine
-    trials = tuning.trials(cells)
+    trials = tuning.trials(jobs)
     if trials:
         train(trials, engine, console)
-    cells = tuning.settled(cells)
-    train(cells, engine, console)
-    return Results(tuple(analysed(cells)), out)
+    jobs = tuning.settled(jobs)
+    train(jobs, engine, console)
+    return Results(tuple(analysed(jobs)), out)
 
 
 def prepared(
     sweep: Sweep, out: str | Path | None = None, *, data_dir=None, data_file=None
-) -> tuple[list[runner.Cell], Path]:
+) -> tuple[list[runner.Job], Path]:
     """The comparisons of a sweep, ready to be trained, and the folder that holds them all.
 
     Args:
@@ -92,42 +92,40 @@ def prepared(
     folders = [out if single else out / comparison.folder_name for comparison, _ in ready]
     check_name(out)
     return [
-        runner.Cell(comparison, data, Store(folder, comparison, data.sha256))
+        runner.Job(comparison, data, Store(folder, comparison, data.sha256))
         for (comparison, data), folder in zip(ready, folders, strict=True)
     ], out
 
 
-def write_config(out: Path, settings: dict, cells: list[runner.Cell]):
+def write_config(out: Path, settings: dict, jobs: list[runner.Job]):
     """Writes the settings beside the results, for `keras-langevin compare --config`; with the seeds on record, if those
     are more.
 
     Args:
         out: the folder that holds all comparisons.
         settings: dict, as `Sweep` takes them.
-        cells: those comparisons.
+        jobs: those comparisons.
     """
-    settings = settings | {"seeds": max(cell.store.comparison.seeds for cell in cells)}
+    settings = settings | {"seeds": max(job.store.comparison.seeds for job in jobs)}
     report.check_folder(out)
     with writing_to(out), replaced(out / "experiment.toml") as file:
         file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
 
 
-def train(
-    cells: list[runner.Cell], engine: runner.Engine, console: Console, *, watchers: Sequence[Watcher] = (), **how
-):
+def train(jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Watcher] = (), **how):
     """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends.
 
     Args:
-        cells: the comparisons.
+        jobs: the comparisons.
         engine: what trains.
         console: rich's console.
         watchers: are told what happens, too. Defaults to none.
         **how: as `runner.run` takes them: `save_weights`, `checkpoint_seconds`, `data_on_device`.
     """
-    with RunsProgress(cells, console) as progress:
-        runner.run(cells, engine, watchers=[progress, *watchers], **how)
+    with RunsProgress(jobs, console) as progress:
+        runner.run(jobs, engine, watchers=[progress, *watchers], **how)
 
 
-def analysed(cells: list[runner.Cell]) -> list:
+def analysed(jobs: list[runner.Job]) -> list:
     """The numbers of a report over what these comparisons have on record."""
-    return report.analyse(report.collect([cell.store.folder for cell in cells], recursive=False))
+    return report.analyse(report.collect([job.store.folder for job in jobs], recursive=False))

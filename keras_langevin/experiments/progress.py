@@ -14,7 +14,7 @@ from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES
 from keras_langevin.experiments.config import Comparison
 
 if TYPE_CHECKING:  # without Keras
-    from keras_langevin.experiments.runner import Cell, Task
+    from keras_langevin.experiments.runner import Job, Task
 
 
 class Watcher:
@@ -35,18 +35,18 @@ class RunsProgress(Watcher):
     that this command has trained; a context manager.
 
     Args:
-        cells: the comparisons. The finished runs of their stores are not counted again.
+        jobs: the comparisons. The finished runs of their stores are not counted again.
         console: rich's console.
         clock: gives the seconds. Defaults to `time.monotonic`.
     """
 
-    def __init__(self, cells: Sequence[Cell], console: Console, clock=time.monotonic):
-        self.cells, self.clock, self.began = cells, clock, clock()
-        runs = {}  # a run without noise is the same in all cells of a grid over sigma
-        for cell in cells:
-            for arm, seed in cell.comparison.runs:
-                key = cell.comparison.run_key(arm, seed)
-                runs[key] = runs.get(key, False) or cell.store.finished(arm, seed)
+    def __init__(self, jobs: Sequence[Job], console: Console, clock=time.monotonic):
+        self.jobs, self.clock, self.began = jobs, clock, clock()
+        runs = {}  # a run without noise is the same in all jobs of a grid over sigma
+        for job in jobs:
+            for arm, seed in job.comparison.runs:
+                key = job.comparison.run_key(arm, seed)
+                runs[key] = runs.get(key, False) or job.store.finished(arm, seed)
         pending = [comparison.epochs for (comparison, *_), finished in runs.items() if not finished]
         if len(pending) < len(runs):
             console.print(f"{len(runs) - len(pending)} runs are finished already; {len(pending)} are left.")
@@ -106,8 +106,8 @@ class RunsProgress(Watcher):
         return f"; about {seconds:.0f} s left" if seconds < 100 else f"; about {seconds / 60:.0f} min left"
 
     def _name(self, task: Task) -> str:
-        cell = f"{cell_name(task.comparison)}, " if len(self.cells) > 1 else ""
-        return f"{cell}{task.arm.label}, seed {task.seed}"
+        job = f"{cell_name(task.comparison)}, " if len(self.jobs) > 1 else ""
+        return f"{job}{task.arm.label}, seed {task.seed}"
 
 
 def _accuracy(record: dict) -> str:
@@ -133,13 +133,13 @@ class TensorBoardLogs(Watcher):
     results: `tensorboard --logdir FOLDER` shows the runs of one comparison, or of all in a folder, over one another.
 
     Args:
-        cells: the comparisons.
+        jobs: the comparisons.
 
     Raises:
         ValueError: the package tensorboard is not installed.
     """
 
-    def __init__(self, cells: Sequence[Cell]):
+    def __init__(self, jobs: Sequence[Job]):
         try:
             from tensorboard.summary import Writer
         except ImportError as error:
@@ -147,7 +147,7 @@ class TensorBoardLogs(Watcher):
                 f"Logs for TensorBoard need the package tensorboard, which cannot be imported ({error}). "
                 "Install it with pip install 'keras-langevin[tensorboard]', or leave --tensorboard out."
             ) from error
-        self.new_writer, self.cells, self.writers = Writer, cells, {}
+        self.new_writer, self.jobs, self.writers = Writer, jobs, {}
 
     def start(self, task: Task):
         """A run that is begun again has another file; TensorBoard shows the epochs of the last."""
@@ -169,7 +169,7 @@ class TensorBoardLogs(Watcher):
 
     def folder(self, task: Task) -> Path:
         """Where the logs of a run are."""
-        store = self.cells[task.cell].store
+        store = self.jobs[task.job].store
         return store.folder / "tensorboard" / store.path(task.arm, task.seed).stem
 
     def _close(self, task: Task):

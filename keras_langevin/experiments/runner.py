@@ -27,7 +27,7 @@ class Task:
         comparison: its configuration.
         arm: its optimizer.
         seed: int.
-        cell: int, the place of the configuration in the list of those that are trained together. Defaults to 0.
+        job: int, the place of the configuration in the list of those that are trained together. Defaults to 0.
         state: `State` that it goes on from, or `None` to begin anew. Defaults to `None`.
         save_weights: bool, whether the trained weights are wanted. Defaults to `False`.
         checkpoint_seconds: float, its state is reported at the end of an epoch, at most so often. Defaults to 10.
@@ -37,7 +37,7 @@ class Task:
     comparison: Comparison
     arm: Arm
     seed: int
-    cell: int = 0
+    job: int = 0
     state: State | None = field(default=None, repr=False, compare=False)
     save_weights: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
@@ -45,8 +45,8 @@ class Task:
 
     @property
     def key(self) -> tuple[int, str, int]:
-        """What tells it from the others: cell, optimizer, seed."""
-        return self.cell, self.arm.spec, self.seed
+        """What tells it from the others: job, optimizer, seed."""
+        return self.job, self.arm.spec, self.seed
 
     def shares_step(self, other: "Task") -> bool:
         """Whether a process that has trained the other has the compiled step of this one."""
@@ -141,7 +141,7 @@ def _head(task: Task, data: datasets.Data) -> dict:
 MOST_WORKERS = 3  # a run that loses so many is at fault itself
 
 
-class Cell(NamedTuple):
+class Job(NamedTuple):
     """A comparison that is ready to be trained.
 
     Attributes:
@@ -158,7 +158,7 @@ class Cell(NamedTuple):
 class Engine(Protocol):
     """Trains runs somewhere."""
 
-    def run(self, tasks: list[Task], cells: Sequence[Cell], ledger: "Ledger"):
+    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: "Ledger"):
         """Trains every task once, and calls `ledger.ready` before, `ledger.report` while, `ledger.end` after it."""
 
 
@@ -166,7 +166,7 @@ class Ledger:
     """The one place from which runs are put on disk, whatever engine trains them.
 
     Args:
-        cells: the comparisons.
+        jobs: the comparisons.
         watchers: `progress.Watcher`s, who are told what happens. Default to none.
         repeated: dict from a task's key to the tasks of other comparisons that are the same run: its record is theirs.
             Defaults to none.
@@ -174,17 +174,17 @@ class Ledger:
 
     def __init__(
         self,
-        cells: Sequence[Cell],
+        jobs: Sequence[Job],
         watchers: Sequence = (),
         repeated: dict[tuple[int, str, int], list[Task]] | None = None,
     ):
-        self.cells, self.watchers, self.repeated = cells, watchers, repeated or {}
+        self.jobs, self.watchers, self.repeated = jobs, watchers, repeated or {}
         self.lost = Counter()  # how often a task's worker was
 
     def ready(self, task: Task) -> Task | None:
         """The task with the state that it goes on from. `None` where that cannot be read: the run has then failed."""
         try:
-            return replace(task, state=self.cells[task.cell].store.begin(task.arm, task.seed))
+            return replace(task, state=self.jobs[task.job].store.begin(task.arm, task.seed))
         except ValueError as error:
             self.fail(task, f"ValueError: {error}")
             return None
@@ -196,13 +196,13 @@ class Ledger:
     def end(self, task: Task, outcome: Outcome):
         """A run has ended: its record is written."""
         for each in (task, *self.repeated.get(task.key, ())):
-            self.cells[each.cell].store.write(each.arm, each.seed, *outcome)
+            self.jobs[each.job].store.write(each.arm, each.seed, *outcome)
         for watcher in self.watchers:
             watcher.end(task, outcome.record)
 
     def fail(self, task: Task, error: str):
         """A run has ended with an error that no worker could report."""
-        self.end(task, failed(task, self.cells[task.cell].data, error))
+        self.end(task, failed(task, self.jobs[task.job].data, error))
 
     def again(self, task: Task, reason: str) -> bool:
         """Whether a run whose worker was lost is to be tried again; else it has failed.
@@ -222,12 +222,12 @@ class Ledger:
             watcher.start(task)
 
     def _epoch(self, task: Task, epoch: int, logs: dict[str, float]):
-        self.cells[task.cell].store.append_epoch(task.arm, task.seed, epoch, logs)
+        self.jobs[task.job].store.append_epoch(task.arm, task.seed, epoch, logs)
         for watcher in self.watchers:
             watcher.epoch(task, epoch, logs)
 
     def _keep(self, task: Task, state: State):
-        self.cells[task.cell].store.checkpoint(task.arm, task.seed).write(state)
+        self.jobs[task.job].store.checkpoint(task.arm, task.seed).write(state)
 
 
 def prepare(
@@ -277,7 +277,7 @@ def prepare(
 
 
 def run(
-    cells: Sequence[Cell],
+    jobs: Sequence[Job],
     engine: Engine,
     *,
     watchers: Sequence = (),
@@ -291,7 +291,7 @@ def run(
     recorded and does not end the others.
 
     Args:
-        cells: the comparisons, of which an engine may train several at a time.
+        jobs: the comparisons, of which an engine may train several at a time.
         engine: what trains, e.g. `engines.Local()`.
         watchers: `progress.Watcher`s, who are told what happens. Default to none.
         save_weights: bool, whether the trained weights are written beside the record. Defaults to `False`.
@@ -305,7 +305,7 @@ def run(
         StorageError: a store cannot be written; what it holds stays.
     """
     examples.is_wanted(data_on_device)
-    for comparison, data, _ in cells:
+    for comparison, data, _ in jobs:
         if data.note != comparison.dataset_note:
             raise ValueError(
                 f"A comparison must say how its data differ from the official release: dataset_note={data.note!r}. "
@@ -314,7 +314,7 @@ def run(
         if comparison.tuning_trials and not comparison.tuned:
             raise ValueError(
                 "The learning rates must have been tuned before the runs. Received a comparison with tuning_trials="
-                f"{comparison.tuning_trials} and nothing tuned. Run tuning.trials(cells), then tuning.settled(cells)."
+                f"{comparison.tuning_trials} and nothing tuned. Run tuning.trials(jobs), then tuning.settled(jobs)."
             )
     options = {
         "save_weights": save_weights,
@@ -322,22 +322,22 @@ def run(
         "data_on_device": data_on_device,
     }
     with ExitStack() as locks:
-        for cell in cells:
-            locks.enter_context(cell.store.locked())
+        for job in jobs:
+            locks.enter_context(job.store.locked())
         same: dict[tuple, list[Task]] = {}
-        for number, cell in enumerate(cells):
-            for arm, seed in cell.comparison.runs:
-                task = Task(cell.comparison, arm, seed, number, **options)
-                same.setdefault(cell.comparison.run_key(arm, seed), []).append(task)
+        for number, job in enumerate(jobs):
+            for arm, seed in job.comparison.runs:
+                task = Task(job.comparison, arm, seed, number, **options)
+                same.setdefault(job.comparison.run_key(arm, seed), []).append(task)
         tasks, repeated = [], {}
         for group in same.values():
-            finished = [task for task in group if cells[task.cell].store.finished(task.arm, task.seed)]
+            finished = [task for task in group if jobs[task.job].store.finished(task.arm, task.seed)]
             missing = [task for task in group if task not in finished]
             if finished:
-                outcome = Outcome(*cells[finished[0].cell].store.read(finished[0].arm, finished[0].seed))
+                outcome = Outcome(*jobs[finished[0].job].store.read(finished[0].arm, finished[0].seed))
                 for task in missing:
-                    cells[task.cell].store.write(task.arm, task.seed, *outcome)
+                    jobs[task.job].store.write(task.arm, task.seed, *outcome)
             elif missing:
                 tasks.append(missing[0])
                 repeated[missing[0].key] = missing[1:]
-        engine.run(tasks, cells, Ledger(cells, watchers, repeated))
+        engine.run(tasks, jobs, Ledger(jobs, watchers, repeated))

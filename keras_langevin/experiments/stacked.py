@@ -21,7 +21,7 @@ from keras_langevin.experiments.training import CHECKPOINT_SECONDS, EVALUATION_B
 from keras_langevin.optimizers.langevin import Langevin
 
 
-class Run(NamedTuple):
+class StackedRun(NamedTuple):
     """One of the runs that are trained together.
 
     Attributes:
@@ -58,7 +58,7 @@ class StackedTrainer(Trainer):
     @in_its_precision
     def train_all(
         self,
-        runs: Sequence[Run],
+        runs: Sequence[StackedRun],
         on_epoch: Callable[[int, int, dict], None] = lambda run, epoch, logs: None,
         *,
         keep: Callable[[int, State], None] | None = None,
@@ -141,7 +141,7 @@ class StackedTrainer(Trainer):
         """The variables of a step: trainable and other ones of the model, those of the optimizer."""
         return self.model.trainable_variables, self.model.non_trainable_variables, self.model.optimizer.variables
 
-    def _stack(self, runs: Sequence[Run]) -> tuple[list, list, list]:
+    def _stack(self, runs: Sequence[StackedRun]) -> tuple[list, list, list]:
         columns = []
         for run in runs:
             self.rebind(run.comparison)
@@ -218,7 +218,7 @@ class StackedTrainer(Trainer):
 class _Progress:
     """The book-keeping of runs that are trained together; the time is shared out equally."""
 
-    def __init__(self, runs: Sequence[Run]):
+    def __init__(self, runs: Sequence[StackedRun]):
         self.states = [run.state for run in runs]
         self.histories = [
             {name: list(state.history[name]) if state else [] for name in LOG_NAMES} for state in self.states

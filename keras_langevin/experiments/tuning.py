@@ -119,24 +119,24 @@ def points(comparison: Comparison, arm: Arm) -> list[dict[str, float]]:
     ]
 
 
-def trials(cells: Sequence) -> list:
-    """The cells to be trained before those that are to be tuned and have not been, in folders below theirs."""
-    unsettled = (cell for cell in cells if not (cell.store.folder / FILE).exists())
-    return [trial for cell in unsettled for group in _trials(cell).values() for trial in group]
+def trials(jobs: Sequence) -> list:
+    """The jobs to be trained before those that are to be tuned and have not been, in folders below theirs."""
+    unsettled = (job for job in jobs if not (job.store.folder / FILE).exists())
+    return [trial for job in unsettled for group in _trials(job).values() for trial in group]
 
 
-def settled(cells: Sequence) -> list:
-    """The cells with what their trials chose. It is written to `tuning.json`, which from then on decides.
+def settled(jobs: Sequence) -> list:
+    """The jobs with what their trials chose. It is written to `tuning.json`, which from then on decides.
 
     Args:
-        cells: sequence of `runner.Cell`, whose `trials` are on record.
+        jobs: sequence of `runner.Job`, whose `trials` are on record.
 
     Raises:
         ValueError: a trial is not on record, or the file is none of this search: of another configuration, or other
             data.
         StorageError: the file cannot be written.
     """
-    return [_settled(cell) if cell.comparison.tuning_trials else cell for cell in cells]
+    return [_settled(job) if job.comparison.tuning_trials else job for job in jobs]
 
 
 def read(path: Path) -> dict[str, Search]:
@@ -174,31 +174,31 @@ def _checked(trial: dict) -> Trial:
     return Trial(*rates, *values)
 
 
-def _trials(cell) -> dict[Arm, list]:
+def _trials(job) -> dict[Arm, list]:
     found = {}
-    for arm in cell.comparison.arms if cell.comparison.tuning_trials else ():
+    for arm in job.comparison.arms if job.comparison.tuning_trials else ():
         found[arm] = []
-        for number, values in enumerate(points(cell.comparison, arm)):
+        for number, values in enumerate(points(job.comparison, arm)):
             comparison = replace(
-                cell.comparison,
+                job.comparison,
                 optimizers=(arm.spec,),
                 **{"sigma": None, **values},
-                seeds=cell.comparison.tuning_seeds,
+                seeds=job.comparison.tuning_seeds,
                 tuning_trials=0,
                 tuning_seeds=1,
                 trial=True,
             )
-            folder = cell.store.folder / "tuning" / f"{cell.store.name(arm)}-{number}"
-            store = Store(folder, comparison, cell.store.data_sha256)
-            found[arm].append(cell._replace(comparison=comparison, store=store))
+            folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
+            store = Store(folder, comparison, job.store.data_sha256)
+            found[arm].append(job._replace(comparison=comparison, store=store))
     return found
 
 
-def _settled(cell):
-    arms, path = cell.comparison.arms, cell.store.folder / FILE
-    made_for = {"configuration": digest(cell.comparison.identity), "data_sha256": cell.store.data_sha256}
+def _settled(job):
+    arms, path = job.comparison.arms, job.store.folder / FILE
+    made_for = {"configuration": digest(job.comparison.identity), "data_sha256": job.store.data_sha256}
     if not path.exists():
-        searches = {arm.spec: [asdict(_trial(trial)) for trial in group] for arm, group in _trials(cell).items()}
+        searches = {arm.spec: [asdict(_trial(trial)) for trial in group] for arm, group in _trials(job).items()}
         with writing_to(path.parent), replaced(path) as file:
             json.dump({_MADE_FOR: made_for} | searches, file, indent=1)
     found_for, searches = _read(path)
@@ -208,26 +208,26 @@ def _settled(cell):
             f"{path} must be of the search for this comparison. Received one that was made for another "
             f"{' and other '.join(different)}. Remove it to choose again from the trials on record."
         )
-    expected = {arm.spec: points(cell.comparison, arm) for arm in arms}
+    expected = {arm.spec: points(job.comparison, arm) for arm in arms}
     found = {spec: [trial.arguments for trial in search.trials] for spec, search in searches.items()}
     if found != expected:
         raise ValueError(
-            f"{path} must have the {cell.comparison.tuning_trials} trials of each of {', '.join(expected)}. "
+            f"{path} must have the {job.comparison.tuning_trials} trials of each of {', '.join(expected)}. "
             f"Received others. Remove it to choose again from the trials on record."
         )
     tuned = tuple((spec, search.chosen.learning_rate, search.chosen.sigma) for spec, search in searches.items())
-    return cell._replace(comparison=replace(cell.comparison, tuned=tuned))
+    return job._replace(comparison=replace(job.comparison, tuned=tuned))
 
 
-def _trial(cell) -> Trial:
-    records, (arm,) = cell.store.records(), cell.comparison.arms
-    if len(records) < len(cell.comparison.runs):
+def _trial(job) -> Trial:
+    records, (arm,) = job.store.records(), job.comparison.arms
+    if len(records) < len(job.comparison.runs):
         raise ValueError(
-            f"All runs of a trial must be on record. Received: {len(records)} of {len(cell.comparison.runs)} in "
-            f"{cell.store.folder}. Train tuning.trials(cells) first."
+            f"All runs of a trial must be on record. Received: {len(records)} of {len(job.comparison.runs)} in "
+            f"{job.store.folder}. Train tuning.trials(jobs) first."
         )
     ended = [record if record["status"] == "finished" else {} for record in records]
-    arguments = cell.comparison.arguments(arm)
+    arguments = job.comparison.arguments(arm)
     return Trial(
         arguments["learning_rate"],
         arguments.get("sigma"),

@@ -168,12 +168,15 @@ def test_an_execution_of_several_steps(case, options):
         assert several.noise_rms == pytest.approx(single.noise_rms, rel=0.1)
         own = slice(several.epoch * STEPS, (several.epoch + 1) * STEPS)
         squares = [np.square(by_layer(step, several.layer)).sum() for step in found[own]]
-        if case_name(case) in WITHOUT_SQUARES:
+        if case_name(case) == "LAdafactor":  # which keeps no average: it is the mean drift over the last step's γP
+            assert 0.5 * np.sqrt(np.min(squares)) <= several.gradient_norm <= 2 * np.sqrt(np.max(squares))
+        elif case_name(case) in WITHOUT_SQUARES:
             assert 0 < several.gradient_norm <= 1.01 * np.sqrt(np.max(squares))
         else:
             assert np.sqrt(np.min(squares)) * 0.99 <= several.gradient_norm <= np.sqrt(np.max(squares)) * 1.01
         has_momentum = "momentum" in options and not options.get("nesterov")
-        if has_momentum or case.kept(**options) or case_name(case).startswith("LAdam"):
+        is_in_slots = has_momentum or case.kept(**options) or case_name(case).startswith("LAdam")
+        if is_in_slots and case_name(case) not in ("LMuon", "LScheduleFreeAdamW"):  # of these the last step is not
             assert several.drift_rms == pytest.approx(single.drift_rms, rel=2e-3)
 
 

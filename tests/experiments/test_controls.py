@@ -102,7 +102,7 @@ def test_they_are_trained_beside_their_parents(tmp_path):
     small = {"epochs": 1, "batch_size": 64, "seeds": 1, "limit": 200, "jit": JIT}
     comparison = Comparison(model="dense-1", optimizers=specs, **small)
     store = Store(tmp_path, comparison)
-    runner.run([runner.Cell(comparison, runner.prepare(comparison), store)], Local())
+    runner.run([runner.Job(comparison, runner.prepare(comparison), store)], Local())
     records = {record["optimizer"]: record for record in store.records()}
     assert [records[spec]["status"] for spec in specs] == ["finished"] * len(specs)
     assert records["gradient-noise-adam"]["arguments"]["sigma"] == 0.1

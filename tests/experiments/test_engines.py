@@ -101,11 +101,11 @@ def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
     store.checkpoint(comparison.arms[0], 0).write(
         training.State(1, {name: [0.5] for name in LOG_NAMES}, 1.0, [np.zeros(3)])
     )
-    runner.run([runner.Cell(comparison, data, store)], Processes(workers=1))
+    runner.run([runner.Job(comparison, data, store)], Processes(workers=1))
     (record,) = store.records()
     assert record["status"] == "failed" and "must hold the state of this model" in record["error"]
     store.checkpoint(comparison.arms[0], 0).path.write_bytes(b"no state")
-    runner.run([runner.Cell(comparison, data, store)], Processes(workers=1))
+    runner.run([runner.Job(comparison, data, store)], Processes(workers=1))
     assert "must hold the state of an unfinished run" in store.records()[0]["error"]
 
 

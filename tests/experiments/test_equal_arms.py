@@ -104,8 +104,8 @@ SMALL = {"model": "dense-2", "epochs": 3, "batch_size": 64, "seeds": 1, "limit":
 
 def train(comparison, folder):
     store = Store(folder, comparison)
-    cell = runner.Cell(comparison, runner.prepare(comparison), store)
-    runner.run([cell], Local(), save_weights=True)
+    job = runner.Job(comparison, runner.prepare(comparison), store)
+    runner.run([job], Local(), save_weights=True)
     return store
 
 
@@ -152,25 +152,25 @@ def test_a_grid_over_sigma_trains_what_has_none_once(tmp_path, monkeypatch):
     trained = []
 
     class Counting(Local):
-        def run(self, tasks, cells, ledger):
+        def run(self, tasks, jobs, ledger):
             trained.extend((task.comparison.sigma, task.arm.spec, task.seed) for task in tasks)
-            super().run(tasks, cells, ledger)
+            super().run(tasks, jobs, ledger)
 
     settings = SMALL | {"epochs": 1, "sigma": [1e-3, 1e-2, 1e-1], "optimizers": ["sgd", "lsgd"]}
 
-    def cells(names=(0, 1, 2)):
+    def jobs(names=(0, 1, 2)):
         comparisons = [Sweep(settings).comparisons[number] for number in names]
         data = runner.prepare(comparisons[0])
-        return [runner.Cell(c, data, Store(tmp_path / f"{c.sigma}", c)) for c in comparisons]
+        return [runner.Job(c, data, Store(tmp_path / f"{c.sigma}", c)) for c in comparisons]
 
-    runner.run(cells((1,)), Local(), save_weights=True)  # one value was trained before
-    runner.run(cells(), Counting(), save_weights=True)
+    runner.run(jobs((1,)), Local(), save_weights=True)  # one value was trained before
+    runner.run(jobs(), Counting(), save_weights=True)
     assert trained == [(1e-3, "lsgd", 0), (1e-1, "lsgd", 0)]
-    found = [cell.store.read(Arm("sgd"), 0) for cell in cells()]
+    found = [job.store.read(Arm("sgd"), 0) for job in jobs()]
     assert found[0] == found[1] == found[2] and found[0][1]
-    assert len({cell.store.read(Arm("lsgd"), 0)[0]["test_loss"] for cell in cells()}) == 3
+    assert len({job.store.read(Arm("lsgd"), 0)[0]["test_loss"] for job in jobs()}) == 3
     trained.clear()
-    runner.run(cells(), Counting())
+    runner.run(jobs(), Counting())
     assert trained == []
 
 
@@ -178,19 +178,19 @@ def test_a_failed_run_of_a_grid_is_on_record_everywhere_and_tried_again_once(tmp
     settings = SMALL | {"epochs": 1, "sigma": [1e-3, 1e-2], "optimizers": ["sgd", "lsgd"]}
     comparisons = Sweep(settings).comparisons
     data = runner.prepare(comparisons[0])
-    cells = [runner.Cell(c, data, Store(tmp_path / f"{c.sigma}", c)) for c in comparisons]
+    jobs = [runner.Job(c, data, Store(tmp_path / f"{c.sigma}", c)) for c in comparisons]
 
     class Failing:
-        def run(self, tasks, cells, ledger):
+        def run(self, tasks, jobs, ledger):
             assert len(tasks) == 3
             for task in tasks:
                 ledger.fail(task, "OSError: no luck")
 
-    runner.run(cells, Failing())
-    assert [record["status"] for cell in cells for record in cell.store.records()] == ["failed"] * 4
-    runner.run(cells, Failing())
-    runner.run(cells, Local())
-    assert [record["status"] for cell in cells for record in cell.store.records()] == ["finished"] * 4
+    runner.run(jobs, Failing())
+    assert [record["status"] for job in jobs for record in job.store.records()] == ["failed"] * 4
+    runner.run(jobs, Failing())
+    runner.run(jobs, Local())
+    assert [record["status"] for job in jobs for record in job.store.records()] == ["finished"] * 4
 
 
 def test_epsilon_is_a_setting_of_all_arms_and_may_have_several_values():

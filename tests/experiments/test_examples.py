@@ -135,7 +135,7 @@ def test_weights_and_state_are_those_of_the_model_alone(pair, tmp_path):
 def test_a_run_goes_on_where_its_data_are_elsewhere(data, tmp_path):
     comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1)
     elsewhere = Local()  # compiled once
-    whole, broken = (runner.Cell(comparison, data, Store(tmp_path / name, comparison)) for name in ("whole", "broken"))
+    whole, broken = (runner.Job(comparison, data, Store(tmp_path / name, comparison)) for name in ("whole", "broken"))
     runner.run([whole], elsewhere, data_on_device=False)
 
     class Interrupt(Watcher):
@@ -199,5 +199,5 @@ def test_on_this_machine(data):
 def test_what_is_neither_is_an_error_before_any_work(data, tmp_path, wrong):
     store = Store(tmp_path, SMALL)
     with pytest.raises(ValueError, match=r"`data_on_device` must be True, False, or None .* Received: data_on_device="):
-        runner.run([runner.Cell(SMALL, data, store)], Local(), data_on_device=wrong)
+        runner.run([runner.Job(SMALL, data, store)], Local(), data_on_device=wrong)
     assert not store.records()

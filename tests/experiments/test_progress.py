@@ -17,8 +17,8 @@ COMPARISON = Comparison(model="dense-2", optimizers=("adam",), epochs=10, seeds=
 def watched(tmp_path):
     """A progress whose clock is `seconds[0]`, and what it printed."""
     seconds, text = [0.0], io.StringIO()
-    cell = runner.Cell(COMPARISON, None, Store(tmp_path, COMPARISON))
-    return RunsProgress([cell], Console(file=text, width=200), clock=lambda: seconds[0]), seconds, text
+    job = runner.Job(COMPARISON, None, Store(tmp_path, COMPARISON))
+    return RunsProgress([job], Console(file=text, width=200), clock=lambda: seconds[0]), seconds, text
 
 
 def tasks():

@@ -32,7 +32,7 @@ ENGINE = Local()
 
 def train_all(comparison, data, store, engine=None, **options):
     """One comparison, in this process, by one engine for all tests, which keeps what it has compiled."""
-    runner.run([runner.Cell(comparison, data, store)], engine or ENGINE, **options)
+    runner.run([runner.Job(comparison, data, store)], engine or ENGINE, **options)
 
 
 class Watching(Watcher):

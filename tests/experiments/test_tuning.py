@@ -36,25 +36,25 @@ def data():
 
 
 def cell_in(folder, data, comparison=SMALL):
-    return runner.Cell(comparison, data, Store(folder, comparison))
+    return runner.Job(comparison, data, Store(folder, comparison))
 
 
-def tune(cell, engine):
-    runner.run(tuning.trials([cell]), engine)
-    return tuning.settled([cell])[0]
+def tune(job, engine):
+    runner.run(tuning.trials([job]), engine)
+    return tuning.settled([job])[0]
 
 
 class Searched(NamedTuple):
     """A search and the runs after it.
 
     Attributes:
-        cell: what was searched.
+        job: what was searched.
         settled: what was trained then.
         calls: int, how often the runs made a step in Python.
     """
 
-    cell: runner.Cell
-    settled: runner.Cell
+    job: runner.Job
+    settled: runner.Job
     calls: int
 
 
@@ -62,13 +62,13 @@ class Searched(NamedTuple):
 def searched(data, tmp_path_factory):
     """One search for all tests that look at what it leaves."""
     calls, engine = [], Local()
-    cell = cell_in(tmp_path_factory.mktemp("searched"), data)
-    settled = tune(cell, engine)
+    job = cell_in(tmp_path_factory.mktemp("searched"), data)
+    settled = tune(job, engine)
     for trainer in engine.trainers.kept.values():
         step = trainer.model.train_step
         trainer.model.train_step = lambda *a, step=step, **k: calls.append(1) or step(*a, **k)
     runner.run([settled], engine)
-    return Searched(cell, settled, len(calls))
+    return Searched(job, settled, len(calls))
 
 
 @pytest.mark.parametrize("given", [{}, {"learning_rate": 0.02, "sigma": 0.5}])
@@ -111,11 +111,11 @@ def test_the_best_on_the_validation_split_is_chosen():
 
 
 def test_trials_choose_what_the_runs_are_trained_with(searched):
-    cell, settled, _ = searched
+    job, settled, _ = searched
     for arm in SMALL.arms:
         means = []
         for number, point in enumerate(tuning.points(SMALL, arm)):
-            folder = cell.store.folder / "tuning" / f"{cell.store.name(arm)}-{number}"
+            folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
             records = [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*.json"))]
             assert [run["seed"] for run in records] == [1_000_000, 1_000_001]
             for run in records:
@@ -125,32 +125,32 @@ def test_trials_choose_what_the_runs_are_trained_with(searched):
         best = max(means, key=lambda pair: pair[0])[1]
         chosen = settled.comparison.arguments(arm)
         assert {name: chosen[name] for name in best} == best
-    for run in cell.store.records():
+    for run in job.store.records():
         arguments = settled.comparison.arguments(Arm(run["optimizer"]))
         assert run["arguments"] == arguments and run["test_accuracy"] is not None
-    assert tuning.trials([cell]) == [], "what was chosen stands"
-    assert tuning.settled([cell])[0].comparison == settled.comparison
+    assert tuning.trials([job]) == [], "what was chosen stands"
+    assert tuning.settled([job])[0].comparison == settled.comparison
 
 
 def test_the_test_split_is_not_looked_at(data, tmp_path):
     small = dataclasses.replace(SMALL, optimizers=("sgd",), epochs=1, seeds=1, tuning_seeds=1)
-    cell = cell_in(tmp_path, dataclasses.replace(data, test=None), small)
-    settled = tune(cell, Local())
+    job = cell_in(tmp_path, dataclasses.replace(data, test=None), small)
+    settled = tune(job, Local())
     runner.run([settled], Local())
-    assert {run["status"] for run in cell.store.records()} == {"failed"}, "it was looked at by the runs alone"
+    assert {run["status"] for run in job.store.records()} == {"failed"}, "it was looked at by the runs alone"
 
 
 def test_trials_and_runs_share_a_step(searched):
-    assert len(searched.cell.store.records()) == 4
+    assert len(searched.job.store.records()) == 4
     assert searched.calls == (2 * 2 * 2 * 2 if keras.backend.backend() == "torch" else 0)
 
 
 def test_runs_without_the_search_are_refused(data, tmp_path):
-    cell = cell_in(tmp_path, data)
+    job = cell_in(tmp_path, data)
     with pytest.raises(ValueError, match=r"Run tuning\.trials"):
-        runner.run([cell], Local())
+        runner.run([job], Local())
     with pytest.raises(ValueError, match="Received: 0 of 2"):
-        tuning.settled([cell])
+        tuning.settled([job])
 
 
 @pytest.mark.parametrize(
@@ -171,33 +171,33 @@ def test_runs_without_the_search_are_refused(data, tmp_path):
     ],
 )
 def test_a_file_that_is_none_of_this_search_is_an_error(content, message, data, tmp_path):
-    cell = cell_in(tmp_path, data)
+    job = cell_in(tmp_path, data)
     (tmp_path / tuning.FILE).write_text(content)
     with pytest.raises(ValueError, match=message) as error:
-        tuning.settled([cell])
+        tuning.settled([job])
     assert "Remove it to choose again" in str(error.value)
 
 
 def test_a_file_of_another_comparison_or_of_other_data_is_an_error(data, tmp_path):
     """Also where its trials are the same: `tuning.json` of another folder, which somebody has put here."""
-    cell = runner.Cell(SMALL, data, created(Store(tmp_path / "here", SMALL, "1" * 64)))
+    job = runner.Job(SMALL, data, created(Store(tmp_path / "here", SMALL, "1" * 64)))
     trials = {
         arm.spec: [
             {"sigma": None} | values | {"validation_accuracies": [0.5, 0.5], "validation_losses": [1.0, 1.0]}
-            for values in tuning.points(cell.comparison, arm)
+            for values in tuning.points(job.comparison, arm)
         ]
-        for arm in cell.comparison.arms
+        for arm in job.comparison.arms
     }
     path = tmp_path / "here" / tuning.FILE
 
     def settle(made_for):
         path.write_text(json.dumps(({"made_for": made_for} if made_for is not None else {}) | trials))
-        return tuning.settled([cell])
+        return tuning.settled([job])
 
-    here = {"configuration": digest(cell.comparison.identity), "data_sha256": cell.store.data_sha256}
+    here = {"configuration": digest(job.comparison.identity), "data_sha256": job.store.data_sha256}
     (settled,) = settle(here)
     assert settled.comparison.tuned
-    other = dataclasses.replace(cell.comparison, epochs=cell.comparison.epochs + 1)
+    other = dataclasses.replace(job.comparison, epochs=job.comparison.epochs + 1)
     wrong = [
         ({"configuration": digest(other.identity)}, "another configuration"),
         ({"data_sha256": "0" * 64}, "another data_sha256"),
@@ -234,7 +234,7 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
     from keras_langevin.cli import training
 
     with monkeypatch.context() as patched:
-        patched.setattr(training, "_watchers", lambda cells, options: [Interrupted()])
+        patched.setattr(training, "_watchers", lambda jobs, options: [Interrupted()])
         assert cli.main([*COMMAND, "--out", str(broken)]) == 130
     capsys.readouterr()
     assert cli.main([*COMMAND, "--out", str(broken)]) == 0
@@ -248,7 +248,7 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
 
 
 def test_a_report_says_what_was_chosen(searched):
-    folder = searched.cell.store.folder
+    folder = searched.job.store.folder
     (result,) = report.analyse(report.collect([folder]))
     said = " ".join(report.about_setting(result, 1))
     for arm in SMALL.arms:

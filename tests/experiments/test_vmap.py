@@ -68,11 +68,11 @@ def test_learning_rates_and_sigmas_are_trained_together(tmp_path):
     grid = [replace(SMALL, sigma=sigma, optimizers=("ladam",)) for sigma in (1e-4, 1e-2)]
     stores = {}
     for engine in (Local(), Vmap()):
-        cells = [
-            runner.Cell(each, data, Store(tmp_path / type(engine).__name__ / str(each.sigma), each)) for each in grid
+        jobs = [
+            runner.Job(each, data, Store(tmp_path / type(engine).__name__ / str(each.sigma), each)) for each in grid
         ]
-        runner.run(cells, engine)
-        stores[type(engine)] = [cell.store for cell in cells]
+        runner.run(jobs, engine)
+        stores[type(engine)] = [job.store for job in jobs]
     for store, expected in zip(stores[Vmap], stores[Local], strict=True):
         assert_alike(store, expected)
         assert {record["runs_at_once"] for record in store.records()} == {2 * SMALL.seeds}
@@ -106,12 +106,12 @@ def test_a_run_that_diverges_ends_there_and_the_others_go_on(tmp_path):
     rates = [replace(SMALL, learning_rate=rate, optimizers=("sgd",), seeds=1) for rate in (1e-2, 1e30)]
     stores = {}
     for engine in (Local(), Vmap()):
-        cells = [
-            runner.Cell(each, data, Store(tmp_path / type(engine).__name__ / str(each.learning_rate), each))
+        jobs = [
+            runner.Job(each, data, Store(tmp_path / type(engine).__name__ / str(each.learning_rate), each))
             for each in rates
         ]
-        runner.run(cells, engine)
-        stores[type(engine)] = [cell.store.records()[0] for cell in cells]
+        runner.run(jobs, engine)
+        stores[type(engine)] = [job.store.records()[0] for job in jobs]
     assert [record["status"] for record in stores[Vmap]] == ["finished", "diverged"]
     assert stores[Vmap][1]["curves"] == stores[Local][1]["curves"]
     assert stores[Vmap][1]["test_accuracy"] == pytest.approx(stores[Local][1]["test_accuracy"], abs=1e-6)

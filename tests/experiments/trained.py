@@ -7,5 +7,5 @@ from keras_langevin.experiments.store import Store
 def trained(comparison, data, folder, engine, **options):
     """The store of a comparison whose runs an engine has trained; their states are kept after every epoch."""
     store = Store(folder, comparison)
-    runner.run([runner.Cell(comparison, data, store)], engine, checkpoint_seconds=0, **options)
+    runner.run([runner.Job(comparison, data, store)], engine, checkpoint_seconds=0, **options)
     return store

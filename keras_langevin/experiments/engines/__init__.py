@@ -6,7 +6,7 @@ from functools import partial
 from keras_langevin.experiments.engines.processes import Processes
 from keras_langevin.experiments.engines.ray_cluster import RayCluster
 from keras_langevin.experiments.engines.vmap import Vmap
-from keras_langevin.experiments.runner import Cell, Ledger, Task, Trainers
+from keras_langevin.experiments.runner import Job, Ledger, Task, Trainers
 
 __all__ = ["Local", "Processes", "RayCluster", "Vmap"]
 
@@ -22,7 +22,7 @@ class Local:
     def __init__(self):
         self.trainers = Trainers()
 
-    def run(self, tasks: list[Task], cells: Sequence[Cell], ledger: Ledger):
+    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
         """Trains every task."""
         for task in filter(None, map(ledger.ready, tasks)):
-            ledger.end(task, self.trainers.train(task, cells[task.cell].data, partial(ledger.report, task)))
+            ledger.end(task, self.trainers.train(task, jobs[task.job].data, partial(ledger.report, task)))

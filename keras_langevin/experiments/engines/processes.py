@@ -15,7 +15,7 @@ import joblib
 import keras
 
 from keras_langevin import datasets
-from keras_langevin.experiments.runner import Cell, Ledger, Task, Trainers
+from keras_langevin.experiments.runner import Job, Ledger, Task, Trainers
 from keras_langevin.quiet import without_log_lines
 from keras_langevin.values import is_count, or_none
 
@@ -39,14 +39,14 @@ class Processes:
             raise ValueError(f"`workers` must be an int >= 1, or None for one on each core. Received: {workers!r}")
         self.workers = workers
 
-    def run(self, tasks: list[Task], cells: Sequence[Cell], ledger: Ledger):
+    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
         """Trains every task."""
         if not tasks:
             return
         cores = available_cores()
         count = min(self.workers or len(cores), len(tasks))
         with ExitStack() as files:
-            paths = once_for_each_dataset(cells, partial(share, files))
+            paths = once_for_each_dataset(jobs, partial(share, files))
             workers = [_Worker(share_of_cores(cores, number, count), paths) for number in range(count)]
             try:
                 _drive(workers, list(tasks), ledger)
@@ -133,7 +133,7 @@ def _work(connection: Connection, paths: list[Path]):
     try:
         while True:
             task = connection.recv()
-            outcome = trainers.train(task, data(paths[task.cell]), partial(_send, connection))
+            outcome = trainers.train(task, data(paths[task.job]), partial(_send, connection))
             _send(connection, "end", outcome)
     except (EOFError, _Orphaned):
         pass
@@ -153,10 +153,10 @@ def _send(connection: Connection, *message):
 # --- one copy of the data ---------------------------------------------------------------------------------------------
 
 
-def once_for_each_dataset(cells: Sequence[Cell], share: Callable[[datasets.Data], Any]) -> list[Any]:
-    """What `share` made of the data of each cell; it is called once for the data that several cells have."""
-    shared = {key: share(data) for key, data in {id(cell.data): cell.data for cell in cells}.items()}
-    return [shared[id(cell.data)] for cell in cells]
+def once_for_each_dataset(jobs: Sequence[Job], share: Callable[[datasets.Data], Any]) -> list[Any]:
+    """What `share` made of the data of each job; it is called once for the data that several jobs have."""
+    shared = {key: share(data) for key, data in {id(job.data): job.data for job in jobs}.items()}
+    return [shared[id(job.data)] for job in jobs]
 
 
 def share(files: ExitStack, data: datasets.Data) -> Path:

@@ -5,7 +5,7 @@ from functools import partial
 
 from keras_langevin import datasets
 from keras_langevin.experiments.engines.processes import environment, once_for_each_dataset
-from keras_langevin.experiments.runner import Cell, Ledger, Outcome, Task, Trainers
+from keras_langevin.experiments.runner import Job, Ledger, Outcome, Task, Trainers
 
 _POLL_SECONDS = 0.2
 
@@ -41,7 +41,7 @@ class RayCluster:
             ) from error
         self.address, self.cpus_per_run, self.gpus_per_run = address, cpus_per_run, gpus_per_run
 
-    def run(self, tasks: list[Task], cells: Sequence[Cell], ledger: Ledger):
+    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
         """Trains every task.
 
         Raises:
@@ -62,7 +62,7 @@ class RayCluster:
                 ) from error
         try:
             self._check_resources(ray)
-            self._drive(ray, tasks, cells, ledger)
+            self._drive(ray, tasks, jobs, ledger)
         finally:
             if began:
                 ray.shutdown()
@@ -77,13 +77,13 @@ class RayCluster:
                 f"run. Received nodes with: {there}. Ask for less, or add a node."
             )
 
-    def _drive(self, ray, tasks: list[Task], cells: Sequence[Cell], ledger: Ledger):
+    def _drive(self, ray, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
         from ray.util.queue import Queue
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-        data = once_for_each_dataset(cells, ray.put)
+        data = once_for_each_dataset(jobs, ray.put)
         train = ray.remote(_train).options(
             num_cpus=self.cpus_per_run,
             num_gpus=self.gpus_per_run,
@@ -97,7 +97,7 @@ class RayCluster:
             task = ledger.ready(task)
             if task:
                 trial += 1
-                running[train.remote(task, trial, data[task.cell], queue)] = trial, task
+                running[train.remote(task, trial, data[task.job], queue)] = trial, task
 
         for task in tasks:
             submit(task)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
-from keras_langevin.experiments.runner import Cell, Ledger, Task, failed, outcome
+from keras_langevin.experiments.runner import Job, Ledger, Task, failed, outcome
 from keras_langevin.files import StorageError
 from keras_langevin.values import is_count
 
@@ -36,7 +36,7 @@ class Vmap:
         self.runs_at_once = runs_at_once
         self.trainer = None
 
-    def run(self, tasks: list[Task], cells: Sequence[Cell], ledger: Ledger):
+    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
         """Trains every task.
 
         Raises:
@@ -49,7 +49,7 @@ class Vmap:
             )
         ready = list(filter(None, map(ledger.ready, tasks)))
         for group in self._groups(ready):
-            self._train(group, cells, ledger)
+            self._train(group, jobs, ledger)
 
     def _groups(self, tasks: list[Task]) -> Iterator[list[Task]]:
         while tasks:
@@ -59,10 +59,10 @@ class Vmap:
             keys = {task.key for task in together}
             tasks = [task for task in tasks if task.key not in keys]
 
-    def _train(self, group: list[Task], cells: Sequence[Cell], ledger: Ledger):
-        from keras_langevin.experiments.stacked import Run
+    def _train(self, group: list[Task], jobs: Sequence[Job], ledger: Ledger):
+        from keras_langevin.experiments.stacked import StackedRun
 
-        data = cells[group[0].cell].data
+        data = jobs[group[0].job].data
         for task in group:
             ledger.report(task, "start")
         weights = {}
@@ -74,7 +74,7 @@ class Vmap:
         try:
             trainer = self._trainer(group[0], data)
             records = trainer.train_all(
-                [Run(task.comparison, task.seed, task.state) for task in group],
+                [StackedRun(task.comparison, task.seed, task.state) for task in group],
                 on_epoch=lambda number, epoch, logs: ledger.report(group[number], "epoch", epoch, logs),
                 keep=lambda number, state: ledger.report(group[number], "keep", state),
                 keep_seconds=group[0].checkpoint_seconds,
@@ -87,7 +87,7 @@ class Vmap:
             if "RESOURCE_EXHAUSTED" in str(error) and len(group) > 1:
                 half = len(group) // 2
                 for part in (group[:half], group[half:]):
-                    self._train(list(filter(None, map(ledger.ready, part))), cells, ledger)
+                    self._train(list(filter(None, map(ledger.ready, part))), jobs, ledger)
                 return
             text = f"{type(error).__name__}: {error}"
             for task in group:
