@@ -284,7 +284,8 @@ def test_float64(case):
             model = noise_model(optimizer)
             assert model.weights[0].dtype == "float64"
             draws, expected = (case.fresh_of_fit(each) for each in (run_epochs(model, 2), expected_noise(case, 2)))
-            np.testing.assert_allclose(draws, expected, rtol=1e-6, atol=1e-9)
+            root = np.sqrt(case.preconditioners([np.zeros(1)])[0].item())  # `draws` is before it
+            np.testing.assert_allclose(draws, expected, rtol=1e-6, atol=1e-9 / min(root, 1.0))
         finally:
             keras.config.set_floatx("float32")
             keras.config.set_dtype_policy("float32")

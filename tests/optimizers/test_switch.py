@@ -70,9 +70,8 @@ def test_its_own_file_has_all_of_its_state(case, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         second.load_weights(tmp_path / "first.weights.h5")
-    expected = state(first.optimizer)
-    for name, value in state(second.optimizer).items():
-        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+    for theirs, ours in zip(*(state(model.optimizer).items() for model in (first, second)), strict=True):
+        np.testing.assert_array_equal(ours[1], theirs[1], err_msg=theirs[0])
 
 
 def test_an_optimizer_that_is_not_built_takes_nothing(tmp_path):
