@@ -20,6 +20,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # A full collection looks at all that was imported, up to a second each time, and nothing of that is garbage.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 50, 50)  # graphs that live as long as their test are not garbage either
 
 
 @pytest.hookimpl(tryfirst=True)

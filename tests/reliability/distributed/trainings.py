@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_langevin import SGHMC, LAdadelta, LAdam, LRMSprop
-from keras_langevin.optimizers.langevin import _POOL_LIMIT
+from keras_langevin.optimizers.draws import _SMALL
 
 FEATURES, WIDTH, OUTPUTS = 256, 304, 8  # the first kernel is beyond the pool's limit; 8 devices divide each size
 BATCH = 16
@@ -45,7 +45,7 @@ def examples(steps: int) -> tuple[np.ndarray, np.ndarray]:
 
 def network() -> keras.Sequential:
     """Equal weights each time, and in each process."""
-    assert FEATURES * WIDTH > _POOL_LIMIT > WIDTH * OUTPUTS
+    assert FEATURES * WIDTH > _SMALL > WIDTH * OUTPUTS
 
     def dense(units, **options):
         return keras.layers.Dense(units, kernel_initializer=keras.initializers.GlorotUniform(seed=units), **options)
