@@ -79,6 +79,7 @@ def test_command_imports_no_keras_before_it_must():
     assert "| keras\n" not in result.stderr
 
 
+@pytest.mark.ci
 def test_a_script_may_have_the_name_of_the_command(tmp_path):
     script = tmp_path / "keras-langevin.py"
     script.write_text("import keras_langevin; print(keras_langevin.LAdam.__name__)", "utf-8")

@@ -221,6 +221,7 @@ def test_what_does_not_fit_the_parts_is_refused_before_training(later):
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
+@pytest.mark.ci
 def test_over_the_parts_that_a_function_makes():
     """Which are there once the optimizer is built."""
     model = eager_model(keras.optimizers.MultiOptimizer(lambda variable: LAdam(1e-2, sigma=0.5)))

@@ -60,6 +60,7 @@ def test_more_seeds_are_added_and_the_same_command_again_trains_nothing(tmp_path
 
 
 @pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.ci
 def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
     sweep = ["compare", *AT_ONCE, "--model", "dense", "--depth", "1", "2", "--sigma", "1e-3", "1e-2", "--epochs", "1"]
     sweep += ["--batch-size", "256", "--seeds", "1", "--optimizers", "lsgd", "--limit", "600"]

@@ -38,6 +38,7 @@ def test_any_encoding_will_do(encoding, command, results, monkeypatch):
     assert len(written["stdout"].decode(encoding).splitlines()) > 10 and not written["stderr"]
 
 
+@pytest.mark.ci
 def test_any_encoding_will_do_in_a_process(results):
     ended = run("report", results, PYTHONIOENCODING="ascii")
     assert ended.returncode == 0, ended.stderr
@@ -68,6 +69,7 @@ def test_sixty_columns_are_enough(columns, results, monkeypatch, capsys):
     assert "…" not in text and "optimizer" in text and "85.00 ± 5.00" in text
 
 
+@pytest.mark.ci
 def test_log_lines_are_dropped_and_all_else_passes(tmp_path):
     lines = [
         b"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
@@ -99,6 +101,7 @@ CHILD = "import os, time; time.sleep(0.4); os.write(2, b'I0000 00:00:17.1 x] y' 
 QUICK = {"KERAS_BACKEND": "jax" if keras.backend.backend() == "tensorflow" else keras.backend.backend()}
 
 
+@pytest.mark.ci
 def test_a_process_without_a_standard_error_works():
     code = (
         "import os; os.close(2)\nfrom keras_langevin.quiet import without_log_lines\nwith without_log_lines(): print(1)"
@@ -109,6 +112,7 @@ def test_a_process_without_a_standard_error_works():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own lines")
+@pytest.mark.ci
 def test_tensorflow_is_imported_without_its_lines():
     code = "from keras_langevin.cli.backend import start_keras; print(start_keras('tensorflow'))"
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}

@@ -51,6 +51,7 @@ def test_a_list_is_a_grid_in_the_commands_own_folder(tmp_path, monkeypatch, caps
 
 
 @pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.ci
 def test_a_search_comes_first_where_it_is_asked_for(tmp_path):
     results = compare(tmp_path, **QUICK | {"tuning_trials": 2, "seeds": 1, "epochs": 1}, verbose=False)
     assert (tmp_path / "tuning.json").exists()

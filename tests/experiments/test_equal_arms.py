@@ -148,6 +148,7 @@ def _weights(content: bytes) -> list[np.ndarray]:
     return found
 
 
+@pytest.mark.ci
 def test_a_grid_over_sigma_trains_what_has_none_once(tmp_path, monkeypatch):
     trained = []
 
@@ -174,6 +175,7 @@ def test_a_grid_over_sigma_trains_what_has_none_once(tmp_path, monkeypatch):
     assert trained == []
 
 
+@pytest.mark.ci
 def test_a_failed_run_of_a_grid_is_on_record_everywhere_and_tried_again_once(tmp_path):
     settings = SMALL | {"epochs": 1, "sigma": [1e-3, 1e-2], "optimizers": ["sgd", "lsgd"]}
     comparisons = Sweep(settings).comparisons

@@ -59,6 +59,7 @@ def tiny(monkeypatch):
 
 
 @pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.ci
 def test_reproduce_says_what_it_shows_trains_and_goes_on(tiny, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["reproduce", "tiny"]) == 0

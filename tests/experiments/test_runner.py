@@ -144,6 +144,7 @@ def test_augmentation_is_a_function_of_the_seed(augmented):
     assert training.Trainer(AUGMENTED, augmented, arm).train(1)["curves"] == second
 
 
+@pytest.mark.ci
 def test_augmentation_is_the_same_for_all_optimizers(augmented):
     """At a learning rate of nothing, all that differs between two epochs' losses is the augmentation."""
     still = dataclasses.replace(AUGMENTED, optimizers=("sgd", "adam"), learning_rate=1e-30)
@@ -156,6 +157,7 @@ def test_preprocessing_leaves_layer_selection_alone(augmented):
     assert training.Trainer(AUGMENTED, augmented, AUGMENTED.arms[1]).optimizer.noisy_layers == ("dense_1",)
 
 
+@pytest.mark.ci
 def test_a_random_layer_of_the_model_begins_anew_with_each_seed(augmented, monkeypatch):
     """Dropout's state is reset like the weights. (Without a seed of its own it has none on PyTorch.)"""
 
@@ -420,6 +422,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(data, tmp_path, precision
     assert {path.suffix for path in (broken.folder / "runs").iterdir()} == {".json", ".h5"}
 
 
+@pytest.mark.ci
 def test_a_state_of_another_model_is_refused_by_name(data, tmp_path):
     comparison = dataclasses.replace(SMALL, optimizers=("adam",), seeds=1)
     (arm,) = comparison.arms

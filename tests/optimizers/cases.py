@@ -398,6 +398,23 @@ def of_each_kind(kinds=KINDS) -> list:
     ]
 
 
+def all_of(cases) -> list:
+    """`cases` for `pytest.mark.parametrize`. On TensorFlow, where each costs most, those that differ from `KINDS` in P
+    alone are left to `.ci/run`, which runs them at every change.
+
+    Args:
+        cases: `CASES` or `CONTRACT_CASES`.
+    """
+    return [
+        pytest.param(
+            case,
+            id=case_name(case),
+            marks=[pytest.mark.ci] * (BACKEND == "tensorflow" and case.langevin not in KINDS),
+        )
+        for case in cases
+    ]
+
+
 def with_each(choices, cases=None) -> list:
     """Pairs (case, choice) for `pytest.mark.parametrize`: every case with the first of the choices, and L-Adam with all
     of them. The other pairs are marked slow.

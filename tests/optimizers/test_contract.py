@@ -11,6 +11,7 @@ from tests.optimizers.cases import (
     CONTRACT_CASES,
     KINDS,
     MODES,
+    all_of,
     case_name,
     increments,
     make_common_step,
@@ -27,7 +28,7 @@ from tests.optimizers.cases import (
     zero_gradients,
 )
 
-every_case = pytest.mark.parametrize("case", CONTRACT_CASES, ids=case_name)
+every_case = pytest.mark.parametrize("case", all_of(CONTRACT_CASES))
 
 # Each optimizer with each option that changes P.
 EVERY_PRECONDITIONER = [

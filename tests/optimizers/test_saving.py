@@ -16,6 +16,7 @@ from tests.optimizers.cases import (
     BACKEND,
     CASES,
     CONTRACT_CASES,
+    all_of,
     argument_name,
     case_name,
     is_second,
@@ -28,7 +29,7 @@ from tests.optimizers.cases import (
 )
 from tests.quick import JIT_COMPILE
 
-every_case = pytest.mark.parametrize("case", CONTRACT_CASES, ids=case_name)
+every_case = pytest.mark.parametrize("case", all_of(CONTRACT_CASES))
 
 SCHEDULES = {
     "LogSchedule": LogSchedule(0.5, decay=0.1),

@@ -17,7 +17,7 @@ from keras import ops
 from keras_langevin import LSGD, SGHMC, LAdam, LRMSprop
 from keras_langevin.optimizers import gate_layers
 from keras_langevin.reading import innermost
-from tests.optimizers.cases import CASES, case_name, of_each_kind
+from tests.optimizers.cases import CASES, all_of, case_name, of_each_kind
 from tests.quick import EAGERLY
 from tests.reliability import nets
 from tests.reliability.nets import fit
@@ -61,7 +61,7 @@ def test_a_parents_file_and_back(case, tmp_path):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_name)
+@pytest.mark.parametrize("case", all_of(CASES))
 def test_its_own_file_has_all_of_its_state(case, tmp_path):
     """Seed, sigma and slots, without a message."""
     first = fit(make_model(case.make(sigma=0.5, seed=2**40 + 1)), 1)

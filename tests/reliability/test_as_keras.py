@@ -13,9 +13,9 @@ import pytest
 from keras import ops
 
 from keras_langevin import LSGD, LAdam
-from tests.optimizers.cases import BACKEND, CASES, case_name, make_gradients, make_step, make_variables, values
+from tests.optimizers.cases import BACKEND, CASES, all_of, make_gradients, make_step, make_variables, values
 
-every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+every_case = pytest.mark.parametrize("case", all_of(CASES))
 ONES = np.ones((2, 2), "float32")
 START = np.array([[1, 2], [3, 4]], "float32")
 

@@ -12,7 +12,7 @@ from keras_langevin import LSGD, LayerScheduler
 from tests.optimizers.cases import (
     BACKEND,
     CASES,
-    case_name,
+    all_of,
     make_step,
     make_variables,
     normal,
@@ -27,7 +27,7 @@ from tests.reliability.nets import X, Y, fit, make_layers, make_optimizer
 
 make_model = partial(nets.make_model, run_eagerly=EAGERLY)  # what is refused or kept has to do with no trace
 
-every_case = pytest.mark.parametrize("case", CASES, ids=case_name)
+every_case = pytest.mark.parametrize("case", all_of(CASES))
 MEANS = ("Adafactor", "Muon")  # whose step of an element depends on others
 
 

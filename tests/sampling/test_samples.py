@@ -12,7 +12,7 @@ import pytest
 
 from keras_langevin import LSGD, CyclicalLangevin, LAdam, PosteriorSamples, archive
 from keras_langevin.sampling import load
-from tests.quick import JIT_COMPILE
+from tests.quick import JIT_COMPILE, LONG_ON_TENSORFLOW
 from tests.sampling.cases import (
     BACKEND,
     assert_equal_arrays,
@@ -24,6 +24,8 @@ from tests.sampling.cases import (
     trained,
     weights,
 )
+
+pytestmark = LONG_ON_TENSORFLOW
 
 
 def test_samples_are_the_weights_after_the_updates_that_are_due():
