@@ -9,8 +9,8 @@ JIT = "off" if keras.backend.backend() == "tensorflow" else "auto"
 # The same, for `compile`.
 JIT_COMPILE = False if keras.backend.backend() == "tensorflow" else "auto"
 
-# For files whose many fits take minutes as graphs, and that look at what all backends share. On TensorFlow they are left
-# to `.ci/run`, which runs them at every change; on the others they run by default.
+# For files whose many fits take minutes as graphs, and that look at what all backends share. On TensorFlow they are
+# left to `.ci/run`, which runs them at every change; on the others they run by default.
 LONG_ON_TENSORFLOW = [pytest.mark.ci] if keras.backend.backend() == "tensorflow" else []
 
 # Where a few steps in eager mode take less time than the trace of one.
