@@ -8,6 +8,7 @@ Importing the package registers its optimizers and layers with Keras, so that sa
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 from keras_langevin.version import __version__
 
@@ -84,3 +85,6 @@ if "keras_langevin_command" not in sys.modules:
 
     globals().update(NEWER)
     __all__ += NEWER
+    if TYPE_CHECKING:  # so that editors see them
+        from keras_langevin.optimizers.muon import LMuon as LMuon
+        from keras_langevin.optimizers.schedule_free_adamw import LScheduleFreeAdamW as LScheduleFreeAdamW
