@@ -210,13 +210,22 @@ def stateful_step(optimizer, weights, gradient):
 @every_case
 def test_stateless_apply_is_apply(case):
     """The arrays that it returns are what `apply` leaves in the variables, to the rounding of a kernel."""
-    optimizers, weights = [case.make(sigma=0.1, seed=1) for _ in range(2)], (variable(), variable())
-    for optimizer, each, step in zip(optimizers, weights, (stateless_step, stateful_step), strict=True):
-        optimizer.build([each])
-        step(optimizer, [each], START)
-        step(optimizer, [each], ONES)
-    for ours, theirs in zip(*([w, *o.variables] for w, o in zip(weights, optimizers, strict=True)), strict=True):
-        assert_as_parent(*values([ours, theirs]))
+    if case.parent.__name__ == "ScheduleFreeAdamW" and BACKEND == "torch":
+        first, second = after_both_steps(case.make_parent)
+        assert not np.allclose(first[0], second[0])
+        pytest.skip("Keras's own changes z in place there, before it reads it: two steps by `apply` are others")
+    for ours, theirs in zip(*after_both_steps(lambda: case.make(sigma=0.1, seed=1)), strict=True):
+        assert_as_parent(ours, theirs)
+
+
+def after_both_steps(make):
+    """The weights and the optimizer's variables after two updates, by `stateless_apply` and by `apply`."""
+    for step in (stateless_step, stateful_step):
+        optimizer, weights = make(), variable()
+        optimizer.build([weights])
+        step(optimizer, [weights], START)
+        step(optimizer, [weights], ONES)
+        yield values([weights, *optimizer.variables])
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow")
