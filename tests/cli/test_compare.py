@@ -39,6 +39,7 @@ def test_compare_trains_shows_and_writes(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("blank_pictures")
+@pytest.mark.ci
 def test_more_seeds_are_added_and_the_same_command_again_trains_nothing(tmp_path, capsys):
     def trained():
         return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}

@@ -70,6 +70,7 @@ def test_pictures_of_the_markdown_report_are_there(reported):
     assert len(pictures) == 4 and all((out / picture).is_file() for picture in pictures)
 
 
+@pytest.mark.ci
 def test_the_same_results_give_the_same_bytes(reported):
     out, _ = reported
     report(out.parents[1] / "results", out.parent / "again")

@@ -63,6 +63,7 @@ def assert_equal_runs(one, other):
         assert one[name] == other[name]
 
 
+@pytest.mark.ci
 def test_a_run_has_the_same_numbers_wherever_its_data_are(pair):
     """Bit for bit, in each seed that a trainer trains, and the same layers are noisy."""
     elsewhere, on_device = ([trainer.train(seed) for seed in (0, 1)] for trainer in pair[:2])

@@ -135,6 +135,7 @@ def augmented():
     return runner.prepare(AUGMENTED)
 
 
+@pytest.mark.ci
 def test_augmentation_is_a_function_of_the_seed(augmented):
     """Trained first or second, by a trainer of its own or not, a seed gives the same run; another seed another."""
     arm = AUGMENTED.arms[0]
@@ -207,6 +208,7 @@ def test_the_step_is_traced_once_for_all_seeds(alone):
     assert first > 0 and second == steps
 
 
+@pytest.mark.ci
 def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(data, tmp_path, monkeypatch):
     """And a run on a kept step equals a run on a step of its own."""
     calls, engine = [], Local()
@@ -354,6 +356,7 @@ def test_another_step_is_not_kept_for_another_jit(data):
     assert not trainer.serves(dataclasses.replace(SMALL, jit=other), SMALL.arms[0])
 
 
+@pytest.mark.ci
 def test_another_model_is_another_step(data, tmp_path):
     engine = Local()
     for model in ("dense-2", "dense-3"):

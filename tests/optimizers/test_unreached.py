@@ -93,6 +93,7 @@ def test_the_others_have_their_noise(eager):
     assert two["unused/kernel"].all()
 
 
+@pytest.mark.ci
 def test_a_compiled_model_with_another_loss():
     """What was not reached in the first compilation is in the second."""
     model = model_of(LAdam(seed=0))
