@@ -102,9 +102,10 @@ def slot_of(optimizer, kept, index: int):
     where the parent keeps no such slots."""
     if kept is None:
         return None
-    if kept[index] is None:
+    slot = kept[index]
+    if slot is None:
         return ops.zeros(optimizer._trainable_variables[index].shape)
-    return ops.convert_to_tensor(kept[index])
+    return slot.value if isinstance(slot, keras.Variable) else ops.convert_to_tensor(slot)
 
 
 def _flat(values, shapes):
