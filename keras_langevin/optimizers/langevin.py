@@ -160,13 +160,11 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         """The parent's step, then the noise."""
         reach, self._reach = self._reach, None
         reached = reach.of(trainable_variables) if reach else trainable_variables
-        updated = frozenset(map(self._get_variable_index, trainable_variables))
-        reached_indices = frozenset(map(self._get_variable_index, reached))
-        self._last_update = Update(updated, self._drawn_indices & reached_indices)
+        noisy = {self._get_variable_index(variable): variable for variable in reached if self._is_noisy(variable)}
+        self._last_update = Update(frozenset(map(self._get_variable_index, trainable_variables)), frozenset(noisy))
         if noise_source.is_distributed(self):
             super()._backend_update_step(grads, trainable_variables, learning_rate)  # the noise comes in `update_step`
             return
-        noisy = {self._get_variable_index(variable): variable for variable in reached if self._is_noisy(variable)}
         draws = self._draws(noisy)
         before = [self._before(indices) for indices, _ in draws]
         super()._backend_update_step(grads, trainable_variables, learning_rate)
@@ -178,8 +176,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         if not (noise_source.is_distributed(self) and self._is_noisy(variable)):
             super().update_step(gradient, variable, learning_rate)
             return
-        indices = (self._get_variable_index(variable),)
-        draw = noise_source.Draw((self._places[indices[0]],), False, self.noise)
+        ((indices, draw),) = self._draws({self._get_variable_index(variable): variable})
         before = self._before(indices)
         super().update_step(gradient, variable, learning_rate)
         self._add_noise([variable], indices, draw, before, learning_rate)
