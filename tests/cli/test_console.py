@@ -114,7 +114,7 @@ def test_a_process_without_a_standard_error_works():
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own lines")
 @pytest.mark.ci
 def test_tensorflow_is_imported_without_its_lines():
-    code = "from keras_langevin.cli.backend import start_keras; print(start_keras('tensorflow'))"
+    code = "from keras_langevin.cli.terminal import start_keras; print(start_keras('tensorflow'))"
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     code = f"import keras_langevin_command\n{code}"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
