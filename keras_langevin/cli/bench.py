@@ -4,44 +4,34 @@ import argparse
 import json
 from pathlib import Path
 
-from keras_langevin.cli.terminal import add_backend, new_console, start_keras
+from keras_langevin.cli.terminal import add_backend, new_command, new_console, print_table, start_keras
 from keras_langevin.files import check_writable, read_json, replaced
 from keras_langevin.names import unknown
+from keras_langevin.values import check_int
+
+_COLUMNS = ("case", "Adam, ms", "L-Adam, ms", "ratio (quartiles)", "target", "first step", "target", "bytes more")
 
 
 def add(commands):
     """Adds the sub-command."""
-    parser = commands.add_parser(
-        "bench",
-        help="measure what the noise costs",
-        description="Trains nets with Adam and with L-Adam in turn, A B A B, and shows the ratio of their times, pair "
-        "by pair: median and quartiles. Ratios hold on a busy machine where times do not.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--cases", nargs="+", metavar="CASE", help="as the table names them; all unless given")
-    for option, least, default, text in (
-        ("--rounds", 1, 20, "pairs of turns for the step"),
-        ("--steps", 1, 40, "steps in a turn, fewer for nets with slow ones"),
-        ("--starts", 0, 3, "pairs of fresh processes for the first step; 0: none"),
-    ):
-        parser.add_argument(option, type=_int_from(least), default=default, metavar="N", help=text)
-    parser.add_argument("--out", help="a JSON file for the results")
-    add_backend(parser)
-    parser.set_defaults(run=run)
+    option = new_command(commands, "bench", bench)
+    option("--cases", nargs="+", metavar="CASE", help="as the table names them (default: all)")
+    option("--rounds", type=int, default=20, help="pairs of turns for the step (default: 20)")
+    option("--steps", type=int, default=40, help="steps in a turn, fewer for nets with slow ones (default: 40)")
+    option("--starts", type=int, default=3, help="pairs of fresh processes for the first step; 0: none (default: 3)")
+    option("--out", help="a JSON file for the results")
+    add_backend(option)
 
 
-def _int_from(least: int):
-    def parse(text: str) -> int:
-        if int(text) < least:
-            raise argparse.ArgumentTypeError(f"must be an int >= {least}. Received: {text}")
-        return int(text)
+def bench(options: argparse.Namespace):
+    """Measure what the noise costs.
 
-    parse.__name__ = "int"  # for argparse's own error
-    return parse
-
-
-def run(options: argparse.Namespace):
-    """Runs the sub-command."""
+    Trains nets with Adam and with L-Adam in turn, A B A B, and shows the ratio of their times, pair by pair: median and
+    quartiles. Ratios hold on a busy machine where times do not.
+    """
+    how = {"rounds": options.rounds, "steps": options.steps, "starts": options.starts}
+    for name, value in how.items():
+        check_int(name, value, 0 if name == "starts" else 1)
     out = check_writable(options.out) if options.out else None
     backend = start_keras(options.backend)
     from keras_langevin.experiments import overhead
@@ -57,13 +47,12 @@ def run(options: argparse.Namespace):
     for name in names:
         if name not in results["cases"]:
             console.print(f"{name} on {backend} ...")
-            results["cases"][name] = overhead.measure(
-                name, rounds=options.rounds, steps=options.steps, starts=options.starts
-            )
+            results["cases"][name] = overhead.measure(name, **how)
             if out:  # as they come, so that nothing measured is lost
                 with replaced(out) as file:
                     json.dump(results, file, indent=1)
-    console.print(_table(backend, results["cases"]), soft_wrap=False)
+    rows = [(name, *_row(result)) for name, result in results["cases"].items()]
+    print_table(console, f"{backend}: a step with L-Adam beside Adam", _COLUMNS, rows)
 
 
 def _finished(out: Path, provenance: dict) -> dict:
@@ -80,20 +69,9 @@ def _finished(out: Path, provenance: dict) -> dict:
     return results["cases"]
 
 
-def _table(backend: str, cases: dict):
-    from rich.table import Column, Table
-
-    columns = ("case", "Adam, ms", "L-Adam, ms", "ratio (quartiles)", "target", "first step", "target", "bytes more")
-    columns = (Column(name, overflow="fold") for name in columns)
-    table = Table(*columns, title=f"{backend}: a step with L-Adam beside Adam")
-    for name, result in cases.items():
-        step, first = result["step"], result.get("first_step", {})
-        times = (_shown(step[key]) for key in ("parent_ms", "langevin_ms"))
-        ratio = f"{step['ratio']:.3f} ({step['ratio_low']:.3f} to {step['ratio_high']:.3f})"
-        others = (_shown(value) for value in (result["target"], first.get("ratio"), first.get("target")))
-        table.add_row(name, *times, ratio, *others, str(result["extra_bytes"]))
-    return table
-
-
-def _shown(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+def _row(result: dict) -> list[str]:
+    step, first = result["step"], result.get("first_step", {})
+    numbers = (step["parent_ms"], step["langevin_ms"], result["target"], first.get("ratio"), first.get("target"))
+    parent, langevin, *others = ("-" if number is None else f"{number:.2f}" for number in numbers)
+    ratio = f"{step['ratio']:.3f} ({step['ratio_low']:.3f} to {step['ratio_high']:.3f})"
+    return [parent, langevin, ratio, *others, str(result["extra_bytes"])]

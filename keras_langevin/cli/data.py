@@ -2,31 +2,27 @@
 
 import argparse
 
-from keras_langevin.cli.terminal import add_data_dir, add_data_file, new_console
+from keras_langevin.cli.terminal import add_data_dir, add_data_file, new_command, new_console
 from keras_langevin.files import check_writable
 
 
 def add(commands):
     """Adds the sub-command."""
-    summary = "list the datasets, draw samples, export one for a machine without TensorFlow"
-    parser = commands.add_parser("data", help=summary, description="What there is to train on.")
+    summary = "List the datasets, draw samples, export one for a machine without TensorFlow."
+    parser = commands.add_parser("data", help=summary, description=summary)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    for run, name, summary, written in (
-        (_list, "list", "the datasets, their sizes, and which are prepared", None),
-        (_show, "show", "draw labelled samples of the training split", "the picture, a PNG file"),
-        (_export, "export", "write one file, read by --data-file without TensorFlow", "the file, by custom NAME.npz"),
-    ):
-        action = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        action.set_defaults(run=run)
-        add_data_dir(action)
-        if written:
-            action.add_argument("name", metavar="NAME", help="as compare's --dataset")
-            action.add_argument("--out", required=True, help=written)
-        if run is _show:
-            add_data_file(action)
+    add_data_dir(new_command(actions, "list", _list))
+    for name, run, written in (("show", _show, "the picture, a PNG file"), ("export", _export, "the file, NAME.npz")):
+        option = new_command(actions, name, run)
+        option("name", metavar="NAME", help="as compare's --dataset")
+        option("--out", required=True, help=written)
+        add_data_dir(option)
+        if name == "show":
+            add_data_file(option)
 
 
 def _list(options: argparse.Namespace):
+    """List the datasets, their sizes, and which are prepared."""
     from rich.table import Table
 
     from keras_langevin.datasets.loading import listing
@@ -45,6 +41,7 @@ def _list(options: argparse.Namespace):
 
 
 def _show(options: argparse.Namespace):
+    """Draw labelled samples of the training split."""
     from keras_langevin.datasets import load
     from keras_langevin.plots.files import samples_figure
 
@@ -62,6 +59,7 @@ def _show(options: argparse.Namespace):
 
 
 def _export(options: argparse.Namespace):
+    """Write one file, read by --data-file without TensorFlow."""
     from keras_langevin.datasets import export
 
     written = export(options.name, options.out, data_dir=options.data_dir)

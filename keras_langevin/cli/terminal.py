@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from keras_langevin.quiet import without_log_lines
@@ -23,26 +24,28 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message}. See: {self.prog} --help")
 
 
-def add_backend(parser: Parser):
-    parser.add_argument("--backend", choices=BACKENDS, help="(default: KERAS_BACKEND, else Keras's own choice)")
+def new_command(commands, name: str, run: Callable) -> Callable:
+    """Adds a sub-command, which its function's docstring explains, and returns what adds its options."""
+    summary, _, description = (run.__doc__ or name).partition("\n\n")
+    parser = commands.add_parser(name, help=summary.replace("%", "%%"), description=description or summary)
+    parser.set_defaults(run=run)
+    return parser.add_argument
 
 
-def add_data_dir(parser: Parser):
-    parser.add_argument(
-        "--data-dir", help="where tensorflow-datasets keeps its data; TFDS_DATA_DIR, else its default, unless given"
-    )
+def add_backend(option: Callable):
+    option("--backend", choices=BACKENDS, help="(default: KERAS_BACKEND, else Keras's own choice)")
 
 
-def add_data_file(parser: Parser):
-    parser.add_argument("--data-file", help="a file that `data export` wrote, read without TensorFlow")
+def add_data_dir(option: Callable):
+    option("--data-dir", help="where tensorflow-datasets keeps its data (default: TFDS_DATA_DIR, else its own)")
+
+
+def add_data_file(option: Callable):
+    option("--data-file", help="a file that `data export` wrote, read without TensorFlow")
 
 
 def start_keras(backend: str | None) -> str:
-    """Imports Keras on that backend, or on its own choice for `None`, and returns which it is.
-
-    Raises:
-        ValueError: the backend cannot be imported, another one runs, or the package does not fit this Keras.
-    """
+    """Imports Keras on that backend, or on its own choice for `None`, and returns which it is."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if backend is not None and "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = backend
@@ -76,6 +79,16 @@ def new_console() -> Console:
     console = Console(soft_wrap=True, highlight=False)
     console.width = max(console.width, NARROWEST)
     return console
+
+
+def print_table(console: Console, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]):
+    """Prints a table of plain texts, of which none is cut."""
+    from rich.table import Column, Table
+
+    table = Table(*(Column(name, overflow="fold") for name in columns), title=title, show_lines=True)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, soft_wrap=False, markup=False)
 
 
 def show(results: list, written: list, console: Console):

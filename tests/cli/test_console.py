@@ -24,6 +24,16 @@ def run(*arguments, **variables):
     return subprocess.run(command, capture_output=True, env=os.environ | variables, check=False)
 
 
+@pytest.mark.parametrize("command", ["", "compare", "reproduce", "claims", "report", "data", "data show", "bench"])
+def test_every_command_explains_itself(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command.split(), "--help"])
+    shown = capsys.readouterr().out
+    assert not ended.value.code and "%%" not in shown and "None" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 @pytest.mark.parametrize("command", ["report", "claims"])
 def test_any_encoding_will_do(encoding, command, results, monkeypatch):
