@@ -33,8 +33,9 @@ def read(name: str, data_dir: str | Path | None = None) -> Stored:
             root, folder = Path(builder.data_dir_root), Path(builder.data_dir)
             raise DatasetNotFoundError(
                 f"Dataset {name!r} is not prepared in {root}, and downloading it failed ({_first_line(error)}). "
-                f"Prepare it where there is a network, with `tfds build {name}`, copy the folder `{folder.relative_to(root)}` "
-                "to this machine, and set TFDS_DATA_DIR (or --data-dir) to the folder that holds it."
+                f"Prepare it where there is a network, with `tfds build {name}`, copy the folder "
+                f"`{folder.relative_to(root)}` to this machine, and set TFDS_DATA_DIR (or --data-dir) to the folder "
+                "that holds it."
             ) from error
     checked_features(name, builder.info)
     train, test = (_read_split(builder, split, image, label) for split in ("train", "test"))
