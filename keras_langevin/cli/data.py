@@ -63,7 +63,7 @@ def _export(options: argparse.Namespace):
     from keras_langevin.datasets import export
 
     written = export(options.name, options.out, data_dir=options.data_dir)
-    print(f"{written.label}: {written.num_images:,} images, {written.num_bytes / 1e6:.1f} MB, SHA-256 {written.sha256}")
+    print(f"{written.label}: {written.num_images:,} images, {written.num_bytes / 1e6:.1f} MB")
     print(f"  {written.file}")
     print(f"To train on it: keras-langevin compare --dataset {options.name} --data-file {written.file}")
 

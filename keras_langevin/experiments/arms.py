@@ -56,6 +56,7 @@ MODIFIERS = {
     "clip": Modifier("{}, clipped", is_remedy=True),
     "warmup": Modifier("{}, warm-up", is_remedy=True),
     "first": Modifier("{} for the first {} updates"),
+    "always": Modifier("{} until the end"),
     "isotropic": Modifier("{} + isotropic noise", is_noise=True),
     # √0.01 at the first update: the smallest that its authors tried
     "gradientnoise": Modifier("{} + gradient noise", is_noise=True, sigma=0.1),
@@ -84,8 +85,8 @@ class Arm:
             `"rmsprop-eps-outside"` outside, as the paper and pSGLD have it; `"sgd-momentum"` is what `"sghmc"` is
             without noise. Before the name may stand `clip-` (the gradient's global norm is at most 1) or `warmup-` (the
             learning rate grows over the first 100 updates), as in `"clip-ladam"`; before that of a Langevin optimizer
-            `first-35-` (noise in the first 35 updates alone); or, before that of an optimizer without noise,
-            `isotropic-` or `gradient-noise-`: other noise than Langevin's, see `controls`.
+            `first-35-` (noise in the first 35 updates alone) or `always-` (noise in the last third, too); or, before
+            that of an optimizer without noise, `isotropic-` or `gradient-noise-`: other noise, see `controls`.
 
     Example:
 
