@@ -48,13 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
     """SIGTERM, by which batch systems end a job, ends the command as Ctrl-C does: workers and locks go with it."""
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     if ours:
-        signal.signal(signal.SIGTERM, interrupt)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

@@ -3,19 +3,10 @@
 import argparse
 from collections.abc import Callable
 
-from keras_langevin.cli.terminal import (
-    add_backend,
-    add_data_dir,
-    add_data_file,
-    new_command,
-    new_console,
-    show,
-    start_keras,
-)
+from keras_langevin.cli.terminal import add_shared, new_command, new_console, show, start_keras
 from keras_langevin.experiments import paper
-from keras_langevin.experiments.config import SETTINGS, SWEPT, Sweep, read_config
+from keras_langevin.experiments.config import DEFAULT_FOLDER, SETTINGS, SWEPT, Sweep, read_config
 
-DEFAULT_FOLDER = "keras-langevin-results"
 _PLACEHOLDERS = {int: "N", float: "X", str: "NAME"}
 # From an engine's name to its class in `engines`.
 _ENGINES = {"local": "Local", "processes": "Processes", "ray": "RayCluster", "vmap": "Vmap"}
@@ -73,8 +64,7 @@ def _add_training(option: Callable):
     option("--tensorboard", action="store_true", help="write logs that TensorBoard opens, as runs go on")
     option("--save-weights", action="store_true", help="write the trained weights of each run")
     option("--out", help=f"folder for the results (default: {DEFAULT_FOLDER}/MODEL-DATASET-...)")
-    for add_shared in (add_backend, add_data_dir, add_data_file):
-        add_shared(option)
+    add_shared(option, "--backend", "--data-dir", "--data-file")
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -122,7 +112,7 @@ def _train(settings: dict, options: argparse.Namespace, title: str = "") -> int:
     names = zip(*((job.comparison.model, job.data.label) for job in jobs), strict=True)
     subject = " on ".join(", ".join(dict.fromkeys(each)) for each in names)
     console = new_console()
-    console.print(f"{subject}: {_plan(sweep)}, {backend} backend; results in {out}", markup=False)
+    console.print(f"{subject}: {_plan(settings, sweep)}, {backend} backend; results in {out}", markup=False)
     how = {name: getattr(options, name) for name in ("save_weights", "checkpoint_seconds", "data_on_device")}
     try:
         jobs = comparing.train(jobs, engine, console, watchers=watchers, **how)
@@ -152,11 +142,12 @@ def _engine(options: argparse.Namespace):
     return getattr(engines, _ENGINES[options.engine])(**given)
 
 
-def _plan(sweep: Sweep) -> str:
-    """What is to be trained, in words: the lists of a grid, and what is not as by default."""
-    first, axes = sweep.comparisons[0], sweep.axes
-    words = [f"{name.replace('_', ' ')} {', '.join(map(str, values))}" for name, values in axes.items()]
-    words += [f"{len(sweep.comparisons)} comparisons"] if axes else []
+def _plan(settings: dict, sweep: Sweep) -> str:
+    """What is to be trained, in words: how much, and with which settings."""
+    first, named = sweep.comparisons[0], ("model", "depth", "dataset", "optimizers", "seeds")
+    words = [f"{len(sweep.comparisons)} comparisons"] if sweep.axes else []
     words += [f"{len(first.arms)} optimizers × {first.seeds} seeds"]
-    recipe = {"epochs": f"epochs {first.epochs}"} | first.unusual
-    return ", ".join(words + [recipe[name] for name in recipe if name not in axes])
+    for name, value in ({"epochs": first.epochs} | settings).items():
+        value = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        words += [] if name in named else [f"{name.replace('_', ' ')} {value}"]
+    return ", ".join(words)

@@ -18,6 +18,7 @@ from keras_langevin.experiments.arms import Arm
 from keras_langevin.names import digest, plain, shown, unknown
 from keras_langevin.values import LARGEST, is_count, is_number, two_thirds
 
+DEFAULT_FOLDER = "keras-langevin-results"
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64")  # Keras dtype policies
 JIT = ("auto", "on", "off")
 
@@ -177,17 +178,6 @@ class Comparison:
         """The epoch, counted from 0, from which on the learning rate is a tenth and sigma is zero."""
         return two_thirds(self.epochs)
 
-    @property
-    def unusual(self) -> dict[str, str]:
-        """The settings that are not as they are by default, in words, but for the model, data, optimizers and seeds.
-
-        >>> Comparison(sigma=0.01, standardize=True).unusual
-        {'sigma': 'sigma 0.01', 'standardize': 'standardize'}
-        """
-        usual = Comparison(self.model, dataset=self.dataset, optimizers=self.optimizers, seeds=self.seeds)
-        found = {name: value for name, value in asdict(self).items() if value != getattr(usual, name)}
-        return {name: name.replace("_", " ") + ("" if value is True else f" {value}") for name, value in found.items()}
-
     def arguments(self, arm: Arm) -> dict[str, float | int | str | list[int] | None]:
         """What an optimizer is called with before a search: what is given, else its own."""
         return arm.arguments(self.learning_rate, self.sigma, self.epsilon)
@@ -274,6 +264,7 @@ class Sweep:
 
     settings: dict
     comparisons: tuple[Comparison, ...] = field(init=False)
+    axes: dict[str, list] = field(init=False)  # the settings that have several values
 
     def __post_init__(self):
         lists = {}
@@ -291,17 +282,10 @@ class Sweep:
                     raise ValueError(f"`{name}` must have at least one value. Received none.")
                 if any(value.count(each) > 1 for each in value):
                     raise ValueError(f"The values of `{name}` must differ. Received: {value!r}")
-                lists[name] = value
+                lists[name] = list(value)
         points = (dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values()))
         object.__setattr__(self, "comparisons", tuple(Comparison(**point) for point in points))
-
-    @property
-    def axes(self) -> dict[str, list]:
-        """The settings that have several values."""
-        lists = {
-            name: value for name, value in self.settings.items() if name in SWEPT and isinstance(value, list | tuple)
-        }
-        return {name: list(values) for name, values in lists.items() if len(values) > 1}
+        object.__setattr__(self, "axes", {name: values for name, values in lists.items() if len(values) > 1})
 
     def folder_name(self, **found) -> str:
         """A name that sweeps share that are equal but for their seeds; of a single comparison its own."""

@@ -18,7 +18,6 @@ from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
 
 FIRST_TRIAL_SEED = 1_000_000  # far from the seeds of the runs that are reported
-DEFAULT_FOLDER = "keras-langevin-results"
 _DATA = "data_sha256"
 _WRITING_SECONDS = 60.0  # a file is written in less
 
