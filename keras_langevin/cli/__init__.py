@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser.parse_args(arguments)
         with _ended_in_order():
             return options.run(options) or 0
-    except (ValueError, StorageError) as error:
+    except (ValueError, ImportError, StorageError) as error:
         print(f"keras-langevin: error: {_short(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -58,10 +58,7 @@ def start_keras(backend: str | None) -> str:
         ) from error
     from keras_langevin import keras_internals
 
-    try:
-        keras_internals.check()
-    except ImportError as error:
-        raise ValueError(str(error)) from error
+    keras_internals.check()
     running = keras.backend.backend()
     if backend not in (None, running):
         raise ValueError(

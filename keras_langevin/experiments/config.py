@@ -33,7 +33,11 @@ def _one_of(names: tuple[str, ...]) -> tuple:
 
 # Kinds of values: the type, what a value must be in words, and a function that tells whether it is.
 _NAME = str, "a name such as dense-30, or digits for a dataset", _is_name
-_NAMES = str, "a list of names such as adam and ladam", lambda v: isinstance(v, list | tuple) and all(map(_is_name, v))
+_NAMES = (
+    str,
+    "a list of names such as adam and ladam",
+    lambda value: isinstance(value, list | tuple) and value and all(map(_is_name, value)),
+)
 _LENGTH = int, "an int from 1 to 2³¹ − 1", lambda value: is_count(1)(value) and value < 2**31
 _RUNS = int, "an int from 1 to 100,000", lambda value: is_count(1)(value) and value <= 100_000  # they are listed
 _TRIALS = int, "an int from 0 to 100,000", lambda value: is_count(0)(value) and value <= 100_000
@@ -48,12 +52,8 @@ _AUGMENT = (
 )
 
 
-def _one(default, kind: tuple):
-    return field(default=default, metadata={"kind": kind, "is_swept": False})
-
-
-def _swept(default, kind: tuple):
-    return field(default=default, metadata={"kind": kind, "is_swept": True})
+def _setting(default, kind: tuple, *, is_swept: bool = True):
+    return field(default=default, metadata={"kind": kind, "is_swept": is_swept})
 
 
 @dataclass(frozen=True)
@@ -101,24 +101,24 @@ class Comparison:
     (['Adam', '30%-Layer L-Adam'], 512)
     """
 
-    model: str = _swept("dense-30", _NAME)
-    depth: InitVar[int | None] = _swept(None, (int, "an int >= 1", is_count(1)))  # noqa: RUF009
-    dataset: str = _swept("digits", _NAME)
-    optimizers: tuple[str, ...] = _one(("adam", "ladam", "ladam@0.3"), _NAMES)
-    epochs: int | None = _swept(None, _LENGTH)
-    batch_size: int | None = _swept(None, _LENGTH)
-    learning_rate: float | None = _swept(None, _RATE)
-    sigma: float | None = _swept(None, _LEVEL)
-    epsilon: float | None = _swept(None, _RATE)
-    seeds: int = _one(3, _RUNS)
-    validation_fraction: float = _one(0.1, _SHARE)
-    limit: int | None = _swept(None, (int, "an int >= 2", is_count(2)))
-    augment: str | None = _swept(None, _AUGMENT)
-    standardize: bool = _one(False, _FLAG)
-    precision: str = _swept("float32", _one_of(PRECISIONS))
-    jit: str = _swept("auto", _one_of(JIT))
-    tuning_trials: int = _swept(0, _TRIALS)
-    tuning_seeds: int = _one(1, _RUNS)
+    model: str = _setting("dense-30", _NAME)
+    depth: InitVar[int | None] = _setting(None, (int, "an int >= 1", is_count(1)))  # noqa: RUF009
+    dataset: str = _setting("digits", _NAME)
+    optimizers: tuple[str, ...] = _setting(("adam", "ladam", "ladam@0.3"), _NAMES, is_swept=False)
+    epochs: int | None = _setting(None, _LENGTH)
+    batch_size: int | None = _setting(None, _LENGTH)
+    learning_rate: float | None = _setting(None, _RATE)
+    sigma: float | None = _setting(None, _LEVEL)
+    epsilon: float | None = _setting(None, _RATE)
+    seeds: int = _setting(3, _RUNS, is_swept=False)
+    validation_fraction: float = _setting(0.1, _SHARE, is_swept=False)
+    limit: int | None = _setting(None, (int, "an int >= 2", is_count(2)))
+    augment: str | None = _setting(None, _AUGMENT)
+    standardize: bool = _setting(False, _FLAG, is_swept=False)
+    precision: str = _setting("float32", _one_of(PRECISIONS))
+    jit: str = _setting("auto", _one_of(JIT))
+    tuning_trials: int = _setting(0, _TRIALS)
+    tuning_seeds: int = _setting(1, _RUNS, is_swept=False)
 
     def __post_init__(self, depth: int | None):
         given = vars(self) | {"depth": depth}
@@ -142,8 +142,6 @@ class Comparison:
                 "`sigma` must be > 0 where it is tuned: values below and above it are tried. "
                 f"Received: sigma={self.sigma}, tuning_trials={self.tuning_trials}. Leave one of them out."
             )
-        if not self.optimizers:
-            raise ValueError("`optimizers` must name at least one optimizer, e.g. adam ladam. Received none.")
         labels = [arm.label for arm in self.arms]
         repeated = sorted({label for label in labels if labels.count(label) > 1})
         if repeated:
@@ -296,23 +294,13 @@ class Sweep:
 
 
 def read_config(path: str | Path) -> dict:
-    """The settings in a TOML file, such as `config_text` writes.
-
-    Raises:
-        ValueError: there is no such file, it is no TOML, or it has tables.
-    """
+    """The settings in a TOML file, such as `config_text` writes, or a `ValueError`. They are checked by `Sweep`."""
     try:
-        settings = tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(
-            f"The configuration must be a file that can be read. Received: {path} ({error.strerror})"
+            f"The configuration must be a TOML file that can be read. Received: {path} ({error}). Fix it."
         ) from error
-    except (ValueError, RecursionError) as error:  # of TOML or UTF-8
-        raise ValueError(f"The configuration must be a TOML file. Received: {path} ({error})") from error
-    tables = [name for name, value in settings.items() if isinstance(value, dict)]
-    if tables:
-        raise ValueError(f"The configuration has no tables, only settings. Received in {path}: [{tables[0]}]")
-    return settings
 
 
 def config_text(settings: dict) -> str:
