@@ -33,8 +33,9 @@ def read(name: str, data_dir: str | Path | None = None) -> Stored:
             root, folder = Path(builder.data_dir_root), Path(builder.data_dir)
             raise DatasetNotFoundError(
                 f"Dataset {name!r} is not prepared in {root}, and downloading it failed ({_first_line(error)}). "
-                f"Prepare it where there is a network, with `tfds build {name}`, copy the folder `{folder.relative_to(root)}` "
-                "to this machine, and set TFDS_DATA_DIR (or --data-dir) to the folder that holds it."
+                f"Prepare it where there is a network, with `tfds build {name}`, copy the folder "
+                f"`{folder.relative_to(root)}` to this machine, and set TFDS_DATA_DIR (or --data-dir) to the folder "
+                "that holds it."
             ) from error
     checked_features(name, builder.info)
     train, test = (_read_split(builder, split, image, label) for split in ("train", "test"))
@@ -59,7 +60,7 @@ def checked_features(name: str, info, *, with_splits: bool = True) -> tuple[str,
     shape, dtype = (info.features[image].shape, info.features[image].np_dtype) if image else ((), None)
     is_right = len(shape) == 3 and None not in shape and shape[2] in (1, 3, 4) and np.dtype(dtype) == "uint8"
     if not is_right or label is None or (info.features[label].num_classes or 0) < 2:
-        received = (f"{key}: {printable(shown(feature))}" for key, feature in info.features.items())
+        received = (f"{key}: {printable(shown(feature))}" for key, feature in sorted(info.features.items()))
         raise ValueError(
             "A dataset must have uint8 images of one size with 1, 3 or 4 channels, and a class label of at least two "
             f"classes. Received: {name!r} with {', '.join(received)}. "

@@ -16,7 +16,7 @@ from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
 from keras_langevin.files import StorageError
 from keras_langevin.models.initial_kernels import LSUV_IMAGES
-from keras_langevin.models.registry import check_name
+from keras_langevin.models.registry import parse
 from keras_langevin.optimizers.describe import describe
 
 
@@ -255,7 +255,7 @@ def prepare(
     """
     machine.check_precision(comparison.precision)
     machine.check_jit(comparison.jit)
-    check_name(comparison.model)  # a wrong name is an error before data are downloaded
+    parse(comparison.model)  # a wrong name is an error before data are downloaded
     optimizers = [controls.optimizer(arm, **comparison.arguments(arm)) for arm in comparison.arms]
     if data is None:
         data = datasets.load(
