@@ -19,7 +19,18 @@ NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 def read(name: str, data_dir: str | Path | None = None) -> Stored:
     """Reads a set, and prepares it first where necessary. Arguments and errors are those of `load`."""
-    _import_tensorflow(name)
+    alone = "tensorflow" not in sys.modules
+    try:
+        import tensorflow as tf
+        import tensorflow_datasets  # noqa: F401
+    except ImportError as error:
+        raise DatasetNotFoundError(
+            f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
+            f"Install tensorflow-datasets and tensorflow; or run `keras-langevin data export {name} --out FILE` where "
+            "they are, copy FILE to this machine, and load it with data_file=FILE (--data-file FILE)."
+        ) from error
+    if alone:  # another backend trains, and TensorFlow, which only reads, would take all of a GPU's memory
+        tf.config.set_visible_devices([], "GPU")
     builder = open_builder(name, data_dir)
     image, label = checked_features(name, builder.info, with_splits=False)
     if not builder.is_prepared():
@@ -163,21 +174,6 @@ def _what_is_wrong(builder, split: str, error: Exception) -> str:
         if count != expected:
             return f"{path} is truncated: it holds {count} of {expected} examples"
     return f"{builder.data_dir} has an image in its {split} split that cannot be decoded ({error.message[:200]})"
-
-
-def _import_tensorflow(name: str):
-    alone = "tensorflow" not in sys.modules
-    try:
-        import tensorflow as tf
-        import tensorflow_datasets  # noqa: F401
-    except ImportError as error:
-        raise DatasetNotFoundError(
-            f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
-            f"Install tensorflow-datasets and tensorflow; or run `keras-langevin data export {name} --out FILE` where "
-            "they are, copy FILE to this machine, and load it with data_file=FILE (--data-file FILE)."
-        ) from error
-    if alone:  # another backend trains, and TensorFlow, which only reads, would take all of a GPU's memory
-        tf.config.set_visible_devices([], "GPU")
 
 
 def _first_line(error: Exception) -> str:

@@ -23,15 +23,11 @@ def dense(
     ReLUs, and `"bn-dense-30"` has batch normalization (Ioffe and Szegedy, arXiv:1502.03167).
 
     Args:
-        depth: int in [1, 5,000], the number of hidden layers.
-        input_shape: tuple of ints, the shape of one example; it is flattened.
-        num_classes: int >= 2, the number of logits.
+        depth, input_shape, num_classes: as in `build`. An example of any shape is flattened.
         width: int >= 1, units in each hidden layer. Defaults to `64`.
         activation: of the hidden layers. Defaults to `"relu"`.
-        kernel_initializer, kernel_regularizer: of all kernels. Default to `"glorot_uniform"`, as in the paper, and
-            `None`.
-        batch_normalization: bool, whether each hidden layer is normalized before its activation, by a layer
-            `norm_{index}`. Defaults to `False`, as in the paper.
+        kernel_initializer, kernel_regularizer: of all kernels. Default to `"glorot_uniform"`, as in the paper, and none.
+        batch_normalization: bool, normalizes each hidden layer before its activation. Defaults to `False`.
         family: str, the model's name before its depth. Defaults to `"dense"`.
 
     Example:
@@ -71,9 +67,8 @@ def conv_dense(
     pads nothing, which needs 13 × 13. The model is named `conv-dense-{depth}`.
 
     Args:
-        depth: int in [1, 5,000], the number of hidden dense layers.
+        depth, num_classes: as in `build`; `depth` counts the hidden dense layers.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** conv_depth`.
-        num_classes: int >= 2, the number of logits.
         conv_depth: int >= 1, the number of convolutions. Defaults to `2`.
         filters: int >= 1, the channels of each convolution. Defaults to `32`.
         kernel_size: int >= 1, in pixels. Defaults to `4`.
@@ -84,9 +79,6 @@ def conv_dense(
     >>> from keras_langevin import models
     >>> models.conv_dense(20, input_shape=(28, 28, 1), num_classes=10).count_params()
     197066
-
-    References:
-        P. Bras, arXiv:2212.14718.
     """
     check(depth=depth, conv_depth=conv_depth, filters=filters, kernel_size=kernel_size, width=width)
     check(num_classes=num_classes)

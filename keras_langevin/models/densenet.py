@@ -33,11 +33,10 @@ def densenet(
         depth: int, 3n + 4 for three blocks of n layers (40, 100), 6n + 4 with a bottleneck (100, 190, 250), or `None`
             where `block_layers` says it.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** (blocks - 1)`.
-        num_classes: int >= 2, the number of logits.
         growth_rate: int >= 1, the channels that each layer adds. Defaults to `12`.
         bottleneck: bool, the "B" of DenseNet-BC. Defaults to `False`.
         compression: float in (0, 1], the "C" of DenseNet-BC, where it is 0.5. Defaults to `1.0`.
-        block_layers: sequence of ints >= 1, the number of layers in each block. Defaults to `None`: three equal blocks.
+        block_layers: sequence of ints >= 1, the layers in each block. Defaults to `None`: three equal blocks.
         initial_filters: int >= 1, the channels of the first convolution. Defaults to `None`: 16, or `2 · growth_rate`
             with a bottleneck and compression.
         activation, kernel_initializer, kernel_regularizer: as in `resnet`.
@@ -102,12 +101,7 @@ def densenet(
 def densenet121(input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
     """The ImageNet net `densenet-121` of `keras.applications`, with random weights and without its softmax.
 
-    Args:
-        input_shape: tuple `(height, width, channels)`, height and width at least 32.
-        num_classes: int >= 2, the number of logits.
-
-    References:
-        Huang, Liu, van der Maaten and Weinberger, *Densely Connected Convolutional Networks*, CVPR 2017, table 1.
+    `input_shape` is `(height, width, channels)`, height and width at least 32.
     """
     name = "densenet-121"
     check(num_classes=num_classes)

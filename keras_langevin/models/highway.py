@@ -18,8 +18,7 @@ class Highway(keras.layers.Layer):
     Args:
         units: int >= 1, the size of the input's last axis and of the output's.
         activation: D's activation. Defaults to `"relu"`.
-        gate_bias: float, the gate's bias at the start; below 0 the layer begins by letting its input through. Defaults
-            to `-3.0`.
+        gate_bias: float, the gate's bias at the start; below 0 the input passes at first. Defaults to `-3.0`.
         kernel_initializer, kernel_regularizer: of both kernels. Default to `"glorot_uniform"` and `None`.
         **kwargs: what every layer takes (`name`, `dtype`, `trainable`).
 
@@ -93,9 +92,8 @@ def highway(
     """A dense layer and then `depth` highway layers `highway_1`, ... of the same width: `highway-{depth}`.
 
     Args:
-        depth: int in [1, 5,000], the number of highway layers.
         gate_bias: float, the gates' bias at the start. Defaults to `-3.0`, as in the paper's code.
-        input_shape, num_classes, width, activation, kernel_initializer, kernel_regularizer: as in `dense`.
+        depth, input_shape, num_classes, width, activation, kernel_initializer, kernel_regularizer: as in `dense`.
 
     Example:
 

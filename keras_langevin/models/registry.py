@@ -37,8 +37,9 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, *, images=N
             initialization: `"gain-1.12-dense-40"` has 1.12 times the initial kernels, in `"grown-1.12-dense-40"`
             isotropic noise makes their root mean square 1.12 times as large, `"lsuv-dense-40"` has layer-sequential
             unit variance.
+            A depth is an int in [1, 5,000], the number of hidden layers.
         input_shape: tuple of ints, the shape of one example.
-        num_classes: int, the number of logits.
+        num_classes: int >= 2, the number of logits.
         images: array of shape `(num_images, *input_shape)`, as the model will be given them, for `lsuv-`; 512 are
             used. Defaults to `None`.
         **options: further arguments of the family's function.

@@ -29,9 +29,7 @@ def resnet(
     Args:
         depth: int, 6n + 2 for three stages of n blocks (20, 32, 44, 56, 110), or `None` where `block_layers` says it.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** (stages - 1)`.
-        num_classes: int >= 2, the number of logits.
-        block_layers: sequence of ints >= 1, the number of blocks in each stage, as the paper's code counts them.
-            Defaults to `None`: three equal stages.
+        block_layers: sequence of ints >= 1, the blocks in each stage. Defaults to `None`: three equal stages.
         filters: int >= 1, the channels of the first stage. Defaults to `16`.
         residual: bool, whether there are shortcuts. `False` gives He et al.'s plain net `plain-{depth}`, called VGG in
             the paper. Defaults to `True`.
