@@ -23,17 +23,6 @@ class Split(NamedTuple):
     y: np.ndarray  # int32 of shape (num_examples,), class numbers
 
 
-class Stored(NamedTuple):
-    """A dataset as its source stores it, before a validation split is cut."""
-
-    train: Split  # with uint8 pixels
-    test: Split
-    class_names: tuple[str, ...]
-    max_pixel: int  # the pixel value of white
-    note: str  # how it differs from the official release, or empty
-    source: str  # what was read, without the folder: records are passed on
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Data:
     """A dataset in memory, in three splits: `model.fit(*data.train)`.
@@ -60,7 +49,7 @@ class Data:
 
     name: str
     train: Split
-    validation: Split
+    validation: Split | None  # of a source: not cut yet
     test: Split
     class_names: tuple[str, ...]
     max_pixel: float
@@ -70,7 +59,7 @@ class Data:
     @property
     def label(self) -> str:
         """The name that figures show, e.g. `cifar10 (JPEG copy)`."""
-        return labelled(self.name, self.note)
+        return f"{self.name} ({self.note})" if self.note else self.name
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -96,11 +85,6 @@ class Data:
         names = ", ".join(self.class_names[:3]) + (", ..." if self.num_classes > 3 else "")
         classes = f"{self.num_classes} classes: {names}"
         return f"Data({self.label}: {counts}; {shape} {self.train.x.dtype}; {classes})"
-
-
-def labelled(name: str, note: str) -> str:
-    """A dataset's name with its note, if it has one."""
-    return f"{name} ({note})" if note else name
 
 
 def stratified(labels: np.ndarray, size: int, seed: int) -> np.ndarray:

@@ -11,14 +11,14 @@ from urllib.request import getproxies
 
 import numpy as np
 
-from keras_langevin.datasets.data import CorruptDatasetError, DatasetNotFoundError, Split, Stored
+from keras_langevin.datasets.data import CorruptDatasetError, Data, DatasetNotFoundError, Split
 from keras_langevin.names import printable, shown, unknown
 
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
-def read(name: str, data_dir: str | Path | None = None) -> Stored:
-    """Reads a set, and prepares it first where necessary. Arguments and errors are those of `load`."""
+def read(name: str, data_dir: str | Path | None = None) -> Data:
+    """A set without a validation split, prepared first where necessary. Arguments and errors are those of `load`."""
     alone = "tensorflow" not in sys.modules
     try:
         import tensorflow as tf
@@ -51,7 +51,7 @@ def read(name: str, data_dir: str | Path | None = None) -> Stored:
     checked_features(name, builder.info)
     train, test = (_read_split(builder, split, image, label) for split in ("train", "test"))
     class_names = tuple(builder.info.features[label].names)
-    return Stored(train, test, class_names, 255, note_of(builder, image), builder.info.full_name)
+    return Data(name, train, None, test, class_names, 255, note_of(builder, image), builder.info.full_name)
 
 
 def data_folder(data_dir: str | Path | None = None) -> Path:

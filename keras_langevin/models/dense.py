@@ -1,4 +1,4 @@
-"""Dense nets, the paper's testbed for depth, and the same behind convolutions."""
+"""Dense nets, the paper's testbed for depth, also behind convolutions."""
 
 import keras
 
@@ -15,6 +15,9 @@ def dense(
     kernel_initializer="glorot_uniform",
     kernel_regularizer=None,
     batch_normalization: bool = False,
+    conv_depth: int = 0,
+    filters: int = 32,
+    kernel_size: int = 4,
     family: str = "dense",
 ) -> keras.Model:
     """A multilayer perceptron `dense-{depth}` with `depth` hidden layers `dense_1`, ... of equal width, and `logits`.
@@ -26,8 +29,10 @@ def dense(
         depth, input_shape, num_classes: as in `build`. An example of any shape is flattened.
         width: int >= 1, units in each hidden layer. Defaults to `64`.
         activation: of the hidden layers. Defaults to `"relu"`.
-        kernel_initializer, kernel_regularizer: of all kernels. Default to `"glorot_uniform"`, as in the paper, and none.
+        kernel_initializer, kernel_regularizer: of all kernels. Default to `"glorot_uniform"`, as in the paper, and
+            `None`.
         batch_normalization: bool, normalizes each hidden layer before its activation. Defaults to `False`.
+        conv_depth, filters, kernel_size: as in `conv_dense`. `conv_depth` defaults to `0`: no convolutions.
         family: str, the model's name before its depth. Defaults to `"dense"`.
 
     Example:
@@ -39,62 +44,20 @@ def dense(
     References:
         P. Bras, arXiv:2212.14718, figure 1.
     """
-    check(depth=depth, width=width, num_classes=num_classes, input_shape=input_shape)
-    inputs = keras.Input(input_shape, name="input")
-    fully_connected = maker(
-        keras.layers.Dense, kernel_initializer=kernel_initializer, kernel_regularizer=kernel_regularizer
-    )
-    logits = _hidden_layers(inputs, depth, num_classes, width, activation, fully_connected, batch_normalization)
-    return keras.Model(inputs, logits, name=f"{family}-{depth}")
-
-
-def conv_dense(
-    depth: int,
-    input_shape: tuple[int, int, int],
-    num_classes: int,
-    *,
-    conv_depth: int = 2,
-    filters: int = 32,
-    kernel_size: int = 4,
-    width: int = 64,
-    activation="relu",
-    kernel_initializer="glorot_uniform",
-    kernel_regularizer=None,
-) -> keras.Model:
-    """Convolutions `conv_1`, ..., each with a max-pooling that halves the image, and then the layers of `dense`.
-
-    The convolutions keep the image's size (`padding="same"`), so that 8 × 8 digits are large enough; the paper's code
-    pads nothing, which needs 13 × 13. The model is named `conv-dense-{depth}`.
-
-    Args:
-        depth, num_classes: as in `build`; `depth` counts the hidden dense layers.
-        input_shape: tuple `(height, width, channels)`, height and width at least `2 ** conv_depth`.
-        conv_depth: int >= 1, the number of convolutions. Defaults to `2`.
-        filters: int >= 1, the channels of each convolution. Defaults to `32`.
-        kernel_size: int >= 1, in pixels. Defaults to `4`.
-        width, activation, kernel_initializer, kernel_regularizer: as in `dense`; the last three of convolutions, too.
-
-    Example:
-
-    >>> from keras_langevin import models
-    >>> models.conv_dense(20, input_shape=(28, 28, 1), num_classes=10).count_params()
-    197066
-    """
-    check(depth=depth, conv_depth=conv_depth, filters=filters, kernel_size=kernel_size, width=width)
-    check(num_classes=num_classes)
-    name = f"conv-dense-{depth}"
-    check_image_shape(input_shape, name, least=2**conv_depth)
+    check(depth=depth, width=width, num_classes=num_classes)
+    name = f"{family}-{depth}"
+    if conv_depth:
+        check(conv_depth=conv_depth, filters=filters, kernel_size=kernel_size)
+        check_image_shape(input_shape, name, least=2**conv_depth)
+    else:
+        check(input_shape=input_shape)
     shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
     convolution = maker(keras.layers.Conv2D, padding="same", activation=activation, **shared)
+    fully_connected = maker(keras.layers.Dense, **shared)
     hidden = inputs = keras.Input(input_shape, name="input")
     for index in range(1, conv_depth + 1):
         hidden = convolution(filters, kernel_size, name=f"conv_{index}")(hidden)
         hidden = keras.layers.MaxPooling2D(2, name=f"pool_{index}")(hidden)
-    logits = _hidden_layers(hidden, depth, num_classes, width, activation, maker(keras.layers.Dense, **shared))
-    return keras.Model(inputs, logits, name=name)
-
-
-def _hidden_layers(hidden, depth, num_classes, width, activation, fully_connected, batch_normalization=False):
     hidden = keras.layers.Flatten(name="flatten")(hidden)
     for index in range(1, depth + 1):
         if not batch_normalization:
@@ -103,4 +66,30 @@ def _hidden_layers(hidden, depth, num_classes, width, activation, fully_connecte
         hidden = fully_connected(width, name=f"dense_{index}")(hidden)
         hidden = keras.layers.BatchNormalization(name=f"norm_{index}")(hidden)
         hidden = keras.layers.Activation(activation, name=f"activation_{index}")(hidden)
-    return fully_connected(num_classes, name="logits")(hidden)
+    logits = fully_connected(num_classes, name="logits")(hidden)
+    return keras.Model(inputs, logits, name=name)
+
+
+def conv_dense(
+    depth: int, input_shape: tuple[int, int, int], num_classes: int, *, conv_depth: int = 2, **options
+) -> keras.Model:
+    """`conv-dense-{depth}`: convolutions `conv_1`, ..., each with a max-pooling that halves the image, and then `dense`.
+
+    The convolutions keep the image's size (`padding="same"`), so that 8 × 8 digits are large enough; the paper's code
+    pads nothing, which needs 13 × 13.
+
+    Args:
+        depth, num_classes: as in `build`; `depth` counts the hidden dense layers.
+        input_shape: tuple `(height, width, channels)`, height and width at least `2 ** conv_depth`.
+        conv_depth: int >= 1, the number of convolutions. Defaults to `2`.
+        **options: as in `dense`; and `filters`, the channels of each convolution, 32 by default, and `kernel_size`, in
+            pixels, 4 by default.
+
+    Example:
+
+    >>> from keras_langevin import models
+    >>> models.conv_dense(20, input_shape=(28, 28, 1), num_classes=10).count_params()
+    197066
+    """
+    check(conv_depth=conv_depth)
+    return dense(depth, input_shape, num_classes, conv_depth=conv_depth, family="conv-dense", **options)

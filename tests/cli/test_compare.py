@@ -96,7 +96,7 @@ def test_options_go_before_the_file(tmp_path, capsys):
 def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
     from keras_langevin.experiments import training
 
-    def fail(self, seed, **arguments):
+    def fail(self, *arguments, **options):
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(training.Trainer, "train", fail)
@@ -157,10 +157,10 @@ def test_a_dataset_that_is_not_there_says_what_to_set(tmp_path, monkeypatch, cap
 def test_a_shape_that_the_model_does_not_take_is_an_error_before_training(tmp_path, monkeypatch, capsys):
     from keras_langevin import models
 
-    def build(name, input_shape, num_classes):
+    def build(name, input_shape, num_classes, **options):
         if input_shape == (8, 8, 1):
             raise ValueError("Images must be at least 16 × 16.\nReceived: (8, 8, 1)")
-        return original(name, input_shape, num_classes)
+        return original(name, input_shape, num_classes, **options)
 
     original = models.build
     monkeypatch.setattr(models, "build", build)
