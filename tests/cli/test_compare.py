@@ -10,7 +10,7 @@ import keras
 import pytest
 
 from keras_langevin import cli
-from keras_langevin.cli.backend import BACKENDS
+from keras_langevin.cli.terminal import BACKENDS
 from tests.quick import JIT
 from tests.real_data import FOLDER, needs_cifar10, needs_mnist
 
@@ -175,7 +175,7 @@ def test_how_it_is_trained_is_part_of_the_configuration(tmp_path, capsys):
     options = ["--limit", "200", "--augment", "crop-flip-1", "--standardize", "--jit", "off"]
     options += ["--precision", "mixed_bfloat16"]
     assert cli.main([*arguments, *options, "--out", str(tmp_path)]) == 0
-    recipe = "200 training examples, augmentation crop-flip-1, channels standardized, mixed_bfloat16, jit off"
+    recipe = "epochs 1, limit 200, augment crop-flip-1, standardize, precision mixed_bfloat16, jit off"
     assert recipe in capsys.readouterr().out
     config = json.loads((tmp_path / "config.json").read_text())
     settings = ("limit", "augment", "standardize", "precision", "jit")
