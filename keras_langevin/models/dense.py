@@ -73,7 +73,7 @@ def dense(
 def conv_dense(
     depth: int, input_shape: tuple[int, int, int], num_classes: int, *, conv_depth: int = 2, **options
 ) -> keras.Model:
-    """`conv-dense-{depth}`: convolutions `conv_1`, ..., each with a max-pooling that halves the image, and then `dense`.
+    """`conv-dense-{depth}`: convolutions `conv_1`, ..., each with a max-pooling that halves the image, then `dense`.
 
     The convolutions keep the image's size (`padding="same"`), so that 8 × 8 digits are large enough; the paper's code
     pads nothing, which needs 13 × 13.
