@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_langevin.experiments.arms import Arm
 from keras_langevin.experiments.checkpoint import CURVES
-from keras_langevin.experiments.statistics import stayed_at_chance
+from keras_langevin.experiments.statistics import chance_threshold
 from keras_langevin.names import printable, shown
 from keras_langevin.values import is_count, is_number, or_none
 
@@ -42,7 +42,7 @@ class Run:
     @property
     def at_chance(self) -> bool:
         """Whether it finished, and its test accuracy is at chance level."""
-        return self.status == "finished" and bool(stayed_at_chance(self.test_accuracy, self.num_classes))
+        return self.status == "finished" and self.test_accuracy < chance_threshold(self.num_classes)
 
     @property
     def trained(self) -> bool:
