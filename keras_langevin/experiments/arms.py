@@ -51,11 +51,12 @@ FAMILIES = {
 # From what a Langevin optimizer is written as to its family.
 LANGEVIN = {family.langevin or f"l{name}": name for name, family in FAMILIES.items()}
 # What stands before an optimizer's name, and how it is shown; what it does is in `controls`. The first two take any
-# optimizer, the next a Langevin one, the others one without noise.
+# optimizer, the next two a Langevin one, the others one without noise.
 _MODIFIERS = {
     "clip": "{}, clipped",
     "warmup": "{}, warm-up",
     "first": "{} for the first {} updates",
+    "always": "{} until the end",
     "isotropic": "{} + isotropic noise",
     "gradientnoise": "{} + gradient noise",
 }
@@ -75,8 +76,9 @@ class Arm:
             `"rmsprop-eps-outside"` outside, as the paper and pSGLD have it; `"sgd-momentum"` is what `"sghmc"` is
             without noise. Before the name may stand `clip-` (the gradient's global norm is at most 1) or `warmup-` (the
             learning rate grows over the first 100 updates), as in `"clip-ladam"`; before that of a Langevin optimizer
-            `first-35-` (noise in the first 35 updates alone); or, before that of an optimizer without noise,
-            `isotropic-` or `gradient-noise-`: other noise than Langevin's, see `controls`.
+            `first-35-` (noise in the first 35 updates alone) or `always-` (noise in the last third, too); or, before
+            that of an optimizer without noise, `isotropic-` or `gradient-noise-`: other noise than Langevin's, see
+            `controls`.
     """
 
     spec: str
@@ -123,7 +125,7 @@ class Arm:
         >>> Arm("L-Adam").parent, Arm("clip-ladam").parent, Arm("isotropic-adam").parent, Arm("first-9-ladam").parent
         ('adam', 'clipadam', 'adam', 'adam')
         """
-        return self.family if self.modifier in (*_NOISES, "first") else self.modifier + self.family
+        return self.family if self.modifier in (*_NOISES, "first", "always") else self.modifier + self.family
 
     @property
     def family(self) -> str:

@@ -67,5 +67,6 @@ def test_a_wrong_argument_is_an_error(wrong):
 
 
 def test_it_can_be_saved():
+    assert seen(LAdam(0.5, sigma=0.25), StepDown(1, stop_noise=False), 2) == [(0.5, 0.25), (0.05, 0.25)]
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(StepDown(3, divide_by=2.0)))
-    assert again.get_config() == {"epoch": 3, "divide_by": 2.0}
+    assert again.get_config() == {"epoch": 3, "divide_by": 2.0, "stop_noise": True}
