@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from keras_langevin.cli.terminal import UsageError, new_console, show
+from keras_langevin.files import StorageError
 
 DEFAULT_FOLDER = "keras-langevin-report"
 
@@ -14,7 +15,7 @@ def add(commands):
         "report",
         help="write one report over the results of one comparison or many",
         description="Merges the results of comparisons, shows a table and the same in words for each setting, and "
-        "writes a page that needs nothing else (report.html), Markdown, figures as PNG and SVG, two CSV files and a "
+        "writes a page that needs nothing else (report.html), Markdown, figures as PNG, SVG and PDF, two CSV files and a "
         "LaTeX table. It needs no Keras.",
     )
     parser.add_argument(
@@ -33,14 +34,9 @@ def run(options: argparse.Namespace) -> int:
 
     out = Path(options.out or (options.folders[0] if len(options.folders) == 1 else DEFAULT_FOLDER))
     try:
-        cells = report.collect(options.folders)
-        report.check_folder(out)
-    except ValueError as error:
-        raise UsageError(error) from error
-    results = report.analyse(cells)
-    try:
+        results = report.analyse(report.collect(options.folders))
         written = report.write(results, out, title=options.title)
-    except ValueError as error:
+    except (ValueError, StorageError) as error:
         raise UsageError(error) from error
     show(results, written, new_console())
     return 0

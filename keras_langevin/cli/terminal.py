@@ -52,7 +52,7 @@ def show(results: list, written: list[Path], console: Console):
 
     num_differences = sum(len(result.pairs) for result in results)
     for result in results:
-        console.print(report.table(result))
+        console.print(report.terminal_table(result))
         for sentence in report.about_setting(result, num_differences):
             console.print(f"- {sentence}", soft_wrap=True, highlight=False, markup=False)
     for path in written:

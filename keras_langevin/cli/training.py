@@ -150,7 +150,7 @@ def _report(jobs: list, out: Path, console: Console, title: str | None) -> int:
     try:
         results = comparing.analysed(jobs)
         written = report.write(results, out, title=title or _title([job.comparison for job in jobs]))
-    except ValueError as error:
+    except (ValueError, StorageError) as error:
         raise UsageError(error) from error
     names = ("config.json", tuning.FILE, "runs", "curves.csv")
     kept = [path for job in jobs for name in names if (path := job.store.folder / name).exists()]

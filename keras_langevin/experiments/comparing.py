@@ -107,9 +107,10 @@ def write_config(out: Path, settings: dict, jobs: list[runner.Job]):
         jobs: those comparisons.
     """
     settings = settings | {"seeds": max(job.store.comparison.seeds for job in jobs)}
-    report.check_folder(out)
-    with writing_to(out), replaced(out / "experiment.toml") as file:
-        file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
+    with writing_to(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with replaced(out / "experiment.toml") as file:
+            file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
 
 
 def train(jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Watcher] = (), **how):

@@ -128,7 +128,7 @@ def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
         (["--data-file", "nowhere.npz", "--dataset", "mnist"], "The data file does not exist. Received: nowhere.npz"),
         (["--data-file", "nowhere.npz", "--data-dir", "."], "not both"),
         (["--backend", "tpu"], "invalid choice"),
-        (["--out", "/proc/nowhere"], "Choose another --out"),
+        (["--out", "/proc/nowhere"], "choose another folder"),
         (["--nonsense"], "unrecognized arguments"),
     ],
 )

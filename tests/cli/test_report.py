@@ -164,8 +164,8 @@ def test_bad_results_are_one_line_and_exit_status_2(prepare, message, folder, tm
         ([], "DIR"),
         (["nowhere"], "Received: nowhere, which is not a folder"),
         (["."], "There must be results of a comparison in ."),
-        (["results", "--out", "/proc/nowhere"], "Choose another --out"),
-        (["results", "--out", "results/deep/config.json"], "Choose another --out"),
+        (["results", "--out", "/proc/nowhere"], "choose another folder"),
+        (["results", "--out", "results/deep/config.json"], "choose another folder"),
         (["results", "--nonsense"], "unrecognized arguments"),
     ],
 )
