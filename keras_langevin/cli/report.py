@@ -15,8 +15,8 @@ def add(commands):
         "report",
         help="write one report over the results of one comparison or many",
         description="Merges the results of comparisons, shows a table and the same in words for each setting, and "
-        "writes a page that needs nothing else (report.html), Markdown, figures as PNG, SVG and PDF, two CSV files and a "
-        "LaTeX table. It needs no Keras.",
+        "writes a page that needs nothing else (report.html), Markdown, figures as PNG, SVG and PDF, two CSV files and "
+        "a LaTeX table. It needs no Keras.",
     )
     parser.add_argument(
         "folders", nargs="+", metavar="DIR", help="a folder that `compare` wrote, or one with such folders below it"

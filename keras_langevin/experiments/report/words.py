@@ -149,7 +149,7 @@ def _frame(rows: Iterable[dict]) -> "DataFrame":
 
 
 def runs_frame(results: list[CellResult]) -> "DataFrame":
-    """A row for each run: all settings, then what is on record of it but for the curves."""
+    """A row for each run: all settings, then what is on record of it, of a curve its last value."""
     return _frame(
         _settings_first(
             result,
@@ -162,6 +162,7 @@ def runs_frame(results: list[CellResult]) -> "DataFrame":
                 "at_chance": run.at_chance,
                 "epochs_done": len(run.curves["train_loss"]),
                 "file": str(run.path),
+                **{name: values[-1] for name, values in run.curves.items() if values},
                 **{name: value for name, value in _flat(run.record) if name not in ("label", "traceback")},
             },
         )
@@ -227,11 +228,11 @@ def overview(results: list[CellResult]) -> list[str]:
     arms = [arm for result in results for arm in result.arms]
     runs, planned = sum(len(arm.runs) for arm in arms), sum(arm.num_planned for arm in arms)
     chance, diverged, failed = (sum(arm.failures[kind] for arm in arms) for kind in ("at chance", "diverged", "error"))
+    on_record = f"{runs} of {count(planned, 'run')}" if runs < planned else count(runs, "run")
     return [
         *sentences,
-        f"{count(len(results), 'setting')}, {f'{runs} of ' if runs < planned else ''}{count(planned, 'run')} on record: "
-        f"{runs - diverged - failed} finished ({chance} of them at chance level), {diverged} diverged, {failed} ended "
-        "with an error.",
+        f"{count(len(results), 'setting')}, {on_record} on record: {runs - diverged - failed} finished ({chance} of "
+        f"them at chance level), {diverged} diverged, {failed} ended with an error.",
     ]
 
 

@@ -76,6 +76,8 @@ class Picture:
     def files(self) -> dict[str, bytes]:
         """By their ending."""
         figure, found = self.draw(), {}
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # it is laid out, and need not be for each
         for ending in ("png", "svg", "pdf"):
             write_figure(figure, file := io.BytesIO(), ending)
             found[ending] = file.getvalue()
@@ -201,7 +203,7 @@ def _pictures(result: CellResult, number: int, styles: Styles) -> Iterator[Pictu
     """The figures of one setting; their number is 0 if it is the only one."""
     comparison = result.cell.comparison
     # in letters that every file system and link takes
-    file = re.sub(r"[^A-Za-z0-9.-]+", "_", f"{comparison.model}-{comparison.dataset}")[:60]
+    file = re.sub(r"[^A-Za-z0-9.]+", "-", f"{comparison.model}-{comparison.dataset}")[:60]
     file = f"{FIGURES}/{f'{number}-' if number else ''}{file}"
     for name, label in CURVES.items():
         draw = partial(curve_figure, result, name, styles)
@@ -264,15 +266,10 @@ def latex(results: list[CellResult]) -> str:
         "the mean; p by the sign-flip test (with five seeds or fewer Student's t test) and Holm's correction; "
         "P(improve): the probability that a run has a higher accuracy than one of the parent."
     )
-    shown = concat(frames).set_index(["setting", "optimizer"]).style.format(latex_escaped)
-    for axis in (0, 1):
-        shown = shown.format_index(latex_escaped, axis=axis).format_index_names(latex_escaped, axis=axis)
-    text = shown.to_latex(
-        hrules=True,
-        caption=latex_escaped(caption),
-        column_format="ll" + "r" * (len(columns) - 1),
-        multirow_align="naive",
-    )
+    shown = concat(frames).set_index(["setting", "optimizer"]).style.format(latex_escaped).hide(names=True)
+    shown = shown.format_index(latex_escaped, axis=0).format_index(latex_escaped, axis=1)
+    how = {"column_format": "llrrrrrr", "position_float": "centering", "multirow_align": "naive", "hrules": True}
+    text = shown.to_latex(caption=latex_escaped(caption), **how)
     return "% \\usepackage{booktabs}, and for \\textquotedbl \\usepackage[T1]{fontenc}\n" + text
 
 
