@@ -21,6 +21,9 @@ UNEQUAL_EPSILON = "unequal_epsilon"
 # What tells optimizers and runs apart within a cell, so it is no setting of the cell.
 _NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned", "data_sha256")
 
+_KINDS = {"optimizers": list, "arguments": dict, "data_sha256": str, "trial": bool, "dataset_note": str}
+_IN_WORDS = {list: "a list of names", dict: "an object", str: "text", bool: "true or false"}
+
 
 @dataclass(frozen=True)
 class ArmResult:
@@ -213,16 +216,13 @@ def _read_folder(folder: Path) -> _Folder | None:
         missing = [name for name in ("model", "dataset", "optimizers", "epochs", "seeds") if name not in config]
         if missing:
             raise ValueError(f"It must have {', '.join(missing)}. Received: {', '.join(list(config)[:20])}")
-        config = {"dataset_note": "", "backend": None, "arguments": {}, "data_sha256": ""} | config
-        kinds = {
-            "optimizers": (list, "a list of names"),
-            "arguments": (dict, "an object"),
-            "data_sha256": (str, "text"),
-        }
-        for name, (kind, expected) in kinds.items():
+        # in the order of the file, and after it what an older one lacked
+        config |= {"trial": False, "dataset_note": "", "backend": None, "arguments": {}, "data_sha256": ""} | config
+        for name, kind in _KINDS.items():
             if not isinstance(config[name], kind):
-                raise ValueError(f"`{name}` must be {expected}. Received: {shown(config[name])}")
-        for name in (config["model"], config["dataset"], config["dataset_note"] or "-", *config["optimizers"]):
+                raise ValueError(f"`{name}` must be {_IN_WORDS[kind]}. Received: {shown(config[name])}")
+        found = [config[name] for name in ("dataset_note", "backend") if config[name] not in ("", None)]
+        for name in (config["model"], config["dataset"], *config["optimizers"], *found):
             if not is_name(name):
                 raise ValueError(f"Names must be printable text. Received: {shown(name)}")
         known = {field.name for field in fields(Comparison)}
@@ -231,7 +231,7 @@ def _read_folder(folder: Path) -> _Folder | None:
         raise ValueError(
             f"{path} is not a configuration of a comparison. {str(error).rstrip('.')}. Leave its folder out."
         ) from error
-    if config.get("trial"):
+    if config["trial"]:
         return None
     # entries that this version does not know are settings, too; those that an older one lacked have their defaults
     settings = {name: value for name, value in (config | asdict(comparison)).items() if name not in _NOT_SETTINGS}
