@@ -63,18 +63,21 @@ def train_and_report(settings: dict, options: argparse.Namespace, title: str | N
         jobs, out = comparing.prepared(Sweep(settings), options.out, **where)
         _watchers(jobs, options)  # a package that is missing is an error now
         comparing.write_config(out, settings, jobs)
-        trials = tuning.trials(jobs)
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
 
     console = new_console()
     _show_plan(jobs, out, console, backend)
     try:
-        if trials:
-            console.print(_search(trials), soft_wrap=True, highlight=False, markup=False)
-            _train(trials, engine, options, console)
-        jobs = tuning.settled(jobs)
-        _train(jobs, engine, options, console)
+        comparing.train(
+            jobs,
+            engine,
+            console,
+            watchers=lambda jobs: _watchers(jobs, options),
+            save_weights=options.save_weights,
+            checkpoint_seconds=options.checkpoint_seconds,
+            data_on_device=options.data_on_device,
+        )
     except (ValueError, StorageError) as error:
         raise UsageError(error) from error
     except KeyboardInterrupt:
@@ -82,20 +85,6 @@ def train_and_report(settings: dict, options: argparse.Namespace, title: str | N
         console.print(message, soft_wrap=True, highlight=False)
         return 130
     return _report(jobs, out, console, title)
-
-
-def _train(jobs: list, engine, options: argparse.Namespace, console: Console):
-    from keras_langevin.experiments import comparing
-
-    comparing.train(
-        jobs,
-        engine,
-        console,
-        watchers=_watchers(jobs, options),
-        save_weights=options.save_weights,
-        checkpoint_seconds=options.checkpoint_seconds,
-        data_on_device=options.data_on_device,
-    )
 
 
 def _watchers(jobs: list, options: argparse.Namespace) -> list:
@@ -120,14 +109,6 @@ def _show_plan(jobs: list, out: Path, console: Console, backend: str):
         numbers = map(str, (comparison.batch_size, comparison.epochs, comparison.seeds))
         grid.add_row(comparison.model, data.label, *rates, *numbers, " ".join(comparison.optimizers))
     console.print(grid)
-
-
-def _search(trials: list) -> str:
-    runs = len({task.run_key for job in trials for task in job.tasks()})
-    return (
-        f"First learning rates and sigma are searched on the validation split: {len(trials)} trials, {runs} runs, with "
-        "seeds of their own. The test split is left alone."
-    )
 
 
 def _header(job, backend: str) -> str:
