@@ -8,7 +8,7 @@ from rich.console import Console
 
 from keras_langevin.experiments import engines, report, runner, tuning
 from keras_langevin.experiments.config import Sweep, config_text
-from keras_langevin.experiments.progress import RunsProgress, Watcher
+from keras_langevin.experiments.progress import RunsProgress
 from keras_langevin.experiments.results import Results
 from keras_langevin.experiments.store import DEFAULT_FOLDER, Store
 from keras_langevin.files import check_name, replaced, writing_to
@@ -93,30 +93,29 @@ def write_config(out: Path, settings: dict, jobs: list[runner.Job]):
 
 
 def train(
-    jobs: list[runner.Job],
-    engine: runner.Engine,
-    console: Console,
-    *,
-    watchers: Callable[[list[runner.Job]], Sequence[Watcher]] = lambda jobs: (),
-    **how,
-):
-    """Searches what is to be tuned, then trains what is not on record: with a bar where there is a terminal, and a line
-    for each run that ends. `watchers` are made for the jobs of each step; `how` is as `runner.run` takes it."""
+    jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Callable] = (), **how
+) -> list[runner.Job]:
+    """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends. Learning
+    rates and sigma are searched first, where that is asked for; returns the comparisons with what was chosen.
+
+    `watchers` are functions of the jobs that return who is told what happens, too; `how` is as `runner.run` takes it.
+    """
 
     def train_all(jobs: list[runner.Job]):
         with RunsProgress(jobs, console) as progress:
-            runner.run(jobs, engine, watchers=[progress, *watchers(jobs)], **how)
+            runner.run(jobs, engine, watchers=[progress, *(new_watcher(jobs) for new_watcher in watchers)], **how)
 
     def search(trials: list[runner.Job], extends: bool):
-        runs = len({task.run_key for job in trials for task in job.tasks()})
-        first = "First learning rates and sigma are searched on the validation split"
+        begin = "First learning rates and sigma are searched on the validation split"
         again = "The best trial of an optimizer is at the edge of its range: the search goes on"
-        seeds = "with seeds of their own. The test split is left alone."
-        text = f"{again if extends else first}: {len(trials)} trials, {runs} runs, {seeds}"
-        console.print(text, soft_wrap=True, highlight=False, markup=False)
+        runs = len({task.run_key for job in trials for task in job.tasks()})
+        text = f"{again if extends else begin}: {len(trials)} trials, {runs} runs, with seeds of their own."
+        console.print(f"{text} The test split is left alone.", soft_wrap=True, highlight=False)
         train_all(trials)
 
-    train_all(tuning.settled(jobs, search))
+    jobs = tuning.settled(jobs, search)
+    train_all(jobs)
+    return jobs
 
 
 def analysed(jobs: list[runner.Job]) -> list:

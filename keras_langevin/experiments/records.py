@@ -67,10 +67,9 @@ def _is_object(value: Any) -> bool:
 
 
 def _is_curves(value: Any) -> bool:
-    curves = [value.get(name, []) for name in CURVES] if isinstance(value, dict) else [None]
-    return all(isinstance(curve, list) and all(map(or_none(is_number), curve)) for curve in curves) and (
-        len(set(map(len, curves))) == 1
-    )
+    curves = [value.get(name, []) for name in CURVES]
+    are_lists = all(isinstance(curve, list) and all(map(or_none(is_number), curve)) for curve in curves)
+    return are_lists and len(set(map(len, curves))) == 1
 
 
 _CHECKS = (
@@ -81,7 +80,8 @@ _CHECKS = (
     *((name, "a finite number or null", or_none(is_number)) for name in ("test_loss", "train_loss", "seconds")),
     *((name, "an object or null", or_none(_is_object)) for name in ("arguments", "provenance")),
     ("error", "text or null", or_none(lambda value: isinstance(value, str))),
-    ("curves", "lists of finite numbers or null, all of one length, or left out", or_none(_is_curves)),
+    ("curves", "an object, or left out", or_none(_is_object)),
+    ("curves", "lists of finite numbers or null, all of one length", or_none(_is_curves)),
 )
 
 

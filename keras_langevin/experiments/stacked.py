@@ -172,7 +172,7 @@ class StackedTrainer(Trainer):
         place = variables.index(id(self.optimizer.learning_rate))
         rates = np.asarray(of_optimizer[place])
         of_optimizer[place] = jnp.asarray((rates.astype("float64") / 10).astype(rates.dtype))
-        if isinstance(self.optimizer, Langevin):
+        if isinstance(self.optimizer, Langevin) and self.arm.modifier != "always":
             place = variables.index(id(self.optimizer.sigma))
             of_optimizer[place] = jnp.zeros_like(of_optimizer[place])
         return *model, of_optimizer

@@ -28,6 +28,7 @@ from keras_langevin.experiments.machine import (
     provenance,
 )
 from keras_langevin.experiments.store import CURVES, LOG_NAMES
+from keras_langevin.models.initial_kernels import LSUV_IMAGES
 from keras_langevin.optimizers.langevin import Langevin
 
 
@@ -182,7 +183,7 @@ class Trainer:
                 shuffle=False,
                 validation_data=self._examples("validation"),
                 validation_batch_size=EVALUATION_BATCH,
-                callbacks=[StepDown(comparison.drop_epoch), log],
+                callbacks=[StepDown(comparison.drop_epoch, stop_noise=self.arm.modifier != "always"), log],
                 verbose=0,
             )
         images = len(data.train.x) // comparison.batch_size * comparison.batch_size
@@ -313,7 +314,10 @@ class Trainer:
         random.seed(seed)
         try:
             with computing_in(precision):
-                model = models.build(comparison.model, data.input_shape, data.num_classes)
+                images = data.train.x[:LSUV_IMAGES].astype("float32") / data.max_pixel
+                if self.standardization is not None:
+                    images = self.standardization(images)
+                model = models.build(comparison.model, data.input_shape, data.num_classes, images=images)
                 return preprocessed(model, layers)
         finally:
             random.setstate(state)
