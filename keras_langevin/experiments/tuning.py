@@ -1,14 +1,20 @@
 """The search for each optimizer's learning rate and sigma, on the validation split, with one budget for all.
 
-Every optimizer has equally many trials, the parent as many as its Langevin optimizer. The first is its default; the
-others are points of the Halton sequence (Halton 1960) on a logarithmic scale, from a tenth to ten times the default: in
-the k-th trial all optimizers have the same multiple of their learning rate. The trial with the highest mean validation
-accuracy at the end of training is chosen; of equal ones, that with the lower mean validation loss, then the earlier.
+Every optimizer has equally many trials, the parent as many as its Langevin optimizer. The first is its default, the
+value that is given or its own. The others are points of the Halton sequence (Halton 1960) on a logarithmic scale, from
+a tenth to ten times the default: in the k-th trial all optimizers have the same multiple of their learning rate.
+
+The best trial has the highest mean validation accuracy at the end of training; of equal ones, the lowest mean
+validation loss; of those, it is the first. Where the best of some optimizer has the lowest or the highest value that it
+was tried with, every optimizer has half as many trials more: from its own best to a factor of ten beyond such an edge,
+else from a tenth to ten times its best. That happens at most twice, so a search at most doubles.
+
+The records of the trials are the memory of a search: the same command asks for the same points, and finds them trained.
 """
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,32 +25,25 @@ from keras_langevin.names import digest
 from keras_langevin.values import is_number
 
 FILE = "tuning.json"
-_MADE_FOR = "made_for"  # beside the optimizers; files of the first version have none
-FACTOR = 10.0  # a search goes so far below and above the default
+_BESIDE = ("made_for", "ranges")  # in the file, beside the optimizers
+_SEARCHED = ("learning_rate", "sigma")
+_DECADES = {None: (-1, 1), "lowest": (-1, 0), "highest": (0, 1)}  # about the best, by where that lies
+_EXTENSIONS = 2
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of a search, and what it gave.
-
-    Attributes:
-        learning_rate: float.
-        sigma: float, or `None` for an optimizer without noise.
-        validation_accuracies: tuple of floats in [0, 1], at the end of training, one for each seed; `None` for a run
-            that diverged or failed.
-        validation_losses: the same of the loss.
-    """
+    """One point of a search, and what it gave with each seed; `None` for a run that diverged or failed."""
 
     learning_rate: float
-    sigma: float | None
-    validation_accuracies: tuple[float | None, ...]
+    sigma: float | None  # `None` for an optimizer without noise
+    validation_accuracies: tuple[float | None, ...]  # in [0, 1], at the end of training
     validation_losses: tuple[float | None, ...]
 
     @property
     def arguments(self) -> dict[str, float]:
         """The learning rate, and sigma where there is one."""
-        values = {"learning_rate": self.learning_rate, "sigma": self.sigma}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: getattr(self, name) for name in _SEARCHED if getattr(self, name) is not None}
 
     @property
     def validation_accuracy(self) -> float:
@@ -60,45 +59,40 @@ class Trial:
 
 @dataclass(frozen=True)
 class Search:
-    """All trials of an optimizer; the first has its default values.
-
-    Attributes:
-        trials: tuple of `Trial`.
-    """
+    """The trials of an optimizer; the first has its default values."""
 
     trials: tuple[Trial, ...]
 
     @property
     def chosen(self) -> Trial:
-        """The best trial on the validation split.
-
-        >>> default, other = Trial(1e-3, None, (0.9,), (0.5,)), Trial(5e-3, None, (0.9,), (0.4,))
-        >>> Search((default, other)).chosen.learning_rate
-        0.005
-        """
+        """The best trial."""
         return max(self.trials, key=lambda trial: (trial.validation_accuracy, -trial.validation_loss))
 
     @property
-    def at_edge(self) -> list[str]:
-        """Where the choice is the lowest or the highest of the search: a wider one may find a better.
-
-        >>> trials = [Trial(rate, None, (accuracy,), (1.0,)) for rate, accuracy in ((1e-3, 0.5), (5e-3, 0.9))]
-        >>> Search(tuple(trials)).at_edge
-        ['the highest learning rate']
-        """
-        found = []
-        for name, chosen in self.chosen.arguments.items():
-            values = sorted(getattr(trial, name) for trial in self.trials)
-            if values[0] < values[-1]:
-                ends = {values[0]: "lowest", values[-1]: "highest"}
-                end = ends.get(chosen)
-                found += [f"the {end} {name.replace('_', ' ')}"] if end else []
+    def edges(self) -> dict[str, str]:
+        """The names of which the best has the `"lowest"` or the `"highest"` value that was tried."""
+        found = {}
+        for name, best in self.chosen.arguments.items():
+            values = [getattr(trial, name) for trial in self.trials]
+            if min(values) < max(values) and best in (min(values), max(values)):
+                found[name] = "lowest" if best == min(values) else "highest"
         return found
 
+    @property
+    def at_edge(self) -> list[str]:
+        """`edges` in words."""
+        return [f"the {end} {name.replace('_', ' ')}" for name, end in self.edges.items()]
 
-def points(comparison: Comparison, arm: Arm) -> list[dict[str, float]]:
-    """The learning rate, and sigma where the optimizer has one, of each trial; the centre are those of the comparison
-    where they are given, else the optimizer's own.
+    def ranges(self, first: int) -> dict[str, list[float]]:
+        """The lowest and the highest value that could be tried, after so many first trials."""
+        ends = range(first, len(self.trials), math.ceil(first / 2))
+        centres = [self.trials[0], *(Search(self.trials[:end]).chosen for end in ends)]
+        values = {name: [getattr(trial, name) for trial in centres] for name in centres[0].arguments}
+        return {name: [min(of) / 10, max(of) * 10] for name, of in values.items()}
+
+
+def points(comparison: Comparison, arm: Arm, search: Search | None = None) -> list[dict[str, float]]:
+    """The learning rate, and sigma where the optimizer has one, of the first trials, or of those after a search.
 
     >>> points(Comparison(tuning_trials=3), Arm("ladam"))
     [{'learning_rate': 0.001, 'sigma': 0.001}, {'learning_rate': 0.000316, 'sigma': 0.00215}, \
@@ -106,37 +100,47 @@ def points(comparison: Comparison, arm: Arm) -> list[dict[str, float]]:
     """
     from scipy.stats import qmc  # which takes long to import
 
-    centre = comparison.arguments(arm)
-    names = [name for name in ("learning_rate", "sigma") if name in centre]
-    sequence = qmc.Halton(2, scramble=False).random(comparison.tuning_trials + 1)[1:]
-    sequence[:1] = 0.5
+    centre = search.chosen.arguments if search else comparison.arguments(arm)
+    edges = search.edges if search else {}
+    spans = {name: _DECADES[edges.get(name)] for name in _SEARCHED if name in centre}
+    done = len(search.trials) if search else 0
+    end = done + math.ceil(comparison.tuning_trials / (2 if search else 1))
+    places = qmc.Halton(2, scramble=False).random(end + 1)[done + 1 :]
+    if not search:
+        places[0] = 0.5
     return [
         {
-            name: float(f"{centre[name] * FACTOR ** (2 * place - 1):.3g}")
-            for name, place in zip(names, point, strict=False)
+            name: float(f"{centre[name] * 10.0 ** ((high - low) * place + low):.3g}")
+            for (name, (low, high)), place in zip(spans.items(), point, strict=False)
         }
-        for point in sequence
+        for point in places
     ]
 
 
-def trials(jobs: Sequence) -> list:
-    """The jobs to be trained before those that are to be tuned and have not been, in folders below theirs."""
-    unsettled = (job for job in jobs if not (job.store.folder / FILE).exists())
-    return [trial for job in unsettled for group in _trials(job).values() for trial in group]
-
-
-def settled(jobs: Sequence) -> list:
+def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
     """The jobs with what their trials chose. It is written to `tuning.json`, which from then on decides.
 
     Args:
-        jobs: sequence of `runner.Job`, whose `trials` are on record.
+        jobs: sequence of `runner.Job`.
+        train: is given the jobs of trials, in folders below theirs, and whether they extend a search; their runs are on
+            record when it returns.
 
     Raises:
-        ValueError: a trial is not on record, or the file is none of this search: of another configuration, or other
-            data.
+        ValueError: a trial is not on record, or the file is of another search: of another configuration or other data.
         StorageError: the file cannot be written.
     """
-    return [_settled(job) if job.comparison.tuning_trials else job for job in jobs]
+    unsettled = [job for job in jobs if job.comparison.tuning_trials and not (job.store.folder / FILE).exists()]
+    groups = [(job, {arm: [] for arm in job.comparison.arms}) for job in unsettled]
+    for extension in range(1 + _EXTENSIONS):
+        fresh = [(trials, _next_trials(job, trials)) for job, trials in groups if _goes_on(trials)]
+        if fresh:
+            train([trial for _, new in fresh for group in new.values() for trial in group], extension > 0)
+        for trials, new in fresh:
+            for arm, group in new.items():
+                trials[arm] += map(_trial, group)
+    for job, trials in groups:
+        _write(job, {arm.spec: Search(tuple(group)) for arm, group in trials.items()})
+    return [_chosen(job) if job.comparison.tuning_trials else job for job in jobs]
 
 
 def read(path: Path) -> dict[str, Search]:
@@ -152,10 +156,12 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
     """What the searches were made for, and the searches."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        made_for = content.pop(_MADE_FOR, {}) if isinstance(content, dict) else {}
+        if not isinstance(content, dict):
+            raise ValueError("no object of lists of trials")
+        made_for, _ = (content.pop(name, {}) for name in _BESIDE)
         if not isinstance(made_for, dict):
-            raise ValueError(f"`{_MADE_FOR}` is no object")
-        if not isinstance(content, dict) or not all(isinstance(trials, list) and trials for trials in content.values()):
+            raise ValueError("`made_for` is no object")
+        if not all(isinstance(trials, list) and trials for trials in content.values()):
             raise ValueError("no object of lists of trials")
         return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -166,7 +172,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
 
 
 def _checked(trial: dict) -> Trial:
-    rates = [trial["learning_rate"], trial["sigma"]]
+    rates = [trial[name] for name in _SEARCHED]
     values = [tuple(trial[f"validation_{name}"]) for name in ("accuracies", "losses")]
     numbers = [rates[0], *(number for number in (rates[1], *values[0], *values[1]) if number is not None)]
     if not all(map(is_number, numbers)) or not any(values):
@@ -174,61 +180,67 @@ def _checked(trial: dict) -> Trial:
     return Trial(*rates, *values)
 
 
-def _trials(job) -> dict[Arm, list]:
+def _goes_on(trials: dict[Arm, list[Trial]]) -> bool:
+    return not all(trials.values()) or any(Search(tuple(group)).edges for group in trials.values())
+
+
+def _next_trials(job, trials: dict[Arm, list[Trial]]) -> dict[Arm, list]:
+    """The jobs of the next trials of each optimizer."""
     found = {}
-    for arm in job.comparison.arms if job.comparison.tuning_trials else ():
+    for arm, done in trials.items():
+        search = Search(tuple(done)) if done else None
         found[arm] = []
-        for number, values in enumerate(points(job.comparison, arm)):
-            comparison = replace(
-                job.comparison,
-                optimizers=(arm.spec,),
-                **{"sigma": None, **values},
-                seeds=job.comparison.tuning_seeds,
-                tuning_trials=0,
-                tuning_seeds=1,
-            )
+        for number, values in enumerate(points(job.comparison, arm, search), start=len(done)):
+            changes = {"optimizers": (arm.spec,), "sigma": None} | values
+            changes |= {"seeds": job.comparison.tuning_seeds, "tuning_trials": 0, "tuning_seeds": 1}
+            comparison = replace(job.comparison, **changes)
             folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
             store = Store(folder, comparison, job.store.data_sha256, **job.store.found | {"trial": True})
             found[arm].append(job._replace(comparison=comparison, store=store))
     return found
 
 
-def _settled(job):
-    arms, path = job.comparison.arms, job.store.folder / FILE
-    made_for = {"configuration": digest(job.store.identity), "data_sha256": job.store.data_sha256}
-    if not path.exists():
-        searches = {arm.spec: [asdict(_trial(trial)) for trial in group] for arm, group in _trials(job).items()}
-        with writing_to(path.parent), replaced(path) as file:
-            json.dump({_MADE_FOR: made_for} | searches, file, indent=1)
+def _trial(job) -> Trial:
+    """What a trial gave, by its records."""
+    records, (arm,) = job.store.records(), job.comparison.arms
+    if len(records) < job.comparison.seeds:
+        raise ValueError(
+            f"All runs of a trial must be on record. Received: {len(records)} of {job.comparison.seeds} in "
+            f"{job.store.folder}. Train all jobs that `train` is given."
+        )
+    ended = [record if record["status"] == "finished" else {} for record in records]
+    values = (tuple(record.get(f"validation_{name}") for record in ended) for name in ("accuracy", "loss"))
+    return Trial(*(job.comparison.arguments(arm).get(name) for name in _SEARCHED), *values)
+
+
+def _write(job, searches: dict[str, Search]):
+    ranges = {spec: search.ranges(job.comparison.tuning_trials) for spec, search in searches.items()}
+    beside = dict(zip(_BESIDE, (_made_for(job), ranges), strict=True))
+    found = {spec: [asdict(trial) for trial in search.trials] for spec, search in searches.items()}
+    path = job.store.folder / FILE
+    with writing_to(path.parent), replaced(path) as file:
+        json.dump(beside | found, file, indent=1)
+
+
+def _made_for(job) -> dict[str, str]:
+    return {"configuration": digest(job.store.identity), "data_sha256": job.store.data_sha256}
+
+
+def _chosen(job):
+    path = job.store.folder / FILE
     found_for, searches = _read(path)
-    different = [name for name, value in made_for.items() if value and found_for.get(name, value) not in (value, "")]
+    different = [n for n, value in _made_for(job).items() if value and found_for.get(n, value) not in (value, "")]
     if different:
         raise ValueError(
             f"{path} must be of the search for this comparison. Received one that was made for another "
             f"{' and other '.join(different)}. Remove it to choose again from the trials on record."
         )
-    expected = {arm.spec: points(job.comparison, arm) for arm in arms}
-    found = {spec: [trial.arguments for trial in search.trials] for spec, search in searches.items()}
-    if found != expected:
+    first = job.comparison.tuning_trials
+    expected = {arm.spec: points(job.comparison, arm) for arm in job.comparison.arms}
+    found = {spec: [trial.arguments for trial in search.trials[:first]] for spec, search in searches.items()}
+    if found != expected or len({len(search.trials) for search in searches.values()}) > 1:
         raise ValueError(
-            f"{path} must have the {job.comparison.tuning_trials} trials of each of {', '.join(expected)}. "
+            f"{path} must have the {first} trials of each of {', '.join(expected)}, and equally many more. "
             f"Received others. Remove it to choose again from the trials on record."
         )
     return job._replace(chosen={spec: search.chosen.arguments for spec, search in searches.items()})
-
-
-def _trial(job) -> Trial:
-    records, (arm,) = job.store.records(), job.comparison.arms
-    if len(records) < job.comparison.seeds:
-        raise ValueError(
-            f"All runs of a trial must be on record. Received: {len(records)} of {job.comparison.seeds} in "
-            f"{job.store.folder}. Train tuning.trials(jobs) first."
-        )
-    ended = [record if record["status"] == "finished" else {} for record in records]
-    arguments = job.comparison.arguments(arm)
-    return Trial(
-        arguments["learning_rate"],
-        arguments.get("sigma"),
-        tuple(record.get("validation_accuracy") for record in ended),
-        tuple(record.get("validation_loss") for record in ended),
-    )
