@@ -113,17 +113,12 @@ def differences_table(results: list[CellResult]) -> "DataFrame":
 
 
 def origins_table(results: list[CellResult]) -> "DataFrame":
-    """Where the runs come from: folders, versions, commits, devices, dates, each value once."""
-    found: dict[str, set[str]] = {"folder": {folder for result in results for folder in result.cell.folders}}
-    for run in (run for result in results for run in result.cell.runs):
-        origin = run.record.get("provenance") or {}
-        versions = origin.get("versions") if isinstance(origin.get("versions"), dict) else {}
-        values = [("version", f"{name} {version}") for name, version in versions.items()]
-        values += [(name, origin.get(name)) for name in ("python", "commit", "device", "cores", "data")]
-        for what, value in (*values, ("finished", str(origin.get("finished_at") or "")[:10])):
-            if value not in (None, ""):
-                found.setdefault(what, set()).add(printable(str(value)))
-    return _frame({"what": what, "found": ", ".join(sorted(values))} for what, values in found.items())
+    """Where the runs come from: folders, and versions, commits, devices, dates, each value once."""
+    found = {"folder": {folder for result in results for folder in result.cell.folders}}
+    for name, values in runs_frame(results).filter(regex="^provenance_").items():
+        days = 10 if name == "provenance_finished_at" else None
+        found[name.removeprefix("provenance_")] = {printable(str(value))[:days] for value in values.dropna()}
+    return _frame({"what": what.replace("_", " "), "found": ", ".join(sorted(own))} for what, own in found.items())
 
 
 def terminal_table(result: CellResult) -> Table:

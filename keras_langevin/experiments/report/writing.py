@@ -1,26 +1,21 @@
 """Writes a report into a folder: a page, Markdown, figures, CSV and LaTeX."""
 
 import base64
-import io
 import re
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from keras_langevin import plots
 from keras_langevin.experiments.report import words
 from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult, DepthGroup, depth_groups
 from keras_langevin.files import replaced, writing_to
 from keras_langevin.names import printable
-from keras_langevin.plots.files import new_figure, write_figure
+from keras_langevin.plots.files import new_figure, save_figure
 from keras_langevin.plots.paired_differences import GAP, HEADING, ROW
 from keras_langevin.plots.style import FONT, Styles, plain, shortened, styles
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 FIGURES = "figures"  # the folder that they are in
 TITLE = "Langevin optimizers beside their parents"
@@ -28,7 +23,7 @@ CURVES = {"train_loss": "train loss (cross-entropy)", "validation_accuracy": "va
 _WIDTH = 4.4  # of figures, in inches: made for a telephone; two or three stand side by side on a desktop
 
 
-def write(results: list[CellResult], folder: str | Path, *, title: str | None = None) -> list[Path]:
+def write(results: list[CellResult], folder: str | Path, *, title: str = TITLE) -> list[Path]:
     """Writes the report: each file whole or not at all, and the same results give the same bytes.
 
     Args:
@@ -42,54 +37,92 @@ def write(results: list[CellResult], folder: str | Path, *, title: str | None = 
     Raises:
         StorageError: the folder cannot be written.
     """
-    folder = Path(folder)
-    report = contents(results, title)
-    pictures = [*report["pictures"], *(each for section in report["sections"] for each in section["pictures"])]
-    files = {f"{picture.file}.{ending}": data for picture in pictures for ending, data in picture.files.items()}
-    texts = {
-        "results.csv": csv(words.runs_frame(results)),
-        "differences.csv": csv(words.differences_frame(results)),
-        "table.tex": latex(results),
-        "report.md": markdown(report),
-        "report.html": html(report),
+    folder, found = Path(folder), pictures(results)
+    number = sum(len(result.pairs) for result in results)
+    how_to_read = Path(__file__).with_name("how_to_read.txt").read_text("utf-8")
+    about = {
+        "title": title,
+        "results": results,
+        "words": words,
+        "pictures": found,
+        "number": number,
+        "how_to_read": how_to_read.format(enough=ENOUGH_SEEDS, differences=words.count(number, "difference")),
     }
     with writing_to(folder):
         (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-        for name, data in (files | {name: text.encode() for name, text in texts.items()}).items():
-            with replaced(folder / name, "wb") as file:
-                file.write(data)
+        for picture in (each for own in found for each in own):
+            figure = picture.draw()
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # it is laid out, and need not be for each file
+            for ending in ("png", "svg", "pdf"):
+                save_figure(figure, folder / f"{picture.file}.{ending}")
+        texts = {
+            "results.csv": csv(words.runs_frame(results)),
+            "differences.csv": csv(words.differences_frame(results)),
+            "table.tex": latex(results),
+            "report.md": re.sub(r"\n{3,}", "\n\n", _rendered("page.md", about, finalize=escaped)),
+            "report.html": _rendered("page.html", about | {"embedded": partial(_embedded, folder)}, autoescape=True),
+        }
+        for name, text in texts.items():
+            with replaced(folder / name) as file:
+                file.write(text)
     return [folder / name for name in (FIGURES, *texts)]
+
+
+def _rendered(template: str, about: dict, **options) -> str:
+    import jinja2
+
+    loader = jinja2.PackageLoader("keras_langevin.experiments.report", ".")
+    options |= {"undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    return jinja2.Environment(loader=loader, **options).get_template(template).render(about, table=html_table)
+
+
+def _embedded(folder: Path, file: str) -> str:
+    """The address of a figure that a page holds in itself."""
+    return f"data:image/svg+xml;base64,{base64.b64encode((folder / f'{file}.svg').read_bytes()).decode()}"
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A figure of the report."""
 
     file: str  # its path without the ending
     caption: str
     draw: Callable[[], Any]  # returns a matplotlib Figure
 
-    @cached_property
-    def files(self) -> dict[str, bytes]:
-        """By their ending."""
-        figure, found = self.draw(), {}
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # it is laid out, and need not be for each
-        for ending in ("png", "svg", "pdf"):
-            write_figure(figure, file := io.BytesIO(), ending)
-            found[ending] = file.getvalue()
-        return found
 
-    @property
-    def url(self) -> str:
-        """The figure itself, as a page holds it."""
-        return f"data:image/svg+xml;base64,{base64.b64encode(self.files['svg']).decode()}"
+def pictures(results: list[CellResult]) -> list[list[Picture]]:
+    """The figures of the whole report, then those of each setting."""
+    colours, groups, found = colours_of(results), depth_groups(results), []
+    if any(result.pairs for result in results):
+        caption = "Paired differences in test accuracy, with 95% intervals"
+        found.append(Picture(f"{FIGURES}/differences", caption, partial(differences_figure, results, colours)))
+    for index, group in enumerate(groups, start=1):
+        caption = f"{group.title}: difference in test accuracy against depth, with 95% intervals"
+        file = f"{FIGURES}/depth{f'-{index}' if len(groups) > 1 else ''}"
+        found.append(Picture(file, caption, partial(depth_figure, group, colours)))
+    numbers = range(1, len(results) + 1) if len(results) > 1 else [0]
+    return [found, *([*_pictures(each, number, colours)] for each, number in zip(results, numbers, strict=True))]
 
 
-def colours(results: list[CellResult]) -> Styles:
+def _pictures(result: CellResult, number: int, colours: Styles) -> Iterator[Picture]:
+    """The figures of one setting; their number is 0 if it is the only one."""
+    comparison = result.cell.comparison
+    # in letters that every file system and link takes
+    file = re.sub(r"[^A-Za-z0-9.]+", "-", f"{comparison.model}-{comparison.dataset}")[:60]
+    file = f"{FIGURES}/{f'{number}-' if number else ''}{file}"
+    for name, label in CURVES.items():
+        draw = partial(curve_figure, result, name, colours)
+        yield Picture(f"{file}-{name.replace('_', '-')}", f"{result.title}: {label} by epoch", draw)
+    if result.pairs and number:  # else they are above already
+        caption = f"{result.title}: paired differences in test accuracy, with 95% intervals"
+        draw = partial(differences_figure, [result], colours, least_height=2.4)
+        yield Picture(f"{file}-differences", caption, draw)
+
+
+def colours_of(results: list[CellResult]) -> Styles:
     """A colour and a line style for each optimizer, and the same for its differences, in all figures of a report."""
     found = styles(arm.label for result in results for arm in result.arms)
     return found | {pair.name: found[pair.label] for result in results for pair in result.pairs}
@@ -162,70 +195,7 @@ def _finished(figure, title: str, *, columns: int):
     return figure
 
 
-# --- contents ---------------------------------------------------------------------------------------------------------
-
-
-def contents(results: list[CellResult], title: str | None = None) -> dict:
-    """What the report says, in its order; the templates `page.html` and `page.md` are two ways to write it."""
-    styles, groups = colours(results), depth_groups(results)
-    num_differences = sum(len(result.pairs) for result in results)
-    pictures = []
-    if num_differences:
-        caption = "Paired differences in test accuracy, with 95% intervals"
-        pictures.append(Picture(f"{FIGURES}/differences", caption, partial(differences_figure, results, styles)))
-    for index, group in enumerate(groups, start=1):
-        caption = f"{group.title}: difference in test accuracy against depth, with 95% intervals"
-        file = f"{FIGURES}/depth{f'-{index}' if len(groups) > 1 else ''}"
-        pictures.append(Picture(file, caption, partial(depth_figure, group, styles)))
-    explained = Path(__file__).with_name("how_to_read.txt").read_text("utf-8")
-    explained = explained.format(enough=ENOUGH_SEEDS, differences=words.count(num_differences, "difference"))
-    return {
-        "title": title or TITLE,
-        "overview": words.overview(results),
-        "pictures": pictures,
-        "differences": words.differences_table(results),
-        "sections": [
-            {
-                "title": result.title,
-                "settings": words.settings_words(result),
-                "table": words.optimizers_table(result),
-                "sentences": words.about_setting(result, num_differences),
-                "pictures": [*_pictures(result, number if len(results) > 1 else 0, styles)],
-            }
-            for number, result in enumerate(results, start=1)
-        ],
-        "how_to_read": explained.splitlines(),
-        "origins": words.origins_table(results),
-    }
-
-
-def _pictures(result: CellResult, number: int, styles: Styles) -> Iterator[Picture]:
-    """The figures of one setting; their number is 0 if it is the only one."""
-    comparison = result.cell.comparison
-    # in letters that every file system and link takes
-    file = re.sub(r"[^A-Za-z0-9.]+", "-", f"{comparison.model}-{comparison.dataset}")[:60]
-    file = f"{FIGURES}/{f'{number}-' if number else ''}{file}"
-    for name, label in CURVES.items():
-        draw = partial(curve_figure, result, name, styles)
-        yield Picture(f"{file}-{name.replace('_', '-')}", f"{result.title}: {label} by epoch", draw)
-    if result.pairs and number:  # else they are above already
-        caption = f"{result.title}: paired differences in test accuracy, with 95% intervals"
-        draw = partial(differences_figure, [result], styles, least_height=2.4)
-        yield Picture(f"{file}-differences", caption, draw)
-
-
 # --- formats ----------------------------------------------------------------------------------------------------------
-
-
-def html(contents: dict) -> str:
-    """The report as a self-contained page: its styles and figures are in it, and there is no script."""
-    return _rendered("page.html", contents, autoescape=True)
-
-
-def markdown(contents: dict) -> str:
-    """The report as one Markdown text; the figures are links to PNG files beside it."""
-    text = _rendered("page.md", contents, finalize=escaped)
-    return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
 
 
 def escaped(text: str) -> str:
@@ -273,7 +243,7 @@ def latex(results: list[CellResult]) -> str:
     return "% \\usepackage{booktabs}, and for \\textquotedbl \\usepackage[T1]{fontenc}\n" + text
 
 
-def csv(frame: "DataFrame") -> str:
+def csv(frame) -> str:
     """The table as CSV, in full precision."""
     return frame.map(_guarded).rename(columns=_guarded).to_csv(index=False, lineterminator="\n")
 
@@ -293,23 +263,10 @@ def _guarded(value: Any) -> Any:
     return text
 
 
-def html_table(frame: "DataFrame") -> str:
+def html_table(frame) -> str:
     """The table as HTML, its first column as the names of the rows."""
     from pandas import option_context
 
     first = frame.columns[0]
     with option_context("display.max_colwidth", None):
         return frame.set_index(first).rename_axis(index=None, columns=first).to_html(border=0)
-
-
-def _rendered(template: str, contents: dict, **options) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_langevin.experiments.report", "."),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        **options,
-    )
-    return environment.get_template(template).render(contents=contents, table=html_table)

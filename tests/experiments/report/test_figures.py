@@ -18,7 +18,7 @@ SOME = [
 
 
 def drawn(results, name="train_loss"):
-    return writing.curve_figure(results[0], name, writing.colours(results))
+    return writing.curve_figure(results[0], name, writing.colours_of(results))
 
 
 def texts(ax):
@@ -79,7 +79,7 @@ def test_nothing_on_record_is_a_figure_all_the_same():
 def test_paired_differences_are_dots_a_mean_an_interval_and_a_zero_line():
     (result,) = results_of(COMPARISON, SOME)
     (pair,) = result.pairs
-    (ax,) = writing.differences_figure([result], writing.colours([result])).axes
+    (ax,) = writing.differences_figure([result], writing.colours_of([result])).axes
     zero, dots, cross = ax.collections
     assert {x for segment in zero.get_segments() for x, _ in segment} == {0}
     assert dots.get_offsets()[:, 0].tolist() == pair.difference.values[:2].tolist()
@@ -95,7 +95,7 @@ def test_paired_differences_are_dots_a_mean_an_interval_and_a_zero_line():
 
 def test_one_seed_has_no_interval_in_the_figure():
     (result,) = results_of(COMPARISON, of_seeds([0.5], [0.6]))
-    (ax,) = writing.differences_figure([result], writing.colours([result])).axes
+    (ax,) = writing.differences_figure([result], writing.colours_of([result])).axes
     (mean,) = ax.get_lines()
     assert mean.get_xdata()[0] == pytest.approx(10)
 
@@ -108,7 +108,7 @@ def at_depths(*depths):
 def test_gain_against_depth_has_a_point_and_an_interval_for_each_depth():
     results = at_depths(3, 20, 30)
     (group,) = depth_groups(results)
-    (ax,) = writing.depth_figure(group, writing.colours(results)).axes
+    (ax,) = writing.depth_figure(group, writing.colours_of(results)).axes
     zero, gain = ax.get_lines()
     assert set(zero.get_ydata()) == {0}
     assert gain.get_xdata().tolist() == [3, 20, 30] and ax.get_xticks().tolist() == [3, 20, 30]
@@ -125,26 +125,26 @@ def test_several_optimizers_stand_side_by_side_at_a_depth():
     records = of_seeds([0.5] * 3, [0.6] * 3) + [record("ladam@0.3", seed, 0.7) for seed in range(3)]
     results = analyse([cell_of(dataclasses.replace(three, model=f"dense-{d}"), records) for d in (3, 30)])
     (group,) = depth_groups(results)
-    _, first, second = writing.depth_figure(group, writing.colours(results)).axes[0].get_lines()
+    _, first, second = writing.depth_figure(group, writing.colours_of(results)).axes[0].get_lines()
     assert (first.get_xdata() < second.get_xdata()).all()
     np.testing.assert_allclose((first.get_xdata() + second.get_xdata()) / 2, [3, 30])
 
 
 def test_an_optimizer_has_one_colour_in_all_figures():
-    colours = writing.colours(at_depths(3, 30))
+    colours = writing.colours_of(at_depths(3, 30))
     assert colours == {"Adam": (COLOURS[0], "-")} | dict.fromkeys(["L-Adam", "L-Adam − Adam"], (COLOURS[1], "-"))
 
 
 def test_more_optimizers_than_colours_differ_in_the_line():
     specs = tuple(f"ladam@{number}" for number in range(20))
-    assert len(set(writing.colours(results_of(Comparison(optimizers=specs, epochs=3), [])).values())) == 20
+    assert len(set(writing.colours_of(results_of(Comparison(optimizers=specs, epochs=3), [])).values())) == 20
 
 
 @pytest.mark.parametrize("name", ["$\\frac{", "_hidden", "a$b$c", "<script>", "名前"])
 def test_any_name_is_drawn_as_it_is(name):
     comparison = Comparison(model=f"{name}-3", dataset=name, optimizers=("adam", f"ladam@{name}"), epochs=3, seeds=1)
     (result,) = results_of(comparison, [record("adam", 0, 0.5), record(f"ladam@{name}", 0, 0.6)])
-    styles = writing.colours([result])
+    styles = writing.colours_of([result])
     figure = writing.curve_figure(result, "train_loss", styles)
     write_figure(figure, io.BytesIO(), "png")
     legend = [text.get_text().strip() for text in figure.legends[0].get_texts()]
@@ -158,7 +158,7 @@ def test_many_and_long_names_leave_room_for_the_empty():
     records = [record(spec, 0, 0.5) for spec in specs]
     results = analyse([cell_of(dataclasses.replace(comparison, model=f"dense-{d}"), records) for d in (3, 30)])
     (group,) = depth_groups(results)
-    styles = writing.colours(results)
+    styles = writing.colours_of(results)
     for figure in (writing.depth_figure(group, styles), writing.curve_figure(results[0], "train_loss", styles)):
         figure.canvas.draw()
         box = figure.axes[0].get_window_extent()
