@@ -1,5 +1,4 @@
 import dataclasses
-import io
 
 import numpy as np
 import pytest
@@ -7,7 +6,7 @@ import pytest
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.report import writing
 from keras_langevin.experiments.report.analysis import analyse, depth_groups
-from keras_langevin.plots.files import write_figure
+from keras_langevin.plots.files import save_figure
 from keras_langevin.plots.style import COLOURS
 from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record, results_of
 
@@ -141,15 +140,15 @@ def test_more_optimizers_than_colours_differ_in_the_line():
 
 
 @pytest.mark.parametrize("name", ["$\\frac{", "_hidden", "a$b$c", "<script>", "名前"])
-def test_any_name_is_drawn_as_it_is(name):
+def test_any_name_is_drawn_as_it_is(name, tmp_path):
     comparison = Comparison(model=f"{name}-3", dataset=name, optimizers=("adam", f"ladam@{name}"), epochs=3, seeds=1)
     (result,) = results_of(comparison, [record("adam", 0, 0.5), record(f"ladam@{name}", 0, 0.6)])
     styles = writing.colours_of([result])
     figure = writing.curve_figure(result, "train_loss", styles)
-    write_figure(figure, io.BytesIO(), "png")
+    save_figure(figure, tmp_path / "curves.png")
     legend = [text.get_text().strip() for text in figure.legends[0].get_texts()]
     assert legend == ["Adam", f"L-Adam on {name}".replace("$", "\\$")]
-    write_figure(writing.differences_figure([result], styles), io.BytesIO(), "svg")
+    save_figure(writing.differences_figure([result], styles), tmp_path / "differences.svg")
 
 
 def test_many_and_long_names_leave_room_for_the_empty():
