@@ -107,8 +107,8 @@ def paired_difference(treatment, parent, *, confidence: float = 0.95) -> Differe
 
     - Six seeds or more: Fisher's sign-flip test. Without an effect dᵢ = treatmentᵢ − parentᵢ is as likely as −dᵢ, so
       p is the share of the 2ⁿ flips of signs whose mean is at least as far from 0. It assumes no normal law, and so
-      holds where an arm fails to train in some seeds. The interval has all centers that the test does not reject. Its
-      ends are means of subsets of the differences. Beyond 16 seeds 65,535 random flips stand for all, always the same.
+      holds where an optimizer fails to train in some seeds. The interval has all centers that the test does not reject;
+      its ends are means of subsets of the differences. Beyond 16 seeds the same 65,535 random flips stand for all.
     - Two to five seeds: Student's t, for normal differences. The flips of five signs cannot give a p below 2/2⁵ = 0.06.
       Equal differences have no spread to judge by: no interval, and p = 1.
 

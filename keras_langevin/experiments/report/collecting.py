@@ -21,6 +21,7 @@ UNEQUAL_EPSILON = "unequal_epsilon"
 # What tells optimizers and runs apart within a cell, so it is no setting of the cell.
 _NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned", "data_sha256")
 
+_WORDS = {"null": "by default", "true": "yes", "false": "no"}
 _KINDS = {"optimizers": list, "arguments": dict, "data_sha256": str, "trial": bool, "dataset_note": str}
 _IN_WORDS = {list: "a list of names", dict: "an object", str: "text", bool: "true or false"}
 
@@ -130,14 +131,10 @@ def shown_setting(name: str, value: Any) -> str:
     """A setting in words.
 
     >>> shown_setting("batch_size", 32), shown_setting("sigma", None), shown_setting("standardize", True)
-    ('batch size 32', 'sigma by default', 'standardize: yes')
+    ('batch size 32', 'sigma by default', 'standardize yes')
     """
-    name = name.replace("_", " ")
-    if value is None:
-        return f"{name} by default"
-    if isinstance(value, bool):
-        return f"{name}: {'yes' if value else 'no'}"
-    return f"{name} {value if isinstance(value, str | int | float) else json.dumps(value)}"
+    text = json.dumps(value)
+    return f"{name.replace('_', ' ')} {value if isinstance(value, str) else _WORDS.get(text, text)}"
 
 
 class _Folder(NamedTuple):

@@ -255,35 +255,44 @@ def _findings(pairs: list[tuple[CellResult, PairedResult]]) -> list[str]:
 
 
 def about_setting(result: CellResult, num_differences: int) -> list[str]:
-    """Sentences about one setting: how its runs ended, and what each of the report's `num_differences` shows.
+    """Sentences about one setting: how many seeds trained, what each of the report's `num_differences` shows, what went
+    wrong, and where the rates come from.
 
     "Better" and "worse" are said only where the interval excludes zero, with enough seeds.
     """
-    sentences = [sentence for arm in result.arms for sentence in _about_runs(arm)]
-    sentences += [about_difference(pair, num_differences) for pair in result.pairs]
-    alone = [(arm, parent) for arm in result.arms if (parent := result.cell.parent(arm.arm))]
-    sentences += [
-        f"{arm.label} and {parent.label} have no seed in common that gave an accuracy: no difference."
-        for arm, parent in alone
-        if not arm.in_common(parent)
-    ]
+    ended = [arm for arm in result.arms if arm.ended]
+    shares = [f"{arm.label}: {_share(arm)}." for arm in ended]
+    if len(ended) > 1 and all(arm.trained.number == arm.trained.of for arm in ended):
+        shares = [f"Every run is {_above_chance(ended[0])}."]
+    differences = [about_difference(pair, num_differences) for pair in result.pairs]
+    for arm in result.arms:
+        parent = result.cell.parent(arm.arm)
+        if parent and not arm.in_common(parent):
+            differences.append(f"{arm.label} and {parent.label} have no seed in common that gave an accuracy.")
     if len({run.seed for run in result.cell.runs}) == 1:
-        sentences.append(f"One seed cannot tell an effect from chance: run with --seeds {ENOUGH_SEEDS} or more.")
-    return sentences
+        differences.append(f"One seed cannot tell an effect from chance: run with --seeds {ENOUGH_SEEDS} or more.")
+    troubles = [sentence for arm in result.arms for sentence in _troubles(arm)]
+    return [*shares, *differences, *troubles, *(_about_search(arm.label, arm.search) for arm in ended if arm.search)]
 
 
-def _about_runs(arm: ArmResult) -> Iterable[str]:
-    if arm.search:
-        yield _about_search(arm.label, arm.search)
-    number, of = arm.trained.number, arm.trained.of
-    if of:
-        classes = arm.ended[0].num_classes
-        level = f"{100 * chance_threshold(classes):.3g}%, {'twice chance' if classes > 2 else 'where chance is 50%'}"
-        seeds = f"{number} of {of} seeds" if of > 1 else f"the one seed {'' if number else 'not '}"
-        middle = f"; mean of the middle half {arm.accuracy.interquartile_mean:.2f}%"
-        interval = f", a share of {number / of:.0%} with 95% interval {arm.trained.low:.0%} to {arm.trained.high:.0%}"
-        more = interval + middle if number < of > 1 else ""
-        yield f"{arm.label}: {seeds.strip()} above chance level (a test accuracy of {level}){more}."
+def _above_chance(arm: ArmResult) -> str:
+    classes = arm.ended[0].num_classes
+    level = f"{100 * chance_threshold(classes):.3g}%, {'twice chance' if classes > 2 else 'where chance is 50%'}"
+    return f"above chance level (a test accuracy of {level})"
+
+
+def _share(arm: ArmResult) -> str:
+    found = arm.trained
+    if found.of == 1:
+        return f"the one seed {'' if found.number else 'not '}{_above_chance(arm)}"
+    share = f"{found.number} of {found.of} seeds {_above_chance(arm)}"
+    if found.number == found.of:
+        return share
+    interval = f"a share of {found.number / found.of:.0%} with 95% interval {found.low:.0%} to {found.high:.0%}"
+    return f"{share}, {interval}; mean of the middle half {arm.accuracy.interquartile_mean:.2f}%"
+
+
+def _troubles(arm: ArmResult) -> Iterable[str]:
     for run in arm.runs:
         if run.status == "diverged":
             yield (
