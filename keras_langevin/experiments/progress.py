@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES
-from keras_langevin.experiments.config import Comparison
 
 if TYPE_CHECKING:  # without Keras
     from keras_langevin.experiments.runner import Job, Task
@@ -30,89 +29,71 @@ class Watcher:
 
 
 class RunsProgress(Watcher):
-    """A bar over all epochs of all runs that are not on record, and a line for each run that ends, with the time that
-    is left by the epochs that this command has trained; a context manager. `clock` gives the seconds."""
+    """A bar over the epochs of all runs that are not on record, and a line for each run that ends, with the time that
+    is left at the pace of the epochs that this command has trained; a context manager."""
 
-    def __init__(self, jobs: Sequence[Job], console: Console, clock=time.monotonic):
-        self.several, self.clock, self.began = len(jobs) > 1, clock, clock()
-        epochs = {}  # to be trained; a run without noise is the same in all jobs of a grid over sigma
+    def __init__(self, jobs: Sequence[Job], console: Console, clock: Callable[[], float] = time.monotonic):
+        self.clock, self.began, self.trained = clock, clock(), 0
+        words = [{"model": job.comparison.model, "dataset": job.comparison.dataset} for job in jobs]
+        words = [each | job.comparison.unusual for each, job in zip(words, jobs, strict=True)]
+        # of each job, what tells it from the others
+        self.names = ["".join(f"{w}, " for n, w in own.items() if any(w != o.get(n) for o in words)) for own in words]
+        self.left = {}  # epochs, by run: one without noise is the same in all jobs of a grid over sigma
         for job in jobs:
             for task in job.tasks():
-                is_finished = job.store.finished(task.arm, task.seed) or epochs.get(task.run_key) == 0
-                epochs[task.run_key] = 0 if is_finished else job.comparison.epochs
-        left = sum(map(bool, epochs.values()))
-        if left < len(epochs):
-            console.print(f"{len(epochs) - left} runs are finished already; {left} are left.")
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"))
-        self.progress = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True)
-        self.total = sum(epochs.values())
-        self.bar = self.progress.add_task("", total=self.total)
-        self.done: dict[tuple, int] = {}  # epochs, by run; of one that resumes, those before it are among them
-        self.skipped: dict[tuple, int] = {}  # those that took no time: before it, or left out by one that failed
+                is_finished = job.store.finished(task.arm, task.seed) or self.left.get(task.run_key) == 0
+                self.left[task.run_key] = 0 if is_finished else job.comparison.epochs
+        pending = sum(map(bool, self.left.values()))
+        if pending < len(self.left):
+            console.print(f"{len(self.left) - pending} runs are finished already; {pending} are left.")
+        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs")]
+        columns += [TimeElapsedColumn(), TimeRemainingColumn()]
+        self.bar = Progress(*columns, console=console, transient=True)
+        self.bar.add_task("", total=sum(self.left.values()))
 
     def __enter__(self) -> RunsProgress:
-        self.progress.start()
+        self.bar.start()
         return self
 
     def __exit__(self, *exception):
-        self.progress.stop()
+        self.bar.stop()
 
     def start(self, task: Task):
-        self.skipped[task.key] = task.state.epoch if task.state else 0
-        self._show(task, self.skipped[task.key], "compiling")
+        self._show(task, task.comparison.epochs - (task.state.epoch if task.state else 0), "compiling")
 
     def epoch(self, task: Task, epoch: int, logs: dict[str, float]):
-        self._show(task, epoch, f"validation {logs['val_accuracy']:.1%}")
+        left = task.comparison.epochs - epoch
+        self.trained += self.left[task.run_key] - left
+        self._show(task, left, f"validation {logs['val_accuracy']:.1%}")
 
     def end(self, task: Task, record: dict):
         if record["status"] == "failed":
-            left_out = task.comparison.epochs - self.done.get(task.key, 0)
-            self.skipped[task.key] = self.skipped.get(task.key, 0) + left_out
             how = f"failed: {record['error']}"
         else:
             split = "validation" if record["test_accuracy"] is None else "test"  # which a trial leaves alone
             accuracy = record[f"{split}_accuracy"]
             how = f"{split} accuracy {'unknown' if accuracy is None else format(accuracy, '.1%')}"
             how += f"{' (diverged)' if record['status'] == 'diverged' else ''}, {record['seconds']:.1f} s"
-        self._show(task, task.comparison.epochs, "finished")
-        line = f"{self._name(task)}: {how}{self._left()}"
-        self.progress.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._show(task, 0, "finished")  # the epochs that it left out took no time
+        left = sum(self.left.values())
+        if left and self.trained:
+            seconds = (self.clock() - self.began) / self.trained * left
+            how += f"; about {seconds:.0f} s left" if seconds < 100 else f"; about {seconds / 60:.0f} min left"
+        self.bar.console.print(f"{self._name(task)}: {how}", highlight=False, markup=False, soft_wrap=True)
 
-    def _show(self, task: Task, epoch: int, what: str):
-        self.done[task.key] = epoch
-        done = sum(self.done.values())
-        self.progress.update(self.bar, completed=done, description=f"{self._name(task)}: {what}")
-
-    def _left(self) -> str:
-        done = sum(self.done.values())
-        trained = done - sum(self.skipped.values())
-        if done >= self.total or not trained:
-            return ""
-        seconds = (self.clock() - self.began) / trained * (self.total - done)
-        return f"; about {seconds:.0f} s left" if seconds < 100 else f"; about {seconds / 60:.0f} min left"
+    def _show(self, task: Task, left: int, what: str):
+        self.left[task.run_key] = left
+        total = self.trained + sum(self.left.values())
+        description = f"{self._name(task)}: {what}"
+        self.bar.update(self.bar.task_ids[0], completed=self.trained, total=total, description=description)
 
     def _name(self, task: Task) -> str:
-        job = f"{cell_name(task.comparison)}, " if self.several else ""
-        return f"{job}{task.arm.label}, seed {task.seed}"
-
-
-def cell_name(comparison: Comparison) -> str:
-    """What tells a comparison from the others of a grid."""
-    rates = {"γ": comparison.learning_rate, "σ": comparison.sigma, "ε": comparison.epsilon}
-    parts = [comparison.model, comparison.dataset]
-    parts += [f"{letter} {value:g}" for letter, value in rates.items() if value is not None]
-    parts += [comparison.precision] if comparison.precision != "float32" else []
-    parts += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
-    return " ".join(parts)
+        return f"{self.names[task.job]}{task.arm.label}, seed {task.seed}"
 
 
 class TensorBoardLogs(Watcher):
     """Writes the curves of each run that is trained, and its test accuracy, into `tensorboard/` in the folder of its
-    results: `tensorboard --logdir FOLDER` shows the runs of one comparison, or of all in a folder, over one another.
-
-    Raises:
-        ValueError: the package tensorboard is not installed.
-    """
+    results: `tensorboard --logdir FOLDER` shows the runs of one comparison, or of all in a folder, over one another."""
 
     def __init__(self, jobs: Sequence[Job]):
         try:
@@ -125,8 +106,7 @@ class TensorBoardLogs(Watcher):
         self.new_writer, self.jobs, self.writers = Writer, jobs, {}
 
     def start(self, task: Task):
-        """A run that is begun again has another file; TensorBoard shows the epochs of the last."""
-        self._close(task)
+        self._close(task)  # a run that is begun again has another file; TensorBoard shows the epochs of the last
         store = self.jobs[task.job].store
         folder = store.folder / "tensorboard" / store.path(task.arm, task.seed).stem
         self.writers[task.key] = self.new_writer(str(folder))

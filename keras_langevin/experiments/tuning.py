@@ -25,7 +25,6 @@ from keras_langevin.names import digest
 from keras_langevin.values import is_number
 
 FILE = "tuning.json"
-_BESIDE = ("made_for", "ranges")  # in the file, beside the optimizers
 _SEARCHED = ("learning_rate", "sigma")
 _DECADES = {None: (-1, 1), "lowest": (-1, 0), "highest": (0, 1)}  # about the best, by where that lies
 _EXTENSIONS = 2
@@ -50,12 +49,6 @@ class Trial:
         """The mean over seeds; a run that diverged or failed counts as 0."""
         return math.fsum(value or 0.0 for value in self.validation_accuracies) / len(self.validation_accuracies)
 
-    @property
-    def validation_loss(self) -> float:
-        """The mean over seeds; infinite where a run diverged or failed."""
-        losses = [math.inf if value is None else value for value in self.validation_losses]
-        return sum(losses) / len(losses)
-
 
 @dataclass(frozen=True)
 class Search:
@@ -65,8 +58,13 @@ class Search:
 
     @property
     def chosen(self) -> Trial:
-        """The best trial."""
-        return max(self.trials, key=lambda trial: (trial.validation_accuracy, -trial.validation_loss))
+        """The best trial; a loss counts as infinite where a run diverged or failed."""
+
+        def merit(trial: Trial):
+            losses = [math.inf if value is None else value for value in trial.validation_losses]
+            return trial.validation_accuracy, -sum(losses) / len(losses)
+
+        return max(self.trials, key=merit)
 
     @property
     def edges(self) -> dict[str, str]:
@@ -91,7 +89,7 @@ class Search:
         return {name: [min(of) / 10, max(of) * 10] for name, of in values.items()}
 
 
-def points(comparison: Comparison, arm: Arm, search: Search | None = None) -> list[dict[str, float]]:
+def points(comparison: Comparison, arm: Arm, search: Search = Search(())) -> list[dict[str, float]]:
     """The learning rate, and sigma where the optimizer has one, of the first trials, or of those after a search.
 
     >>> points(Comparison(tuning_trials=3), Arm("ladam"))
@@ -100,13 +98,12 @@ def points(comparison: Comparison, arm: Arm, search: Search | None = None) -> li
     """
     from scipy.stats import qmc  # which takes long to import
 
-    centre = search.chosen.arguments if search else comparison.arguments(arm)
-    edges = search.edges if search else {}
+    done = len(search.trials)
+    centre, edges = (search.chosen.arguments, search.edges) if done else (comparison.arguments(arm), {})
     spans = {name: _DECADES[edges.get(name)] for name in _SEARCHED if name in centre}
-    done = len(search.trials) if search else 0
-    end = done + math.ceil(comparison.tuning_trials / (2 if search else 1))
+    end = done + math.ceil(comparison.tuning_trials / (2 if done else 1))
     places = qmc.Halton(2, scramble=False).random(end + 1)[done + 1 :]
-    if not search:
+    if not done:
         places[0] = 0.5
     return [
         {
@@ -120,35 +117,36 @@ def points(comparison: Comparison, arm: Arm, search: Search | None = None) -> li
 def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
     """The jobs with what their trials chose. It is written to `tuning.json`, which from then on decides.
 
-    Args:
-        jobs: sequence of `runner.Job`.
-        train: is given the jobs of trials, in folders below theirs, and whether they extend a search; their runs are on
-            record when it returns.
+    `train` is given the jobs of trials, in folders below theirs, and whether they extend a search; the runs are on
+    record when it returns.
 
     Raises:
-        ValueError: a trial is not on record, or the file is of another search: of another configuration or other data.
+        ValueError: the file is of another search: of another configuration or other data.
         StorageError: the file cannot be written.
     """
-    unsettled = [job for job in jobs if job.comparison.tuning_trials and not (job.store.folder / FILE).exists()]
-    groups = [(job, {arm: [] for arm in job.comparison.arms}) for job in unsettled]
+    searches = {
+        number: dict.fromkeys(job.comparison.arms, Search(()))
+        for number, job in enumerate(jobs)
+        if job.comparison.tuning_trials and not (job.store.folder / FILE).exists()
+    }
     for extension in range(1 + _EXTENSIONS):
-        fresh = [(trials, _next_trials(job, trials)) for job, trials in groups if _goes_on(trials)]
+        fresh = {
+            (number, arm): _trials(jobs[number], arm, search)
+            for number, own in searches.items()
+            if any(not search.trials or search.edges for search in own.values())
+            for arm, search in own.items()
+        }
         if fresh:
-            train([trial for _, new in fresh for group in new.values() for trial in group], extension > 0)
-        for trials, new in fresh:
-            for arm, group in new.items():
-                trials[arm] += map(_trial, group)
-    for job, trials in groups:
-        _write(job, {arm.spec: Search(tuple(group)) for arm, group in trials.items()})
+            train([trial for trials in fresh.values() for trial in trials], extension > 0)
+        for (number, arm), trials in fresh.items():
+            searches[number][arm] = Search((*searches[number][arm].trials, *map(_trial, trials)))
+    for number, own in searches.items():
+        _write(jobs[number], {arm.spec: search for arm, search in own.items()})
     return [_chosen(job) if job.comparison.tuning_trials else job for job in jobs]
 
 
 def read(path: Path) -> dict[str, Search]:
-    """The searches in `tuning.json`, by optimizer as written.
-
-    Raises:
-        ValueError: the file cannot be read, or is none.
-    """
+    """The searches in `tuning.json`, by optimizer as written. Raises `ValueError` where it is none."""
     return _read(path)[1]
 
 
@@ -156,12 +154,10 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
     """What the searches were made for, and the searches."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("no object of lists of trials")
-        made_for, _ = (content.pop(name, {}) for name in _BESIDE)
+        made_for, _ = [content.pop(n, {}) for n in ("made_for", "ranges")] if isinstance(content, dict) else ({}, {})
         if not isinstance(made_for, dict):
             raise ValueError("`made_for` is no object")
-        if not all(isinstance(trials, list) and trials for trials in content.values()):
+        if not isinstance(content, dict) or not all(isinstance(trials, list) and trials for trials in content.values()):
             raise ValueError("no object of lists of trials")
         return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -180,23 +176,16 @@ def _checked(trial: dict) -> Trial:
     return Trial(*rates, *values)
 
 
-def _goes_on(trials: dict[Arm, list[Trial]]) -> bool:
-    return not all(trials.values()) or any(Search(tuple(group)).edges for group in trials.values())
-
-
-def _next_trials(job, trials: dict[Arm, list[Trial]]) -> dict[Arm, list]:
-    """The jobs of the next trials of each optimizer."""
-    found = {}
-    for arm, done in trials.items():
-        search = Search(tuple(done)) if done else None
-        found[arm] = []
-        for number, values in enumerate(points(job.comparison, arm, search), start=len(done)):
-            changes = {"optimizers": (arm.spec,), "sigma": None} | values
-            changes |= {"seeds": job.comparison.tuning_seeds, "tuning_trials": 0, "tuning_seeds": 1}
-            comparison = replace(job.comparison, **changes)
-            folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
-            store = Store(folder, comparison, job.store.data_sha256, **job.store.found | {"trial": True})
-            found[arm].append(job._replace(comparison=comparison, store=store))
+def _trials(job, arm: Arm, search: Search) -> list:
+    """The jobs of an optimizer's next trials."""
+    found = []
+    for number, values in enumerate(points(job.comparison, arm, search), start=len(search.trials)):
+        changes = {"optimizers": (arm.spec,), "sigma": None} | values
+        changes |= {"seeds": job.comparison.tuning_seeds, "tuning_trials": 0, "tuning_seeds": 1}
+        comparison = replace(job.comparison, **changes)
+        folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
+        store = Store(folder, comparison, job.store.data_sha256, **job.store.found | {"trial": True})
+        found.append(job._replace(comparison=comparison, store=store))
     return found
 
 
@@ -214,12 +203,11 @@ def _trial(job) -> Trial:
 
 
 def _write(job, searches: dict[str, Search]):
-    ranges = {spec: search.ranges(job.comparison.tuning_trials) for spec, search in searches.items()}
-    beside = dict(zip(_BESIDE, (_made_for(job), ranges), strict=True))
-    found = {spec: [asdict(trial) for trial in search.trials] for spec, search in searches.items()}
-    path = job.store.folder / FILE
+    path, first = job.store.folder / FILE, job.comparison.tuning_trials
+    content = {"made_for": _made_for(job), "ranges": {s: search.ranges(first) for s, search in searches.items()}}
+    content |= {spec: [asdict(trial) for trial in search.trials] for spec, search in searches.items()}
     with writing_to(path.parent), replaced(path) as file:
-        json.dump(beside | found, file, indent=1)
+        json.dump(content, file, indent=1)
 
 
 def _made_for(job) -> dict[str, str]:
@@ -227,20 +215,18 @@ def _made_for(job) -> dict[str, str]:
 
 
 def _chosen(job):
-    path = job.store.folder / FILE
+    """The job with what its file chose."""
+    path, first = job.store.folder / FILE, job.comparison.tuning_trials
     found_for, searches = _read(path)
-    different = [n for n, value in _made_for(job).items() if value and found_for.get(n, value) not in (value, "")]
-    if different:
-        raise ValueError(
-            f"{path} must be of the search for this comparison. Received one that was made for another "
-            f"{' and other '.join(different)}. Remove it to choose again from the trials on record."
-        )
-    first = job.comparison.tuning_trials
+    different = [
+        f"another {n}" for n, value in _made_for(job).items() if value and (found_for.get(n) or value) != value
+    ]
     expected = {arm.spec: points(job.comparison, arm) for arm in job.comparison.arms}
     found = {spec: [trial.arguments for trial in search.trials[:first]] for spec, search in searches.items()}
-    if found != expected or len({len(search.trials) for search in searches.values()}) > 1:
+    if different or found != expected or len({len(search.trials) for search in searches.values()}) > 1:
         raise ValueError(
-            f"{path} must have the {first} trials of each of {', '.join(expected)}, and equally many more. "
-            f"Received others. Remove it to choose again from the trials on record."
+            f"{path} must be of the search for this comparison, with the {first} trials of each of "
+            f"{', '.join(expected)}, and equally many more. Received one with {' and '.join(different) or 'others'}. "
+            "Remove it to choose again from the trials on record."
         )
     return job._replace(chosen={spec: search.chosen.arguments for spec, search in searches.items()})

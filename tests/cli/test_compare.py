@@ -69,8 +69,7 @@ def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
     assert cli.main([*sweep, "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "4 comparisons" in shown
-    setting = "σ 0.01 jit off" if JIT == "off" else "σ 0.01"
-    assert f"dense-2 digits {setting}, L-SGD, seed 0: test accuracy" in shown
+    assert "dense-2, sigma 0.01, L-SGD, seed 0: test accuracy" in shown
     records = {path: path.stat().st_mtime_ns for path in out.glob("*/runs/*.json")}
     assert len(records) == 4
     assert cli.main(["compare", "--config", str(out / "experiment.toml"), "--out", str(out)]) == 0
