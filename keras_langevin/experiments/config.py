@@ -69,7 +69,9 @@ class Comparison:
             tensorflow-datasets with a train and a test split.
         optimizers: adam, ladam, ladam@0.3 (the first 30% of the layers), ladam@3 (the first three), ladam@-3 (the last
             three), ladam@REGEX, ladam@0 (no noise: what adam is); lrmsprop (ε inside the root, as in Keras),
-            lrmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc; see `Arm` for more.
+            lrmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc. Before a name may stand
+            clip-, warmup-, first-35- (noise in the first 35 updates), always- (noise until the end), isotropic-
+            and gradient-noise- (other noise).
         epochs: the length of a run. Defaults to 60 on digits and 12 elsewhere.
         batch_size: images in a batch. Defaults to 32 on digits and 512 elsewhere.
         learning_rate: γ of all optimizers. Defaults to each one's own: 1e-3 for Adam, AdamW and RMSprop, 0.1 for
@@ -88,7 +90,8 @@ class Comparison:
         jit: whether a step is compiled as one: on, off, or auto: by XLA on JAX and TensorFlow (but for nets with
             convolutions, where Keras chooses), not on PyTorch. There on is `torch.compile`, which needs a C++ compiler.
         tuning_trials: before the runs, search the learning rate and sigma on the validation split: so many trials for
-            every optimizer, parents too, a factor of ten about the values above; 0: no search.
+            every optimizer, parents too, from a tenth to ten times the values above. Where the best of an optimizer is
+            at the edge, all have half as many more, a factor of ten beyond it, at most twice. 0: no search.
         tuning_seeds: how many seeds a trial has, none of those reported.
 
     Raises:
