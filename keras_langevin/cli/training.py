@@ -112,7 +112,7 @@ def _train(settings: dict, options: argparse.Namespace, title: str = "") -> int:
     names = zip(*((job.comparison.model, job.data.label) for job in jobs), strict=True)
     subject = " on ".join(", ".join(dict.fromkeys(each)) for each in names)
     console = new_console()
-    console.print(f"{subject}: {_plan(settings, sweep)}, {backend} backend; results in {out}", markup=False)
+    console.print(f"{subject}: {_plan(sweep)}, {backend} backend; results in {out}", markup=False)
     how = {name: getattr(options, name) for name in ("save_weights", "checkpoint_seconds", "data_on_device")}
     try:
         jobs = comparing.train(jobs, engine, console, watchers=watchers, **how)
@@ -142,12 +142,10 @@ def _engine(options: argparse.Namespace):
     return getattr(engines, _ENGINES[options.engine])(**given)
 
 
-def _plan(settings: dict, sweep: Sweep) -> str:
-    """What is to be trained, in words: how much, and with which settings."""
-    first, named = sweep.comparisons[0], ("model", "depth", "dataset", "optimizers", "seeds")
+def _plan(sweep: Sweep) -> str:
+    """What is to be trained, in words: how much, the lists of a grid, and what is not as by default."""
+    first = sweep.comparisons[0]
     words = [f"{len(sweep.comparisons)} comparisons"] if sweep.axes else []
     words += [f"{len(first.arms)} optimizers × {first.seeds} seeds"]
-    for name, value in ({"epochs": first.epochs} | settings).items():
-        value = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
-        words += [] if name in named else [f"{name.replace('_', ' ')} {value}"]
-    return ", ".join(words)
+    lists = {name: f"{name.replace('_', ' ')} {', '.join(map(str, values))}" for name, values in sweep.axes.items()}
+    return ", ".join(words + list(({"epochs": f"epochs {first.epochs}"} | first.unusual | lists).values()))

@@ -179,6 +179,17 @@ class Comparison:
         """The epoch, counted from 0, from which on the learning rate is a tenth and sigma is zero."""
         return two_thirds(self.epochs)
 
+    @property
+    def unusual(self) -> dict[str, str]:
+        """The settings that are not as they are by default, in words, but for the model, data, optimizers and seeds.
+
+        >>> Comparison(sigma=0.01, standardize=True).unusual
+        {'sigma': 'sigma 0.01', 'standardize': 'standardize'}
+        """
+        usual = Comparison(self.model, dataset=self.dataset, optimizers=self.optimizers, seeds=self.seeds)
+        found = {name: value for name, value in asdict(self).items() if value != getattr(usual, name)}
+        return {name: name.replace("_", " ") + ("" if value is True else f" {value}") for name, value in found.items()}
+
     def arguments(self, arm: Arm) -> dict[str, float | int | str | list[int] | None]:
         """What an optimizer is called with before a search: what is given, else its own."""
         return arm.arguments(self.learning_rate, self.sigma, self.epsilon)
