@@ -15,7 +15,7 @@ from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
 from keras_langevin.files import StorageError
 from keras_langevin.models.initial_kernels import LSUV_IMAGES
-from keras_langevin.models.registry import check_name
+from keras_langevin.models.registry import parse
 from keras_langevin.optimizers.describe import describe
 
 MOST_WORKERS = 3  # a run that loses so many is at fault itself
@@ -197,7 +197,7 @@ def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) 
     """
     machine.check_precision(comparison.precision)
     machine.check_jit(comparison.jit)
-    check_name(comparison.model)  # a wrong name is an error before data are downloaded
+    parse(comparison.model)  # a wrong name is an error before data are downloaded
     optimizers = [controls.optimizer(arm, **comparison.arguments(arm)) for arm in comparison.arms]
     if data is None:
         data = datasets.load(
