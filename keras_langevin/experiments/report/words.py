@@ -137,7 +137,8 @@ def terminal_table(result: CellResult) -> Table:
 def _frame(rows: Iterable[dict]) -> "DataFrame":
     from pandas import DataFrame
 
-    return DataFrame(list(rows), dtype=object)  # an int stays one where another row lacks it
+    # by way of objects: an int stays one where another row lacks it
+    return DataFrame(list(rows), dtype=object).infer_objects()
 
 
 # --- tables of numbers ------------------------------------------------------------------------------------------------
