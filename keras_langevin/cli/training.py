@@ -9,7 +9,7 @@ from rich.table import Table
 from keras_langevin.cli.backend import BACKENDS, start_keras
 from keras_langevin.cli.terminal import UsageError, add_data_dir, add_data_file, new_console, show
 from keras_langevin.experiments import tuning
-from keras_langevin.experiments.config import Comparison, Sweep
+from keras_langevin.experiments.config import Sweep
 from keras_langevin.experiments.store import DEFAULT_FOLDER
 from keras_langevin.files import StorageError
 
@@ -59,8 +59,8 @@ def train_and_report(settings: dict, options: argparse.Namespace, title: str | N
         engine = chosen_engine(options)
         from keras_langevin.experiments import comparing
 
-        sweep = Sweep(settings, backend)
-        jobs, out = comparing.prepared(sweep, options.out, data_dir=options.data_dir, data_file=options.data_file)
+        where = {"data_dir": options.data_dir, "data_file": options.data_file}
+        jobs, out = comparing.prepared(Sweep(settings), options.out, **where)
         _watchers(jobs, options)  # a package that is missing is an error now
         comparing.write_config(out, settings, jobs)
         trials = tuning.trials(jobs)
@@ -68,7 +68,7 @@ def train_and_report(settings: dict, options: argparse.Namespace, title: str | N
         raise UsageError(error) from error
 
     console = new_console()
-    _show_plan(jobs, out, console)
+    _show_plan(jobs, out, console, backend)
     try:
         if trials:
             console.print(_search(trials), soft_wrap=True, highlight=False, markup=False)
@@ -106,41 +106,41 @@ def _watchers(jobs: list, options: argparse.Namespace) -> list:
     return [TensorBoardLogs(jobs)]
 
 
-def _show_plan(jobs: list, out: Path, console: Console):
+def _show_plan(jobs: list, out: Path, console: Console, backend: str):
     """What is to be trained, before it starts."""
     if len(jobs) == 1:
-        ((comparison, _, store),) = jobs
-        console.print(_header(comparison, store), soft_wrap=True, highlight=False, markup=False)
+        console.print(_header(jobs[0], backend), soft_wrap=True, highlight=False, markup=False)
         return
     grid = Table(title=f"{len(jobs)} comparisons, results in {out}")
     for column in ("model", "dataset", "learning rate", "sigma", "epsilon", "batch", "epochs", "seeds", "optimizers"):
         grid.add_column(column, overflow="fold")
-    for comparison, _, _ in jobs:
+    for comparison, data, *_ in jobs:
         rates = (comparison.learning_rate, comparison.sigma, comparison.epsilon)
         rates = ("own" if value is None else f"{value:g}" for value in rates)
         numbers = map(str, (comparison.batch_size, comparison.epochs, comparison.seeds))
-        grid.add_row(comparison.model, comparison.dataset_label, *rates, *numbers, " ".join(comparison.optimizers))
+        grid.add_row(comparison.model, data.label, *rates, *numbers, " ".join(comparison.optimizers))
     console.print(grid)
 
 
 def _search(trials: list) -> str:
-    runs = len({job.comparison.run_key(*run) for job in trials for run in job.comparison.runs})
+    runs = len({task.run_key for job in trials for task in job.tasks()})
     return (
         f"First learning rates and sigma are searched on the validation split: {len(trials)} trials, {runs} runs, with "
         "seeds of their own. The test split is left alone."
     )
 
 
-def _header(comparison: Comparison, store) -> str:
+def _header(job, backend: str) -> str:
+    comparison = job.comparison
     recipe = [f"{comparison.limit:,} training examples"] if comparison.limit else []
     recipe += [f"augmentation {comparison.augment}"] if comparison.padding is not None else []
     recipe += ["channels standardized"] if comparison.standardize else []
     recipe += [comparison.precision] if comparison.precision != "float32" else []
     recipe += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
     return (
-        f"{comparison.model} on {comparison.dataset_label}: {len(comparison.arms)} optimizers × {comparison.seeds} "
-        f"seeds × {comparison.epochs} epochs, {comparison.backend} backend{''.join(f', {part}' for part in recipe)}; "
-        f"results in {store.folder}"
+        f"{comparison.model} on {job.data.label}: {len(comparison.arms)} optimizers × {comparison.seeds} "
+        f"seeds × {comparison.epochs} epochs, {backend} backend{''.join(f', {part}' for part in recipe)}; "
+        f"results in {job.store.folder}"
     )
 
 
@@ -149,7 +149,7 @@ def _report(jobs: list, out: Path, console: Console, title: str | None) -> int:
 
     try:
         results = comparing.analysed(jobs)
-        written = report.write(results, out, title=title or _title([job.comparison for job in jobs]))
+        written = report.write(results, out, title=title or _title(jobs))
     except ValueError as error:
         raise UsageError(error) from error
     names = ("config.json", tuning.FILE, "runs", "curves.csv")
@@ -158,9 +158,11 @@ def _report(jobs: list, out: Path, console: Console, title: str | None) -> int:
     return 1 if any(record["status"] == "failed" for job in jobs for record in job.store.records()) else 0
 
 
-def _title(comparisons: list[Comparison]) -> str:
-    models, data = (dict.fromkeys(getattr(c, name) for c in comparisons) for name in ("model", "dataset_label"))
-    return f"{', '.join(models)} on {', '.join(data)}: {', '.join(arm.label for arm in comparisons[0].arms)}"
+def _title(jobs: list) -> str:
+    models, data = (
+        dict.fromkeys(names) for names in ([j.comparison.model for j in jobs], [j.data.label for j in jobs])
+    )
+    return f"{', '.join(models)} on {', '.join(data)}: {', '.join(arm.label for arm in jobs[0].comparison.arms)}"
 
 
 ENGINES = ("local", "processes", "ray", "vmap")

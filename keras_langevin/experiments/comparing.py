@@ -1,7 +1,6 @@
 """A comparison in one call, from Python or from the command line."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -54,7 +53,7 @@ def compare(
     >>> list(results.curves("train_loss")), list(results.differences)
     (['Adam', 'L-Adam'], ['L-Adam − Adam'])
     """
-    jobs, out = prepared(Sweep(settings, keras.backend.backend()), out, data_dir=data_dir, data_file=data_file)
+    jobs, out = prepared(Sweep(settings), out, data_dir=data_dir, data_file=data_file)
     write_config(out, settings, jobs)
     # not rich's display for notebooks, which needs a widget
     console = Console(force_jupyter=False, quiet=not verbose)
@@ -80,20 +79,19 @@ def prepared(
     Raises:
         ValueError: see `runner.prepare` and `Store`.
     """
-    ready, loaded = [], {}
+    ready, loaded, backend = [], {}, keras.backend.backend()
     for comparison in sweep.comparisons:
         same_data = (comparison.dataset, comparison.validation_fraction, comparison.limit)
         data = runner.prepare(comparison, data_dir=data_dir, data_file=data_file, data=loaded.get(same_data))
         loaded[same_data] = data
-        ready.append((replace(comparison, dataset_note=data.note), data))
+        ready.append((comparison, data, {"dataset_note": data.note, "backend": backend}))
     single = len(ready) == 1
-    default = ready[0][0].folder_name if single else sweep.folder_name
-    out = Path(out or Path(DEFAULT_FOLDER) / default)
-    folders = [out if single else out / comparison.folder_name for comparison, _ in ready]
-    check_name(out)
+    default = ready[0][0].folder_name(**ready[0][2]) if single else sweep.folder_name(backend=backend)
+    out = check_name(Path(out or Path(DEFAULT_FOLDER) / default))
+    folders = [out if single else out / comparison.folder_name(**found) for comparison, _, found in ready]
     return [
-        runner.Job(comparison, data, Store(folder, comparison, data.sha256))
-        for (comparison, data), folder in zip(ready, folders, strict=True)
+        runner.Job(comparison, data, Store(folder, comparison, data.sha256, **found))
+        for (comparison, data, found), folder in zip(ready, folders, strict=True)
     ], out
 
 

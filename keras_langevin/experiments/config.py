@@ -22,9 +22,6 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64
 JIT = ("auto", "on", "off")
 _MOST_RUNS = 100_000  # they are listed, one by one
 
-# The seeds of a search's trials begin here, far from those of the runs that are reported.
-_FIRST_TRIAL_SEED = 1_000_000
-
 
 def _is_text(value) -> bool:
     return isinstance(value, str) and bool(value.strip())
@@ -59,15 +56,13 @@ _CHECKS = (
     ("standardize", "true or false", lambda value: isinstance(value, bool)),
     ("precision", f"{', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}", lambda value: value in PRECISIONS),
     ("jit", f"{', '.join(JIT[:-1])} or {JIT[-1]}", lambda value: value in JIT),
-    ("dataset_note", "text", lambda value: isinstance(value, str)),
-    ("backend", "a name, or left out", or_none(_is_text)),
 )
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Optimizers side by side: equal initial weights and batches for each seed, and for an optimizer without noise
-    every argument of the Langevin optimizer that it is compared with, ε among them.
+    """What was asked for: optimizers side by side, with equal initial weights and batches for each seed, and for an
+    optimizer without noise every argument of the Langevin optimizer that it is compared with, ε among them.
 
     Both the learning rate is divided by ten and sigma set to zero when two thirds of the epochs are done.
 
@@ -100,12 +95,6 @@ class Comparison:
             the validation split before the runs, with so many trials for each optimizer (`tuning`). Defaults to `0`.
         tuning_seeds: int >= 1, so many runs are a trial; their seeds are not those of the runs that are reported.
             Defaults to `1`.
-        trial: bool, whether this is a trial of such a search: its seeds are others, and the test split is not used.
-            Defaults to `False`.
-        tuned: tuple of (optimizer, learning rate, sigma or `None`), what a search chose. It is no part of the
-            configuration but follows from it. Defaults to none.
-        dataset_note: str, how the data differ from the official release (`Data.note`). Defaults to empty.
-        backend: str, the Keras backend that trains, or `None` where it does not matter yet.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -134,10 +123,6 @@ class Comparison:
     jit: str = "auto"
     tuning_trials: int = 0
     tuning_seeds: int = 1
-    trial: bool = False
-    tuned: tuple[tuple[str, float, float | None], ...] = ()
-    dataset_note: str = ""
-    backend: str | None = None
 
     def __post_init__(self):
         batch_size, epochs = _DEFAULT_LENGTHS.get(str(self.dataset), _DEFAULT_LENGTH)
@@ -180,8 +165,7 @@ class Comparison:
     @property
     def runs(self) -> list[tuple[Arm, int]]:
         """Optimizer and seed of each run: by optimizer, then by seed."""
-        first = _FIRST_TRIAL_SEED if self.trial else 0
-        return [(arm, seed) for arm in self.arms for seed in range(first, first + self.seeds)]
+        return [(arm, seed) for arm in self.arms for seed in range(self.seeds)]
 
     @property
     def padding(self) -> int | None:
@@ -190,18 +174,9 @@ class Comparison:
             return None
         return int(self.augment.removeprefix("crop-flip").removeprefix("-") or 2)
 
-    @property
-    def dataset_label(self) -> str:
-        """The name that tables and pictures show, e.g. `cifar10 (JPEG copy)`."""
-        return f"{self.dataset} ({self.dataset_note})" if self.dataset_note else self.dataset
-
     def arguments(self, arm: Arm) -> dict[str, float | int | str | list[int] | None]:
-        """The arguments of an arm's optimizer: what a search chose, else what is given, else its own."""
-        learning_rate, sigma = self.learning_rate, self.sigma
-        for spec, *chosen in self.tuned:
-            if spec == arm.spec:
-                learning_rate, sigma = chosen
-        return arm.arguments(learning_rate, sigma, self.epsilon)
+        """The arguments of an arm's optimizer before a search: what is given, else its own."""
+        return arm.arguments(self.learning_rate, self.sigma, self.epsilon)
 
     @property
     def drop_epoch(self) -> int:
@@ -212,31 +187,32 @@ class Comparison:
         """Whether their training steps are one: they differ in numbers that a step reads from variables, or in nothing
         that a step sees."""
         free = {"learning_rate": None, "sigma": None, "epochs": 1, "seeds": 1, "optimizers": ("adam",)}
-        free |= {"tuning_trials": 0, "tuning_seeds": 1, "trial": False, "tuned": ()}
+        free |= {"tuning_trials": 0, "tuning_seeds": 1}
         return replace(self, **free) == replace(other, **free)
 
-    def run_key(self, arm: Arm, seed: int) -> tuple:
+    def run_key(self, arm: Arm, seed: int, arguments: dict) -> tuple:
         """What tells a run from all others, of other comparisons too. In a grid over sigma a run without noise is the
         same at each value."""
         free = {"learning_rate": None, "sigma": None, "epsilon": None, "seeds": 1, "optimizers": ("adam",)}
-        free |= {"tuning_trials": 0, "tuning_seeds": 1, "tuned": ()}
-        return replace(self, **free), arm, json.dumps(self.arguments(arm), sort_keys=True), seed
+        free |= {"tuning_trials": 0, "tuning_seeds": 1}
+        return replace(self, **free), arm, json.dumps(arguments, sort_keys=True), seed
 
-    def as_dict(self) -> dict:
-        """The fields, for JSON; with what each optimizer is called with, unless that is still to be tuned."""
-        settings = {name: value for name, value in asdict(self).items() if name != "tuned"}
+    def as_dict(self, *, trial: bool = False, dataset_note: str = "", backend: str | None = None) -> dict:
+        """The entries of `config.json`: what was asked for; whether it is a trial of a search, how the data differ from
+        the official release, and what trains; and what each optimizer is called with, unless that is to be tuned."""
+        found = {"trial": trial, "dataset_note": dataset_note, "backend": backend}
         arms = [] if self.tuning_trials else self.arms
-        return settings | {"arguments": {arm.spec: self.arguments(arm) for arm in arms}}
+        return asdict(self) | found | {"arguments": {arm.spec: self.arguments(arm) for arm in arms}}
 
-    @property
-    def identity(self) -> str:
-        """What tells this configuration from others: all but the number of seeds, of which there can be more later."""
-        return json.dumps({name: value for name, value in self.as_dict().items() if name != "seeds"}, sort_keys=True)
+    def identity(self, **found) -> str:
+        """What tells this configuration from others: all but the number of seeds, of which there can be more later.
+        `found` is as `as_dict` takes it."""
+        entries = self.as_dict(**found)
+        return json.dumps({name: value for name, value in entries.items() if name != "seeds"}, sort_keys=True)
 
-    @property
-    def folder_name(self) -> str:
+    def folder_name(self, **found) -> str:
         """A name that configurations of equal identity share and others do not."""
-        return f"{plain(self.model)}-{plain(self.dataset)}-{digest(self.identity)}"
+        return f"{plain(self.model)}-{plain(self.dataset)}-{digest(self.identity(**found))}"
 
 
 # `depth` goes with a model's family: "dense" and 30 are "dense-30". Of the others these may have several values.
@@ -244,8 +220,7 @@ SWEPT = (
     *("model", "depth", "dataset", "epochs", "batch_size", "learning_rate", "sigma", "epsilon", "limit"),
     *("augment", "precision", "jit", "tuning_trials"),
 )
-_NOT_GIVEN = ("backend", "dataset_note", "trial", "tuned")  # they are found out
-SETTINGS = ("depth", *(f.name for f in fields(Comparison) if f.name not in _NOT_GIVEN))
+SETTINGS = ("depth", *(f.name for f in fields(Comparison)))
 
 
 @dataclass(frozen=True)
@@ -255,7 +230,6 @@ class Sweep:
     Args:
         settings: dict of the settings of `Comparison`, and `depth`: an int that is joined to the model's family. Those
             in `SWEPT` may be lists; each combination of their values is a comparison.
-        backend: str, the Keras backend that trains, or `None` where it does not matter yet.
 
     Raises:
         ValueError: an unknown setting, a list where there can be none, or a value out of its range.
@@ -268,7 +242,6 @@ class Sweep:
     """
 
     settings: dict
-    backend: str | None = None
     comparisons: tuple[Comparison, ...] = field(init=False)
 
     def __post_init__(self):
@@ -318,14 +291,13 @@ class Sweep:
                     f"Received: model={family!r}, depth={depth}"
                 )
             point["model"] = f"{family}-{depth}"
-        return Comparison(**point, backend=self.backend)
+        return Comparison(**point)
 
-    @property
-    def folder_name(self) -> str:
+    def folder_name(self, **found) -> str:
         """A name that sweeps share that are equal but for their seeds; of a single comparison its own."""
         if len(self.comparisons) == 1:
-            return self.comparisons[0].folder_name
-        cells = "\n".join(comparison.identity for comparison in self.comparisons)
+            return self.comparisons[0].folder_name(**found)
+        cells = "\n".join(comparison.identity(**found) for comparison in self.comparisons)
         return f"sweep-{'-'.join(self.axes)}-{digest(cells)}"
 
 

@@ -91,15 +91,14 @@ def preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def sweep(name: str, scale: str, backend: str | None = None) -> Sweep:
+def sweep(name: str, scale: str) -> Sweep:
     """The comparisons of a preset.
 
     Args:
         name: str, of `PRESETS`.
         scale: str, of `SCALES`.
-        backend: str, the Keras backend that trains, or `None` where it does not matter yet.
     """
-    return Sweep(preset(name).at(scale), backend)
+    return Sweep(preset(name).at(scale))
 
 
 _SEEDS = "five: the fewest whose interval may be concluded from"

@@ -96,7 +96,7 @@ def test_options_go_before_the_file(tmp_path, capsys):
 def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
     from keras_langevin.experiments import training
 
-    def fail(self, seed, **arguments):
+    def fail(self, *arguments, **options):
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(training.Trainer, "train", fail)

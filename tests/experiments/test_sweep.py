@@ -14,14 +14,14 @@ def test_each_point_of_the_grid_is_a_comparison():
 
 
 def test_without_lists_it_is_the_comparison_itself():
-    sweep = Sweep({"model": "dense-3", "optimizers": ["adam", "ladam"]}, backend="jax")
-    assert sweep.comparisons == (Comparison(model="dense-3", optimizers=("adam", "ladam"), backend="jax"),)
-    assert sweep.folder_name == sweep.comparisons[0].folder_name
+    sweep = Sweep({"model": "dense-3", "optimizers": ["adam", "ladam"]})
+    assert sweep.comparisons == (Comparison(model="dense-3", optimizers=("adam", "ladam")),)
+    assert sweep.folder_name(backend="jax") == sweep.comparisons[0].folder_name(backend="jax")
     assert Sweep({}).comparisons == (Comparison(),)
 
 
 def test_equal_sweeps_share_a_folder_and_others_do_not():
-    names = [Sweep({"sigma": values}).folder_name for values in ([1e-4, 1e-3], (1e-4, 1e-3), [1e-4, 1e-2])]
+    names = [Sweep({"sigma": values}).folder_name() for values in ([1e-4, 1e-3], (1e-4, 1e-3), [1e-4, 1e-2])]
     assert names[0] == names[1] != names[2]
     assert names[0].startswith("sweep-sigma-")
 

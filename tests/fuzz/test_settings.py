@@ -56,7 +56,7 @@ def test_settings_are_taken_or_refused(cases):
         else:
             seen["taken"] += 1
             for comparison in sweep.comparisons:
-                assert comparison.folder_name == dataclasses.replace(comparison).folder_name
+                assert comparison.folder_name() == dataclasses.replace(comparison).folder_name()
                 json.dumps(comparison.as_dict(), allow_nan=False)
 
     check(cases, agrees, ANY_SETTINGS)
