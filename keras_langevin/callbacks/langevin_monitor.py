@@ -26,6 +26,7 @@ class LangevinMonitor(LangevinCallback):
       is near its bound, with Adam 1/√ε; then the percentile is far above the median.
     - `distance`: the Euclidean distance from the weights at the start of the first fit of this model and optimizer.
     - `gradient_norm`: the Euclidean norm of the gradient that the parent's step used, after clipping.
+    - `weight_norm`: the Euclidean norm of the weights after the step.
 
     They are those of the epoch's last update, found from the weights and slots before and after it: the compiled step
     is left as it is. The noise is a pure function, so it is drawn again and taken off the change of the weights; what
@@ -53,8 +54,8 @@ class LangevinMonitor(LangevinCallback):
     `frequency`.
 
     `logs`, and so the history and the progress bar, have these names for the model: over its noisy layers (all, if none
-    is), but distance and gradient over all layers. With `layer_logs=True` they also have `"NAME/LAYER PATH"` for each
-    layer. `monitor.history` (as in `pandas.DataFrame(monitor.history)`), the CSV file and TensorBoard
+    is), but distance, gradient and weights over all layers. With `layer_logs=True` they also have `"NAME/LAYER PATH"`
+    for each layer. `monitor.history` (as in `pandas.DataFrame(monitor.history)`), the CSV file and TensorBoard
     (`langevin/NAME/LAYER PATH`) always have both; the model is the layer `"all"` there. Of several layers with one
     path, the second is `"PATH (2)"`; a layer with the path `"all"` is `"all (2)"`. In a `MultiOptimizer`, layers of
     Langevin optimizers are measured; the model's `sigma` is NaN where they have different ones.

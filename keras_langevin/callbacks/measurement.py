@@ -29,7 +29,8 @@ class Row:
     Attributes:
         epoch: int.
         layer: str, its path; `"all"` for the model. Of layers with one path the second is `"PATH (2)"`.
-        sigma, noise_rms, drift_rms, noise_to_drift, sqrt_p_median, sqrt_p_99, distance, gradient_norm: floats.
+        sigma, noise_rms, drift_rms, noise_to_drift, sqrt_p_median, sqrt_p_99, distance, gradient_norm,
+        weight_norm: floats.
     """
 
     epoch: int
@@ -42,6 +43,7 @@ class Row:
     sqrt_p_99: float
     distance: float
     gradient_norm: float
+    weight_norm: float
 
 
 NAMES = tuple(Row.__dataclass_fields__)[2:]
@@ -227,8 +229,8 @@ class Change:
 def rows(epoch: int, changes: list[Change], initial: list[np.ndarray]) -> list[Row]:
     """A row for the model and one for each layer.
 
-    The model's noise, drift and √P are those of its noisy layers (of all, if none is); its distance and gradient are of
-    all layers. Layers of one path have their number among them in theirs: `"fc"` and `"fc (2)"`.
+    The model's noise, drift and √P are those of its noisy layers (of all, if none is); its distance, gradient and
+    weights are those of all layers. Layers of one path have their number among them in theirs: `"fc"` and `"fc (2)"`.
 
     Args:
         epoch: int.
@@ -257,7 +259,8 @@ class _Layer:
         self.is_noisy = bool(noisy)
         self.sigma = change.sigma if noisy else 0.0
         self.root = np.sqrt(change.preconditioner[span])
-        drift, moved = change.drift[span], change.weights[span] - initial[span]
+        drift, weights = change.drift[span], change.weights[span]
+        moved = weights - initial[span]
         sum_p = sum(np.sum(change.preconditioner[each], dtype="float64") for each in noisy)
         self.sums = np.array(
             [
@@ -266,16 +269,17 @@ class _Layer:
                 np.dot(drift, drift),
                 np.dot(moved, moved),
                 np.sum(change.square_gradient[span], dtype="float64"),
+                np.dot(weights, weights),
             ]
         )
 
 
 def _row(epoch: int, layer: str, sigma: float, sums, root) -> Row:
-    size, square_noise, square_drift, square_distance, square_gradient = sums
+    size, square_noise, square_drift, *squares = sums
     noise_rms, drift_rms = np.sqrt(square_noise / size), np.sqrt(square_drift / size)
     ratio = noise_rms / drift_rms if drift_rms else (np.inf if noise_rms else 0.0)
     quantiles = _quantiles(_some(root))
-    numbers = (sigma, noise_rms, drift_rms, ratio, *quantiles, np.sqrt(square_distance), np.sqrt(square_gradient))
+    numbers = (sigma, noise_rms, drift_rms, ratio, *quantiles, *np.sqrt(squares))
     return Row(epoch, layer, *map(float, numbers))
 
 

@@ -21,6 +21,8 @@ class StepDown(keras.callbacks.Callback):
         epoch: int >= 1, counted from 0, at whose begin it happens. Defaults to `None`: when two thirds of the epochs of
             the fit are done.
         divide_by: float > 0, what the learning rate is divided by. Defaults to `10`.
+        stop_noise: bool, whether sigma is set to zero; a `sigma` that is a schedule needs `False`. Defaults
+            to `True`.
 
     Raises:
         ValueError: an argument is out of its range. When training begins: the learning rate or sigma is a schedule.
@@ -36,7 +38,7 @@ class StepDown(keras.callbacks.Callback):
     (0.1, 0.0)
     """
 
-    def __init__(self, epoch: int | None = None, divide_by: float = 10.0):
+    def __init__(self, epoch: int | None = None, divide_by: float = 10.0, stop_noise: bool = True):
         super().__init__()
         if epoch is not None:
             check_int("epoch", epoch, 1)
@@ -44,12 +46,12 @@ class StepDown(keras.callbacks.Callback):
             raise ValueError(
                 f"`divide_by` must be a float > 0. Received: divide_by={divide_by!r}. Leave it out for 10."
             )
-        self.epoch, self.divide_by = epoch, divide_by
+        self.epoch, self.divide_by, self.stop_noise = epoch, divide_by, stop_noise
         self._taken: list[tuple[keras.Variable, float, float]] = []  # what was set: the variable, before and after
 
     def on_train_begin(self, logs=None):
         for optimizer in parts(self.model.optimizer):
-            for name in self._names(optimizer):
+            for name in self._names(optimizer) if self.stop_noise else ("learning_rate",):
                 if not isinstance(getattr(optimizer, f"_{name}"), keras.Variable):
                     raise ValueError(
                         f"`StepDown` sets the {name}, so it must be a float. Received an optimizer whose {name} is "
@@ -65,7 +67,7 @@ class StepDown(keras.callbacks.Callback):
         if epoch == (two_thirds(self.params["epochs"]) if self.epoch is None else self.epoch):
             for optimizer in parts(self.model.optimizer):
                 self._set(optimizer._learning_rate, number(optimizer.learning_rate) / self.divide_by)
-            for optimizer in langevin_parts(self.model.optimizer):
+            for optimizer in langevin_parts(self.model.optimizer) if self.stop_noise else ():
                 self._set(optimizer._sigma, 0.0)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -83,7 +85,7 @@ class StepDown(keras.callbacks.Callback):
         self._taken.append((variable, before, number(variable)))
 
     def get_config(self):
-        return {"epoch": self.epoch, "divide_by": self.divide_by}
+        return {"epoch": self.epoch, "divide_by": self.divide_by, "stop_noise": self.stop_noise}
 
     @classmethod
     def from_config(cls, config):

@@ -1,6 +1,6 @@
 """A comparison in one call, from Python or from the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -8,7 +8,7 @@ from rich.console import Console
 
 from keras_langevin.experiments import engines, report, runner, tuning
 from keras_langevin.experiments.config import Sweep, config_text
-from keras_langevin.experiments.progress import RunsProgress, Watcher
+from keras_langevin.experiments.progress import RunsProgress
 from keras_langevin.experiments.results import Results
 from keras_langevin.experiments.store import DEFAULT_FOLDER, Store
 from keras_langevin.files import check_name, replaced, writing_to
@@ -57,12 +57,7 @@ def compare(
     write_config(out, settings, jobs)
     # not rich's display for notebooks, which needs a widget
     console = Console(force_jupyter=False, quiet=not verbose)
-    engine = engines.Local() if engine is None else engine
-    trials = tuning.trials(jobs)
-    if trials:
-        train(trials, engine, console)
-    jobs = tuning.settled(jobs)
-    train(jobs, engine, console)
+    jobs = train(jobs, engines.Local() if engine is None else engine, console)
     return Results(tuple(analysed(jobs)), out)
 
 
@@ -110,18 +105,36 @@ def write_config(out: Path, settings: dict, jobs: list[runner.Job]):
         file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
 
 
-def train(jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Watcher] = (), **how):
-    """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends.
+def train(
+    jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Callable] = (), **how
+) -> list[runner.Job]:
+    """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends. Learning
+    rates and sigma are searched first, where that is asked for; returns the comparisons with what was chosen.
 
     Args:
         jobs: the comparisons.
         engine: what trains.
         console: rich's console.
-        watchers: are told what happens, too. Defaults to none.
+        watchers: functions of the jobs that return who is told what happens, too. Defaults to none.
         **how: as `runner.run` takes them: `save_weights`, `checkpoint_seconds`, `data_on_device`.
     """
-    with RunsProgress(jobs, console) as progress:
-        runner.run(jobs, engine, watchers=[progress, *watchers], **how)
+
+    def train_all(jobs):
+        with RunsProgress(jobs, console) as progress:
+            runner.run(jobs, engine, watchers=[progress, *(new_watcher(jobs) for new_watcher in watchers)], **how)
+
+    if trials := tuning.trials(jobs):
+        runs = len({task.run_key for job in trials for task in job.tasks()})
+        console.print(
+            f"First learning rates and sigma are searched on the validation split: {len(trials)} trials, {runs} runs, "
+            "with seeds of their own. The test split is left alone.",
+            soft_wrap=True,
+            highlight=False,
+        )
+        train_all(trials)
+    jobs = tuning.settled(jobs)
+    train_all(jobs)
+    return jobs
 
 
 def analysed(jobs: list[runner.Job]) -> list:

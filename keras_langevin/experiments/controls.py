@@ -102,6 +102,10 @@ def optimizer(arm: Arm, **arguments) -> keras.optimizers.Optimizer:
     """
     if arm.family not in FAMILIES:
         raise unknown("optimizer", arm.unmodified, [*FAMILIES, *LANGEVIN])
+    if arm.modifier == "always" and not arm.is_noisy:
+        raise ValueError(
+            f"`always-` must stand before a Langevin optimizer, as in 'always-ladam'. Received: {arm.spec!r}"
+        )
     if arm.modifier == "first" and not (arm.is_noisy and arm.noisy_updates):
         raise ValueError(
             "`first-` must stand before a number and a Langevin optimizer, as in 'first-35-ladam'. "

@@ -15,6 +15,7 @@ from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
 from keras_langevin.files import StorageError
+from keras_langevin.models.initial_kernels import LSUV_IMAGES
 from keras_langevin.models.registry import check_name
 from keras_langevin.optimizers.describe import describe
 
@@ -293,7 +294,9 @@ def prepare(
             f"`batch_size` must be at most {len(data.train.x)}, the number of training examples. "
             f"Received: batch_size={comparison.batch_size}"
         )
-    model = models.build(comparison.model, data.input_shape, data.num_classes)
+    model = models.build(
+        comparison.model, data.input_shape, data.num_classes, images=data.train.x[:LSUV_IMAGES] / data.max_pixel
+    )
     for optimizer in optimizers:
         describe(model, optimizer)
     return data

@@ -18,6 +18,7 @@ from keras_langevin.experiments import controls, machine
 from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES, State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.examples import Batches, ImageTable, is_wanted
+from keras_langevin.models.initial_kernels import LSUV_IMAGES
 from keras_langevin.optimizers.langevin import Langevin
 
 EVALUATION_BATCH = 500
@@ -137,7 +138,7 @@ class Trainer:
                     shuffle=False,
                     validation_data=self._examples("validation"),
                     validation_batch_size=EVALUATION_BATCH,
-                    callbacks=[StepDown(self.comparison.drop_epoch), log],
+                    callbacks=[StepDown(self.comparison.drop_epoch, stop_noise=self.arm.modifier != "always"), log],
                     verbose=0,
                 )
             test = None if is_trial else self._examples("test")
@@ -239,7 +240,10 @@ class Trainer:
         random.seed(seed)
         try:
             with machine.computing_in(precision):
-                model = models.build(comparison.model, data.input_shape, data.num_classes)
+                images = data.train.x[:LSUV_IMAGES].astype("float32") / data.max_pixel
+                if self.standardization is not None:
+                    images = self.standardization(images)
+                model = models.build(comparison.model, data.input_shape, data.num_classes, images=images)
                 return preprocessed(model, layers)
         finally:
             random.setstate(state)

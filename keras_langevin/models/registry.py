@@ -11,9 +11,9 @@ from keras_langevin.models.dense import bn_dense, dense, he_dense
 from keras_langevin.models.densenet import densenet
 from keras_langevin.models.densenet121 import densenet121
 from keras_langevin.models.highway import highway
+from keras_langevin.models.initial_kernels import change_kernels, split
 from keras_langevin.models.resnet import resnet
 from keras_langevin.names import unknown
-from keras_langevin.values import LARGEST
 
 FAMILIES = {
     "dense": dense,
@@ -29,8 +29,6 @@ FAMILIES = {
 # Nets of one depth, which are no member of the family that their name begins with.
 SINGLES = {"densenet-121": densenet121}
 
-_GAIN = re.compile(r"gain-(\d+(?:\.\d+)?)-", re.ASCII)
-
 _USUAL_DEPTH = {
     "dense": 30,
     "he-dense": 30,
@@ -43,14 +41,18 @@ _USUAL_DEPTH = {
 }
 
 
-def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) -> keras.Model:
+def build(name: str, input_shape: tuple[int, ...], num_classes: int, *, images=None, **options) -> keras.Model:
     """Builds a model from a name such as `"dense-30"`: a family and a depth.
 
     Args:
-        name: str, `"{family}-{depth}"` with a family of `FAMILIES`, or a name of `SINGLES`. `"gain-1.12-dense-40"` is
-            the same net with 1.12 times the initial kernels.
+        name: str, `"{family}-{depth}"` with a family of `FAMILIES`, or a name of `SINGLES`. Before it may stand another
+            initialization: `"gain-1.12-dense-40"` has 1.12 times the initial kernels, in `"grown-1.12-dense-40"`
+            isotropic noise makes their root mean square 1.12 times as large, `"lsuv-dense-40"` has layer-sequential
+            unit variance.
         input_shape: tuple of ints, the shape of one example.
         num_classes: int, the number of logits.
+        images: array of shape `(num_images, *input_shape)`, as the model will be given them, for `lsuv-`; 512 are
+            used. Defaults to `None`.
         **options: further arguments of the family's function.
 
     Raises:
@@ -67,10 +69,9 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, **options) 
         return SINGLES[name](input_shape, num_classes, **options)
     family, depth = parse(name)
     model = FAMILIES[family](depth, input_shape, num_classes, **options)
-    if gain := _GAIN.match(name):
-        for weight in model.trainable_variables:
-            if weight.path.endswith("/kernel"):
-                weight.assign(float(gain[1]) * weight)
+    change, factor, _ = split(name)
+    if change:
+        change_kernels(model, change, factor, images)
     return model
 
 
@@ -88,7 +89,7 @@ def parse(name: str) -> tuple[str, int]:
     """Splits a name into its family and its depth.
 
     Args:
-        name: str, `"{family}-{depth}"`, also after `gain-1.12-`.
+        name: str, `"{family}-{depth}"`, also after a prefix such as `gain-1.12-`.
 
     Raises:
         ValueError: no such family, or the depth is no int in [1, 5,000].
@@ -100,9 +101,7 @@ def parse(name: str) -> tuple[str, int]:
     """
     if not isinstance(name, str):
         raise ValueError(f"A model's name must be a str, as in 'dense-30'. Received: {name!r}. Give a name.")
-    if (gain := _GAIN.match(name)) and float(gain[1]) > LARGEST:
-        raise ValueError(f"A model's gain must be at most {LARGEST:.3g}. Received: {name[:80]!r}")
-    name = _GAIN.sub("", name)
+    name = split(name)[2]
     if name in FAMILIES:
         raise ValueError(
             f"A model is named by its family and its depth. Received: {name!r}. Try: '{name}-{_USUAL_DEPTH[name]}'"

@@ -139,6 +139,7 @@ def test_numbers_are_those_of_a_step_made_by_hand(case, options):
             "sqrt_p_99": np.quantile(np.sqrt(factor), 0.99),
             "distance": np.linalg.norm(moved),
             "gradient_norm": np.linalg.norm(by_layer(found[last], row.layer)),
+            "weight_norm": np.linalg.norm(by_layer(weights[last + 1], row.layer)),
         }
         actual = {name: getattr(row, name) for name in NAMES}
         assert actual == pytest.approx(expected, rel=2e-3), row

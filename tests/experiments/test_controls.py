@@ -98,8 +98,8 @@ def test_layers_without_noise_are_the_parents(spec):
 
 @pytest.mark.ci
 def test_they_are_trained_beside_their_parents(tmp_path):
-    specs = ("isotropic-adam@0.5", "gradient-noise-adam", "clip-ladam")
-    small = {"epochs": 1, "batch_size": 64, "seeds": 1, "limit": 200, "jit": JIT}
+    specs = ("isotropic-adam@0.5", "gradient-noise-adam", "clip-ladam", "ladam", "always-ladam")
+    small = {"epochs": 3, "batch_size": 64, "seeds": 1, "limit": 200, "jit": JIT}
     comparison = Comparison(model="dense-1", optimizers=specs, **small)
     store = Store(tmp_path, comparison)
     runner.run([runner.Job(comparison, runner.prepare(comparison), store)], Local())
@@ -107,3 +107,11 @@ def test_they_are_trained_beside_their_parents(tmp_path):
     assert [records[spec]["status"] for spec in specs] == ["finished"] * len(specs)
     assert records["gradient-noise-adam"]["arguments"]["sigma"] == 0.1
     assert [path.rpartition("/")[2] for path in records["isotropic-adam@0.5"]["noisy_layers"]] == ["dense_1"]
+    # the same but for the third epoch, in which one of them has noise
+    *first, last = zip(*(records[spec]["curves"]["train_loss"] for spec in specs[-2:]), strict=True)
+    assert all(one == other for one, other in first) and last[0] != last[1]
+
+
+def test_noise_until_the_end_is_for_a_langevin_optimizer():
+    with pytest.raises(ValueError, match=r"`always-` must stand before a Langevin optimizer, as in 'always-ladam'"):
+        optimizer(Arm("always-adam"))

@@ -77,6 +77,18 @@ def test_a_bad_file_is_an_error(text, message, tmp_path):
         read_config(tmp_path / "none.toml")
 
 
+def test_every_setting_is_explained_where_it_is_documented():
+    """The command's help is read from the docstring."""
+    for setting in SETTINGS.values():
+        assert setting.text and setting.text.endswith(".") and "  " not in setting.text
+    assert SETTINGS["seeds"].text == "how many: 0, 1, ...; those that are not on record are added."
+    assert "Raises" not in SETTINGS["tuning_seeds"].text
+
+
+def test_a_depth_goes_with_the_family():
+    assert Comparison(model="dense", depth=3) == Comparison(model="dense-3")
+
+
 def test_every_setting_can_be_written():
     """Each setting's default, as TOML."""
     defaults = vars(Comparison())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_langevin import cli
-from keras_langevin.experiments import report, runner, tuning
+from keras_langevin.experiments import progress, report, runner, tuning
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.progress import Watcher
@@ -231,11 +231,9 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
             if self.ended == 4:
                 raise KeyboardInterrupt
 
-    from keras_langevin.cli import training
-
     with monkeypatch.context() as patched:
-        patched.setattr(training, "_watchers", lambda jobs, options: [Interrupted()])
-        assert cli.main([*COMMAND, "--out", str(broken)]) == 130
+        patched.setattr(progress, "TensorBoardLogs", lambda jobs: Interrupted())
+        assert cli.main([*COMMAND, "--tensorboard", "--out", str(broken)]) == 130
     capsys.readouterr()
     assert cli.main([*COMMAND, "--out", str(broken)]) == 0
     assert "4 runs are finished already; 2 are left." in capsys.readouterr().out

@@ -93,7 +93,8 @@ def test_no_text_is_a_configuration_that_crashes(cases, tmp_path):
 
     lines = st.lists(
         st.tuples(
-            st.sampled_from(SETTINGS), st.sampled_from(["1", "-1", "[]", '"x"', "1e400", "nan", "{}", "true", "[1,1]"])
+            st.sampled_from(list(SETTINGS)),
+            st.sampled_from(["1", "-1", "[]", '"x"', "1e400", "nan", "{}", "true", "[1,1]"]),
         )
     )
     check(

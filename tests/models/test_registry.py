@@ -31,6 +31,36 @@ def test_a_gain_multiplies_the_initial_kernels_and_nothing_else():
         np.testing.assert_allclose(keras.ops.convert_to_numpy(other), expected, rtol=1e-6)
 
 
+def test_grown_kernels_have_that_norm_and_lie_in_another_direction():
+    found = []
+    for name in ("dense-2", "grown-1.5-dense-2"):
+        keras.utils.set_random_seed(0)
+        found.append(models.build(name, (64,), 3))
+    plain, larger = ([keras.ops.convert_to_numpy(weight).ravel() for weight in model.weights] for model in found)
+    for weight, other in zip(plain[:4:2], larger[:4:2], strict=True):  # 64 × 64 kernels
+        assert np.linalg.norm(other) / np.linalg.norm(weight) == pytest.approx(1.5, rel=0.03)
+        cosine = weight @ other / np.linalg.norm(other) / np.linalg.norm(weight)
+        assert cosine == pytest.approx(1 / 1.5, abs=0.03)
+    assert not any(bias.any() for bias in larger[1::2])
+
+
+def test_lsuv_gives_every_layer_outputs_of_unit_variance_and_orthogonal_kernels():
+    images = np.random.default_rng(0).random((512, 8, 8, 1), "float32")
+    model = models.build("lsuv-conv-dense-3", (8, 8, 1), 3, images=images, activation=None)
+    for layer in model.layers:
+        if hasattr(layer, "kernel"):
+            outputs = keras.Model(model.inputs[0], layer.output)(images)
+            assert float(keras.ops.std(outputs)) == pytest.approx(1, rel=1e-3)
+    kernel = keras.ops.convert_to_numpy(model.get_layer("dense_2").kernel)
+    np.testing.assert_allclose(kernel.T @ kernel, (kernel**2).sum() / 64 * np.eye(64), atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "images"), [("lsuv-dense-3", None), ("lsuv-highway-3", np.ones((2, 8, 8, 1)))])
+def test_lsuv_says_what_it_needs(name, images):
+    with pytest.raises(ValueError, match=r"`lsuv-` must stand before .* Received: .* Take 'lsuv-dense-30'"):
+        models.build(name, (8, 8, 1), 3, images=images)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -51,7 +81,8 @@ def test_a_gain_multiplies_the_initial_kernels_and_nothing_else():
         *((f"{family}-1000000000", "int >= 1, at most 5000") for family in models.FAMILIES),
         ("dense-5001", "at most 5000"),
         (f"dense-{'9' * 5000}", "at most 5000"),
-        (f"gain-{'9' * 400}-dense-3", "gain must be at most"),
+        (f"gain-{'9' * 400}-dense-3", "factor of `gain-` must be at least 0 and at most"),
+        ("grown-0.9-dense-3", "factor of `grown-` must be at least 1"),
     ],
 )
 def test_a_wrong_name_says_what_there_is(name, message):

@@ -193,6 +193,7 @@ OBJECTS = {
     "CyclicalCosine": lambda: keras_langevin.optimizers.CyclicalCosine(0.1, 10),
     "CyclicalNoise": lambda: keras_langevin.optimizers.CyclicalNoise(0.1, 10, 0.5),
     "LogSchedule": lambda: keras_langevin.LogSchedule(0.1, 0.5),
+    "NoiseBurst": lambda: keras_langevin.NoiseBurst(0.1, 5),
     "GaussianPrior": lambda: GaussianPrior(0.3, 100),
     "LangevinMonitor": lambda: keras_langevin.LangevinMonitor(),
     "CyclicalLangevin": lambda: keras_langevin.CyclicalLangevin(2),

@@ -194,7 +194,7 @@ class StackedTrainer(Trainer):
         place = self.places[id(self.optimizer.learning_rate)]
         rates = np.asarray(stack[place])
         stack[place] = jnp.asarray((rates.astype("float64") / 10).astype(rates.dtype))
-        if isinstance(self.optimizer, Langevin):
+        if isinstance(self.optimizer, Langevin) and self.arm.modifier != "always":
             stack[self.places[id(self.optimizer.sigma)]] *= 0
 
     def _evaluate(self, stack: list, split: str) -> dict:
