@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from keras_langevin.cli import _parser
+from keras_langevin.cli import new_parser
 
 ROOT = Path(__file__).parents[1]
 # Their programs need several devices, or are killed on purpose: tests/reliability runs them.
@@ -41,6 +41,6 @@ def test_a_command_is_one_that_there_is(kind, text):
     for line in text.replace("\\\n", " ").splitlines():
         for command in re.findall(r"keras-langevin [^&|;#]*", line):
             try:
-                _parser().parse_args(shlex.split(command, comments=True)[1:])
+                new_parser().parse_args(shlex.split(command, comments=True)[1:])
             except SystemExit as ended:  # --help
                 assert ended.code == 0

@@ -28,13 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # letters that the output's encoding does not have are written as `?`
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
-    parser = Parser(prog="keras-langevin", description="Langevin optimizers for Keras 3.")
-    parser.add_argument("--version", action="version", version=f"keras-langevin {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for room in (training, results, data, bench):
-        room.add(commands)
     try:
-        options = parser.parse_args(arguments)
+        options = new_parser().parse_args(arguments)
         with _ended_in_order():
             return options.run(options) or 0
     except (ValueError, StorageError) as error:
@@ -43,6 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("keras-langevin: interrupted", file=sys.stderr)
         return 130
+
+
+def new_parser() -> Parser:
+    parser = Parser(prog="keras-langevin", description="Langevin optimizers for Keras 3.")
+    parser.add_argument("--version", action="version", version=f"keras-langevin {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for room in (training, results, data, bench):
+        room.add(commands)
+    return parser
 
 
 @contextmanager
