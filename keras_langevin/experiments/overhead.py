@@ -78,7 +78,6 @@ class UpdateCase(Case):
     donate: bool = True  # whether on JAX the old state's memory is given to the new one
 
     def prepare(self, arm: str, steps: int) -> tuple[Callable, int, keras.optimizers.Optimizer]:
-        """As for `FitCase`."""
         optimizer = make_optimizer(arm)
         update = make_update(optimizer, self.shapes, donate=self.donate)
         return lambda: [update() for _ in range(steps)], steps, optimizer
@@ -86,20 +85,20 @@ class UpdateCase(Case):
 
 def make_update(optimizer: keras.optimizers.Optimizer, shapes: Sequence, *, donate: bool = True) -> Callable[[], None]:
     """A function that makes one update of made-up variables, compiled where the backend compiles, and waits for it."""
-    generator = np.random.default_rng(0)
+    generator, backend = np.random.default_rng(0), keras.backend.backend()
     variables, gradients = [], []
     for index, shape in enumerate(shapes):
         with keras.name_scope(f"layer_{index}"):
             variables.append(keras.Variable(generator.normal(size=shape).astype("float32"), name="kernel"))
         gradients.append(ops.convert_to_tensor(generator.normal(size=shape).astype("float32")))
     optimizer.build(variables)
-    if keras.backend.backend() == "jax":
+    if backend == "jax":
         import jax
 
-        step = jax.jit(
-            lambda values, state, gradients: optimizer.stateless_apply(state, gradients, values),
-            donate_argnums=(0, 1) if donate else (),
-        )
+        def stateless(values, state, gradients):
+            return optimizer.stateless_apply(state, gradients, values)
+
+        step = jax.jit(stateless, donate_argnums=(0, 1) if donate else ())
         # the values move into `state` alone: what is donated may not be read again
         state = [[variable.value for variable in variables], [variable.value for variable in optimizer.variables]]
 
@@ -107,22 +106,19 @@ def make_update(optimizer: keras.optimizers.Optimizer, shapes: Sequence, *, dona
             state[:] = step(*state, gradients)
             jax.block_until_ready(state)
 
-    elif keras.backend.backend() == "tensorflow":
+        return update
+
+    def apply(gradients):
+        optimizer.apply(gradients, variables)
+
+    if backend == "tensorflow":
         import tensorflow as tf
 
-        compiled = tf.function(lambda gradients: optimizer.apply(gradients, variables), jit_compile=True)
+        apply = tf.function(apply, jit_compile=True)
 
-        def update():
-            compiled(gradients)
-            optimizer.iterations.numpy()  # which waits
-
-    else:
-        import torch
-
-        def update():
-            optimizer.apply(gradients, variables)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
+    def update():
+        apply(gradients)
+        ops.convert_to_numpy(optimizer.iterations)  # which waits
 
     return update
 

@@ -26,11 +26,8 @@ CHECKPOINT_SECONDS = 10.0  # an epoch of a small net is quicker than writing its
 
 
 class RunLog(keras.callbacks.Callback):
-    """The book-keeping of a run that may be interrupted, and its end where the loss is not finite.
-
-    At the end of an epoch it calls `keep(epochs done, history, seconds)`, at most every `keep_seconds`, and then
-    `on_epoch(epochs done, Keras's logs)`. Of runs that are trained `together` each has its share of the time.
-    """
+    """The book-keeping of a run that may be interrupted, and its end where the loss is not finite. Runs that are
+    trained `together` share the time."""
 
     def __init__(self, state: State | None, keep, keep_seconds: float, on_epoch=None, together: int = 1):
         super().__init__()
@@ -38,7 +35,7 @@ class RunLog(keras.callbacks.Callback):
         self.epoch, self.seconds_before = (state.epoch, state.seconds) if state else (0, 0.0)
         self.history = {name: list(state.history[name]) if state else [] for name in LOG_NAMES}
         self.kept = time.perf_counter()
-        self.ends = [self.kept]  # of this process's epochs, after its begin
+        self.ends = [self.kept]  # the times at which this process began and ended its epochs
         self.diverged = False
 
     @property
@@ -58,6 +55,7 @@ class RunLog(keras.callbacks.Callback):
             self.on_epoch(self.epoch, logs)
 
     def end_epoch(self, logs: dict[str, float], now: float):
+        """Takes the numbers of an epoch, and calls `keep` with (epochs done, history, seconds) if it is time to."""
         self.ends.append(now)
         self.diverged = not math.isfinite(logs["loss"])
         if self.diverged:  # an epoch without numbers that JSON could hold
@@ -80,8 +78,7 @@ class Trainer:
         with machine.computing_in(accurate):
             self.standardization = standardization(data.train.x, data.max_pixel) if comparison.standardize else None
         self.of_images = self._build(0, comparison.precision)
-        # weights, and the states of random layers; before `compile` adds its own
-        self.variables = list(self.of_images.variables)
+        weights = list(self.of_images.variables)  # and the states of random layers; before `compile` adds its own
         self.table = ImageTable.of(data) if is_wanted(data_on_device) else None
         self.steps = len(data.train.x) // comparison.batch_size
         with machine.computing_in(comparison.precision):
@@ -99,6 +96,7 @@ class Trainer:
         # the optimizer, or under mixed_float16 Keras's `LossScaleOptimizer` around it
         self.model.optimizer.build(self.model.trainable_variables)
         self.initial_state = [ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
+        self.all_variables = [*weights, *self.model.optimizer.variables]  # the state of a run
 
     def serves(self, comparison: Comparison, arm: Arm) -> bool:
         """Whether runs of that comparison need no other compiled step: they differ in numbers that a step reads from
@@ -106,8 +104,7 @@ class Trainer:
         return arm == self.arm and comparison.has_step_of(self.comparison)
 
     def rebind(self, comparison: Comparison):
-        """Takes the numbers of a comparison that it `serves`."""
-        self.comparison = comparison
+        self.comparison = comparison  # one that it serves
 
     def train(
         self,
@@ -120,9 +117,8 @@ class Trainer:
         keep: Callable[[State], None] | None = None,
         keep_seconds: float = CHECKPOINT_SECONDS,
     ) -> dict:
-        """Trains from this seed's initial weights, or from where `state` is, and returns the record. A seed determines
-        initial weights, batches, augmentation and noise. `keep` is called with the run's state at the end of an epoch.
-        """
+        """Trains from this seed's initial weights, or from `state`, and returns the record. The seed determines initial
+        weights, batches, augmentation and noise."""
         with machine.computing_in(self.comparison.precision):
             self.reset(seed, arguments)
             if state:
@@ -141,12 +137,12 @@ class Trainer:
                     callbacks=[StepDown(self.comparison.drop_epoch, stop_noise=self.arm.modifier != "always"), log],
                     verbose=0,
                 )
-            test = None if is_trial else self._examples("test")
-            scores = test and self.model.evaluate(*test, batch_size=EVALUATION_BATCH, verbose=0)
-            return self.record(log, scores) | {"data_on_device": self.table is not None}
+            options = {"batch_size": EVALUATION_BATCH, "verbose": 0}
+            test = None if is_trial else self.model.evaluate(*self._examples("test"), **options)
+            return self.record(log, test) | {"data_on_device": self.table is not None}
 
     def record(self, log: RunLog, test: tuple[float, float] | None) -> dict:
-        """The record of the run that was just trained, with its loss and accuracy on the test split, if it is used."""
+        """The record of the run that was just trained; `test` are its loss and accuracy there."""
         curves = {name: _floats(log.history[own]) for name, own in zip(CURVES, LOG_NAMES, strict=True)}
         test_loss, test_accuracy = _floats(test or (math.nan, math.nan))
         config, noisy_layers = self.optimizer.get_config(), []
@@ -178,21 +174,12 @@ class Trainer:
             self.of_images.save_weights(path)
             return path.read_bytes()
 
-    @property
-    def all_variables(self) -> list:
-        """What the state of a run consists of."""
-        return [*self.variables, *self.model.optimizer.variables]
-
     def arrays(self) -> list[np.ndarray]:
-        """Their present values."""
+        """The present values of all variables."""
         return [np.asarray(ops.convert_to_numpy(variable)) for variable in self.all_variables]
 
     def restore(self, state: State):
-        """Puts the variables where a run was: all of them, or none where the state does not fit.
-
-        Raises:
-            ValueError: the state is that of another model or optimizer.
-        """
+        """Puts the variables where a run was: all of them, or a `ValueError` where the state does not fit."""
         own = self.arrays()
         fits = [  # NumPy has no name for bfloat16, which is read as bytes of its size
             array.shape == mine.shape and array.dtype in (mine.dtype, np.dtype(f"V{mine.itemsize}"))
@@ -218,8 +205,7 @@ class Trainer:
             self.table.restore()
         # Draws differ with their precision: of one seed, all precisions begin with the weights of float32, rounded.
         fresh = self._build(seed, "float32").variables
-        initial = [*fresh, *self.initial_state]
-        for variable, value in zip(self.all_variables, initial, strict=True):
+        for variable, value in zip(self.all_variables, [*fresh, *self.initial_state], strict=True):
             variable.assign(value)
         self.optimizer.learning_rate = self.arguments["learning_rate"]
         if isinstance(self.optimizer, Langevin):

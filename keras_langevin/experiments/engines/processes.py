@@ -152,23 +152,21 @@ def shared(path: Path) -> datasets.Data:
 
 def environment() -> dict[str, str]:
     """The environment variables of a worker that is to train as this process would."""
-    defaults = {
+    found = {
         # several processes on one GPU: none may take all of its memory
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "JAX_ENABLE_X64": "false",  # where it is true, JAX has float64
     }
-    inherited = (*defaults, "JAX_ENABLE_X64")  # without the last, JAX has no float64
-    own = {name: os.environ[name] for name in inherited if name in os.environ}
-    return defaults | own | {"KERAS_BACKEND": keras.backend.backend()}
+    return {name: os.environ.get(name, value) for name, value in found.items()} | {
+        "KERAS_BACKEND": keras.backend.backend()
+    }
 
 
 def available_cores() -> list[int]:
-    """The cores that this process may use."""
-    try:
-        return sorted(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return list(range(os.cpu_count() or 1))
+    """The cores that this process may use, where the system tells."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
 def share_of_cores(cores: list[int], worker: int, workers: int) -> list[int]:

@@ -80,7 +80,8 @@ class Vmap:
             if not (self.trainer and self.trainer.serves(first.comparison, first.arm)):
                 self.trainer = None  # before another takes its memory
                 self.trainer = StackedTrainer(first.comparison, data, first.arm)
-            ended = self.trainer.train_all(group, ledger)
+            with computing_in(first.comparison.precision):
+                ended = self.trainer.train_all(group, ledger)
         except StorageError:
             raise
         except Exception as error:
@@ -90,12 +91,11 @@ class Vmap:
                 for part in (group[:half], group[half:]):
                     self._train(list(filter(None, map(ledger.ready, part))), jobs, ledger)
                 return
-            text, trace = f"{type(error).__name__}: {error}", traceback.format_exc()
             for task in group:
-                ledger.end(task, failed(task, data, text, trace))
+                ledger.end(task, failed(task, data, f"{type(error).__name__}: {error}", traceback.format_exc()))
             return
-        for task, (record, weights) in zip(group, ended, strict=True):
-            ledger.end(task, outcome(task, data, record, weights))
+        for number, task in enumerate(group):
+            ledger.end(task, outcome(task, data, *ended[number]))
 
 
 def _go_together(task: Task, other: Task) -> bool:
@@ -110,8 +110,7 @@ def _go_together(task: Task, other: Task) -> bool:
 class StackedTrainer(Trainer):
     """As `Trainer`, of many runs at once: weights, states and numbers such as sigma have a leading axis for the runs.
 
-    A step is Keras's own, a function on JAX; an epoch is a `lax.scan` over its batches, which `vmap` maps over the
-    runs. Images are on the device, once for all.
+    A step is Keras's own, a function on JAX; an epoch is a `lax.scan` over its batches, which `vmap` maps over runs.
     """
 
     def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm):
@@ -125,61 +124,54 @@ class StackedTrainer(Trainer):
         self._mapped_epoch = jax.jit(jax.vmap(self._epoch, in_axes=(0, 0, None, None)), donate_argnums=0)
         self._mapped_scores = jax.jit(jax.vmap(self._scores, in_axes=(0, 0, None, None)))
 
-    def train_all(self, tasks: Sequence[Task], ledger: Ledger) -> list[tuple[dict, bytes | None]]:
-        """Trains all runs, and returns the record of each and its weights, where they are wanted."""
-        with computing_in(self.comparison.precision):
-            return self._train_all(tasks, ledger)
-
-    def _train_all(self, tasks, ledger):
+    def train_all(self, tasks: Sequence[Task], ledger: Ledger) -> dict[int, tuple[dict, bytes | None]]:
+        """Trains all runs; by their numbers the record of each and its weights, where they are wanted."""
         comparison, stack = tasks[0].comparison, self._stack(tasks)
         on_host = lru_cache(maxsize=1)(lambda epoch: jax.device_get(stack))
 
-        def keep(task, number, epoch, history, seconds):
-            ledger.report(task, "keep", State(epoch, history, seconds, _of_run(on_host(epoch), number)))
+        def keep(number, epoch, history, seconds):
+            ledger.report(tasks[number], "keep", State(epoch, history, seconds, _of_run(on_host(epoch), number)))
 
         logs = [
-            RunLog(task.state, partial(keep, task, number), task.checkpoint_seconds, together=len(tasks))
+            RunLog(task.state, partial(keep, number), task.checkpoint_seconds, together=len(tasks))
             for number, task in enumerate(tasks)
         ]
-        live, ends = range(len(tasks)), {}  # the values of runs that diverged, by number
-        batches = [
-            Batches(self.data.train, comparison.batch_size, comparison.epochs, task.seed, indices=True)
-            for task in tasks
-        ]
-        for epoch in range(logs[0].epoch, comparison.epochs):
+        size, begin, end = comparison.batch_size, logs[0].epoch, comparison.epochs
+        batches = [Batches(self.data.train, size, end, task.seed, begin, indices=True) for task in tasks]
+        live, ended = list(range(len(tasks))), {}
+        for epoch in range(begin, end):
             if epoch == comparison.drop_epoch:
                 self._step_down(stack)
-            steps = range(epoch * self.steps, (epoch + 1) * self.steps)
+            steps = range((epoch - begin) * self.steps, (epoch + 1 - begin) * self.steps)
             indices = np.stack([[each[step][0] for step in steps] for each in batches])
             stack, scores = self._mapped_epoch(stack, indices, *self.examples["train"])
             scores |= {f"val_{name}": values for name, values in self._evaluate(stack, "validation").items()}
             scores, now = jax.device_get(scores), time.perf_counter()
-            own = [{name: float(values[number]) for name, values in scores.items()} for number in range(len(tasks))]
+            own = {number: {name: float(scores[name][number]) for name in scores} for number in live}
             for number in live:
                 logs[number].end_epoch(own[number], now)
-                if logs[number].diverged:
-                    ends[number] = _of_run(stack, number)
-            live = [number for number in live if number not in ends]
+            ended |= self._ended(stack, [number for number in live if logs[number].diverged], tasks, logs)
+            live = [number for number in live if number not in ended]
             for number in live:  # after all states were kept: they begin at one epoch again
                 ledger.report(tasks[number], "epoch", epoch + 1, own[number])
             if not live:
                 break
-        for number, values in ends.items():
-            stack = [of_all.at[number].set(own) for of_all, own in zip(stack, values, strict=True)]
-        test = None if tasks[0].is_trial else self._evaluate(stack, "test")
-        found, host = [], jax.device_get(stack)
-        for number, (task, log) in enumerate(zip(tasks, logs, strict=True)):
-            self.rebind(task.comparison)
-            self.arguments = task.arguments
+        return ended | self._ended(stack, live, tasks, logs)
+
+    def _ended(self, stack: list, numbers: list[int], tasks, logs) -> dict[int, tuple[dict, bytes | None]]:
+        test = self._evaluate(stack, "test") if numbers and not tasks[0].is_trial else None
+        host, found = jax.device_get(stack) if numbers else [], {}
+        for number in numbers:
+            self.rebind(tasks[number].comparison)
+            self.arguments = tasks[number].arguments
             self.restore(State(0, {}, 0.0, _of_run(host, number)))
-            record = self.record(log, test and (test["loss"][number], test["accuracy"][number]))
-            weights = self.weights() if task.save_weights else None
-            found.append((record | {"data_on_device": True, "runs_at_once": len(tasks)}, weights))
+            record = self.record(logs[number], test and (test["loss"][number], test["accuracy"][number]))
+            weights = self.weights() if tasks[number].save_weights else None
+            found[number] = record | {"data_on_device": True, "runs_at_once": len(tasks)}, weights
         return found
 
-    # The values of all variables, in the order of `all_variables`, each with an axis for the runs.
-
     def _stack(self, tasks: Sequence[Task]) -> list:
+        """The values of `all_variables`, each with an axis for the runs."""
         runs = []
         for task in tasks:
             self.rebind(task.comparison)
@@ -237,11 +229,9 @@ def _of_run(stack: list, number: int) -> list:
 
 @contextmanager
 def mapped_over_runs() -> Iterator[None]:
-    """Within it steps are traced that `vmap` makes steps of many runs. Without it the numbers are the same, and take
-    longer. (XLA may round a step that has it otherwise.)
+    """Steps that `vmap` makes steps of many runs are traced within it: they are quicker, and may be rounded otherwise.
 
-    `vmap` turns a conditional into a selection, and XLA looks into both sides of it. By this rule it stays a
-    conditional: over runs that are trained at once, it draws where one of them has noise.
+    `vmap` turns a conditional into a selection of both sides. Here it stays one: where one run has noise, all draw.
     """
     plain, on_jax.cond = on_jax.cond, _cond
     try:
