@@ -99,8 +99,7 @@ class Trainer:
         self.all_variables = [*weights, *self.model.optimizer.variables]  # the state of a run
 
     def serves(self, comparison: Comparison, arm: Arm) -> bool:
-        """Whether runs of that comparison need no other compiled step: they differ in numbers that a step reads from
-        variables, or not in the step at all."""
+        """Whether runs of that comparison need no other compiled step."""
         return arm == self.arm and comparison.has_step_of(self.comparison)
 
     def rebind(self, comparison: Comparison):
@@ -175,7 +174,6 @@ class Trainer:
             return path.read_bytes()
 
     def arrays(self) -> list[np.ndarray]:
-        """The present values of all variables."""
         return [np.asarray(ops.convert_to_numpy(variable)) for variable in self.all_variables]
 
     def restore(self, state: State):

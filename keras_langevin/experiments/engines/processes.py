@@ -42,15 +42,13 @@ class Processes:
         """Trains every task."""
         cores = available_cores()
         count = min(self.workers or len(cores), len(tasks))
-        with ExitStack() as files:
-            path = cache(partial(share, files))
+        with ExitStack() as stack:
+            path = cache(partial(share, stack))
             paths = [path(job.data) for job in jobs] if tasks else []
             workers = [_Worker(share_of_cores(cores, number, count), paths) for number in range(count)]
-            try:
-                _drive(workers, list(tasks), ledger)
-            finally:
-                for worker in workers:
-                    worker.stop()
+            for worker in workers:
+                stack.callback(worker.stop)
+            _drive(workers, list(tasks), ledger)
 
 
 class _Worker:
@@ -115,9 +113,9 @@ def _take(pending: list[Task], latest: Task | None, others: list[Task]) -> Task:
 
     def cost(task: Task) -> tuple[bool, bool]:
         has_step = latest is not None and task.shares_step(latest)
-        return not has_step, any(task.shares_step(other) for other in others)
+        return not has_step, any(map(task.shares_step, others))
 
-    return pending.pop(min(range(len(pending)), key=lambda index: cost(pending[index])))
+    return pending.pop(pending.index(min(pending, key=cost)))
 
 
 def _work(connection: Connection, paths: list[Path]):
@@ -152,16 +150,11 @@ def shared(path: Path) -> datasets.Data:
 
 def environment() -> dict[str, str]:
     """The environment variables of a worker that is to train as this process would."""
-    found = {
-        # several processes on one GPU: none may take all of its memory
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "JAX_ENABLE_X64": "false",  # where it is true, JAX has float64
-    }
-    return {name: os.environ.get(name, value) for name, value in found.items()} | {
-        "KERAS_BACKEND": keras.backend.backend()
-    }
+    # several processes on one GPU: none may take all of its memory; and where X64 is true, JAX has float64
+    unless_set = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    unless_set |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_ENABLE_X64": "false"}
+    found = {name: os.environ.get(name, value) for name, value in unless_set.items()}
+    return found | {"KERAS_BACKEND": keras.backend.backend()}
 
 
 def available_cores() -> list[int]:
@@ -180,10 +173,8 @@ def share_of_cores(cores: list[int], worker: int, workers: int) -> list[int]:
 
 @contextmanager
 def _as_a_child_starts(cores: list[int]) -> Iterator[None]:
-    """What a process that is started meanwhile inherits: these cores, where the system can, and `environment`.
-
-    A backend counts its threads when it is imported or first used, so a child cannot set them for itself.
-    """
+    """What a process that is started meanwhile inherits: these cores, where the system can, and `environment`. (A
+    backend counts its threads when it is imported or first used, so a child cannot set them for itself.)"""
     before, own = dict(os.environ), available_cores()
     pin = getattr(os, "sched_setaffinity", lambda process, cores: None)
     try:
