@@ -97,7 +97,7 @@ def show(results: list, written: list, console: Console):
 
     num_differences = sum(len(result.pairs) for result in results)
     for result in results:
-        console.print(report.table(result), soft_wrap=False)
+        console.print(report.terminal_table(result), soft_wrap=False)
         for sentence in report.about_setting(result, num_differences):
             console.print(f"- {sentence}", markup=False)
     for path in written:

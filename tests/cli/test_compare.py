@@ -69,8 +69,7 @@ def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
     assert cli.main([*sweep, "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "4 comparisons" in shown
-    setting = "σ 0.01 jit off" if JIT == "off" else "σ 0.01"
-    assert f"dense-2 digits {setting}, L-SGD, seed 0: test accuracy" in shown
+    assert "dense-2, sigma 0.01, L-SGD, seed 0: test accuracy" in shown
     records = {path: path.stat().st_mtime_ns for path in out.glob("*/runs/*.json")}
     assert len(records) == 4
     assert cli.main(["compare", "--config", str(out / "experiment.toml"), "--out", str(out)]) == 0
@@ -128,7 +127,7 @@ def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
         (["--data-file", "nowhere.npz", "--dataset", "mnist"], "The data file does not exist. Received: nowhere.npz"),
         (["--data-file", "nowhere.npz", "--data-dir", "."], "not both"),
         (["--backend", "tpu"], "invalid choice"),
-        (["--out", "/proc/nowhere"], "Choose another --out"),
+        (["--out", "/proc/nowhere"], "choose another folder"),
         (["--nonsense"], "unrecognized arguments"),
     ],
 )
