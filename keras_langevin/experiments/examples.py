@@ -41,12 +41,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def is_wanted(data_on_device: bool | None) -> bool:
-    """Whether images are to be kept on the device; `None` for yes where the backend has an accelerator: on a CPU they
-    are there already.
-
-    Raises:
-        ValueError: it is neither of the three.
-    """
+    """Whether images are to be kept on the device; `None` for where the backend has one of its own."""
     if data_on_device is None:
         return has_accelerator()
     if not isinstance(data_on_device, bool):

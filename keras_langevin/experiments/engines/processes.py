@@ -28,9 +28,6 @@ class Processes:
 
     Args:
         workers: int >= 1, or `None` for one on each core. Defaults to `None`.
-
-    Raises:
-        ValueError: `workers` is no int >= 1.
     """
 
     def __init__(self, workers: int | None = None):

@@ -17,16 +17,9 @@ class RayCluster:
     to see its folder, and a node that is lost loses no finished run. Its unfinished runs resume elsewhere from the last
     state that was reported; a run has failed when it has lost its worker three times.
 
-    Every node needs this package and the backend. The machine that begins must stay.
-
-    Args:
-        address: str, of a cluster that is running (`"auto"`: the one of this machine), or `None` for one that is
-            started on this machine and ends with the command. Defaults to `None`.
-        cpus_per_run: float > 0, the cores that a run is given. Defaults to 1.
-        gpus_per_run: float >= 0; 0.25 puts four runs on a GPU. Defaults to 0.
-
-    Raises:
-        ValueError: Ray is not installed, or a number is out of its range.
+    Every node needs this package and the backend. The machine that begins must stay. `address` is that of a cluster
+    that is running (`"auto"`: the one of this machine), or `None` for one that is started on this machine and ends with
+    the command. `gpus_per_run=0.25` puts four runs on a GPU.
     """
 
     def __init__(self, address: str | None = None, cpus_per_run: float = 1, gpus_per_run: float = 0):
@@ -44,11 +37,7 @@ class RayCluster:
         self.address, self.cpus_per_run, self.gpus_per_run = address, cpus_per_run, gpus_per_run
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
-        """Trains every task.
-
-        Raises:
-            ValueError: there is no cluster at the address, or none of its nodes can ever give what a run needs.
-        """
+        """Trains every task; a `ValueError` where no cluster is there or none of its nodes can ever train a run."""
         if not tasks:
             return
         import ray

@@ -33,15 +33,8 @@ class Vmap:
     """Trains the runs of an optimizer together: all seeds, and all learning rates and values of sigma, are one batch.
 
     A small net leaves a GPU idle between the kernels of a step; with many runs a step each kernel has work. The numbers
-    are those of `Local` but for rounding: XLA adds up in another order. All images are on the device.
-
-    A group that does not fit into its memory is halved.
-
-    Args:
-        runs_at_once: int >= 1, at most so many runs are trained together. Defaults to 32.
-
-    Raises:
-        ValueError: the backend is not JAX, or `runs_at_once` is no int >= 1.
+    are those of `Local` but for rounding: XLA adds up in another order. All images are on the device. At most
+    `runs_at_once` runs are trained together; a group that does not fit into the device's memory is halved.
     """
 
     def __init__(self, runs_at_once: int = 32):
@@ -56,11 +49,7 @@ class Vmap:
         self.trainer = None
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
-        """Trains every task.
-
-        Raises:
-            ValueError: images are not to be kept on the device.
-        """
+        """Trains every task; a `ValueError` where images are not to be kept on the device."""
         if any(task.data_on_device is False for task in tasks):
             raise ValueError(
                 "The engine vmap keeps all images on the device. Received: data_on_device=False. Leave it out, or use "
