@@ -75,16 +75,18 @@ class Vmap:
             raise
         except Exception as error:
             self.trainer = None  # its state is unknown
-            if "RESOURCE_EXHAUSTED" in str(error) and len(group) > 1:
-                half = len(group) // 2
-                for part in (group[:half], group[half:]):
-                    self._train(list(filter(None, map(ledger.ready, part))), jobs, ledger)
-                return
-            for task in group:
-                ledger.end(task, failed(task, data, f"{type(error).__name__}: {error}", traceback.format_exc()))
+            text, trace = f"{type(error).__name__}: {error}", traceback.format_exc()
+        else:
+            for number, task in enumerate(group):
+                ledger.end(task, outcome(task, data, *ended[number]))
             return
-        for number, task in enumerate(group):
-            ledger.end(task, outcome(task, data, *ended[number]))
+        if "RESOURCE_EXHAUSTED" in text and len(group) > 1:  # with the error goes what it held on the device
+            for part in (group[: len(group) // 2], group[len(group) // 2 :]):
+                if ready := list(filter(None, map(ledger.ready, part))):
+                    self._train(ready, jobs, ledger)
+            return
+        for task in group:
+            ledger.end(task, failed(task, data, text, trace))
 
 
 def _go_together(task: Task, other: Task) -> bool:
