@@ -7,6 +7,7 @@ Importing the package registers its optimizers and layers with Keras, so that sa
 `keras-langevin` leaves that to its sub-commands, see `keras_langevin_command`.
 """
 
+import importlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,13 @@ __all__ = [
     "sampling",
     "without_noise",
 ]
+
+
+def __getattr__(name: str):
+    """`keras_langevin.plots` and the others whose packages are an extra: imported when they are used."""
+    if name in ("datasets", "experiments", "plots"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 if "keras_langevin_command" not in sys.modules:
