@@ -36,11 +36,7 @@ class Checkpoint:
         archive.write(self.path, head, state.arrays)
 
     def read(self) -> State | None:
-        """The state, or `None` where there is none.
-
-        Raises:
-            ValueError: the file is not what `write` makes, or is of another run.
-        """
+        """The state, or `None` where there is none; a `ValueError` where the file is none, or of another run."""
         try:
             head, arrays = archive.read(self.path)
             self._check(head)

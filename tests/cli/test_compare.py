@@ -27,8 +27,8 @@ def test_compare_trains_shows_and_writes(tmp_path, capsys):
     for shown in ("Adam", "L-Adam", "30%-Layer L-Adam", "±", "95% interval"):
         assert shown in text
     names = [
-        "config.json", "curves.csv", "curves.png", "curves.svg", "differences.csv", "differences.png",
-        "differences.svg", "experiment.toml", "report.html", "report.md", "results.csv", "runs", "table.tex",
+        "config.json", "curves.csv", "differences.csv", "experiment.toml", "figures", "report.html", "report.md",
+        "results.csv", "runs", "table.tex",
     ]  # fmt: skip
     assert sorted(path.name for path in out.iterdir() if path.name != ".lock") == names
     assert all(str(out / name) in text for name in names)
