@@ -157,26 +157,23 @@ def _scale_and_seeds(name: str, results: list[CellResult]) -> tuple[str, int | N
 
 
 def _findings(claim: Claim, results: list[CellResult]):
-    about = [(claim.dataset, model) for model in claim.models]
-    cells = [each for place in about for each in results if _place(each) == place]
+    about = [(each, model) for model in claim.models for each in results if _is_of(each, claim.dataset, model)]
     for spec in claim.optimizers:
         arm = Arm(spec)
         other = Arm(claim.against or arm.parent)
-        gains = [(each, gain) for each in cells if (gain := _gain(each, arm, other))]
+        gains = [(each, model, gain) for each, model in about if (gain := _gain(each, arm, other))]
+        fair = [each.cell.is_fair(arm, other) for each, *_ in gains]
         pair = f"{arm.label} − {other.label}"
         if claim.expects is not Expects.GROWS:
-            for each, gain in gains:
-                yield _finding(
-                    claim, f"{pair}, {each.title}", gain, dict.fromkeys(gain, 0.0), each.cell.is_fair(arm, other)
-                )
-        elif [_place(each) for each, _ in gains] == about:
-            (_, shallow), (_, deep) = gains
-            fair = all(each.cell.is_fair(arm, other) for each, _ in gains)
-            yield _finding(claim, f"{pair}, {claim.models[1]} beside {claim.models[0]}", deep, shallow, fair)
+            for (each, _, gain), is_fair in zip(gains, fair, strict=True):
+                yield _finding(claim, f"{pair}, {each.title}", gain, dict.fromkeys(gain, 0.0), is_fair)
+        elif tuple(model for _, model, _ in gains) == claim.models:
+            (*_, shallow), (*_, deep) = gains
+            yield _finding(claim, f"{pair}, {claim.models[1]} beside {claim.models[0]}", deep, shallow, all(fair))
 
 
-def _place(result: CellResult) -> tuple[str, str]:
-    return result.cell.comparison.dataset, result.cell.comparison.model
+def _is_of(result: CellResult, dataset: str, model: str) -> bool:
+    return (result.cell.comparison.dataset, result.cell.comparison.model) == (dataset, model)
 
 
 def _gain(result: CellResult, arm: Arm, other: Arm) -> dict[int, float]:

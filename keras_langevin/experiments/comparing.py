@@ -7,10 +7,10 @@ import keras
 from rich.console import Console
 
 from keras_langevin.experiments import engines, report, runner, tuning
-from keras_langevin.experiments.config import Sweep, config_text
+from keras_langevin.experiments.config import DEFAULT_FOLDER, Sweep, config_text
 from keras_langevin.experiments.progress import RunsProgress
 from keras_langevin.experiments.results import Results
-from keras_langevin.experiments.store import DEFAULT_FOLDER, Store
+from keras_langevin.experiments.store import Store
 from keras_langevin.files import check_name, replaced, writing_to
 
 

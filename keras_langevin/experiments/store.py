@@ -16,7 +16,6 @@ from keras_langevin.files import check_name, read_json, remove_pieces, replaced,
 from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
 
-DEFAULT_FOLDER = "keras-langevin-results"
 FIRST_TRIAL_SEED = 1_000_000  # far from the seeds of the runs that are reported
 _DATA = "data_sha256"
 _WRITING_SECONDS = 60.0  # a file is written in less

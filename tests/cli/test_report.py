@@ -86,6 +86,7 @@ def test_the_same_results_give_the_same_bytes(reported):
 def test_one_folder_gets_its_report_and_is_no_part_of_the_next(folder):
     for _ in range(2):
         assert cli.main(["report", str(folder)]) == 0
+    assert (folder / "report.md").read_text("utf-8").startswith("# Langevin optimizers beside their parents\n")
     assert (folder / "report.html").is_file()
 
 

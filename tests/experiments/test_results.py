@@ -100,6 +100,7 @@ def test_results_are_tables_of_pandas():
     assert results.runs.groupby(["model", "optimizer"])["test_accuracy"].max().tolist() == [0.5, 0.7, 0.5, 0.7]
     differences = results.differences_table.set_index("model")
     assert differences.loc["dense-3", "mean"] == pytest.approx(-10 / 3)
+    assert differences[["mean", "low", "high", "p_value"]].dtypes.tolist() == [float] * 4  # they can be drawn
     assert (differences.loc["dense-3", "low"], differences.loc["dense-3", "high"]) == of_depths(3).intervals[
         "L-Adam − Adam"
     ]

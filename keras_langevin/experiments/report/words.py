@@ -137,7 +137,8 @@ def terminal_table(result: CellResult) -> Table:
 def _frame(rows: Iterable[dict]) -> "DataFrame":
     from pandas import DataFrame
 
-    return DataFrame(list(rows), dtype=object)  # an int stays one where another row lacks it
+    # by way of objects: an int stays one where another row lacks it
+    return DataFrame(list(rows), dtype=object).infer_objects()
 
 
 # --- tables of numbers ------------------------------------------------------------------------------------------------
@@ -241,7 +242,7 @@ def _findings(pairs: list[tuple[CellResult, PairedResult]]) -> list[str]:
     few = len(pairs) - len(judged) - unfair
     sentences = [
         f"Of {count(len(pairs), 'difference')} to a parent without noise, the optimizer with noise is better in "
-        f"{better} and worse in {worse}; in {len(judged) - better - worse} the 95% interval contains zero."
+        f"{better} and worse in {worse} by the 95% interval; {len(judged) - better - worse} show no difference."
         + (f" {few} with fewer than {ENOUGH_SEEDS} seeds, from which nothing is concluded." if few else "")
         + (f" {unfair} with unequal ε, from which nothing is concluded." if unfair else "")
         + f" By Holm's correction over all of them p is below 0.05 in {sum(p.holm_p_value < 0.05 for p in judged)}."

@@ -23,7 +23,7 @@ CURVES = {"train_loss": "train loss (cross-entropy)", "validation_accuracy": "va
 _WIDTH = 4.4  # of figures, in inches: made for a telephone; two or three stand side by side on a desktop
 
 
-def write(results: list[CellResult], folder: str | Path, *, title: str = TITLE) -> list[Path]:
+def write(results: list[CellResult], folder: str | Path, *, title: str | None = None) -> list[Path]:
     """Writes the report: each file whole or not at all, and the same results give the same bytes.
 
     Args:
@@ -41,7 +41,7 @@ def write(results: list[CellResult], folder: str | Path, *, title: str = TITLE) 
     number = sum(len(result.pairs) for result in results)
     how_to_read = Path(__file__).with_name("how_to_read.txt").read_text("utf-8")
     about = {
-        "title": title,
+        "title": title or TITLE,
         "results": results,
         "words": words,
         "pictures": found,

@@ -131,9 +131,9 @@ def test_the_overview_begins_with_what_was_found():
     few = [*of_seeds([0.1, 0.9, 0.9], [0.9, 0.9]), failed("ladam", 2)]
     cells = [cell_of(six, clear), cell_of(Comparison(model="dense-3", epochs=3, optimizers=("adam", "ladam")), few)]
     assert overview(analyse(cells)) == [
-        "Of 2 differences to a parent without noise, the optimizer with noise is better in 1 and worse in 0; in 0 the "
-        "95% interval contains zero. 1 with fewer than 5 seeds, from which nothing is concluded. By Holm's correction "
-        "over all of them p is below 0.05 in 0.",
+        "Of 2 differences to a parent without noise, the optimizer with noise is better in 1 and worse in 0 by the "
+        "95% interval; 0 show no difference. 1 with fewer than 5 seeds, from which nothing is concluded. By Holm's "
+        "correction over all of them p is below 0.05 in 0.",
         "Better, in percentage points: L-Adam − Adam, dense-30 on digits: +11.00 [+10.00, +14.00].",
         "dense-3 on digits: not every run trained above chance level: Adam 2 of 3, L-Adam 2 of 2. Probability of "
         "improvement over the parent: L-Adam 75%.",
