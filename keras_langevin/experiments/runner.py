@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 
 from keras_langevin import datasets, models
 from keras_langevin.experiments import controls, examples, machine
-from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.records import State
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
 from keras_langevin.files import StorageError

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES, Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
-from keras_langevin.experiments.records import checked_run
+from keras_langevin.experiments.records import CURVES, LOG_NAMES, Checkpoint, State, checked_run
 from keras_langevin.files import check_name, read_json, remove_pieces, replaced, writing_to
 from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
