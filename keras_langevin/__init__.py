@@ -35,10 +35,12 @@ __all__ = [
     "RandomCropFlip",
     "ReduceSigmaOnPlateau",
     "SigmaScheduler",
+    "SigmaSearch",
     "StepDown",
     "__version__",
     "callbacks",
     "describe",
+    "find_sigma",
     "langevin",
     "models",
     "optimizers",
@@ -82,6 +84,7 @@ if "keras_langevin_command" not in sys.modules:
     from keras_langevin.optimizers.conversion import langevin
     from keras_langevin.optimizers.registry import NEWER
     from keras_langevin.sampling import GaussianPrior, PosteriorSamples, run_chains
+    from keras_langevin.sigma import SigmaSearch, find_sigma
 
     globals().update(NEWER)
     __all__ += NEWER
