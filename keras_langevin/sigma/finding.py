@@ -8,11 +8,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from keras_langevin import batches
 from keras_langevin.callbacks.base import check_built, langevin_optimizers
 from keras_langevin.callbacks.measurement import Change, Reader, Snapshot, rows
 from keras_langevin.optimizers import Langevin
 from keras_langevin.reading import number
-from keras_langevin.sigma import batches
 from keras_langevin.sigma.restoring import Start, untouched
 from keras_langevin.sigma.result import SigmaSearch
 from keras_langevin.values import LARGEST, check_int, is_level

@@ -2,23 +2,12 @@
 
 import itertools
 import math
-from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
-
-class Batches(NamedTuple):
-    """Batches, and how many there are.
-
-    Attributes:
-        some: list of tuples (x, y, sample_weight).
-        per_epoch: int, how many the data have; `None` where that is not known.
-    """
-
-    some: list[tuple]
-    per_epoch: int | None
+from keras_langevin.values import check_int
 
 
 def num_batches(x, batch_size: int) -> int | None:
@@ -85,3 +74,21 @@ def _converted(data):
         return array.astype(keras.config.floatx()) if array.dtype == np.float64 else array
 
     return keras.tree.map_structure(one, data)
+
+
+def whole(x, y=None, sample_weight=None, batch_size: int | None = None) -> list[tuple]:
+    """All batches of data, of one size: what is left over is left out.
+
+    Args:
+        x, y, sample_weight: as `fit` takes them.
+        batch_size: int, of arrays, or `None` for one batch of all examples.
+    """
+    if batch_size is not None:
+        check_int("batch_size", batch_size, 1)
+    if x is not None and not is_batched(x):
+        num_batches(x, batch_size or 1)  # refuses what has none
+        size = len(keras.tree.flatten(x)[0])
+        batch_size = min(batch_size or size, size)
+        return take(x, y, sample_weight, batch_size, size // batch_size)
+    count = num_batches(x, 1)
+    return take(x, y, sample_weight, 1, count if count is not None else sum(1 for _ in x))
