@@ -73,7 +73,7 @@ class Bench:
 
     def _built(self, seed: int):
         keras.utils.set_random_seed(seed)
-        return models.build(self.net, self.data.train.x.shape[1:], len(self.data.class_names))
+        return models.build(self.net, self.data.input_shape, self.data.num_classes)
 
     def _reset(self, seed: int):
         for variable, value in zip(self.model.optimizer.variables, self.fresh, strict=True):

@@ -17,40 +17,21 @@ class CorruptDatasetError(ValueError):
 
 
 class Split(NamedTuple):
-    """Examples and labels, in the order that `fit` and `evaluate` take them: `model.fit(*data.train)`.
+    """Examples and labels, in the order that `fit` and `evaluate` take them: `model.fit(*data.train)`."""
 
-    Attributes:
-        x: array of shape `(num_examples, height, width, channels)`.
-        y: int32 array of shape `(num_examples,)`, class numbers.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-
-    def take(self, indices: np.ndarray) -> "Split":
-        """The examples with these indices, an int array of shape `(num_taken,)`."""
-        return Split(self.x[indices], self.y[indices])
+    x: np.ndarray  # of shape (num_examples, height, width, channels)
+    y: np.ndarray  # int32 of shape (num_examples,), class numbers
 
 
 class Stored(NamedTuple):
-    """A dataset as its source stores it, before a validation split is cut.
+    """A dataset as its source stores it, before a validation split is cut."""
 
-    Attributes:
-        train, test: `Split`, with uint8 pixels.
-        shape: tuple of ints, (height, width, channels).
-        class_names: tuple of str.
-        max_pixel: int, the pixel value of white.
-        note: str, how it differs from the official release, or empty.
-        source: str, what was read, without the folder: records are passed on.
-    """
-
-    train: Split
+    train: Split  # with uint8 pixels
     test: Split
-    shape: tuple[int, ...]
     class_names: tuple[str, ...]
-    max_pixel: int
-    note: str
-    source: str
+    max_pixel: int  # the pixel value of white
+    note: str  # how it differs from the official release, or empty
+    source: str  # what was read, without the folder: records are passed on
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,13 +39,14 @@ class Data:
     """A dataset in memory, in three splits.
 
     Attributes:
-        name: str, as it was asked for.
-        train, validation, test: `Split`. Validation is cut from the training examples; test is the dataset's own.
+        name: str, as you asked for it.
+        train, validation, test: pairs `(x, y)`: an array of shape `(num_examples, height, width, channels)`, and an
+            int32 array of shape `(num_examples,)`. Validation is cut from the training examples; test is the dataset's
+            own.
         class_names: tuple of str.
-        max_pixel: float, the pixel value of white: 1 where the pixels are floats; 255 (digits: 16) where they are
-            uint8, and are to be divided by it.
-        note: str, how the data differ from the official release, e.g. `"JPEG copy"`; empty where they do not. Figures
-            and tables say it.
+        max_pixel: float, the pixel value of white: 1 for float pixels; for uint8 pixels 255 (digits: 16), by which the
+            model must divide them.
+        note: str, how the data differ from the official release, e.g. `"JPEG copy"`, or empty.
         source: str, where the data were read.
 
     Example:
@@ -86,7 +68,7 @@ class Data:
     @property
     def label(self) -> str:
         """The name that figures show, e.g. `cifar10 (JPEG copy)`."""
-        return f"{self.name} ({self.note})" if self.note else self.name
+        return labelled(self.name, self.note)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -99,7 +81,7 @@ class Data:
 
     @cached_property
     def sha256(self) -> str:
-        """The SHA-256 of all examples, labels and class names: what tells these data from others of the same name."""
+        """The SHA-256 of all examples, labels and class names: it tells these data from others of the same name."""
         digest = hashlib.sha256(repr((self.class_names, self.max_pixel)).encode())
         for array in (array for split in (self.train, self.validation, self.test) for array in split):
             digest.update(f"{array.dtype.str} {array.shape}\n".encode())
@@ -114,27 +96,22 @@ class Data:
         return f"Data({self.label}: {counts}; {shape} {self.train.x.dtype}; {classes})"
 
     def as_tf_dataset(self, split: str, batch_size: int, *, seed: int | None = None):
-        """A split as a `tf.data.Dataset` of batches `(x, y)`, for TensorFlow programs. Needs TensorFlow.
+        """A split as a `tf.data.Dataset` of batches `(x, y)`. Needs TensorFlow.
 
         Args:
-            split: str, `"train"`, `"validation"` or `"test"`.
-            batch_size: int >= 1; the last batch holds what is left over.
-            seed: int, determines the order of the examples, a new one in each epoch; or `None` for the order in which
-                they are stored. Defaults to `None`.
-
-        Raises:
-            ValueError: no such split.
+            split: `"train"`, `"validation"` or `"test"`.
+            batch_size: int >= 1; the last batch holds the rest.
+            seed: int, shuffles the examples anew in each epoch. Defaults to `None`: they keep their order.
 
         Example:
 
         >>> from keras_langevin import datasets
-        >>> batches = datasets.load("digits").as_tf_dataset("train", 32, seed=0)
-        >>> x, y = next(iter(batches))
+        >>> x, y = next(iter(datasets.load("digits").as_tf_dataset("train", 32, seed=0)))
         >>> x.shape, y.shape
         (TensorShape([32, 8, 8, 1]), TensorShape([32]))
         """
         if split not in ("train", "validation", "test"):
-            raise ValueError(f"`split` must be 'train', 'validation' or 'test'. Received: {split!r}")
+            raise ValueError(f"`split` must be 'train', 'validation' or 'test'. Received: {split!r}. Choose one.")
         import tensorflow as tf
 
         examples = getattr(self, split)
@@ -148,21 +125,17 @@ class Data:
         return batches.prefetch(tf.data.AUTOTUNE)
 
 
+def labelled(name: str, note: str) -> str:
+    """A dataset's name with its note, if it has one."""
+    return f"{name} ({note})" if note else name
+
+
 def stratified(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Draws examples so that each class keeps its share, to within one example.
+    """The indices, in ascending order, of `size` examples, drawn so that each class keeps its share to within one.
 
     Within a class the order is random; over the classes, an example's turn is its place in that order divided by the
-    size of its class. The first `size` turns are drawn, so a smaller draw is a part of a larger one.
-
-    Args:
-        labels: int array of shape `(num_examples,)`, class numbers.
-        size: int in [0, num_examples].
-        seed: int.
-
-    Returns:
-        int array of shape `(size,)`, indices in ascending order.
-
-    Example:
+    size of its class. The first `size` turns are drawn, so a smaller draw is a part of a larger one. (scikit-learn's
+    `train_test_split` draws anew for each size.)
 
     >>> labels = np.array([0, 0, 0, 0, 1, 1])
     >>> labels[stratified(labels, 3, seed=0)].tolist()

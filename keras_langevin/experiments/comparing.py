@@ -1,7 +1,6 @@
 """A comparison in one call, from Python or from the command line."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -9,7 +8,7 @@ from rich.console import Console
 
 from keras_langevin.experiments import engines, report, runner, tuning
 from keras_langevin.experiments.config import Sweep, config_text
-from keras_langevin.experiments.progress import RunsProgress, Watcher
+from keras_langevin.experiments.progress import RunsProgress
 from keras_langevin.experiments.results import Results
 from keras_langevin.experiments.store import DEFAULT_FOLDER, Store
 from keras_langevin.files import check_name, replaced, writing_to
@@ -54,16 +53,11 @@ def compare(
     >>> list(results.curves("train_loss")), list(results.differences)
     (['Adam', 'L-Adam'], ['L-Adam − Adam'])
     """
-    jobs, out = prepared(Sweep(settings, keras.backend.backend()), out, data_dir=data_dir, data_file=data_file)
+    jobs, out = prepared(Sweep(settings), out, data_dir=data_dir, data_file=data_file)
     write_config(out, settings, jobs)
     # not rich's display for notebooks, which needs a widget
     console = Console(force_jupyter=False, quiet=not verbose)
-    engine = engines.Local() if engine is None else engine
-    trials = tuning.trials(jobs)
-    if trials:
-        train(trials, engine, console)
-    jobs = tuning.settled(jobs)
-    train(jobs, engine, console)
+    jobs = train(jobs, engines.Local() if engine is None else engine, console)
     return Results(tuple(analysed(jobs)), out)
 
 
@@ -80,20 +74,19 @@ def prepared(
     Raises:
         ValueError: see `runner.prepare` and `Store`.
     """
-    ready, loaded = [], {}
+    ready, loaded, backend = [], {}, keras.backend.backend()
     for comparison in sweep.comparisons:
         same_data = (comparison.dataset, comparison.validation_fraction, comparison.limit)
         data = runner.prepare(comparison, data_dir=data_dir, data_file=data_file, data=loaded.get(same_data))
         loaded[same_data] = data
-        ready.append((replace(comparison, dataset_note=data.note), data))
+        ready.append((comparison, data, {"dataset_note": data.note, "backend": backend}))
     single = len(ready) == 1
-    default = ready[0][0].folder_name if single else sweep.folder_name
-    out = Path(out or Path(DEFAULT_FOLDER) / default)
-    folders = [out if single else out / comparison.folder_name for comparison, _ in ready]
-    check_name(out)
+    default = ready[0][0].folder_name(**ready[0][2]) if single else sweep.folder_name(backend=backend)
+    out = check_name(Path(out or Path(DEFAULT_FOLDER) / default))
+    folders = [out if single else out / comparison.folder_name(**found) for comparison, _, found in ready]
     return [
-        runner.Job(comparison, data, Store(folder, comparison, data.sha256))
-        for (comparison, data), folder in zip(ready, folders, strict=True)
+        runner.Job(comparison, data, Store(folder, comparison, data.sha256, **found))
+        for (comparison, data, found), folder in zip(ready, folders, strict=True)
     ], out
 
 
@@ -112,18 +105,36 @@ def write_config(out: Path, settings: dict, jobs: list[runner.Job]):
         file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
 
 
-def train(jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Watcher] = (), **how):
-    """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends.
+def train(
+    jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Callable] = (), **how
+) -> list[runner.Job]:
+    """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends. Learning
+    rates and sigma are searched first, where that is asked for; returns the comparisons with what was chosen.
 
     Args:
         jobs: the comparisons.
         engine: what trains.
         console: rich's console.
-        watchers: are told what happens, too. Defaults to none.
+        watchers: functions of the jobs that return who is told what happens, too. Defaults to none.
         **how: as `runner.run` takes them: `save_weights`, `checkpoint_seconds`, `data_on_device`.
     """
-    with RunsProgress(jobs, console) as progress:
-        runner.run(jobs, engine, watchers=[progress, *watchers], **how)
+
+    def train_all(jobs):
+        with RunsProgress(jobs, console) as progress:
+            runner.run(jobs, engine, watchers=[progress, *(new_watcher(jobs) for new_watcher in watchers)], **how)
+
+    if trials := tuning.trials(jobs):
+        runs = len({task.run_key for job in trials for task in job.tasks()})
+        console.print(
+            f"First learning rates and sigma are searched on the validation split: {len(trials)} trials, {runs} runs, "
+            "with seeds of their own. The test split is left alone.",
+            soft_wrap=True,
+            highlight=False,
+        )
+        train_all(trials)
+    jobs = tuning.settled(jobs)
+    train_all(jobs)
+    return jobs
 
 
 def analysed(jobs: list[runner.Job]) -> list:

@@ -44,9 +44,8 @@ class RunsProgress(Watcher):
         self.jobs, self.clock, self.began = jobs, clock, clock()
         runs = {}  # a run without noise is the same in all jobs of a grid over sigma
         for job in jobs:
-            for arm, seed in job.comparison.runs:
-                key = job.comparison.run_key(arm, seed)
-                runs[key] = runs.get(key, False) or job.store.finished(arm, seed)
+            for task in job.tasks():
+                runs[task.run_key] = runs.get(task.run_key, False) or job.store.finished(task.arm, task.seed)
         pending = [comparison.epochs for (comparison, *_), finished in runs.items() if not finished]
         if len(pending) < len(runs):
             console.print(f"{len(runs) - len(pending)} runs are finished already; {len(pending)} are left.")

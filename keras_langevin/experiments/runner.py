@@ -28,6 +28,8 @@ class Task:
         comparison: its configuration.
         arm: its optimizer.
         seed: int.
+        arguments: dict, what its optimizer is called with.
+        is_trial: bool, whether it is a trial of a search: the test split is not used. Defaults to `False`.
         job: int, the place of the configuration in the list of those that are trained together. Defaults to 0.
         state: `State` that it goes on from, or `None` to begin anew. Defaults to `None`.
         save_weights: bool, whether the trained weights are wanted. Defaults to `False`.
@@ -38,6 +40,8 @@ class Task:
     comparison: Comparison
     arm: Arm
     seed: int
+    arguments: dict
+    is_trial: bool = False
     job: int = 0
     state: State | None = field(default=None, repr=False, compare=False)
     save_weights: bool = False
@@ -48,6 +52,11 @@ class Task:
     def key(self) -> tuple[int, str, int]:
         """What tells it from the others: job, optimizer, seed."""
         return self.job, self.arm.spec, self.seed
+
+    @property
+    def run_key(self) -> tuple:
+        """What is the same for equal runs of several comparisons."""
+        return self.comparison.run_key(self.arm, self.seed, self.arguments)
 
     def shares_step(self, other: "Task") -> bool:
         """Whether a process that has trained the other has the compiled step of this one."""
@@ -86,6 +95,8 @@ class Trainers:
             trainer = self._trainer(task, data)
             record = trainer.train(
                 task.seed,
+                task.arguments,
+                is_trial=task.is_trial,
                 on_epoch=lambda epoch, logs: report("epoch", epoch, {name: float(logs[name]) for name in logs}),
                 state=task.state,
                 keep=lambda state: report("keep", state),
@@ -148,12 +159,25 @@ class Job(NamedTuple):
     Attributes:
         comparison: the configuration.
         data: what `prepare` returned.
-        store: where the records are and go.
+        store: where the records are and go; it says how the data differ, and whether this is a trial of a search.
+        chosen: dict from an optimizer as written to the arguments that a search chose for it. Defaults to none.
     """
 
     comparison: Comparison
     data: datasets.Data
     store: Store
+    chosen: dict[str, dict[str, float]] = {}
+
+    def arguments(self, arm: Arm) -> dict:
+        """What an optimizer is called with: what a search chose, else what is given, else its own."""
+        return self.comparison.arguments(arm) | self.chosen.get(arm.spec, {})
+
+    def tasks(self, number: int = 0, **options) -> list[Task]:
+        """All of its runs; `number` is its place among the jobs."""
+        return [
+            Task(self.comparison, arm, seed, self.arguments(arm), self.store.is_trial, number, **options)
+            for arm, seed in self.store.planned(self.comparison)
+        ]
 
 
 class Engine(Protocol):
@@ -246,8 +270,7 @@ def prepare(
         data: the data, where a comparison on the same was prepared before. Defaults to `None`.
 
     Returns:
-        The data, with uint8 pixels. Where they have a note, the comparison must have it, too, before it is run:
-        `dataclasses.replace(comparison, dataset_note=data.note)`.
+        The data, with uint8 pixels. Where they have a note, the store must have it, too.
 
     Raises:
         ValueError: an unknown name, layers that the model does not have, examples of a shape that it does not take,
@@ -303,18 +326,18 @@ def run(
             for yes where there is an accelerator. The numbers are the same. Defaults to `None`.
 
     Raises:
-        ValueError: `data_on_device` is none of these; the data have a note that the comparison does not have; a
+        ValueError: `data_on_device` is none of these; the data have a note that the store does not have; a
             comparison is to be tuned and was not; another process works on a store.
         StorageError: a store cannot be written; what it holds stays.
     """
     examples.is_wanted(data_on_device)
-    for comparison, data, _ in jobs:
-        if data.note != comparison.dataset_note:
+    for comparison, data, store, chosen in jobs:
+        if data.note != (note := store.found["dataset_note"]):
             raise ValueError(
-                f"A comparison must say how its data differ from the official release: dataset_note={data.note!r}. "
-                f"Received: {comparison.dataset_note!r}. Use dataclasses.replace(comparison, dataset_note=data.note)."
+                f"A store must say how its data differ from the official release: dataset_note={data.note!r}. "
+                f"Received: {note!r}. Use Store(folder, comparison, data.sha256, dataset_note=data.note)."
             )
-        if comparison.tuning_trials and not comparison.tuned:
+        if comparison.tuning_trials and not chosen:
             raise ValueError(
                 "The learning rates must have been tuned before the runs. Received a comparison with tuning_trials="
                 f"{comparison.tuning_trials} and nothing tuned. Run tuning.trials(jobs), then tuning.settled(jobs)."
@@ -329,9 +352,8 @@ def run(
             locks.enter_context(job.store.locked())
         same: dict[tuple, list[Task]] = {}
         for number, job in enumerate(jobs):
-            for arm, seed in job.comparison.runs:
-                task = Task(job.comparison, arm, seed, number, **options)
-                same.setdefault(job.comparison.run_key(arm, seed), []).append(task)
+            for task in job.tasks(number, **options):
+                same.setdefault(task.run_key, []).append(task)
         tasks, repeated = [], {}
         for group in same.values():
             finished = [task for task in group if jobs[task.job].store.finished(task.arm, task.seed)]

@@ -27,11 +27,15 @@ class StackedRun(NamedTuple):
     Attributes:
         comparison: its configuration; all of them share the compiled step, the epochs and where they begin.
         seed: int.
+        arguments: dict, what the optimizer is called with.
+        is_trial: bool, whether the test split is left alone; one answer for all of them.
         state: what it goes on from, or `None`.
     """
 
     comparison: Comparison
     seed: int
+    arguments: dict
+    is_trial: bool
     state: State | None
 
 
@@ -78,11 +82,14 @@ class StackedTrainer(Trainer):
         progress = _Progress(runs)
         stack = self._stack(runs)
         stack = self._train_epochs(stack, runs, progress, on_epoch, keep, keep_seconds)
-        tests = [None] * len(runs) if first.trial else list(zip(*self._evaluate(stack, *self.data.test), strict=True))
+        tests = (
+            [None] * len(runs) if runs[0].is_trial else list(zip(*self._evaluate(stack, *self.data.test), strict=True))
+        )
         images = len(self.data.train.x) // first.batch_size * first.batch_size
         records, host = [], jax.device_get(stack)
         for number, run in enumerate(runs):
             self.rebind(run.comparison)
+            self.arguments = run.arguments
             self.restore(State(0, {}, 0.0, self._arrays(host, number)))
             on_end(number)
             record = self.record(
@@ -145,7 +152,7 @@ class StackedTrainer(Trainer):
         columns = []
         for run in runs:
             self.rebind(run.comparison)
-            self.reset(run.seed)
+            self.reset(run.seed, run.arguments)
             if run.state:
                 self.restore(run.state)
             columns.append([[np.asarray(variable.value) for variable in part] for part in self._parts])

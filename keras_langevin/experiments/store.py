@@ -17,6 +17,7 @@ from keras_langevin.files import check_name, read_json, remove_pieces, replaced,
 from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
 
+FIRST_TRIAL_SEED = 1_000_000  # far from the seeds of the runs that are reported
 DEFAULT_FOLDER = "keras-langevin-results"
 _DATA = "data_sha256"
 _WRITING_SECONDS = 60.0  # a file is written in less
@@ -34,6 +35,10 @@ class Store:
             alone: the folder then has the larger, from when it is `locked`.
         data_sha256: str, `Data.sha256` of the data that the runs are trained on, written to `config.json`. Other data
             than those on record are refused. Defaults to empty: not checked.
+        dataset_note: str, how the data differ from the official release (`Data.note`). Defaults to empty.
+        backend: str, the Keras backend that trains, or `None` where it does not matter. Defaults to `None`.
+        trial: bool, whether the runs are a trial of a search: their seeds are others, and the test split is not
+            used. Defaults to `False`.
 
     Attributes:
         comparison: what the folder holds, with all of its seeds.
@@ -42,8 +47,18 @@ class Store:
         ValueError: the folder holds results of another configuration or of other data, or a file that is not a record.
     """
 
-    def __init__(self, folder: str | Path, comparison: Comparison, data_sha256: str = ""):
+    def __init__(
+        self,
+        folder: str | Path,
+        comparison: Comparison,
+        data_sha256: str = "",
+        *,
+        dataset_note: str = "",
+        backend: str | None = None,
+        trial: bool = False,
+    ):
         self.folder = check_name(folder)
+        self.found = {"trial": trial, "dataset_note": dataset_note, "backend": backend}
         self.comparison, self.data_sha256 = comparison, data_sha256
         self._config = self.folder / "config.json"
         if os.path.exists(self._config):
@@ -81,7 +96,20 @@ class Store:
     def _settings(self) -> dict:
         """The configuration by way of JSON, so that tuples compare equal to the lists that were read."""
         data = {_DATA: self.data_sha256} if self.data_sha256 else {}
-        return json.loads(json.dumps(self.comparison.as_dict() | data))
+        return json.loads(json.dumps(self.comparison.as_dict(**self.found) | data))
+
+    @property
+    def identity(self) -> str:
+        """What tells the configuration, with what was found out, from others; more seeds have the same."""
+        return self.comparison.identity(**self.found)
+
+    @property
+    def is_trial(self) -> bool:
+        return self.found["trial"]
+
+    def planned(self, comparison: Comparison) -> list[tuple[Arm, int]]:
+        """The runs of a comparison, with the seeds of a trial where this is one."""
+        return [(arm, seed + FIRST_TRIAL_SEED * self.is_trial) for arm, seed in comparison.runs]
 
     def path(self, arm: Arm, seed: int) -> Path:
         return self.folder / "runs" / f"{self.name(arm)}-seed-{seed}.json"
@@ -143,7 +171,7 @@ class Store:
 
     def checkpoint(self, arm: Arm, seed: int) -> Checkpoint:
         """The state of an unfinished run."""
-        configuration = digest(self.comparison.identity)
+        configuration = digest(self.identity)
         owner = {"optimizer": arm.spec, "seed": seed, "configuration": configuration, "data": self.data_sha256}
         return Checkpoint(self.path(arm, seed).with_suffix(".checkpoint.npz"), owner, self.comparison.epochs)
 
@@ -207,11 +235,11 @@ class Store:
 
     def records(self) -> list[dict]:
         """All records, in the order of the configuration: by optimizer, then by seed."""
-        return [self._record(*run) for run in self.comparison.runs if self.path(*run).exists()]
+        return [self._record(*run) for run in self.planned(self.comparison) if self.path(*run).exists()]
 
     def _record(self, arm: Arm, seed: int) -> dict:
         path = self.path(arm, seed)
-        run = checked_run(read_json(path, "the record of a run"), path, trial=self.comparison.trial)
+        run = checked_run(read_json(path, "the record of a run"), path, trial=self.is_trial)
         if (run.arm.spec, run.seed) != (arm.spec, seed):
             raise ValueError(
                 f"{path} must be the record of {arm.spec}, seed {seed}. Received one of {shown(run.arm.spec)}, seed "

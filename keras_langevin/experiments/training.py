@@ -112,7 +112,7 @@ class Trainer:
 
     def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm, data_on_device: bool | None = None):
         self.comparison, self.data, self.arm, self.data_on_device = comparison, data, arm, data_on_device
-        self.arguments = comparison.arguments(arm)
+        self.arguments = comparison.arguments(arm)  # until a run says
         self.standardization = self._standardization() if comparison.standardize else None
         self.of_images = self._build(0, comparison.precision)
         # weights, and the states of random layers; before `compile` adds its own
@@ -142,14 +142,16 @@ class Trainer:
 
     def rebind(self, comparison: Comparison):
         """Takes the numbers of a comparison that it `serves`."""
-        self.comparison, self.arguments = comparison, comparison.arguments(self.arm)
+        self.comparison = comparison
 
     @in_its_precision
     def train(
         self,
         seed: int,
+        arguments: dict | None = None,
         on_epoch: Callable[[int, dict], None] = lambda epoch, logs: None,
         *,
+        is_trial: bool = False,
         state: State | None = None,
         keep: Callable[[State], None] | None = None,
         keep_seconds: float = CHECKPOINT_SECONDS,
@@ -158,13 +160,16 @@ class Trainer:
 
         Args:
             seed: int, determines initial weights, batches, augmentation and noise.
+            arguments: dict, what the optimizer is called with: its learning rate and sigma. Defaults to what the
+                comparison says.
             on_epoch: called with the number of epochs done and Keras's logs.
+            is_trial: bool, whether the test split is left alone. Defaults to `False`.
             state: what an interrupted run goes on from. Defaults to `None`.
             keep: called with the run's state at the end of an epoch. Defaults to `None`.
             keep_seconds: float, at most so often. Defaults to 10.
         """
         comparison, data = self.comparison, self.data
-        self.reset(seed)
+        self.reset(seed, arguments)
         if state:
             self.restore(state)
         log = RunLog(state, on_epoch, keep and self._keeper(keep), keep_seconds)
@@ -185,7 +190,7 @@ class Trainer:
         return self.record(
             log.history,
             diverged=log.diverged,
-            test=None if comparison.trial else self._test(),
+            test=None if is_trial else self._test(),
             seconds=log.seconds,
             images_per_second=log.images_per_second(images),
         ) | {"data_on_device": self.table is not None}
@@ -274,8 +279,9 @@ class Trainer:
         examples = getattr(self.data, split)
         return (self.table.indices(split), examples.y) if self.table else examples
 
-    def reset(self, seed: int):
-        """Puts the variables where a run of this seed begins."""
+    def reset(self, seed: int, arguments: dict | None = None):
+        """Puts the variables where a run of this seed begins that is called with these arguments."""
+        self.arguments = self.comparison.arguments(self.arm) if arguments is None else arguments
         if self.table:
             self.table.restore()
         # Draws differ with their precision: of one seed, all precisions begin with the weights of float32, rounded.

@@ -106,7 +106,7 @@ def points(comparison: Comparison, arm: Arm) -> list[dict[str, float]]:
     """
     from scipy.stats import qmc  # which takes long to import
 
-    centre = replace(comparison, tuned=()).arguments(arm)
+    centre = comparison.arguments(arm)
     names = [name for name in ("learning_rate", "sigma") if name in centre]
     sequence = qmc.Halton(2, scramble=False).random(comparison.tuning_trials + 1)[1:]
     sequence[:1] = 0.5
@@ -186,17 +186,16 @@ def _trials(job) -> dict[Arm, list]:
                 seeds=job.comparison.tuning_seeds,
                 tuning_trials=0,
                 tuning_seeds=1,
-                trial=True,
             )
             folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
-            store = Store(folder, comparison, job.store.data_sha256)
+            store = Store(folder, comparison, job.store.data_sha256, **job.store.found | {"trial": True})
             found[arm].append(job._replace(comparison=comparison, store=store))
     return found
 
 
 def _settled(job):
     arms, path = job.comparison.arms, job.store.folder / FILE
-    made_for = {"configuration": digest(job.comparison.identity), "data_sha256": job.store.data_sha256}
+    made_for = {"configuration": digest(job.store.identity), "data_sha256": job.store.data_sha256}
     if not path.exists():
         searches = {arm.spec: [asdict(_trial(trial)) for trial in group] for arm, group in _trials(job).items()}
         with writing_to(path.parent), replaced(path) as file:
@@ -215,15 +214,14 @@ def _settled(job):
             f"{path} must have the {job.comparison.tuning_trials} trials of each of {', '.join(expected)}. "
             f"Received others. Remove it to choose again from the trials on record."
         )
-    tuned = tuple((spec, search.chosen.learning_rate, search.chosen.sigma) for spec, search in searches.items())
-    return job._replace(comparison=replace(job.comparison, tuned=tuned))
+    return job._replace(chosen={spec: search.chosen.arguments for spec, search in searches.items()})
 
 
 def _trial(job) -> Trial:
     records, (arm,) = job.store.records(), job.comparison.arms
-    if len(records) < len(job.comparison.runs):
+    if len(records) < job.comparison.seeds:
         raise ValueError(
-            f"All runs of a trial must be on record. Received: {len(records)} of {len(job.comparison.runs)} in "
+            f"All runs of a trial must be on record. Received: {len(records)} of {job.comparison.seeds} in "
             f"{job.store.folder}. Train tuning.trials(jobs) first."
         )
     ended = [record if record["status"] == "finished" else {} for record in records]

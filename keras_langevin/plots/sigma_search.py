@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from keras_langevin.plots.checks import checked_array, checked_length
-from keras_langevin.plots.style import COLOURS, FONT, GREY, add_legend, axes_or_new, quiet
+from keras_langevin.plots.style import COLOURS, FONT, GREY, axes_or_new, checked_array, quiet
 
 _LOSS, _RATIO, _CHOSEN = COLOURS[2], COLOURS[1], COLOURS[3]
 
@@ -41,8 +40,8 @@ def sigma_search(
     >>> ax.get_xscale()
     'log'
     """
-    sigmas, losses = (checked_array(name, value, "(num_levels,)") for name, value in _named(sigmas, losses))
-    checked_length("losses", losses, len(sigmas), "`sigmas`")
+    sigmas = checked_array("sigmas", sigmas, "(num_levels,)")
+    losses = checked_array("losses", losses, "(num_levels,)", length=len(sigmas), of="`sigmas`")
     if not (sigmas > 0).all():
         raise ValueError(f"`sigmas` must be > 0, for a logarithmic axis. Received: {sigmas.tolist()}. Leave 0 out.")
     ax = axes_or_new(ax, 5.6)
@@ -60,19 +59,13 @@ def sigma_search(
         if value is not None:
             ax.axhline(value, color=GREY, linewidth=1, linestyle=style, label=label)
     ax.set_xscale("log")
-    quiet(ax, "sigma", "loss after a few updates")
     if noise_to_drift is not None:
-        ratios = checked_array("noise_to_drift", noise_to_drift, "(num_levels,)")
-        checked_length("noise_to_drift", ratios, len(sigmas), "`sigmas`")
+        ratios = checked_array("noise_to_drift", noise_to_drift, "(num_levels,)", length=len(sigmas), of="`sigmas`")
         _draw_ratio(ax, sigmas, ratios)
     if suggestion is not None:
         ax.axvline(suggestion, color=_CHOSEN, linewidth=1.5, linestyle="--", label=f"suggestion {suggestion:.2g}")
-    add_legend(ax, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
-    return ax
-
-
-def _named(sigmas, losses):
-    return ("sigmas", sigmas), ("losses", losses)
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 3}
+    return quiet(ax, "sigma", "loss after a few updates", legend=True, **above)
 
 
 def _top(losses: np.ndarray, levels: list[float]) -> float:

@@ -75,8 +75,9 @@ def test_every_case_has_a_target():
     ("arguments", "message"),
     [
         (["--cases", "dense 30x64"], "Did you mean 'dense 30×64'"),
-        (["--rounds", "0"], "--rounds must be an int >= 1"),
-        (["--starts", "-1"], "--starts must be an int >= 0"),
+        (["--rounds", "0"], "`rounds` must be an int >= 1"),
+        (["--steps", "two"], "--steps: invalid int value: 'two'"),
+        (["--starts", "-1"], "`starts` must be an int >= 0"),
         (["--out", "/nowhere/file.json"], "Make /nowhere first"),
     ],
 )

@@ -10,7 +10,7 @@ import keras
 import pytest
 
 from keras_langevin import cli
-from keras_langevin.cli.backend import BACKENDS
+from keras_langevin.cli.terminal import BACKENDS
 from tests.quick import JIT
 from tests.real_data import FOLDER, needs_cifar10, needs_mnist
 
@@ -96,7 +96,7 @@ def test_options_go_before_the_file(tmp_path, capsys):
 def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
     from keras_langevin.experiments import training
 
-    def fail(self, seed, **arguments):
+    def fail(self, *arguments, **options):
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(training.Trainer, "train", fail)
@@ -157,10 +157,10 @@ def test_a_dataset_that_is_not_there_says_what_to_set(tmp_path, monkeypatch, cap
 def test_a_shape_that_the_model_does_not_take_is_an_error_before_training(tmp_path, monkeypatch, capsys):
     from keras_langevin import models
 
-    def build(name, input_shape, num_classes):
+    def build(name, input_shape, num_classes, **options):
         if input_shape == (8, 8, 1):
             raise ValueError("Images must be at least 16 × 16.\nReceived: (8, 8, 1)")
-        return original(name, input_shape, num_classes)
+        return original(name, input_shape, num_classes, **options)
 
     original = models.build
     monkeypatch.setattr(models, "build", build)
@@ -175,7 +175,7 @@ def test_how_it_is_trained_is_part_of_the_configuration(tmp_path, capsys):
     options = ["--limit", "200", "--augment", "crop-flip-1", "--standardize", "--jit", "off"]
     options += ["--precision", "mixed_bfloat16"]
     assert cli.main([*arguments, *options, "--out", str(tmp_path)]) == 0
-    recipe = "200 training examples, augmentation crop-flip-1, channels standardized, mixed_bfloat16, jit off"
+    recipe = "epochs 1, limit 200, augment crop-flip-1, standardize, precision mixed_bfloat16, jit off"
     assert recipe in capsys.readouterr().out
     config = json.loads((tmp_path / "config.json").read_text())
     settings = ("limit", "augment", "standardize", "precision", "jit")

@@ -57,9 +57,9 @@ def cell_of(comparison, records, **settings):
     return Cell(comparison, settings, comparison.arms, runs, planned, ("results",))
 
 
-def write_folder(folder, comparison, records):
-    """A folder as `compare` writes it."""
-    store = created(Store(folder, comparison))
+def write_folder(folder, comparison, records, **found):
+    """A folder as `compare` writes it; `found` as `Store` takes it."""
+    store = created(Store(folder, comparison, **found))
     for run in records:
         store.write(Arm(run["optimizer"]), run["seed"], run)
     return folder

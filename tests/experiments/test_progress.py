@@ -22,7 +22,7 @@ def watched(tmp_path):
 
 
 def tasks():
-    return [Task(COMPARISON, COMPARISON.arms[0], seed) for seed in range(4)]
+    return [Task(COMPARISON, COMPARISON.arms[0], seed, {"learning_rate": 1e-3}) for seed in range(4)]
 
 
 def train(progress, task, seconds, duration, epochs=10):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_langevin import cli
-from keras_langevin.experiments import report, runner, tuning
+from keras_langevin.experiments import progress, report, runner, tuning
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.progress import Watcher
@@ -123,13 +123,13 @@ def test_trials_choose_what_the_runs_are_trained_with(searched):
                 assert {name: run["arguments"][name] for name in point} == point
             means.append((np.mean([run["validation_accuracy"] for run in records]), point))
         best = max(means, key=lambda pair: pair[0])[1]
-        chosen = settled.comparison.arguments(arm)
+        chosen = settled.arguments(arm)
         assert {name: chosen[name] for name in best} == best
     for run in job.store.records():
-        arguments = settled.comparison.arguments(Arm(run["optimizer"]))
+        arguments = settled.arguments(Arm(run["optimizer"]))
         assert run["arguments"] == arguments and run["test_accuracy"] is not None
     assert tuning.trials([job]) == [], "what was chosen stands"
-    assert tuning.settled([job])[0].comparison == settled.comparison
+    assert tuning.settled([job])[0].chosen == settled.chosen
 
 
 def test_the_test_split_is_not_looked_at(data, tmp_path):
@@ -194,12 +194,12 @@ def test_a_file_of_another_comparison_or_of_other_data_is_an_error(data, tmp_pat
         path.write_text(json.dumps(({"made_for": made_for} if made_for is not None else {}) | trials))
         return tuning.settled([job])
 
-    here = {"configuration": digest(job.comparison.identity), "data_sha256": job.store.data_sha256}
+    here = {"configuration": digest(job.comparison.identity()), "data_sha256": job.store.data_sha256}
     (settled,) = settle(here)
-    assert settled.comparison.tuned
+    assert settled.chosen
     other = dataclasses.replace(job.comparison, epochs=job.comparison.epochs + 1)
     wrong = [
-        ({"configuration": digest(other.identity)}, "another configuration"),
+        ({"configuration": digest(other.identity())}, "another configuration"),
         ({"data_sha256": "0" * 64}, "another data_sha256"),
     ]
     for change, message in wrong:
@@ -207,7 +207,7 @@ def test_a_file_of_another_comparison_or_of_other_data_is_an_error(data, tmp_pat
             settle(here | change)
     with pytest.raises(ValueError, match="is no object"):
         settle([1])
-    assert settle(None)[0].comparison.tuned == settled.comparison.tuned, "a file of the first version"
+    assert settle(None)[0].chosen == settled.chosen, "a file of the first version"
 
 
 COMMAND = ["compare", "--model", "dense-2", "--epochs", "2", "--batch-size", "256", "--seeds", "1"]
@@ -231,11 +231,9 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
             if self.ended == 4:
                 raise KeyboardInterrupt
 
-    from keras_langevin.cli import training
-
     with monkeypatch.context() as patched:
-        patched.setattr(training, "_watchers", lambda jobs, options: [Interrupted()])
-        assert cli.main([*COMMAND, "--out", str(broken)]) == 130
+        patched.setattr(progress, "TensorBoardLogs", lambda jobs: Interrupted())
+        assert cli.main([*COMMAND, "--tensorboard", "--out", str(broken)]) == 130
     capsys.readouterr()
     assert cli.main([*COMMAND, "--out", str(broken)]) == 0
     assert "4 runs are finished already; 2 are left." in capsys.readouterr().out

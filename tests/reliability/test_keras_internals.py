@@ -10,7 +10,7 @@ import pytest
 
 import keras_langevin
 from keras_langevin import keras_internals
-from keras_langevin.cli.backend import start_keras
+from keras_langevin.cli.terminal import start_keras
 from tests.reliability.children import environment
 
 PACKAGE = Path(keras_langevin.__file__).parent

@@ -74,7 +74,7 @@ class Vmap:
         try:
             trainer = self._trainer(group[0], data)
             records = trainer.train_all(
-                [StackedRun(task.comparison, task.seed, task.state) for task in group],
+                [StackedRun(t.comparison, t.seed, t.arguments, t.is_trial, t.state) for t in group],
                 on_epoch=lambda number, epoch, logs: ledger.report(group[number], "epoch", epoch, logs),
                 keep=lambda number, state: ledger.report(group[number], "keep", state),
                 keep_seconds=group[0].checkpoint_seconds,
@@ -108,6 +108,5 @@ class Vmap:
 def _go_together(task: Task, other: Task) -> bool:
     """Whether one compiled epoch serves both, from the same epoch on to the same end."""
     begin, other_begin = (each.state.epoch if each.state else 0 for each in (task, other))
-    lengths = ((c.epochs, c.drop_epoch, c.trial) for c in (task.comparison, other.comparison))
-    own, others = lengths
+    own, others = ((t.comparison.epochs, t.comparison.drop_epoch, t.is_trial) for t in (task, other))
     return begin == other_begin and own == others and task.shares_step(other)

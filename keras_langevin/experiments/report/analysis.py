@@ -211,7 +211,7 @@ def depth_groups(results: list[CellResult]) -> list[DepthGroup]:
             groups.setdefault((family, settings_key(settings)), []).append(result)
     deep = [group for group in groups.values() if len(group) > 1]
     first = [group[0].cell for group in deep]
-    subjects = [f"{cell.family_and_depth[0]} on {cell.comparison.dataset_label}" for cell in first]
+    subjects = [f"{cell.family_and_depth[0]} on {cell.dataset_label}" for cell in first]
     found = []
     for title, group in zip(titles(first, subjects), deep, strict=True):
         series = {}

@@ -79,10 +79,16 @@ class Cell:
         return (match[1], int(match[2])) if match else (self.comparison.model, None)
 
     @property
+    def dataset_label(self) -> str:
+        """The name that tables and pictures show, e.g. `cifar10 (JPEG copy)`."""
+        note = self.settings.get("dataset_note")
+        return f"{self.comparison.dataset} ({note})" if note else self.comparison.dataset
+
+    @property
     def order(self) -> tuple:
         """What cells are sorted by: the data, the family, the depth, then all else."""
         family, depth = self.family_and_depth
-        return self.comparison.dataset_label, family, depth or 0, settings_key(self.settings)
+        return self.dataset_label, family, depth or 0, settings_key(self.settings)
 
 
 def arm_key(arm: Arm) -> tuple:
@@ -107,7 +113,7 @@ def titles(cells: list[Cell], subjects: list[str] | None = None) -> list[str]:
     """
     keys = sorted({key for cell in cells for key in cell.settings} - {"model", "dataset", "dataset_note"})
     differ = [key for key in keys if len({settings_key({key: cell.settings.get(key)}) for cell in cells}) > 1]
-    subjects = subjects or [f"{cell.comparison.model} on {cell.comparison.dataset_label}" for cell in cells]
+    subjects = subjects or [f"{cell.comparison.model} on {cell.dataset_label}" for cell in cells]
     return [
         ", ".join([subject, *(shown_setting(key, cell.settings.get(key)) for key in differ)])
         for cell, subject in zip(cells, subjects, strict=True)
@@ -153,8 +159,8 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Ce
             found.setdefault(each.resolve(), each)
     groups: dict[str, list] = {}
     for folder in found.values():
-        comparison, settings, arguments, data = _read_config(folder / "config.json")
-        if not comparison.trial:
+        comparison, settings, arguments, data, is_trial = _read_config(folder / "config.json")
+        if not is_trial:
             groups.setdefault(settings_key(settings), []).append((folder, comparison, settings, arguments, data))
     if not groups:
         raise ValueError(
@@ -185,8 +191,9 @@ def _result_folders(folder: Path, recursive: bool) -> list[Path]:
     return found
 
 
-def _read_config(path: Path) -> tuple[Comparison, dict, dict, str]:
-    """The configuration, its settings, what the optimizers are called with, and the SHA-256 of the data."""
+def _read_config(path: Path) -> tuple[Comparison, dict, dict, str, bool]:
+    """The configuration, its settings, what the optimizers are called with, the SHA-256 of the data, and whether it is
+    a trial of a search."""
     config = read_json(path, "the configuration of a comparison")
     known = {field.name for field in fields(Comparison)}
     try:
@@ -196,14 +203,18 @@ def _read_config(path: Path) -> tuple[Comparison, dict, dict, str]:
         if missing:
             raise ValueError(f"It must have {', '.join(missing)}. Received: {', '.join(list(config)[:20])}")
         arguments, data = config.get("arguments", {}), config.get("data_sha256", "")
+        config |= {"trial": False, "dataset_note": "", "backend": None} | config  # in the order of the file
         for name, value, kind, expected in (
             ("optimizers", config["optimizers"], list, "a list of names"),
             ("arguments", arguments, dict, "an object"),
             ("data_sha256", data, str, "text"),
+            ("trial", config["trial"], bool, "true or false"),
+            ("dataset_note", config["dataset_note"], str, "text"),
         ):
             if not isinstance(value, kind):
                 raise ValueError(f"`{name}` must be {expected}. Received: {shown(value)}")
-        for name in (config["model"], config["dataset"], config.get("dataset_note") or "-", *config["optimizers"]):
+        found = [config[name] for name in ("dataset_note", "backend") if config[name] not in ("", None)]
+        for name in (config["model"], config["dataset"], *config["optimizers"], *found):
             if not is_name(name):
                 raise ValueError(f"Names must be printable text. Received: {shown(name)}")
         comparison = Comparison(**{name: value for name, value in config.items() if name in known})
@@ -217,7 +228,7 @@ def _read_config(path: Path) -> tuple[Comparison, dict, dict, str]:
         raise ValueError(f"{path} is not a configuration of a comparison. {why}. Leave its folder out.") from error
     # entries that this version does not know are settings, too; those that an older one lacked have their defaults
     settings = {name: value for name, value in {**config, **asdict(comparison)}.items() if name not in _NOT_SETTINGS}
-    return comparison, settings, arguments, data
+    return comparison, settings, arguments, data, config["trial"]
 
 
 def _merged(group: list) -> Cell:

@@ -30,7 +30,7 @@ def curves_figure(result: CellResult, styles: Styles):
     _legend(figure, columns=4)
     numbers = [sum(run.status == "finished" for run in arm.runs) for arm in result.arms]
     few, many = min(numbers), max(numbers)
-    note = f"line: mean of {'' if few == many else f'{few} to '}{count(many, 'seed')}; band: their range"
+    note = f"thick: median of {'' if few == many else f'{few} to '}{count(many, 'seed')}; thin: each"
     if result.cell.comparison.drop_epoch < result.cell.comparison.epochs:
         note += "; dotted: learning rate / 10 and σ = 0 from there"
     diverged, failed = (sum(run.status == status for run in result.cell.runs) for status in ("diverged", "failed"))

@@ -211,7 +211,7 @@ def how_to_read(num_differences: int) -> list[str]:
         "against it.",
         f"p (Holm) is adjusted by Holm's step-down correction over all {count(num_differences, 'difference')} of this "
         "report, as one family.",
-        "Curves: a line is the mean over the seeds that finished, a band their range, a thin line one seed; a dashed "
+        "Curves: a thick line is the median over the seeds that finished, a thin line one seed; a dashed "
         "line that ends in × diverged. Dotted: from there on the learning rate is a tenth and σ is 0.",
         "Differences: a dot is a seed, × one where a run of the pair diverged; a diamond is the mean, a bar its 95% "
         "interval.",

@@ -62,11 +62,23 @@ def test_cells_that_differ_in_optimizers_and_seeds_alone_are_merged(tmp_path):
     assert [cell.label(arm) for arm in cell.arms] == ["Adam", "L-Adam", "30%-Layer L-Adam"]
 
 
-@pytest.mark.parametrize("change", [{"sigma": 0.1}, {"epochs": 4}, {"dataset": "mnist"}, {"backend": "jax"}])
-def test_other_settings_are_other_cells(change, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"sigma": 0.1}, {}),
+        ({"epochs": 4}, {}),
+        ({"dataset": "mnist"}, {}),
+        ({}, {"backend": "jax"}),
+        ({}, {"dataset_note": "JPEG copy"}),
+    ],
+)
+def test_other_settings_are_other_cells(change, found, tmp_path):
     write_folder(tmp_path / "first", DEEP, of_seeds([0.1], []))
-    write_folder(tmp_path / "second", dataclasses.replace(DEEP, **change), of_seeds([0.2], []))
-    assert len(collect([tmp_path])) == 2
+    write_folder(tmp_path / "second", dataclasses.replace(DEEP, **change), of_seeds([0.2], []), **found)
+    cells = collect([tmp_path])
+    assert len(cells) == 2
+    if "dataset_note" in found:
+        assert {cell.dataset_label for cell in cells} == {"digits", "digits (JPEG copy)"}
 
 
 def test_the_order_of_folders_does_not_change_the_runs(tmp_path):

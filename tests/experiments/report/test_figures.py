@@ -27,12 +27,11 @@ def texts(ax):
 
 
 @pytest.mark.parametrize(("name", "factor"), [("train_loss", 1), ("validation_accuracy", 100)])
-def test_curves_have_a_band_of_what_finished_and_a_cross_where_it_diverged(name, factor):
+def test_curves_have_a_median_of_what_finished_and_a_cross_where_it_diverged(name, factor):
     (result,) = results_of(COMPARISON, SOME)
     ax = empty()
     assert figures.curves_axes(ax, result, name, figures.styles([result])) is ax
-    assert len(ax.collections) == 2  # a band for each optimizer
-    # three seeds and a mean, two seeds and a mean, a dashed line and its end, the dotted line
+    # three seeds and a median, two seeds and a median, a dashed line and its end, the dotted line
     assert len(ax.get_lines()) == 4 + 3 + 2 + 1
     dashed, cross = ax.get_lines()[-3:-1]
     np.testing.assert_allclose(dashed.get_ydata(), factor * np.array(SOME[-1]["curves"][name]))
@@ -65,7 +64,7 @@ def test_a_logarithmic_axis_has_labels_in_plain_numbers_within_a_decade(least):
 def test_the_note_above_the_curves_counts_what_is_drawn():
     (result,) = results_of(COMPARISON, [*SOME, failed("adam", 3)])
     title = figures.curves_figure(result, figures.styles([result])).get_suptitle()
-    assert title.startswith("dense-30 on digits\nline: mean of 2 to 3 seeds; band: their range; dotted: learning rate")
+    assert title.startswith("dense-30 on digits\nthick: median of 2 to 3 seeds; thin: each; dotted: learning rate")
     assert title.endswith("dashed to ×: 1 diverged; 1 run with an error not drawn")
 
 
