@@ -59,6 +59,7 @@ def sigma_search(
         if value is not None:
             ax.axhline(value, color=GREY, linewidth=1, linestyle=style, label=label)
     ax.set_xscale("log")
+    ax.set_xlim(_decades([*sigmas, *([] if suggestion is None else [suggestion])]))
     if noise_to_drift is not None:
         ratios = checked_array("noise_to_drift", noise_to_drift, "(num_levels,)", length=len(sigmas), of="`sigmas`")
         _draw_ratio(ax, sigmas, ratios)
@@ -82,6 +83,13 @@ def _draw_ratio(ax, sigmas, ratios):
     beside.plot(sigmas[there], ratios[there], color=_RATIO, marker="s", markersize=3, linewidth=1, linestyle="--")
     if there.any():
         beside.set_yscale("log")
+        beside.set_ylim(_decades(ratios[there]))
     beside.set_ylabel("noise / drift of a step", fontsize=FONT, color=_RATIO)
     beside.tick_params(labelsize=FONT, colors=_RATIO)
     beside.spines[["top"]].set_visible(False)
+
+
+def _decades(values) -> tuple[float, float]:
+    """The whole decades around values, for a logarithmic axis with a label at each."""
+    low, high = 10 ** np.floor(np.log10(np.min(values))), 10 ** np.ceil(np.log10(np.max(values)))
+    return float(low), float(max(high, 10 * low))

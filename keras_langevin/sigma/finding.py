@@ -61,10 +61,10 @@ def find_sigma(
         suggestion = max(σ_trial, σ_law), at most σ_harm / 2
         σ_trial = σ_harm / (1.5 · √(T/n)),   σ_law² · d/4 = 2% of the loss at the start
 
-    Each level is tried for n updates from the same weights, on the same batches, with the compiled step that `fit`
-    uses. σ_harm is the least level that does harm: the loss ends more than 10% above where it ends without noise; where
-    the net learns in these updates, 10% of what it learns. (In a very deep net the loss rises for a moment before the
-    net starts to train: that is no harm.) Noise adds up over updates as their square root, so that T updates bear
+    Each level is tried for n updates (10 to 30) from the same weights, on the same batches, with the compiled step that
+    `fit` uses. σ_harm is the least level that does harm: the loss ends more than 10% above where it ends without noise;
+    where the net learns in these updates, 10% of what it learns. (In a very deep net the loss rises for a moment before
+    the net starts to train: that is no harm.) Noise adds up over updates as their square root, so that T updates bear
     √(T/n) times less than n. In the long run the law exp(−2V/σ²) adds dσ²/4 to the loss by d noisy weights, whatever
     the optimizer: a level for which that is small is never too large. docs/choosing-sigma.md has the measurements.
 
@@ -77,7 +77,8 @@ def find_sigma(
         x, y, sample_weight: the training data, as `fit` takes them: arrays, or a `keras.utils.PyDataset`, a
             `tf.data.Dataset` or a `DataLoader`. A generator would be used up, and is refused.
         batch_size: int, of arrays. Defaults to `32`.
-        epochs: int >= 1, how long the noise is to last: T is so many epochs of updates. Defaults to `10`.
+        epochs: int >= 1, how long the noise is to last: T is so many epochs of updates. Defaults to `10`. Where the
+            length of the data is not known, the search itself is taken for one epoch.
         sigmas: floats > 0, the levels to try. Defaults to `None`, chosen as above.
         num_sigmas: int >= 2, the number of levels at most, where `sigmas` is `None`. Defaults to `10`.
         verbose: `"auto"` or 1 for a progress bar, 0 for none. Defaults to `"auto"`.
@@ -247,9 +248,9 @@ def _reason(sigma, by_trials, by_law, harm, harmless, rest, updates, of_training
     elif not harmless:
         bears = f"already sigma={harm:.2g}, the smallest that was tried, raises the loss within {updates} updates"
     else:
-        bears = f"the model bears sigma={harm:.2g} for {updates} updates"
+        bears = f"the model bears up to about sigma={harm:.2g} for {updates} updates"
     if sigma == by_trials:
-        why = f"noise adds up: over {of_training:,} updates that is a {by_trials and harm / by_trials:.2g}th of it"
+        why = f"noise adds up: over {of_training:,} updates it bears 1/{harm / by_trials:.0f} of it"
     elif sigma == by_law:
         why = f"in the long run this level adds at most 2% of the loss by {num_noisy:,} noisy weights"
     else:
