@@ -1,5 +1,6 @@
 """`find_sigma`: what it suggests, that it leaves no trace, and what it refuses."""
 
+import functools
 import random
 
 import keras
@@ -11,10 +12,16 @@ import keras_langevin
 from keras_langevin import LSGD, LAdadelta, LAdam, find_sigma, without_noise
 from keras_langevin.sigma import finding
 from tests.callbacks.models import CountedLoss, eager_model, examples, policy, small_model
-from tests.optimizers.cases import BACKEND, CASES, case_name
-from tests.quick import EAGERLY
+from tests.optimizers.cases import BACKEND, of_each_kind
+from tests.quick import EAGERLY, built
 
 X, Y = examples(steps=12, batch=8)
+
+
+@functools.cache
+def compiled():
+    """A model for many tests: a search leaves no trace."""
+    return built(eager_model(LAdam(1e-2, sigma=1e-3, seed=0)))
 
 
 def search(model, x=X, y=Y, **arguments):
@@ -43,12 +50,9 @@ def net_with_states(optimizer, **arguments):
 # --- what it leaves behind --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("trained", [False, True])
-def test_it_leaves_no_trace(trained):
+def test_it_leaves_no_trace():
     model = net_with_states(LAdam(1e-2, sigma=3e-3, seed=5))
-    model.optimizer.build(model.trainable_variables)
-    if trained:
-        model.fit(X, Y, batch_size=8, epochs=1, verbose=0)
+    model.fit(X, Y, batch_size=8, epochs=1, verbose=0)
     before, states = everything(model), (random.getstate(), np.random.get_state()[1].copy())
     search(model)
     assert_same(before, everything(model))
@@ -67,8 +71,7 @@ def test_a_fit_after_it_is_the_fit_without_it():
     assert found[0] == found[1]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("at", [3, 25])
+@pytest.mark.parametrize(("error", "at"), [(KeyboardInterrupt, 25), (RuntimeError, 3)])
 def test_an_interrupt_leaves_no_trace(monkeypatch, error, at):
     model = net_with_states(LAdam(1e-2, sigma=3e-3, seed=5))
     model.fit(X, Y, batch_size=8, epochs=1, verbose=0)
@@ -113,7 +116,7 @@ def test_it_traces_the_step_once_and_fit_not_again():
 # --- what it suggests -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", CASES, ids=case_name)
+@pytest.mark.parametrize("case", of_each_kind())
 def test_every_optimizer(case):
     model = eager_model(case.make(seed=0))
     found = search(model)
@@ -158,12 +161,12 @@ def test_more_epochs_ask_for_less_noise():
 
 
 def test_given_levels():
-    found = search(eager_model(LAdam(1e-2, seed=0)), sigmas=[1e-3, 1e-4, 1e6])
+    found = search(compiled(), sigmas=[1e-3, 1e-4, 1e6])
     assert found.sigmas.tolist() == [1e-4, 1e-3, 1e6]
     assert found.losses[-1] > found.allowed_loss and found.sigma <= 1e-1
-    only_harm = search(eager_model(LAdam(1e-2, seed=0)), sigmas=[1e5, 1e6])
+    only_harm = search(compiled(), sigmas=[1e5, 1e6])
     assert "the smallest that was tried" in only_harm.reason and only_harm.sigma < 1e5
-    no_harm = search(eager_model(LAdam(1e-2, seed=0)), sigmas=[1e-8, 1e-7])
+    no_harm = search(compiled(), sigmas=[1e-8, 1e-7])
     assert "the largest that was tried" in no_harm.reason and no_harm.sigma <= 1e-7
 
 
@@ -206,7 +209,7 @@ class Sequence(keras.utils.PyDataset):
 
 
 def test_kinds_of_data():
-    model = eager_model(LAdam(1e-2, seed=0))
+    model = compiled()
     assert search(model, Sequence(), None).sigma > 0
     assert search(model, ops.convert_to_tensor(X), ops.convert_to_tensor(Y)).sigma > 0
     weighted = search(model, X.astype("float64"), Y, sample_weight=np.full(len(X), 2.0))
@@ -223,22 +226,22 @@ def test_a_dataset():
     else:
         data = pytest.importorskip("tensorflow").data.Dataset.from_tensor_slices((X, Y)).batch(8)
         state = lambda: np.zeros(1)  # noqa: E731
-    model = eager_model(LAdam(1e-2, seed=0))
+    model = compiled()
     before = state()
     assert search(model, data, None).sigma > 0
     assert (before == state()).all()  # a `DataLoader` that shuffles draws from it
 
 
 def test_the_bar(capsys):
-    search(eager_model(LAdam(1e-2, seed=0)), verbose=1)
+    search(compiled(), verbose=1)
     out = capsys.readouterr().out
     assert "90/90" in out and "sigma" in out and "loss" in out
-    search(eager_model(LAdam(1e-2, seed=0)), verbose=0)
+    search(compiled(), verbose=0)
     assert capsys.readouterr().out == ""
 
 
 def test_it_shows_itself():
-    found = search(eager_model(LAdam(1e-2, seed=0)))
+    found = search(compiled())
     ax = found.plot()
     assert ax.get_xscale() == "log" and len(ax.figure.axes) == 2
     assert 'src="data:image/png;base64,' in found._repr_html_()
@@ -281,8 +284,7 @@ def test_what_is_refused():
     ],
 )
 def test_arguments(arguments, message):
-    model = eager_model(LAdam(1e-2, sigma=1e-3, seed=0))
-    model.optimizer.build(model.trainable_variables)
+    model = compiled()
     before = everything(model)
     with pytest.raises(ValueError, match=message):
         search(model, **arguments)
