@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         options = new_parser().parse_args(arguments)
         with _ended_in_order():
             return options.run(options) or 0
-    except (ValueError, StorageError) as error:
+    except (ValueError, ImportError, StorageError) as error:
         print(f"keras-langevin: error: {_short(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -52,13 +52,9 @@ def new_parser() -> Parser:
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
     """SIGTERM, by which batch systems end a job, ends the command as Ctrl-C does: workers and locks go with it."""
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     if ours:
-        signal.signal(signal.SIGTERM, interrupt)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from keras_langevin.cli.terminal import add_backend, new_command, new_console, print_table, start_keras
+from keras_langevin.cli.terminal import add_shared, new_command, new_console, print_table, start_keras
 from keras_langevin.files import check_writable, read_json, replaced
 from keras_langevin.names import unknown
 from keras_langevin.values import check_int
@@ -20,7 +20,7 @@ def add(commands):
     option("--steps", type=int, default=40, help="steps in a turn, fewer for nets with slow ones (default: 40)")
     option("--starts", type=int, default=3, help="pairs of fresh processes for the first step; 0: none (default: 3)")
     option("--out", help="a JSON file for the results")
-    add_backend(option)
+    add_shared(option, "--backend")
 
 
 def bench(options: argparse.Namespace):

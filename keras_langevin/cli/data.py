@@ -2,7 +2,7 @@
 
 import argparse
 
-from keras_langevin.cli.terminal import add_data_dir, add_data_file, new_command, new_console
+from keras_langevin.cli.terminal import add_shared, new_command, new_console
 from keras_langevin.files import check_writable
 
 
@@ -11,14 +11,12 @@ def add(commands):
     summary = "List the datasets, draw samples, export one for a machine without TensorFlow."
     parser = commands.add_parser("data", help=summary, description=summary)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    add_data_dir(new_command(actions, "list", _list))
+    add_shared(new_command(actions, "list", _list), "--data-dir")
     for name, run, written in (("show", _show, "the picture, a PNG file"), ("export", _export, "the file, NAME.npz")):
         option = new_command(actions, name, run)
         option("name", metavar="NAME", help="as compare's --dataset")
         option("--out", required=True, help=written)
-        add_data_dir(option)
-        if name == "show":
-            add_data_file(option)
+        add_shared(option, "--data-dir", *(["--data-file"] if name == "show" else []))
 
 
 def _list(options: argparse.Namespace):

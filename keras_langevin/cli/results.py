@@ -30,15 +30,13 @@ def write_report(options: argparse.Namespace):
     """Write one report over the results of one comparison or many.
 
     Merges the results of comparisons, shows a table and the same in words for each setting, and writes a page that
-    needs nothing else (report.html), Markdown, figures as PNG and SVG, two CSV files and a LaTeX table. It needs no
-    Keras.
+    needs nothing else (report.html), Markdown, figures as PNG, SVG and PDF, two CSV files and a LaTeX table. It needs
+    no Keras.
     """
     from keras_langevin.experiments import report
 
     out = Path(options.out or (options.folders[0] if len(options.folders) == 1 else DEFAULT_FOLDER))
-    cells = report.collect(options.folders)
-    report.check_folder(out)
-    results = report.analyse(cells)
+    results = report.analyse(report.collect(options.folders))
     show(results, report.write(results, out, title=options.title), new_console())
 
 

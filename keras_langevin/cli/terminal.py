@@ -14,6 +14,11 @@ if TYPE_CHECKING:  # it takes long to import
     from rich.console import Console
 
 BACKENDS = ("tensorflow", "jax", "torch")
+_SHARED = {
+    "--backend": {"choices": BACKENDS, "help": "(default: KERAS_BACKEND, else Keras's own choice)"},
+    "--data-dir": {"help": "where tensorflow-datasets keeps its data (default: TFDS_DATA_DIR, else its own)"},
+    "--data-file": {"help": "a file that `data export` wrote, read without TensorFlow"},
+}
 NARROWEST = 60  # columns; a narrower terminal breaks the lines itself
 
 
@@ -32,16 +37,10 @@ def new_command(commands, name: str, run: Callable) -> Callable:
     return parser.add_argument
 
 
-def add_backend(option: Callable):
-    option("--backend", choices=BACKENDS, help="(default: KERAS_BACKEND, else Keras's own choice)")
-
-
-def add_data_dir(option: Callable):
-    option("--data-dir", help="where tensorflow-datasets keeps its data (default: TFDS_DATA_DIR, else its own)")
-
-
-def add_data_file(option: Callable):
-    option("--data-file", help="a file that `data export` wrote, read without TensorFlow")
+def add_shared(option: Callable, *names: str):
+    """Adds options that have the same meaning everywhere."""
+    for name in names:
+        option(name, **_SHARED[name])
 
 
 def start_keras(backend: str | None) -> str:
@@ -59,10 +58,7 @@ def start_keras(backend: str | None) -> str:
         ) from error
     from keras_langevin import keras_internals
 
-    try:
-        keras_internals.check()
-    except ImportError as error:
-        raise ValueError(str(error)) from error
+    keras_internals.check()
     running = keras.backend.backend()
     if backend not in (None, running):
         raise ValueError(
@@ -97,7 +93,7 @@ def show(results: list, written: list, console: Console):
 
     num_differences = sum(len(result.pairs) for result in results)
     for result in results:
-        console.print(report.table(result), soft_wrap=False)
+        console.print(report.terminal_table(result), soft_wrap=False)
         for sentence in report.about_setting(result, num_differences):
             console.print(f"- {sentence}", markup=False)
     for path in written:

@@ -3,19 +3,10 @@
 import argparse
 from collections.abc import Callable
 
-from keras_langevin.cli.terminal import (
-    add_backend,
-    add_data_dir,
-    add_data_file,
-    new_command,
-    new_console,
-    show,
-    start_keras,
-)
+from keras_langevin.cli.terminal import add_shared, new_command, new_console, show, start_keras
 from keras_langevin.experiments import paper
-from keras_langevin.experiments.config import SETTINGS, SWEPT, Sweep, read_config
+from keras_langevin.experiments.config import DEFAULT_FOLDER, SETTINGS, SWEPT, Sweep, read_config
 
-DEFAULT_FOLDER = "keras-langevin-results"
 _PLACEHOLDERS = {int: "N", float: "X", str: "NAME"}
 # From an engine's name to its class in `engines`.
 _ENGINES = {"local": "Local", "processes": "Processes", "ray": "RayCluster", "vmap": "Vmap"}
@@ -73,8 +64,7 @@ def _add_training(option: Callable):
     option("--tensorboard", action="store_true", help="write logs that TensorBoard opens, as runs go on")
     option("--save-weights", action="store_true", help="write the trained weights of each run")
     option("--out", help=f"folder for the results (default: {DEFAULT_FOLDER}/MODEL-DATASET-...)")
-    for add_shared in (add_backend, add_data_dir, add_data_file):
-        add_shared(option)
+    add_shared(option, "--backend", "--data-dir", "--data-file")
 
 
 def compare(options: argparse.Namespace) -> int:
@@ -153,10 +143,9 @@ def _engine(options: argparse.Namespace):
 
 
 def _plan(sweep: Sweep) -> str:
-    """What is to be trained, in words: the lists of a grid, and what is not as by default."""
-    first, axes = sweep.comparisons[0], sweep.axes
-    words = [f"{name.replace('_', ' ')} {', '.join(map(str, values))}" for name, values in axes.items()]
-    words += [f"{len(sweep.comparisons)} comparisons"] if axes else []
+    """What is to be trained, in words: how much, the lists of a grid, and what is not as by default."""
+    first = sweep.comparisons[0]
+    words = [f"{len(sweep.comparisons)} comparisons"] if sweep.axes else []
     words += [f"{len(first.arms)} optimizers × {first.seeds} seeds"]
-    recipe = {"epochs": f"epochs {first.epochs}"} | first.unusual
-    return ", ".join(words + [recipe[name] for name in recipe if name not in axes])
+    lists = {name: f"{name.replace('_', ' ')} {', '.join(map(str, values))}" for name, values in sweep.axes.items()}
+    return ", ".join(words + list(({"epochs": f"epochs {first.epochs}"} | first.unusual | lists).values()))

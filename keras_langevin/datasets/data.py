@@ -17,26 +17,17 @@ class CorruptDatasetError(ValueError):
 
 
 class Split(NamedTuple):
-    """Examples and labels, in the order that `fit` and `evaluate` take them: `model.fit(*data.train)`."""
+    """Examples and labels, in the order that `fit` and `evaluate` take them."""
 
     x: np.ndarray  # of shape (num_examples, height, width, channels)
     y: np.ndarray  # int32 of shape (num_examples,), class numbers
 
 
-class Stored(NamedTuple):
-    """A dataset as its source stores it, before a validation split is cut."""
-
-    train: Split  # with uint8 pixels
-    test: Split
-    class_names: tuple[str, ...]
-    max_pixel: int  # the pixel value of white
-    note: str  # how it differs from the official release, or empty
-    source: str  # what was read, without the folder: records are passed on
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Data:
-    """A dataset in memory, in three splits.
+    """A dataset in memory, in three splits: `model.fit(*data.train)`.
+
+    A `tf.data.Dataset` is `tf.data.Dataset.from_tensor_slices(tuple(data.train)).shuffle(2000).batch(32)`.
 
     Attributes:
         name: str, as you asked for it.
@@ -58,7 +49,7 @@ class Data:
 
     name: str
     train: Split
-    validation: Split
+    validation: Split | None  # of a source: not cut yet
     test: Split
     class_names: tuple[str, ...]
     max_pixel: float
@@ -68,7 +59,7 @@ class Data:
     @property
     def label(self) -> str:
         """The name that figures show, e.g. `cifar10 (JPEG copy)`."""
-        return labelled(self.name, self.note)
+        return f"{self.name} ({self.note})" if self.note else self.name
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -94,40 +85,6 @@ class Data:
         names = ", ".join(self.class_names[:3]) + (", ..." if self.num_classes > 3 else "")
         classes = f"{self.num_classes} classes: {names}"
         return f"Data({self.label}: {counts}; {shape} {self.train.x.dtype}; {classes})"
-
-    def as_tf_dataset(self, split: str, batch_size: int, *, seed: int | None = None):
-        """A split as a `tf.data.Dataset` of batches `(x, y)`. Needs TensorFlow.
-
-        Args:
-            split: `"train"`, `"validation"` or `"test"`.
-            batch_size: int >= 1; the last batch holds the rest.
-            seed: int, shuffles the examples anew in each epoch. Defaults to `None`: they keep their order.
-
-        Example:
-
-        >>> from keras_langevin import datasets
-        >>> x, y = next(iter(datasets.load("digits").as_tf_dataset("train", 32, seed=0)))
-        >>> x.shape, y.shape
-        (TensorShape([32, 8, 8, 1]), TensorShape([32]))
-        """
-        if split not in ("train", "validation", "test"):
-            raise ValueError(f"`split` must be 'train', 'validation' or 'test'. Received: {split!r}. Choose one.")
-        import tensorflow as tf
-
-        examples = getattr(self, split)
-        with tf.device("CPU"):
-            x, y = (tf.constant(array) for array in examples)
-        indices = tf.data.Dataset.range(len(examples.x))
-        if seed is not None:
-            indices = indices.shuffle(len(examples.x), seed=seed, reshuffle_each_iteration=True)
-        # whole batches are gathered: many times quicker than batching single examples
-        batches = indices.batch(batch_size).map(lambda chosen: (tf.gather(x, chosen), tf.gather(y, chosen)))
-        return batches.prefetch(tf.data.AUTOTUNE)
-
-
-def labelled(name: str, note: str) -> str:
-    """A dataset's name with its note, if it has one."""
-    return f"{name} ({note})" if note else name
 
 
 def stratified(labels: np.ndarray, size: int, seed: int) -> np.ndarray:

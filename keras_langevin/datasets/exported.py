@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_langevin.datasets import prepared
-from keras_langevin.datasets.data import CorruptDatasetError, DatasetNotFoundError, Split, Stored, labelled
+from keras_langevin.datasets.data import CorruptDatasetError, Data, DatasetNotFoundError, Split
 from keras_langevin.files import check_writable, replaced
 
 _FORMAT = 2
@@ -41,36 +41,34 @@ def export(name: str, file: str | Path, *, data_dir: str | Path | None = None) -
     if name == "digits":
         raise ValueError("`digits` is embedded in scikit-learn and needs no file. Export a set of tensorflow-datasets.")
     file = check_writable(file)
-    train, test, class_names, _, note, _ = prepared.read(name, data_dir)
-    texts = {"name": name, "note": note, "class_names": class_names, "format": _FORMAT}
-    arrays = {"train_x": train.x, "train_y": train.y, "test_x": test.x, "test_y": test.y}
+    data = prepared.read(name, data_dir)
+    texts = {"name": name, "note": data.note, "class_names": data.class_names, "format": _FORMAT}
+    arrays = {"train_x": data.train.x, "train_y": data.train.y, "test_x": data.test.x, "test_y": data.test.y}
     try:
         with replaced(file, "wb") as opened:
             np.savez_compressed(opened, **arrays, **texts)
     except OSError as error:
         raise ValueError(f"The file cannot be written. Received: {file} ({error.strerror}). Choose another.") from error
-    return Export(file, labelled(name, note), len(train.y) + len(test.y), file.stat().st_size)
+    return Export(file, data.label, len(data.train.y) + len(data.test.y), file.stat().st_size)
 
 
-def read(name: str, file: str | Path) -> Stored:
-    """Reads what `export` wrote, if it holds the dataset `name`. Needs no TensorFlow."""
+def read(name: str, file: str | Path) -> Data:
+    """What `export` wrote, if it is the dataset `name`, without a validation split. Needs no TensorFlow."""
     how = f"Write it with `keras-langevin data export {name} --out FILE` where TensorFlow is, and copy it here."
     try:
         with np.load(file, allow_pickle=False) as opened:
-            found, stored = _checked(opened, Path(file).name)
+            data = _checked(opened, Path(file).name)
     except FileNotFoundError as error:
         raise DatasetNotFoundError(f"The data file does not exist. Received: {file}. {how}") from error
     except Exception as error:  # a damaged archive raises many kinds
         why = f"{error}".partition("\n")[0] or type(error).__name__
         raise CorruptDatasetError(f"{file} must be a whole data file. Received another ({why}). {how}") from error
-    if found != name:
-        raise ValueError(
-            f"{file} must hold the dataset {name!r}. Received: a file with {found!r}. Choose another file."
-        )
-    return stored
+    if data.name != name:
+        raise ValueError(f"{file} must hold the dataset {name!r}. Received: {data.name!r}. Choose another file.")
+    return data
 
 
-def _checked(arrays, source: str) -> tuple[str, Stored]:
+def _checked(arrays, source: str) -> Data:
     if (version := int(arrays["format"])) != _FORMAT:
         raise ValueError(f"it has format {version} where this version reads {_FORMAT}")
     class_names, splits = arrays["class_names"], []
@@ -85,4 +83,5 @@ def _checked(arrays, source: str) -> tuple[str, Stored]:
         splits.append(Split(x, y))
     if splits[0].x.shape[1:] != splits[1].x.shape[1:]:
         raise ValueError("all images must have one size")
-    return str(arrays["name"]), Stored(*splits, tuple(class_names.tolist()), 255, str(arrays["note"]), source)
+    (train, test), name, note = splits, str(arrays["name"]), str(arrays["note"])
+    return Data(name, train, None, test, tuple(class_names.tolist()), 255, note, source)

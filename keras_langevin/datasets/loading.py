@@ -1,5 +1,6 @@
 """Datasets by name."""
 
+import dataclasses
 import math
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_langevin.datasets import exported, prepared
-from keras_langevin.datasets.data import CorruptDatasetError, Data, Split, Stored, labelled, stratified
+from keras_langevin.datasets.data import CorruptDatasetError, Data, Split, stratified
 
 NAMES = ("digits", *prepared.NAMES)
 DTYPES = ("float32", "uint8")
@@ -63,14 +64,15 @@ def load(
     if data_dir is not None and data_file is not None:
         raise ValueError(f"Give `data_dir` or `data_file`, not both. Received: {data_dir} and {data_file}. Drop one.")
     if data_file is not None:
-        stored = exported.read(name, data_file)
+        data = exported.read(name, data_file)
     else:
-        stored = _digits() if name == "digits" else prepared.read(name, data_dir)
-    splits, max_pixel = (*_cut(stored.train, validation_fraction, seed, limit), stored.test), stored.max_pixel
+        data = _digits() if name == "digits" else prepared.read(name, data_dir)
+    splits, max_pixel = (*_cut(data.train, validation_fraction, seed, limit), data.test), data.max_pixel
     if dtype == "float32":
         splits = [Split(np.divide(split.x, max_pixel, dtype="float32"), split.y) for split in splits]
         max_pixel = 1
-    return Data(name, *splits, stored.class_names, float(max_pixel), stored.note, stored.source)
+    train, validation, test = splits
+    return dataclasses.replace(data, train=train, validation=validation, test=test, max_pixel=float(max_pixel))
 
 
 def _cut(train: Split, fraction: float, seed: int, limit: int | None) -> tuple[Split, Split]:
@@ -87,7 +89,7 @@ def _cut(train: Split, fraction: float, seed: int, limit: int | None) -> tuple[S
     return tuple(Split(train.x[part], train.y[part]) for part in (chosen[~held], chosen[held]))
 
 
-def _digits() -> Stored:
+def _digits() -> Data:
     """All 1,797 images; one fifth of them, drawn by class and always the same, is the test split."""
     from sklearn.datasets import load_digits
 
@@ -95,7 +97,8 @@ def _digits() -> Stored:
     x, y = digits.images[..., None].astype("uint8"), digits.target.astype("int32")
     is_test = np.isin(np.arange(len(y)), stratified(y, 360, seed=0))
     names = tuple(map(str, digits.target_names))
-    return Stored(Split(x[~is_test], y[~is_test]), Split(x[is_test], y[is_test]), names, 16, "", "scikit-learn")
+    train, test = (Split(x[part], y[part]) for part in (~is_test, is_test))
+    return Data("digits", train, None, test, names, 16, source="scikit-learn")
 
 
 class Entry(NamedTuple):
@@ -133,4 +136,4 @@ def _entry(name: str, folder: Path, root: Path) -> Entry:
             note = prepared.note_of(prepared.open_builder(name, root), image)
     kind = info.features[image].shape, info.features[label].num_classes
     counts = (info.splits[split].num_examples for split in ("train", "test"))
-    return Entry(labelled(name, note), *kind, *counts, folder.relative_to(root).as_posix())
+    return Entry(f"{name} ({note})" if note else name, *kind, *counts, folder.relative_to(root).as_posix())

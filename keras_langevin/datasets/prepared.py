@@ -11,15 +11,26 @@ from urllib.request import getproxies
 
 import numpy as np
 
-from keras_langevin.datasets.data import CorruptDatasetError, DatasetNotFoundError, Split, Stored
+from keras_langevin.datasets.data import CorruptDatasetError, Data, DatasetNotFoundError, Split
 from keras_langevin.names import printable, shown, unknown
 
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
-def read(name: str, data_dir: str | Path | None = None) -> Stored:
-    """Reads a set, and prepares it first where necessary. Arguments and errors are those of `load`."""
-    _import_tensorflow(name)
+def read(name: str, data_dir: str | Path | None = None) -> Data:
+    """A set without a validation split, prepared first where necessary. Arguments and errors are those of `load`."""
+    alone = "tensorflow" not in sys.modules
+    try:
+        import tensorflow as tf
+        import tensorflow_datasets  # noqa: F401
+    except ImportError as error:
+        raise DatasetNotFoundError(
+            f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
+            f"Install tensorflow-datasets and tensorflow; or run `keras-langevin data export {name} --out FILE` where "
+            "they are, copy FILE to this machine, and load it with data_file=FILE (--data-file FILE)."
+        ) from error
+    if alone:  # another backend trains, and TensorFlow, which only reads, would take all of a GPU's memory
+        tf.config.set_visible_devices([], "GPU")
     builder = open_builder(name, data_dir)
     image, label = checked_features(name, builder.info, with_splits=False)
     if not builder.is_prepared():
@@ -40,7 +51,7 @@ def read(name: str, data_dir: str | Path | None = None) -> Stored:
     checked_features(name, builder.info)
     train, test = (_read_split(builder, split, image, label) for split in ("train", "test"))
     class_names = tuple(builder.info.features[label].names)
-    return Stored(train, test, class_names, 255, note_of(builder, image), builder.info.full_name)
+    return Data(name, train, None, test, class_names, 255, note_of(builder, image), builder.info.full_name)
 
 
 def data_folder(data_dir: str | Path | None = None) -> Path:
@@ -60,7 +71,7 @@ def checked_features(name: str, info, *, with_splits: bool = True) -> tuple[str,
     shape, dtype = (info.features[image].shape, info.features[image].np_dtype) if image else ((), None)
     is_right = len(shape) == 3 and None not in shape and shape[2] in (1, 3, 4) and np.dtype(dtype) == "uint8"
     if not is_right or label is None or (info.features[label].num_classes or 0) < 2:
-        received = (f"{key}: {printable(shown(feature))}" for key, feature in info.features.items())
+        received = (f"{key}: {printable(shown(feature))}" for key, feature in sorted(info.features.items()))
         raise ValueError(
             "A dataset must have uint8 images of one size with 1, 3 or 4 channels, and a class label of at least two "
             f"classes. Received: {name!r} with {', '.join(received)}. "
@@ -163,21 +174,6 @@ def _what_is_wrong(builder, split: str, error: Exception) -> str:
         if count != expected:
             return f"{path} is truncated: it holds {count} of {expected} examples"
     return f"{builder.data_dir} has an image in its {split} split that cannot be decoded ({error.message[:200]})"
-
-
-def _import_tensorflow(name: str):
-    alone = "tensorflow" not in sys.modules
-    try:
-        import tensorflow as tf
-        import tensorflow_datasets  # noqa: F401
-    except ImportError as error:
-        raise DatasetNotFoundError(
-            f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
-            f"Install tensorflow-datasets and tensorflow; or run `keras-langevin data export {name} --out FILE` where "
-            "they are, copy FILE to this machine, and load it with data_file=FILE (--data-file FILE)."
-        ) from error
-    if alone:  # another backend trains, and TensorFlow, which only reads, would take all of a GPU's memory
-        tf.config.set_visible_devices([], "GPU")
 
 
 def _first_line(error: Exception) -> str:

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.values import check_int
+
 
 def crop_flip(images, rows, columns, flips, padding: int):
     """Pads images with zeros, crops each from its own row and column of the padded image, and mirrors those of `flips`.
@@ -49,8 +51,7 @@ class RandomCropFlip(keras.layers.Layer):
 
     def __init__(self, padding: int = 2, flip: bool = True, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(padding, int) or padding < 0:
-            raise ValueError(f"`padding` must be an int >= 0. Received: padding={padding!r}. Give pixels, as in 2.")
+        check_int("padding", padding, 0)
         self.padding, self.flip, self.seed = padding, flip, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 

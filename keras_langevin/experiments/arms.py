@@ -132,9 +132,8 @@ class Arm:
         """What its optimizer is called with: what is given, else its own. An arm without noise is called with what the
         Langevin arm is called with, but for `sigma` and `layers`.
 
-        >>> Arm("adam").arguments(), Arm("ladam@0.3").arguments(sigma=0.1)
-        ({'learning_rate': 0.001, 'epsilon': 1e-06}, \
-{'learning_rate': 0.001, 'epsilon': 1e-06, 'sigma': 0.1, 'layers': 0.3})
+        >>> Arm("ladam@0.3").arguments(sigma=0.1)
+        {'learning_rate': 0.001, 'epsilon': 1e-06, 'sigma': 0.1, 'layers': 0.3}
         """
         family = FAMILIES.get(self.family, Family(self.family))
         found = {"learning_rate": family.learning_rate if learning_rate is None else float(learning_rate)}
@@ -147,16 +146,13 @@ class Arm:
 
 
 def _on_layers(label: str, layers: float | int | str | list[int] | None) -> str:
-    match layers:
-        case None:
-            return label
-        case str():
-            return f"{label} on {layers}"
-        case list():
-            is_last = layers == list(range(-len(layers), 0))
-            return f"{label} on " + (f"the last {len(layers)}" if is_last else f"layers {', '.join(map(str, layers))}")
-        case 0:
-            return f"{label} without noise"
-        case float():
-            return f"{layers:.3g}-Layer {label}" if layers < 0.01 else f"{layers:.0%}-Layer {label}"
-    return f"{label} on the first {layers}"
+    if layers is None:
+        return label
+    if layers == 0:
+        return f"{label} without noise"
+    if isinstance(layers, float):
+        return f"{layers:.3g}-Layer {label}" if layers < 0.01 else f"{layers:.0%}-Layer {label}"
+    if isinstance(layers, list):
+        is_last = layers == list(range(-len(layers), 0))
+        layers = f"the last {len(layers)}" if is_last else f"layers {', '.join(map(str, layers))}"
+    return f"{label} on {f'the first {layers}' if isinstance(layers, int) else layers}"

@@ -18,6 +18,7 @@ from keras_langevin.experiments.arms import Arm
 from keras_langevin.names import digest, plain, shown, unknown
 from keras_langevin.values import LARGEST, is_count, is_number, two_thirds
 
+DEFAULT_FOLDER = "keras-langevin-results"
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64")  # Keras dtype policies
 JIT = ("auto", "on", "off")
 
@@ -32,7 +33,11 @@ def _one_of(names: tuple[str, ...]) -> tuple:
 
 # Kinds of values: the type, what a value must be in words, and a function that tells whether it is.
 _NAME = str, "a name such as dense-30, or digits for a dataset", _is_name
-_NAMES = str, "a list of names such as adam and ladam", lambda v: isinstance(v, list | tuple) and all(map(_is_name, v))
+_NAMES = (
+    str,
+    "a list of names such as adam and ladam",
+    lambda value: isinstance(value, list | tuple) and value and all(map(_is_name, value)),
+)
 _LENGTH = int, "an int from 1 to 2³¹ − 1", lambda value: is_count(1)(value) and value < 2**31
 _RUNS = int, "an int from 1 to 100,000", lambda value: is_count(1)(value) and value <= 100_000  # they are listed
 _TRIALS = int, "an int from 0 to 100,000", lambda value: is_count(0)(value) and value <= 100_000
@@ -47,12 +52,8 @@ _AUGMENT = (
 )
 
 
-def _one(default, kind: tuple):
-    return field(default=default, metadata={"kind": kind, "is_swept": False})
-
-
-def _swept(default, kind: tuple):
-    return field(default=default, metadata={"kind": kind, "is_swept": True})
+def _setting(default, kind: tuple, *, is_swept: bool = True):
+    return field(default=default, metadata={"kind": kind, "is_swept": is_swept})
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ class Comparison:
             tensorflow-datasets with a train and a test split.
         optimizers: adam, ladam, ladam@0.3 (the first 30% of the layers), ladam@3 (the first three), ladam@-3 (the last
             three), ladam@REGEX, ladam@0 (no noise: what adam is); lrmsprop (ε inside the root, as in Keras),
-            lrmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc; see `Arm` for more.
+            lrmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc. Before a name may stand
+            clip-, warmup-, first-35- (noise in the first 35 updates), always- (noise until the end), isotropic-
+            and gradient-noise- (other noise).
         epochs: the length of a run. Defaults to 60 on digits and 12 elsewhere.
         batch_size: images in a batch. Defaults to 32 on digits and 512 elsewhere.
         learning_rate: γ of all optimizers. Defaults to each one's own: 1e-3 for Adam, AdamW and RMSprop, 0.1 for
@@ -87,7 +90,8 @@ class Comparison:
         jit: whether a step is compiled as one: on, off, or auto: by XLA on JAX and TensorFlow (but for nets with
             convolutions, where Keras chooses), not on PyTorch. There on is `torch.compile`, which needs a C++ compiler.
         tuning_trials: before the runs, search the learning rate and sigma on the validation split: so many trials for
-            every optimizer, parents too, a factor of ten about the values above; 0: no search.
+            every optimizer, parents too, from a tenth to ten times the values above. Where the best of an optimizer is
+            at the edge, all have half as many more, a factor of ten beyond it, at most twice. 0: no search.
         tuning_seeds: how many seeds a trial has, none of those reported.
 
     Raises:
@@ -100,24 +104,24 @@ class Comparison:
     (['Adam', '30%-Layer L-Adam'], 512)
     """
 
-    model: str = _swept("dense-30", _NAME)
-    depth: InitVar[int | None] = _swept(None, (int, "an int >= 1", is_count(1)))  # noqa: RUF009
-    dataset: str = _swept("digits", _NAME)
-    optimizers: tuple[str, ...] = _one(("adam", "ladam", "ladam@0.3"), _NAMES)
-    epochs: int | None = _swept(None, _LENGTH)
-    batch_size: int | None = _swept(None, _LENGTH)
-    learning_rate: float | None = _swept(None, _RATE)
-    sigma: float | None = _swept(None, _LEVEL)
-    epsilon: float | None = _swept(None, _RATE)
-    seeds: int = _one(3, _RUNS)
-    validation_fraction: float = _one(0.1, _SHARE)
-    limit: int | None = _swept(None, (int, "an int >= 2", is_count(2)))
-    augment: str | None = _swept(None, _AUGMENT)
-    standardize: bool = _one(False, _FLAG)
-    precision: str = _swept("float32", _one_of(PRECISIONS))
-    jit: str = _swept("auto", _one_of(JIT))
-    tuning_trials: int = _swept(0, _TRIALS)
-    tuning_seeds: int = _one(1, _RUNS)
+    model: str = _setting("dense-30", _NAME)
+    depth: InitVar[int | None] = _setting(None, (int, "an int >= 1", is_count(1)))  # noqa: RUF009
+    dataset: str = _setting("digits", _NAME)
+    optimizers: tuple[str, ...] = _setting(("adam", "ladam", "ladam@0.3"), _NAMES, is_swept=False)
+    epochs: int | None = _setting(None, _LENGTH)
+    batch_size: int | None = _setting(None, _LENGTH)
+    learning_rate: float | None = _setting(None, _RATE)
+    sigma: float | None = _setting(None, _LEVEL)
+    epsilon: float | None = _setting(None, _RATE)
+    seeds: int = _setting(3, _RUNS, is_swept=False)
+    validation_fraction: float = _setting(0.1, _SHARE, is_swept=False)
+    limit: int | None = _setting(None, (int, "an int >= 2", is_count(2)))
+    augment: str | None = _setting(None, _AUGMENT)
+    standardize: bool = _setting(False, _FLAG, is_swept=False)
+    precision: str = _setting("float32", _one_of(PRECISIONS))
+    jit: str = _setting("auto", _one_of(JIT))
+    tuning_trials: int = _setting(0, _TRIALS)
+    tuning_seeds: int = _setting(1, _RUNS, is_swept=False)
 
     def __post_init__(self, depth: int | None):
         given = vars(self) | {"depth": depth}
@@ -141,8 +145,6 @@ class Comparison:
                 "`sigma` must be > 0 where it is tuned: values below and above it are tried. "
                 f"Received: sigma={self.sigma}, tuning_trials={self.tuning_trials}. Leave one of them out."
             )
-        if not self.optimizers:
-            raise ValueError("`optimizers` must name at least one optimizer, e.g. adam ladam. Received none.")
         labels = [arm.label for arm in self.arms]
         repeated = sorted({label for label in labels if labels.count(label) > 1})
         if repeated:
@@ -274,6 +276,7 @@ class Sweep:
 
     settings: dict
     comparisons: tuple[Comparison, ...] = field(init=False)
+    axes: dict[str, list] = field(init=False)  # the settings that have several values
 
     def __post_init__(self):
         lists = {}
@@ -291,17 +294,10 @@ class Sweep:
                     raise ValueError(f"`{name}` must have at least one value. Received none.")
                 if any(value.count(each) > 1 for each in value):
                     raise ValueError(f"The values of `{name}` must differ. Received: {value!r}")
-                lists[name] = value
+                lists[name] = list(value)
         points = (dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values()))
         object.__setattr__(self, "comparisons", tuple(Comparison(**point) for point in points))
-
-    @property
-    def axes(self) -> dict[str, list]:
-        """The settings that have several values."""
-        lists = {
-            name: value for name, value in self.settings.items() if name in SWEPT and isinstance(value, list | tuple)
-        }
-        return {name: list(values) for name, values in lists.items() if len(values) > 1}
+        object.__setattr__(self, "axes", {name: values for name, values in lists.items() if len(values) > 1})
 
     def folder_name(self, **found) -> str:
         """A name that sweeps share that are equal but for their seeds; of a single comparison its own."""
@@ -312,23 +308,13 @@ class Sweep:
 
 
 def read_config(path: str | Path) -> dict:
-    """The settings in a TOML file, such as `config_text` writes.
-
-    Raises:
-        ValueError: there is no such file, it is no TOML, or it has tables.
-    """
+    """The settings in a TOML file, such as `config_text` writes, or a `ValueError`. They are checked by `Sweep`."""
     try:
-        settings = tomllib.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(
-            f"The configuration must be a file that can be read. Received: {path} ({error.strerror})"
+            f"The configuration must be a TOML file that can be read. Received: {path} ({error}). Fix it."
         ) from error
-    except (ValueError, RecursionError) as error:  # of TOML or UTF-8
-        raise ValueError(f"The configuration must be a TOML file. Received: {path} ({error})") from error
-    tables = [name for name, value in settings.items() if isinstance(value, dict)]
-    if tables:
-        raise ValueError(f"The configuration has no tables, only settings. Received in {path}: [{tables[0]}]")
-    return settings
 
 
 def config_text(settings: dict) -> str:

@@ -9,8 +9,8 @@ from keras_langevin.files import replaced
 
 # Without the time, so that the same figure gives the same bytes.
 _METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-# TrueType in PDF: journals refuse type 3.
-_SETTINGS = {"svg.hashsalt": "keras-langevin", "pdf.fonttype": 42}
+# Text as paths in SVG: it looks the same whatever fonts are installed. TrueType in PDF: journals refuse type 3.
+_SETTINGS = {"svg.hashsalt": "keras-langevin", "svg.fonttype": "path", "pdf.fonttype": 42}
 
 
 def new_figure(width: float, height: float):
@@ -25,21 +25,12 @@ def new_figure(width: float, height: float):
 
 def save_figure(figure, path: Path):
     """Writes a figure as PNG, SVG or PDF, by the end of the name. The same figure gives the same bytes."""
-    with replaced(Path(path), "wb") as file:
-        write_figure(figure, file, Path(path).suffix[1:])
-
-
-def write_figure(figure, file, format: str, *, text_as_paths: bool = True, **options):
-    """Writes a figure into an open binary file; `options` are those of matplotlib's `savefig`.
-
-    With `text_as_paths` an SVG looks the same whatever fonts are installed.
-    """
     import matplotlib
 
-    settings = _SETTINGS | {"svg.fonttype": "path" if text_as_paths else "none"}
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
+    format = Path(path).suffix[1:]
+    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings(), replaced(Path(path), "wb") as file:
         warnings.filterwarnings("ignore", r"Glyph .* missing")  # a name in a script that the font lacks
-        figure.savefig(file, format=format, dpi=130, metadata=_METADATA.get(format), **options)
+        figure.savefig(file, format=format, dpi=130, metadata=_METADATA.get(format))
 
 
 def samples_figure(images, labels, class_names, *, title: str, path: Path):

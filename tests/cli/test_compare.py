@@ -27,9 +27,13 @@ def test_compare_trains_shows_and_writes(tmp_path, capsys):
     for shown in ("Adam", "L-Adam", "30%-Layer L-Adam", "±", "95% interval"):
         assert shown in text
     names = [
-        "config.json", "curves.csv", "curves.png", "curves.svg", "differences.csv", "differences.png",
-        "differences.svg", "experiment.toml", "report.html", "report.md", "results.csv", "runs", "table.tex",
+        "config.json", "curves.csv", "differences.csv", "experiment.toml", "figures", "report.html", "report.md",
+        "results.csv", "runs", "table.tex",
     ]  # fmt: skip
+    pictures = ("dense-2-digits-train-loss", "dense-2-digits-validation-accuracy", "differences")
+    assert {path.name for path in (out / "figures").iterdir()} == {
+        f"{name}.{ending}" for name in pictures for ending in ("pdf", "png", "svg")
+    }
     assert sorted(path.name for path in out.iterdir() if path.name != ".lock") == names
     assert all(str(out / name) in text for name in names)
     assert "<h1>dense-2 on digits: Adam, L-Adam, 30%-Layer L-Adam</h1>" in (out / "report.html").read_text("utf-8")
@@ -69,8 +73,7 @@ def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
     assert cli.main([*sweep, "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "4 comparisons" in shown
-    setting = "σ 0.01 jit off" if JIT == "off" else "σ 0.01"
-    assert f"dense-2 digits {setting}, L-SGD, seed 0: test accuracy" in shown
+    assert "dense-2, sigma 0.01, L-SGD, seed 0: test accuracy" in shown
     records = {path: path.stat().st_mtime_ns for path in out.glob("*/runs/*.json")}
     assert len(records) == 4
     assert cli.main(["compare", "--config", str(out / "experiment.toml"), "--out", str(out)]) == 0
@@ -128,7 +131,7 @@ def test_a_failed_run_gives_exit_status_1(tmp_path, monkeypatch, capsys):
         (["--data-file", "nowhere.npz", "--dataset", "mnist"], "The data file does not exist. Received: nowhere.npz"),
         (["--data-file", "nowhere.npz", "--data-dir", "."], "not both"),
         (["--backend", "tpu"], "invalid choice"),
-        (["--out", "/proc/nowhere"], "Choose another --out"),
+        (["--out", "/proc/nowhere"], "choose another folder"),
         (["--nonsense"], "unrecognized arguments"),
     ],
 )

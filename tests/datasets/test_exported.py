@@ -99,7 +99,7 @@ def test_a_file_of_another_version_and_a_pickle_are_refused(exported, tmp_path):
 def test_a_file_that_is_not_there_or_of_another_set_is_an_error(exported, tmp_path):
     with pytest.raises(datasets.DatasetNotFoundError, match="The data file does not exist"):
         datasets.load("colours", data_file=tmp_path / "colours.npz")
-    with pytest.raises(ValueError, match=r"must hold the dataset 'mnist'\. Received: a file with 'colours'"):
+    with pytest.raises(ValueError, match=r"must hold the dataset 'mnist'\. Received: 'colours'"):
         datasets.load("mnist", data_file=exported[1])
 
 

@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.arms import MODIFIERS
+from keras_langevin.experiments.config import SETTINGS, Arm, Comparison
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,11 @@ def test_an_arm_is_a_name_and_layers(spec, optimizer, layers, label):
     arm = Arm(spec)
     assert (arm.optimizer, arm.layers, arm.label) == (optimizer, layers, label)
     assert type(arm.layers) is type(layers)
+
+
+def test_the_help_names_everything_that_may_stand_before_a_name():
+    text = SETTINGS["optimizers"].text.replace("-", "")
+    assert all(name in text for name in MODIFIERS)
 
 
 @pytest.mark.parametrize(

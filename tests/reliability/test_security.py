@@ -188,7 +188,6 @@ def registered() -> list[str]:
 
 OBJECTS = {
     "RandomCropFlip": lambda: keras_langevin.RandomCropFlip(2, seed=1),
-    "PaddedShortcut": lambda: models.build("resnet-8", input_shape=(8, 8, 1), num_classes=2),
     "Highway": lambda: models.build("highway-2", input_shape=(4,), num_classes=2),
     "CyclicalCosine": lambda: keras_langevin.optimizers.CyclicalCosine(0.1, 10),
     "CyclicalNoise": lambda: keras_langevin.optimizers.CyclicalNoise(0.1, 10, 0.5),
