@@ -36,17 +36,21 @@ __all__ = [
     "PosteriorSamples",
     "RandomCropFlip",
     "ReduceSigmaOnPlateau",
+    "SamplerDiagnostics",
     "SigmaScheduler",
+    "SigmaSearch",
     "StepDown",
     "__version__",
     "callbacks",
     "describe",
+    "find_sigma",
     "langevin",
     "models",
     "optimizers",
     "posterior_sigma",
     "run_chains",
     "sampling",
+    "tune_learning_rate",
     "without_noise",
 ]
 
@@ -91,7 +95,14 @@ if "keras_langevin_command" not in sys.modules:
     )
     from keras_langevin.optimizers.conversion import langevin
     from keras_langevin.optimizers.registry import NEWER
-    from keras_langevin.sampling import GaussianPrior, PosteriorSamples, run_chains
+    from keras_langevin.sampling import (
+        GaussianPrior,
+        PosteriorSamples,
+        SamplerDiagnostics,
+        run_chains,
+        tune_learning_rate,
+    )
+    from keras_langevin.sigma import SigmaSearch, find_sigma
 
     globals().update(NEWER)
     __all__ += NEWER

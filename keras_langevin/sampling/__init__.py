@@ -2,7 +2,20 @@
 
 from keras_langevin.sampling.chains import Chains, run_chains
 from keras_langevin.sampling.ensemble import Ensemble, Prediction
+from keras_langevin.sampling.learning_rate import TunedLearningRate, tune_learning_rate
 from keras_langevin.sampling.prior import GaussianPrior
+from keras_langevin.sampling.sampler_diagnostics import SamplerDiagnostics
 from keras_langevin.sampling.samples import PosteriorSamples, load
 
-__all__ = ["Chains", "Ensemble", "GaussianPrior", "PosteriorSamples", "Prediction", "load", "run_chains"]
+__all__ = [
+    "Chains",
+    "Ensemble",
+    "GaussianPrior",
+    "PosteriorSamples",
+    "Prediction",
+    "SamplerDiagnostics",
+    "TunedLearningRate",
+    "load",
+    "run_chains",
+    "tune_learning_rate",
+]
