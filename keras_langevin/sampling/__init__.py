@@ -1,8 +1,19 @@
 """Sampling a posterior: samples of the weights, predictions averaged over them, chains and their convergence."""
 
 from keras_langevin.sampling.chains import Chains, run_chains
+from keras_langevin.sampling.coefficient import LearningCoefficient, learning_coefficient
 from keras_langevin.sampling.ensemble import Ensemble, Prediction
 from keras_langevin.sampling.prior import GaussianPrior
 from keras_langevin.sampling.samples import PosteriorSamples, load
 
-__all__ = ["Chains", "Ensemble", "GaussianPrior", "PosteriorSamples", "Prediction", "load", "run_chains"]
+__all__ = [
+    "Chains",
+    "Ensemble",
+    "GaussianPrior",
+    "LearningCoefficient",
+    "PosteriorSamples",
+    "Prediction",
+    "learning_coefficient",
+    "load",
+    "run_chains",
+]
