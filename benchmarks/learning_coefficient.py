@@ -2,11 +2,11 @@
 
     KERAS_BACKEND=jax python benchmarks/learning_coefficient.py [--only NAME]
 
-n = 1,000 examples of a model with normal noise, weights at the true map w*. There L(w*) is above the sample's minimum, so
-the estimate is to be λ(1 − 1/log n): within 15%, or within three standard errors. (That is its mean over data sets; that
-of one has a standard deviation of about √λ/log n.) With two weights the exact estimate at this n is known by quadrature,
-and takes its place. Prints the table of
-docs/learning-coefficient.md and writes it to benchmarks/results/learning_coefficient.json.
+n = 1,000 examples of a model with normal noise, weights at the true map w*. There L(w*) is above the sample's minimum,
+so the estimate is to be λ(1 − 1/log n): within 15%, or within three standard errors. (That is its mean over data sets.
+One data set's differs from it by a standard deviation of about √λ/log n.) With two weights the exact estimate at this n
+is known by quadrature, and takes its place. Prints the table of docs/learning-coefficient.md and writes it to
+benchmarks/results/learning_coefficient.json.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import json
 import math
 import time
 import warnings
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import keras
@@ -78,7 +78,7 @@ def linear_net(widths, rank, generator):
     """At its deepest point: each kernel is the identity of that rank, and zeros."""
     x = generator.normal(size=(SIZE, widths[0]))
     model = keras.Sequential([keras.Input((widths[0],)), *(keras.layers.Dense(w, use_bias=False) for w in widths[1:])])
-    kernels = [np.eye(*shape) for shape in zip(widths, widths[1:], strict=False)]
+    kernels = [np.eye(*shape) for shape in pairwise(widths)]
     for kernel in kernels:
         kernel[range(rank, min(kernel.shape)), range(rank, min(kernel.shape))] = 0
     model.set_weights(kernels)
@@ -86,7 +86,7 @@ def linear_net(widths, rank, generator):
     return model, x.astype("float32"), f + generator.normal(size=f.shape)
 
 
-CROSSING = {"learning_rate": 0.05, "localization": 10.0, "num_draws": 20_000}
+CROSSING = {"learning_rate": 0.05, "localization": 10.0, "num_draws": 8_000}
 # name -> λ, what makes model and data, arguments
 CASES = {
     "regular, d = 5": (2.5, lambda g: linear_net([5, 1], 1, g), {"learning_rate": 0.05}),

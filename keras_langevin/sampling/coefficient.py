@@ -115,9 +115,9 @@ def learning_coefficient(
     a regular model with d weights λ is d/2; it is smaller the more directions there are in which the loss is flat. w*
     has to be near a local minimum of L: the weights at the end of a training.
 
-    The chains begin at w* and are drawn back to it (κ); each makes `burn_in + num_draws` updates. The model is called
-    as in inference: dropout is off, and batch normalization has its moving statistics. Its regularizers and added losses
-    are no part of L. Afterwards its weights are what they were.
+    The chains begin at w* and are drawn back to it (κ). Each makes `burn_in + num_draws` updates. The model is called
+    as in inference: dropout is off, and batch normalization has its moving statistics. Its regularizers and added
+    losses are no part of L. Afterwards its weights are what they were.
 
     Warnings say where an assumption fails: w* is not near a minimum, chains differ or drift (R̂ above 1.1), the estimate
     is negative, the loss is no −log p.
@@ -178,8 +178,8 @@ def learning_coefficient(
     check_int("batch_size", batch_size, 1)
     if batch_size > size:
         raise ValueError(
-            f"`batch_size` must be at most {size}, the number of examples. Received: batch_size={batch_size}. Give None "
-            "for all of them."
+            f"`batch_size` must be at most {size}, the number of examples. Received: batch_size={batch_size}. Give "
+            "None for all of them."
         )
     if optimizer not in SAMPLERS:
         raise ValueError(
@@ -218,8 +218,7 @@ def learning_coefficient(
         run = _Run(updates, burn_in, num_draws, at_start, call, seed, directory, verbose, num_chains)
         losses = run.all_chains()
         descent = scale * run.descent()
-    data = diagnostics.inference_data({"loss": losses}) if num_draws else None
-    table = diagnostics.summary(data).iloc[0]
+    table = diagnostics.summary(diagnostics.inference_data({"loss": losses})).iloc[0]
     found = LearningCoefficient(
         losses,
         float(at_start.mean()),
@@ -317,7 +316,7 @@ class _Run:
 
 
 def _orders(count: int, num_batches: int, seed: int, number: int):
-    """The numbers of the batches of `count` updates, in arrays of at most `CHUNK`. Each pass has an order of its own."""
+    """The numbers of the batches of `count` updates, in arrays of at most `CHUNK`. Each pass has its own order."""
     generator = np.random.default_rng([seed, number])
     passes = math.ceil(count / num_batches)
     order = np.concatenate([generator.permutation(num_batches) for _ in range(passes)])[:count]
@@ -345,8 +344,8 @@ def _doubts(found: LearningCoefficient):
     if found.descent > _DESCENT * max(found.value, 0.0):
         yield (
             "The weights must be near a local minimum of the loss. Received: weights from which updates without noise "
-            f"lower nβ·L by {found.descent:.3g}, beside an estimate of {found.value:.3g}. Train for longer, by the same "
-            "loss without regularizers and dropout."
+            f"lower nβ·L by {found.descent:.3g}, beside an estimate of {found.value:.3g}. Train for longer, by the "
+            "same loss without regularizers and dropout."
         )
     if found.value <= 0:
         yield (
