@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from keras_langevin.version import __version__
 
 __all__ = [
+    "BAOAB",
     "LSGD",
     "SGHMC",
     "CyclicalLangevin",
@@ -61,6 +62,7 @@ if "keras_langevin_command" not in sys.modules:
     )
     from keras_langevin.datasets.preprocessing import RandomCropFlip
     from keras_langevin.optimizers import (
+        BAOAB,
         LSGD,
         SGHMC,
         LAdadelta,

@@ -19,22 +19,23 @@ class GradientAverage(NamedTuple):
         decay: float, or a flat array of all elements.
         weight: the same.
         power: int, 1 or 2.
-        has_noise: bool, whether the noise of a step is added to the slot too. Defaults to `False`.
+        noise: float, how much of a step's noise is added to the slot, for each part that the weights get. Defaults to
+            `0.0`.
     """
 
     slots: list
     decay: float | np.ndarray
     weight: float | np.ndarray
     power: int
-    has_noise: bool = False
+    noise: float = 0.0
 
 
 def gradient_averages(optimizer) -> list[GradientAverage]:
     """The averages that the optimizer keeps; an empty list where that is not known."""
     if isinstance(optimizer, keras.optimizers.SGD):
-        has_noise = isinstance(optimizer, SGHMC)
+        noise = optimizer.momentum_noise if isinstance(optimizer, SGHMC) else 0.0
         decay, weight = optimizer.momentum, -optimizer.learning_rate
-        return [GradientAverage(optimizer.momentums, decay, weight, 1, has_noise)] if optimizer.momentum else []
+        return [GradientAverage(optimizer.momentums, decay, weight, 1, noise)] if optimizer.momentum else []
     if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Nadam, keras.optimizers.Lamb)):
         return [
             _mean(optimizer._momentums, optimizer.beta_1, 1),

@@ -54,6 +54,13 @@ def sghmc(theta, g, n, t, m=0.0, *, learning_rate, friction=0.1):
     return theta + m, p, {"m": m}
 
 
+def baoab(theta, g, n, t, m=0.0, *, learning_rate, friction=0.1):
+    p = np.full_like(g, friction / 4)
+    m = (1 - friction) * m - learning_rate * g
+    theta = theta + m + np.sqrt(p) * n
+    return theta, p, {"m": m + (2 - friction) / (1 - friction) * np.sqrt(p) * n}
+
+
 def adam(
     theta, g, n, t, m=0.0, v=0.0, v_max=0.0, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6, amsgrad=False
 ):

@@ -11,6 +11,7 @@ from keras_langevin.optimizers.adafactor import LAdafactor
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
 from keras_langevin.optimizers.adamax import LAdamax
+from keras_langevin.optimizers.baoab import BAOAB
 from keras_langevin.optimizers.lamb import LLamb
 from keras_langevin.optimizers.lion import LLion
 from keras_langevin.optimizers.nadam import LNadam
@@ -22,6 +23,7 @@ from keras_langevin.optimizers.sghmc import SGHMC
 PARENTS = {
     LSGD: keras.optimizers.SGD,
     SGHMC: keras.optimizers.SGD,
+    BAOAB: keras.optimizers.SGD,
     LAdam: keras.optimizers.Adam,
     LAdamW: keras.optimizers.AdamW,
     LRMSprop: keras.optimizers.RMSprop,

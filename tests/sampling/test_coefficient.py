@@ -80,8 +80,6 @@ def test_of_a_regular_model_it_is_half_the_number_of_weights(localization):
     assert found.value == pytest.approx(SCALE * found.losses.mean()) and found.of_chains.shape == (2,)
     residuals = y - x @ model.get_weights()[0]
     assert found.initial_loss == pytest.approx((residuals**2).sum(axis=1).mean() / 2, rel=1e-5)
-        float(np.mean(((y - x @ model.get_weights()[0]) ** 2).sum(axis=1)) / 2), rel=1e-5
-    )
 
 
 def test_mini_batches_give_the_same():
