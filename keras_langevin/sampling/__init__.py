@@ -5,8 +5,10 @@ from keras_langevin.sampling.coefficient import LearningCoefficient, learning_co
 from keras_langevin.sampling.ensemble import Ensemble, Prediction
 from keras_langevin.sampling.prior import GaussianPrior
 from keras_langevin.sampling.samples import PosteriorSamples, load
+from keras_langevin.sampling.swag import SWAG
 
 __all__ = [
+    "SWAG",
     "Chains",
     "Ensemble",
     "GaussianPrior",
