@@ -25,7 +25,7 @@ from keras_langevin.sampling.weights import restored, values_of
 from keras_langevin.values import check_int, is_real
 
 # Its arguments beside learning rate, sigma and seed.
-SAMPLERS = {"lsgd": {}, "sghmc": {}, "lrmsprop": {"gamma_correction": True, "epsilon": 1e-2}}
+SAMPLERS = {"lsgd": {}, "baoab": {}, "sghmc": {}, "lrmsprop": {"gamma_correction": True, "epsilon": 1e-2}}
 _SAVED_EVERY = 10.0  # seconds
 _R_HAT = 1.1  # above it chains differ by more than their own spread explains
 _DESCENT = 0.5  # of the estimate: what w* may be above a minimum
@@ -138,7 +138,7 @@ def learning_coefficient(
             which come in another order in each pass; L(w) − L(w*) is that of the batch. Defaults to `None`.
         layers: the layers whose weights are sampled, as the argument of a Langevin optimizer says them; all others stay
             at w*. Defaults to `None`, all.
-        optimizer: `"lsgd"`, `"sghmc"` or `"lrmsprop"` (with the drift Γ). Defaults to `"lsgd"`.
+        optimizer: `"lsgd"`, `"baoab"`, `"sghmc"` or `"lrmsprop"` (with the drift Γ). Defaults to `"lsgd"`.
         optimizer_arguments: dict, further arguments of it, as `{"epsilon": 0.1}`. Defaults to `None`.
         seed: int >= 0, of noise and batches. Defaults to `0`.
         directory: str or path of a folder in which each chain is kept while it runs, or `None`. The same call resumes

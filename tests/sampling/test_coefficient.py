@@ -90,8 +90,8 @@ def test_mini_batches_give_the_same():
 
 @pytest.mark.parametrize(
     ("optimizer", "rate", "arguments"),
-    [("sghmc", 0.05, {"friction": 0.3}), ("lrmsprop", 0.05, {"rho": 0.8, "epsilon": 0.1})],
-    ids=["sghmc", "lrmsprop"],
+    [("baoab", 0.05, {"friction": 0.3}), ("lrmsprop", 0.05, {"rho": 0.8, "epsilon": 0.1})],
+    ids=["baoab", "lrmsprop"],
 )
 def test_other_samplers_give_the_same(optimizer, rate, arguments):
     model, x, y = regression()
