@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_langevin.optimizers import SGHMC
+from keras_langevin.optimizers import SGHMC, SGNHT
 from keras_langevin.optimizers.registry import NEWER
 
 
@@ -32,6 +32,8 @@ class GradientAverage(NamedTuple):
 
 def gradient_averages(optimizer) -> list[GradientAverage]:
     """The averages that the optimizer keeps; an empty list where that is not known."""
+    if isinstance(optimizer, SGNHT) and optimizer.thermal_rate:
+        return []  # its momentum decays by another factor at each step
     if isinstance(optimizer, keras.optimizers.SGD):
         noise = optimizer.momentum_noise if isinstance(optimizer, SGHMC) else 0.0
         decay, weight = optimizer.momentum, -optimizer.learning_rate

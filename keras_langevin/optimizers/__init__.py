@@ -22,6 +22,7 @@ from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.schedules import LogSchedule, posterior_sigma
 from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
+from keras_langevin.optimizers.sgnht import SGNHT
 
 keras_classes.install()
 globals().update(NEWER)
@@ -31,6 +32,7 @@ __all__ = [
     "LSGD",
     "REGISTRY",
     "SGHMC",
+    "SGNHT",
     "CyclicalCosine",
     "CyclicalNoise",
     "GammaCorrection",

@@ -18,12 +18,14 @@ from keras_langevin.optimizers.nadam import LNadam
 from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
+from keras_langevin.optimizers.sgnht import SGNHT
 
 # Each Langevin optimizer beside the parent that it is compared with. Of two with one parent the first is its twin.
 PARENTS = {
     LSGD: keras.optimizers.SGD,
     SGHMC: keras.optimizers.SGD,
     BAOAB: keras.optimizers.SGD,
+    SGNHT: keras.optimizers.SGD,
     LAdam: keras.optimizers.Adam,
     LAdamW: keras.optimizers.AdamW,
     LRMSprop: keras.optimizers.RMSprop,

@@ -27,7 +27,17 @@ EVERY_OPTION = [
     for name, options in ({"default": {}} | case.options).items()
 ]
 # Those that keep no mean of squared gradients: gradients of several steps may cancel in what they keep.
-WITHOUT_SQUARES = ("LSGD", "SGHMC", "BAOAB", "LAdamax", "LLion", "LAdafactor", "LMuon", "LMuon, AdamW's weights")
+WITHOUT_SQUARES = (
+    "LSGD",
+    "SGHMC",
+    "BAOAB",
+    "SGNHT",
+    "LAdamax",
+    "LLion",
+    "LAdafactor",
+    "LMuon",
+    "LMuon, AdamW's weights",
+)
 # Of several steps at once: with momentum, and with slots that tell the gradient.
 OF_EXECUTIONS = [
     pytest.param(
