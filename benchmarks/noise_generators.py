@@ -22,6 +22,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 import numpy as np
 from noise_quality import COLUMNS, p_values
 from tables import generators, rows_of
+from turns import in_turns
 
 from keras_langevin.experiments.machine import provenance
 from keras_langevin.files import replaced
@@ -40,7 +41,6 @@ def speed(rounds: int):
     from generators import GENERATORS
     from jax import lax
 
-    from keras_langevin.experiments.update_cost import in_turns
     from keras_langevin.optimizers.noise import normal_from_bits
 
     jax.config.update("jax_enable_x64", True)  # 64-bit products

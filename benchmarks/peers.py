@@ -22,10 +22,11 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import ops
+from turns import in_turns
 
 from keras_langevin import LSGD
 from keras_langevin.experiments.machine import provenance
-from keras_langevin.experiments.update_cost import in_turns, make_optimizer, make_update
+from keras_langevin.experiments.overhead import make_optimizer, make_update
 from keras_langevin.files import replaced
 
 RESULTS = Path(__file__).parent / "results"

@@ -29,7 +29,7 @@ from sklearn.metrics import roc_auc_score
 
 from keras_langevin import LSGD, GaussianPrior, PosteriorSamples, datasets, posterior_sigma
 from keras_langevin.experiments.machine import provenance
-from keras_langevin.experiments.statistics import mean_and_std, paired_difference
+from keras_langevin.experiments.statistics import paired_difference, summary
 from keras_langevin.files import replaced
 from keras_langevin.sampling import scores
 
@@ -146,6 +146,11 @@ def grey(images: np.ndarray) -> np.ndarray:
     return (images[:, 2:30, 2:30] @ np.array([0.299, 0.587, 0.114], "float32"))[..., None]
 
 
+def mean_and_std(values) -> tuple[float, float]:
+    found = summary(list(values))
+    return found.mean, found.std
+
+
 def differences(runs: list[dict]) -> dict:
     """Posteriors minus other methods: the mean over seeds with a 95% interval."""
     found = {}
@@ -202,7 +207,7 @@ def main():
         runs = results["runs"]
         results["provenance"] = runs[-1]["provenance"]
         results["means"] = {
-            method: {score: mean_and_std([run["results"][method][score] for run in runs]) for score in SCORES}
+            method: {score: mean_and_std(run["results"][method][score] for run in runs) for score in SCORES}
             for method in runs[0]["results"]
         }
         results["differences"] = differences(runs)

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from turns import in_turns
 
 RESULTS = Path(__file__).parent / "results"
 SIZES = [10**exponent for exponent in range(3, 9)]
@@ -29,7 +30,7 @@ def measure(rounds: int):
     import keras
 
     from keras_langevin.experiments.machine import provenance
-    from keras_langevin.experiments.update_cost import in_turns, make_optimizer, make_update
+    from keras_langevin.experiments.overhead import make_optimizer, make_update
     from keras_langevin.files import replaced
 
     out = RESULTS / f"update_growth-{keras.backend.backend()}.json"

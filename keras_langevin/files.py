@@ -27,7 +27,7 @@ def writing_to(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise StorageError(
             f"Results cannot be written to {folder} ({error.strerror or error}). What is finished is kept: make room "
-            "or fix the folder, and give the same command again."
+            "or fix the folder, and give the same command again, or choose another folder."
         ) from error
 
 

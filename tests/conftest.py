@@ -38,4 +38,5 @@ def blank_pictures(monkeypatch):
     from matplotlib.figure import Figure
 
     blank = {"svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>', "png": b"\x89PNG\r\n\x1a\n"}
+    blank["pdf"] = b"%PDF-1.4"
     monkeypatch.setattr(Figure, "savefig", lambda self, file, *, format, **options: file.write(blank[format]))

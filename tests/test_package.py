@@ -151,7 +151,6 @@ def test_optimizers_models_and_datasets_do_not_import_one_another():
 def is_importable(name):
     """Not what runs when it is imported, nor what needs a backend that may not be installed."""
     _, _, backend = name.partition(".noise.on_")
-    backend = "jax" if name == "keras_langevin.experiments.stacked" else backend
     return not name.endswith("__main__") and backend in ("", keras.backend.backend())
 
 

@@ -21,7 +21,8 @@ class StepDown(keras.callbacks.Callback):
         epoch: int >= 1, counted from 0, at whose begin it happens. Defaults to `None`: when two thirds of the epochs of
             the fit are done.
         divide_by: float > 0, what the learning rate is divided by. Defaults to `10`.
-        stop_noise: bool, whether sigma is set to zero. Defaults to `True`.
+        stop_noise: bool, whether sigma is set to zero; a `sigma` that is a schedule needs `False`. Defaults
+            to `True`.
 
     Raises:
         ValueError: an argument is out of its range. When training begins: the learning rate or sigma is a schedule.
@@ -50,7 +51,7 @@ class StepDown(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         for optimizer in parts(self.model.optimizer):
-            for name in self._names(optimizer):
+            for name in self._names(optimizer) if self.stop_noise else ("learning_rate",):
                 if not isinstance(getattr(optimizer, f"_{name}"), keras.Variable):
                     raise ValueError(
                         f"`StepDown` sets the {name}, so it must be a float. Received an optimizer whose {name} is "

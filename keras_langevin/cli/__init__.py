@@ -1,4 +1,4 @@
-"""The command `keras-langevin`: parse, dispatch, print. One file a sub-command."""
+"""The command `keras-langevin`: parse, dispatch, and end with one line where the input was wrong."""
 
 import io
 import signal
@@ -7,8 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from keras_langevin.cli import bench, claims, compare, data, report, reproduce
-from keras_langevin.cli.terminal import Parser, UsageError
+from keras_langevin.cli import bench, data, results, training
+from keras_langevin.cli.terminal import Parser
+from keras_langevin.files import StorageError
 from keras_langevin.version import __version__
 
 __all__ = ["main"]
@@ -24,12 +25,14 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         int, the exit status: 0, or 1 where a run failed, 2 where the input was wrong, 130 where it was interrupted.
     """
-    _take_any_encoding()
+    for stream in (sys.stdout, sys.stderr):  # letters that the output's encoding does not have are written as `?`
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
     try:
-        options = _parser().parse_args(arguments)
+        options = new_parser().parse_args(arguments)
         with _ended_in_order():
-            return options.run(options)
-    except UsageError as error:
+            return options.run(options) or 0
+    except (ValueError, ImportError, StorageError) as error:
         print(f"keras-langevin: error: {_short(' '.join(str(error).split()))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -37,23 +40,21 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _take_any_encoding():
-    """Letters that the output's encoding does not have are written as `?`."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-            stream.reconfigure(errors="replace")
+def new_parser() -> Parser:
+    parser = Parser(prog="keras-langevin", description="Langevin optimizers for Keras 3.")
+    parser.add_argument("--version", action="version", version=f"keras-langevin {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for room in (training, results, data, bench):
+        room.add(commands)
+    return parser
 
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
     """SIGTERM, by which batch systems end a job, ends the command as Ctrl-C does: workers and locks go with it."""
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     if ours:
-        signal.signal(signal.SIGTERM, interrupt)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
@@ -64,16 +65,3 @@ def _ended_in_order() -> Iterator[None]:
 def _short(text: str) -> str:
     """The text without its middle, where a value that it repeats is long: what is wrong and how to fix it stay."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST * 2 // 3]} ... {text[-_LONGEST // 3 :]}"
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="keras-langevin", description="Langevin optimizers for Keras 3.")
-    parser.add_argument("--version", action="version", version=f"keras-langevin {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    compare.add(commands)
-    reproduce.add(commands)
-    claims.add(commands)
-    report.add(commands)
-    data.add(commands)
-    bench.add(commands)
-    return parser

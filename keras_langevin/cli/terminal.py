@@ -1,59 +1,100 @@
-"""What the sub-commands share: errors of one line, options of the same meaning, and what a terminal shows."""
+"""What the sub-commands share: the parser, options of the same meaning, the Keras backend, what a terminal shows."""
+
+from __future__ import annotations
 
 import argparse
-from pathlib import Path
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from keras_langevin.quiet import without_log_lines
 
+if TYPE_CHECKING:  # it takes long to import
+    from rich.console import Console
 
-class UsageError(Exception):
-    """What the user has to fix, in one line."""
+BACKENDS = ("tensorflow", "jax", "torch")
+_SHARED = {
+    "--backend": {"choices": BACKENDS, "help": "(default: KERAS_BACKEND, else Keras's own choice)"},
+    "--data-dir": {"help": "where tensorflow-datasets keeps its data (default: TFDS_DATA_DIR, else its own)"},
+    "--data-file": {"help": "a file that `data export` wrote, read without TensorFlow"},
+}
+NARROWEST = 60  # columns; a narrower terminal breaks the lines itself
 
 
 class Parser(argparse.ArgumentParser):
     """As argparse's, but a wrong option is answered with one line."""
 
     def error(self, message):
-        raise UsageError(f"{message}. See: {self.prog} --help")
+        raise ValueError(f"{message}. See: {self.prog} --help")
 
 
-def add_data_dir(parser: argparse.ArgumentParser):
-    """The option `--data-dir`."""
-    parser.add_argument(
-        "--data-dir", help="where tensorflow-datasets keeps its data; TFDS_DATA_DIR, else its default, unless given"
-    )
+def new_command(commands, name: str, run: Callable) -> Callable:
+    """Adds a sub-command, which its function's docstring explains, and returns what adds its options."""
+    summary, _, description = (run.__doc__ or name).partition("\n\n")
+    parser = commands.add_parser(name, help=summary.replace("%", "%%"), description=description or summary)
+    parser.set_defaults(run=run)
+    return parser.add_argument
 
 
-def add_data_file(parser: argparse.ArgumentParser):
-    """The option `--data-file`."""
-    parser.add_argument("--data-file", help="a file that `data export` wrote, read without TensorFlow")
+def add_shared(option: Callable, *names: str):
+    """Adds options that have the same meaning everywhere."""
+    for name in names:
+        option(name, **_SHARED[name])
 
 
-NARROWEST = 60  # columns; a narrower terminal breaks the lines itself
+def start_keras(backend: str | None) -> str:
+    """Imports Keras on that backend, or on its own choice for `None`, and returns which it is."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if backend is not None and "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = backend
+    try:
+        with without_log_lines():
+            import keras
+    except ImportError as error:
+        name = backend or os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise ValueError(
+            f"The {name} backend cannot be imported ({error}). Install it, or choose another with --backend."
+        ) from error
+    from keras_langevin import keras_internals
+
+    keras_internals.check()
+    running = keras.backend.backend()
+    if backend not in (None, running):
+        raise ValueError(
+            f"Keras is running on the {running} backend already, and cannot change to {backend} in the same process. "
+            f"Set KERAS_BACKEND={backend} before Keras is imported."
+        )
+    return running
 
 
 def new_console() -> Console:
-    """The console that a command prints to."""
-    found = Console()
-    if found.width < NARROWEST:
-        found.width = NARROWEST
-    return found
+    """A console for plain lines, which a terminal breaks, and for tables, which are printed with `soft_wrap=False`."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False)
+    console.width = max(console.width, NARROWEST)
+    return console
 
 
-def show(results: list, written: list[Path], console: Console):
-    """A table and sentences for each setting, then where the files are.
+def print_table(console: Console, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]):
+    """Prints a table of plain texts, of which none is cut."""
+    from rich.table import Column, Table
 
-    Args:
-        results: what `report.analyse` returned.
-        written: the files.
-        console: rich's console.
-    """
+    table = Table(*(Column(name, overflow="fold") for name in columns), title=title, show_lines=True)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table, soft_wrap=False, markup=False)
+
+
+def show(results: list, written: list, console: Console):
+    """A table and sentences for each setting, then where the files are; `results` are those of `report.analyse`."""
     from keras_langevin.experiments import report
 
     num_differences = sum(len(result.pairs) for result in results)
     for result in results:
-        console.print(report.table(result))
+        console.print(report.terminal_table(result), soft_wrap=False)
         for sentence in report.about_setting(result, num_differences):
-            console.print(f"- {sentence}", soft_wrap=True, highlight=False, markup=False)
+            console.print(f"- {sentence}", markup=False)
     for path in written:
-        console.print(f"  {path}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"  {path}", markup=False)

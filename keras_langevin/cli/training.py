@@ -1,208 +1,151 @@
-"""What the commands that train share: where and how, the plan, the runs, the report."""
+"""`keras-langevin compare` and `reproduce`: train optimizers side by side and show what differs."""
 
 import argparse
-from pathlib import Path
+from collections.abc import Callable
 
-from rich.console import Console
-from rich.table import Table
+from keras_langevin.cli.terminal import add_shared, new_command, new_console, show, start_keras
+from keras_langevin.experiments import paper
+from keras_langevin.experiments.config import DEFAULT_FOLDER, SETTINGS, SWEPT, Sweep, read_config
 
-from keras_langevin.cli.backend import BACKENDS, start_keras
-from keras_langevin.cli.terminal import UsageError, add_data_dir, add_data_file, new_console, show
-from keras_langevin.experiments import tuning
-from keras_langevin.experiments.config import Comparison, Sweep
-from keras_langevin.experiments.store import DEFAULT_FOLDER
-from keras_langevin.files import StorageError
+_PLACEHOLDERS = {int: "N", float: "X", str: "NAME"}
+# From an engine's name to its class in `engines`.
+_ENGINES = {"local": "Local", "processes": "Processes", "ray": "RayCluster", "vmap": "Vmap"}
+# From an engine's argument to the engine, the argument's type, and what it means.
+_ENGINE_ARGUMENTS = {
+    "workers": ("processes", int, "how many (default: one on each core)"),
+    "address": ("ray", str, "of a running cluster, or auto (default: RAY_ADDRESS, else one is started here)"),
+    "cpus_per_run": ("ray", float, "cores for a run (default: 1)"),
+    "gpus_per_run": ("ray", float, "0.25 puts four runs on a GPU (default: 0)"),
+    "runs_at_once": ("vmap", int, "at most so many (default: 32)"),
+}
 
 
-def add_training(parser: argparse.ArgumentParser):
+def add(commands):
+    """Adds the sub-commands."""
+    option = new_command(commands, "compare", compare)
+    option("--config", metavar="FILE", help="a TOML file with these settings; options go before it")
+    for name, setting in SETTINGS.items():
+        text = ("* " * setting.is_swept + setting.text).replace("%", "%%")
+        if setting.type is bool:
+            option(_dashed(name), action="store_true", default=None, help=text)
+            continue
+        several = {"nargs": "+"} if setting.is_swept or name == "optimizers" else {}
+        if setting.default is not None:
+            text += f" Defaults to {' '.join(setting.default) if name == 'optimizers' else setting.default}."
+        option(_dashed(name), type=setting.type, metavar=_PLACEHOLDERS[setting.type], help=text, **several)
+    _add_training(option)
+    option = new_command(commands, "reproduce", reproduce)
+    titles = "; ".join(f"{name}: {preset.title}" for name, preset in paper.PRESETS.items())
+    option("preset", metavar="NAME", help=titles.replace("%", "%%"))
+    scales = "; ".join(f"{name}: {words}" for name, words in paper.SCALES.items())
+    option("--scale", choices=paper.SCALES, default="smoke", help=f"{scales} (default: smoke)")
+    option("--seeds", type=int, metavar="N", help=f"{SETTINGS['seeds'].text} Defaults to those of the preset.")
+    _add_training(option)
+
+
+def _dashed(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _add_training(option: Callable):
     """The options that say where and how runs are trained, and where the results go."""
-    parser.add_argument(
-        "--checkpoint-seconds",
-        type=float,
-        default=10.0,
-        metavar="S",
-        help="how often, at most, the state of a run is kept at the end of an epoch; 0: each epoch (default: 10)",
+    text = "how often, at most, the state of a run is kept at the end of an epoch; 0: each epoch (default: 10)"
+    option("--checkpoint-seconds", type=float, default=10.0, metavar="S", help=text)
+    text = "keep all images on the accelerator; the numbers are the same (default: where there is an accelerator)"
+    option("--data-on-device", action=argparse.BooleanOptionalAction, help=text)
+    text = (
+        "where runs are trained: one after another in this process; several at a time in processes that share the "
+        "cores; as tasks of a Ray cluster; many runs at once, for small nets on a GPU, with JAX (default: local). The "
+        "results are the same, of vmap to rounding"
     )
-    parser.add_argument(
-        "--data-on-device",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="keep all images on the accelerator and send it indices alone; the numbers are the same (default: where "
-        "there is an accelerator)",
-    )
-    add_engine(parser)
-    parser.add_argument("--tensorboard", action="store_true", help="write logs that TensorBoard opens, as runs go on")
-    parser.add_argument("--save-weights", action="store_true", help="write the trained weights of each run")
-    parser.add_argument("--out", help=f"folder for the results (default: {DEFAULT_FOLDER}/MODEL-DATASET-...)")
-    parser.add_argument("--backend", choices=BACKENDS, help="(default: KERAS_BACKEND, else Keras's own choice)")
-    add_data_dir(parser)
-    add_data_file(parser)
+    option("--engine", choices=_ENGINES, default="local", help=text)
+    for name, (engine, kind, text) in _ENGINE_ARGUMENTS.items():
+        option(_dashed(name), type=kind, metavar=_PLACEHOLDERS[kind], help=f"{engine}: {text}")
+    option("--tensorboard", action="store_true", help="write logs that TensorBoard opens, as runs go on")
+    option("--save-weights", action="store_true", help="write the trained weights of each run")
+    option("--out", help=f"folder for the results (default: {DEFAULT_FOLDER}/MODEL-DATASET-...)")
+    add_shared(option, "--backend", "--data-dir", "--data-file")
 
 
-def train_and_report(settings: dict, options: argparse.Namespace, title: str | None = None) -> int:
-    """Trains what is not on record, writes a report and shows it.
+def compare(options: argparse.Namespace) -> int:
+    """Train optimizers side by side and show what differs.
 
-    Args:
-        settings: dict, as `Sweep` takes them.
-        options: of `add_training`.
-        title: str, what stands above the report. Defaults to the models, the data and the optimizers.
-
-    Returns:
-        int, the exit status.
-
-    Raises:
-        UsageError: what the user has to fix.
+    Trains optimizers side by side, with equal initial weights, batches and augmentation for each seed, shows a table
+    and the same in words, and writes a report. The same command resumes where it was interrupted. Options marked with *
+    take several values: each combination of them is a comparison of its own.
     """
-    try:
-        Sweep(settings)  # errors that need no Keras come at once
-        backend = start_keras(options.backend)
-        engine = chosen_engine(options)
-        from keras_langevin.experiments import comparing
+    # the grid has the order of the file's settings, then of those of the command line
+    given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
+    given |= {name: value[0] for name, value in given.items() if name in SWEPT and len(value) == 1}
+    return _train((read_config(options.config) if options.config else {}) | given, options)
 
-        sweep = Sweep(settings, backend)
-        jobs, out = comparing.prepared(sweep, options.out, data_dir=options.data_dir, data_file=options.data_file)
-        _watchers(jobs, options)  # a package that is missing is an error now
-        comparing.write_config(out, settings, jobs)
-        trials = tuning.trials(jobs)
-    except (ValueError, StorageError) as error:
-        raise UsageError(error) from error
 
+def reproduce(options: argparse.Namespace) -> int:
+    """Train what a figure or table of the paper shows.
+
+    Trains the optimizers of a figure or table of the paper (arXiv:2212.14718) side by side, with tuned learning rates,
+    several seeds and intervals, and writes a report. The same command resumes where it was interrupted.
+    """
+    preset = paper.preset(options.preset)
+    settings, reasons = preset.at(options.scale), preset.reasons
+    if options.seeds is not None:
+        settings["seeds"] = options.seeds
+        reasons = reasons | {"seeds": f"{options.seeds}, as asked for"}
+    options.out = options.out or f"{DEFAULT_FOLDER}/{options.preset}-{options.scale}"
+    lines = [f"{preset.title} ({preset.mirrors}).", f"In the paper: {preset.paper}"]
+    lines += [f"Here, {name.replace('_', ' ')}: {why}." for name, why in reasons.items()]
+    new_console().print("\n".join(lines), markup=False)
+    return _train(settings, options, f"{preset.title} ({preset.mirrors}; scale {options.scale})")
+
+
+def _train(settings: dict, options: argparse.Namespace, title: str = "") -> int:
+    """Trains what is not on record, writes a report and shows it; returns the exit status."""
+    sweep = Sweep(settings)  # before Keras: most errors need none, and come at once
+    backend, engine = start_keras(options.backend), _engine(options)
+    from keras_langevin.experiments import comparing, progress, report, tuning
+
+    jobs, out = comparing.prepared(sweep, options.out, data_dir=options.data_dir, data_file=options.data_file)
+    watchers = [progress.TensorBoardLogs] if options.tensorboard else []
+    for new_watcher in watchers:
+        new_watcher(jobs)  # a package that is missing is an error now
+    comparing.write_config(out, settings, jobs)
+    names = zip(*((job.comparison.model, job.data.label) for job in jobs), strict=True)
+    subject = " on ".join(", ".join(dict.fromkeys(each)) for each in names)
     console = new_console()
-    _show_plan(jobs, out, console)
+    console.print(f"{subject}: {_plan(sweep)}, {backend} backend; results in {out}", markup=False)
+    how = {name: getattr(options, name) for name in ("save_weights", "checkpoint_seconds", "data_on_device")}
     try:
-        if trials:
-            console.print(_search(trials), soft_wrap=True, highlight=False, markup=False)
-            _train(trials, engine, options, console)
-        jobs = tuning.settled(jobs)
-        _train(jobs, engine, options, console)
-    except (ValueError, StorageError) as error:
-        raise UsageError(error) from error
+        jobs = comparing.train(jobs, engine, console, watchers=watchers, **how)
     except KeyboardInterrupt:
-        message = f"Interrupted. Finished runs are in {out}; the same command resumes from there."
-        console.print(message, soft_wrap=True, highlight=False)
+        console.print(f"Interrupted. Finished runs are in {out}; the same command resumes from there.", markup=False)
         return 130
-    return _report(jobs, out, console, title)
+    results = comparing.analysed(jobs)
+    title = title or f"{subject}: {', '.join(arm.label for arm in jobs[0].comparison.arms)}"
+    written = [out / "experiment.toml"]
+    for job in jobs:
+        files = (job.store.folder / name for name in ("config.json", tuning.FILE, "runs", "curves.csv"))
+        written += [file for file in files if file.exists()]
+    show(results, [*written, *report.write(results, out, title=title)], console)
+    return int(any(record["status"] == "failed" for job in jobs for record in job.store.records()))
 
 
-def _train(jobs: list, engine, options: argparse.Namespace, console: Console):
-    from keras_langevin.experiments import comparing
-
-    comparing.train(
-        jobs,
-        engine,
-        console,
-        watchers=_watchers(jobs, options),
-        save_weights=options.save_weights,
-        checkpoint_seconds=options.checkpoint_seconds,
-        data_on_device=options.data_on_device,
-    )
-
-
-def _watchers(jobs: list, options: argparse.Namespace) -> list:
-    if not options.tensorboard:
-        return []
-    from keras_langevin.experiments.progress import TensorBoardLogs
-
-    return [TensorBoardLogs(jobs)]
-
-
-def _show_plan(jobs: list, out: Path, console: Console):
-    """What is to be trained, before it starts."""
-    if len(jobs) == 1:
-        ((comparison, _, store),) = jobs
-        console.print(_header(comparison, store), soft_wrap=True, highlight=False, markup=False)
-        return
-    grid = Table(title=f"{len(jobs)} comparisons, results in {out}")
-    for column in ("model", "dataset", "learning rate", "sigma", "epsilon", "batch", "epochs", "seeds", "optimizers"):
-        grid.add_column(column, overflow="fold")
-    for comparison, _, _ in jobs:
-        rates = (comparison.learning_rate, comparison.sigma, comparison.epsilon)
-        rates = ("own" if value is None else f"{value:g}" for value in rates)
-        numbers = map(str, (comparison.batch_size, comparison.epochs, comparison.seeds))
-        grid.add_row(comparison.model, comparison.dataset_label, *rates, *numbers, " ".join(comparison.optimizers))
-    console.print(grid)
-
-
-def _search(trials: list) -> str:
-    runs = len({job.comparison.run_key(*run) for job in trials for run in job.comparison.runs})
-    return (
-        f"First learning rates and sigma are searched on the validation split: {len(trials)} trials, {runs} runs, with "
-        "seeds of their own. The test split is left alone."
-    )
-
-
-def _header(comparison: Comparison, store) -> str:
-    recipe = [f"{comparison.limit:,} training examples"] if comparison.limit else []
-    recipe += [f"augmentation {comparison.augment}"] if comparison.padding is not None else []
-    recipe += ["channels standardized"] if comparison.standardize else []
-    recipe += [comparison.precision] if comparison.precision != "float32" else []
-    recipe += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
-    return (
-        f"{comparison.model} on {comparison.dataset_label}: {len(comparison.arms)} optimizers × {comparison.seeds} "
-        f"seeds × {comparison.epochs} epochs, {comparison.backend} backend{''.join(f', {part}' for part in recipe)}; "
-        f"results in {store.folder}"
-    )
-
-
-def _report(jobs: list, out: Path, console: Console, title: str | None) -> int:
-    from keras_langevin.experiments import comparing, report
-
-    try:
-        results = comparing.analysed(jobs)
-        written = report.write(results, out, title=title or _title([job.comparison for job in jobs]))
-    except ValueError as error:
-        raise UsageError(error) from error
-    names = ("config.json", tuning.FILE, "runs", "curves.csv")
-    kept = [path for job in jobs for name in names if (path := job.store.folder / name).exists()]
-    show(results, [out / "experiment.toml", *kept, *written], console)
-    return 1 if any(record["status"] == "failed" for job in jobs for record in job.store.records()) else 0
-
-
-def _title(comparisons: list[Comparison]) -> str:
-    models, data = (dict.fromkeys(getattr(c, name) for c in comparisons) for name in ("model", "dataset_label"))
-    return f"{', '.join(models)} on {', '.join(data)}: {', '.join(arm.label for arm in comparisons[0].arms)}"
-
-
-ENGINES = ("local", "processes", "ray", "vmap")
-# option, and the engine that it goes with
-_OWN = {"workers": "processes", "address": "ray", "cpus_per_run": "ray", "gpus_per_run": "ray", "runs_at_once": "vmap"}
-
-
-def add_engine(parser: argparse.ArgumentParser):
-    """The option `--engine`, and those of the engines."""
-    parser.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default="local",
-        help="where runs are trained: one after another in this process; several at a time in processes that share the "
-        "cores; as tasks of a Ray cluster; many runs at once, for small nets on a GPU, with JAX (default: "
-        "local). The results are the same, of vmap to rounding",
-    )
-    parser.add_argument("--workers", type=int, metavar="N", help="processes: how many (default: one on each core)")
-    parser.add_argument(
-        "--address", help="ray: of a running cluster, or auto (default: RAY_ADDRESS, else one is started here)"
-    )
-    parser.add_argument("--cpus-per-run", type=float, metavar="X", help="ray: cores for a run (default: 1)")
-    parser.add_argument(
-        "--gpus-per-run", type=float, metavar="X", help="ray: 0.25 puts four runs on a GPU (default: 0)"
-    )
-    parser.add_argument("--runs-at-once", type=int, metavar="N", help="vmap: at most so many (default: 32)")
-
-
-def chosen_engine(options: argparse.Namespace):
-    """The engine of the options. Imports Keras.
-
-    Raises:
-        ValueError: an option of another engine, or a value out of its range.
-    """
-    given = {name: getattr(options, name) for name in _OWN if getattr(options, name) is not None}
+def _engine(options: argparse.Namespace):
+    given = {name: getattr(options, name) for name in _ENGINE_ARGUMENTS if getattr(options, name) is not None}
     for name in given:
-        if _OWN[name] != options.engine:
+        if _ENGINE_ARGUMENTS[name][0] != options.engine:
             raise ValueError(
-                f"--{name.replace('_', '-')} goes with --engine {_OWN[name]}. Received: --engine {options.engine}. "
-                "Change the one or leave out the other."
+                f"{_dashed(name)} goes with --engine {_ENGINE_ARGUMENTS[name][0]}. Received: --engine "
+                f"{options.engine}. Change the one or leave out the other."
             )
     from keras_langevin.experiments import engines
 
-    found = {"local": engines.Local, "processes": engines.Processes, "ray": engines.RayCluster, "vmap": engines.Vmap}
-    return found[options.engine](**given)
+    return getattr(engines, _ENGINES[options.engine])(**given)
+
+
+def _plan(sweep: Sweep) -> str:
+    """What is to be trained, in words: how much, the lists of a grid, and what is not as by default."""
+    first = sweep.comparisons[0]
+    words = [f"{len(sweep.comparisons)} comparisons"] if sweep.axes else []
+    words += [f"{len(first.arms)} optimizers × {first.seeds} seeds"]
+    lists = {name: f"{name.replace('_', ' ')} {', '.join(map(str, values))}" for name, values in sweep.axes.items()}
+    return ", ".join(words + list(({"epochs": f"epochs {first.epochs}"} | first.unusual | lists).values()))

@@ -17,54 +17,27 @@ class CorruptDatasetError(ValueError):
 
 
 class Split(NamedTuple):
-    """Examples and labels, in the order that `fit` and `evaluate` take them: `model.fit(*data.train)`.
+    """Examples and labels, in the order that `fit` and `evaluate` take them."""
 
-    Attributes:
-        x: array of shape `(num_examples, height, width, channels)`.
-        y: int32 array of shape `(num_examples,)`, class numbers.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-
-    def take(self, indices: np.ndarray) -> "Split":
-        """The examples with these indices, an int array of shape `(num_taken,)`."""
-        return Split(self.x[indices], self.y[indices])
-
-
-class Stored(NamedTuple):
-    """A dataset as its source stores it, before a validation split is cut.
-
-    Attributes:
-        train, test: `Split`, with uint8 pixels.
-        shape: tuple of ints, (height, width, channels).
-        class_names: tuple of str.
-        max_pixel: int, the pixel value of white.
-        note: str, how it differs from the official release, or empty.
-        source: str, what was read, without the folder: records are passed on.
-    """
-
-    train: Split
-    test: Split
-    shape: tuple[int, ...]
-    class_names: tuple[str, ...]
-    max_pixel: int
-    note: str
-    source: str
+    x: np.ndarray  # of shape (num_examples, height, width, channels)
+    y: np.ndarray  # int32 of shape (num_examples,), class numbers
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Data:
-    """A dataset in memory, in three splits.
+    """A dataset in memory, in three splits: `model.fit(*data.train)`.
+
+    A `tf.data.Dataset` is `tf.data.Dataset.from_tensor_slices(tuple(data.train)).shuffle(2000).batch(32)`.
 
     Attributes:
-        name: str, as it was asked for.
-        train, validation, test: `Split`. Validation is cut from the training examples; test is the dataset's own.
+        name: str, as you asked for it.
+        train, validation, test: pairs `(x, y)`: an array of shape `(num_examples, height, width, channels)`, and an
+            int32 array of shape `(num_examples,)`. Validation is cut from the training examples; test is the dataset's
+            own.
         class_names: tuple of str.
-        max_pixel: float, the pixel value of white: 1 where the pixels are floats; 255 (digits: 16) where they are
-            uint8, and are to be divided by it.
-        note: str, how the data differ from the official release, e.g. `"JPEG copy"`; empty where they do not. Figures
-            and tables say it.
+        max_pixel: float, the pixel value of white: 1 for float pixels; for uint8 pixels 255 (digits: 16), by which the
+            model must divide them.
+        note: str, how the data differ from the official release, e.g. `"JPEG copy"`, or empty.
         source: str, where the data were read.
 
     Example:
@@ -76,7 +49,7 @@ class Data:
 
     name: str
     train: Split
-    validation: Split
+    validation: Split | None  # of a source: not cut yet
     test: Split
     class_names: tuple[str, ...]
     max_pixel: float
@@ -99,7 +72,7 @@ class Data:
 
     @cached_property
     def sha256(self) -> str:
-        """The SHA-256 of all examples, labels and class names: what tells these data from others of the same name."""
+        """The SHA-256 of all examples, labels and class names: it tells these data from others of the same name."""
         digest = hashlib.sha256(repr((self.class_names, self.max_pixel)).encode())
         for array in (array for split in (self.train, self.validation, self.test) for array in split):
             digest.update(f"{array.dtype.str} {array.shape}\n".encode())
@@ -113,56 +86,13 @@ class Data:
         classes = f"{self.num_classes} classes: {names}"
         return f"Data({self.label}: {counts}; {shape} {self.train.x.dtype}; {classes})"
 
-    def as_tf_dataset(self, split: str, batch_size: int, *, seed: int | None = None):
-        """A split as a `tf.data.Dataset` of batches `(x, y)`, for TensorFlow programs. Needs TensorFlow.
-
-        Args:
-            split: str, `"train"`, `"validation"` or `"test"`.
-            batch_size: int >= 1; the last batch holds what is left over.
-            seed: int, determines the order of the examples, a new one in each epoch; or `None` for the order in which
-                they are stored. Defaults to `None`.
-
-        Raises:
-            ValueError: no such split.
-
-        Example:
-
-        >>> from keras_langevin import datasets
-        >>> batches = datasets.load("digits").as_tf_dataset("train", 32, seed=0)
-        >>> x, y = next(iter(batches))
-        >>> x.shape, y.shape
-        (TensorShape([32, 8, 8, 1]), TensorShape([32]))
-        """
-        if split not in ("train", "validation", "test"):
-            raise ValueError(f"`split` must be 'train', 'validation' or 'test'. Received: {split!r}")
-        import tensorflow as tf
-
-        examples = getattr(self, split)
-        with tf.device("CPU"):
-            x, y = (tf.constant(array) for array in examples)
-        indices = tf.data.Dataset.range(len(examples.x))
-        if seed is not None:
-            indices = indices.shuffle(len(examples.x), seed=seed, reshuffle_each_iteration=True)
-        # whole batches are gathered: many times quicker than batching single examples
-        batches = indices.batch(batch_size).map(lambda chosen: (tf.gather(x, chosen), tf.gather(y, chosen)))
-        return batches.prefetch(tf.data.AUTOTUNE)
-
 
 def stratified(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Draws examples so that each class keeps its share, to within one example.
+    """The indices, in ascending order, of `size` examples, drawn so that each class keeps its share to within one.
 
     Within a class the order is random; over the classes, an example's turn is its place in that order divided by the
-    size of its class. The first `size` turns are drawn, so a smaller draw is a part of a larger one.
-
-    Args:
-        labels: int array of shape `(num_examples,)`, class numbers.
-        size: int in [0, num_examples].
-        seed: int.
-
-    Returns:
-        int array of shape `(size,)`, indices in ascending order.
-
-    Example:
+    size of its class. The first `size` turns are drawn, so a smaller draw is a part of a larger one. (scikit-learn's
+    `train_test_split` draws anew for each size.)
 
     >>> labels = np.array([0, 0, 0, 0, 1, 1])
     >>> labels[stratified(labels, 3, seed=0)].tolist()

@@ -1,52 +1,35 @@
-"""A dataset in one file, for machines without TensorFlow: an `.npz` of plain arrays, with a checksum."""
+"""A dataset in one file, for machines without TensorFlow: an `.npz` of plain arrays, each with zip's CRC-32."""
 
-import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_langevin.datasets import prepared
-from keras_langevin.datasets.data import CorruptDatasetError, DatasetNotFoundError, Split, Stored
+from keras_langevin.datasets.data import CorruptDatasetError, Data, DatasetNotFoundError, Split
 from keras_langevin.files import check_writable, replaced
 
-FORMAT = 2
-# Kind and number of axes of each array.
-_ARRAYS = {"name": ("U", 0), "note": ("U", 0), "class_names": ("U", 1)} | {
-    f"{part}_{name}": kind for part in ("train", "test") for name, kind in (("x", ("u", 4)), ("y", ("i", 1)))
-}
+_FORMAT = 2
 
 
 class Export(NamedTuple):
-    """What was written.
-
-    Attributes:
-        file: path.
-        label: str, the dataset's name and note.
-        num_images: int.
-        num_bytes: int, the size of the file.
-        sha256: str, the checksum of the content.
-    """
+    """What `export` wrote."""
 
     file: Path
-    label: str
+    label: str  # the dataset's name and note
     num_images: int
-    num_bytes: int
-    sha256: str
+    num_bytes: int  # the size of the file
 
 
 def export(name: str, file: str | Path, *, data_dir: str | Path | None = None) -> Export:
     """Writes a dataset of tensorflow-datasets to one file, which `load(name, data_file=file)` reads without TensorFlow.
 
-    The pixels are those that TensorFlow decodes, compressed without loss. The file is written whole or not at all.
+    The file holds the pixels that TensorFlow decodes, compressed without loss. It is written whole or not at all.
 
     Args:
         name: str, as in `load`.
-        file: where it goes; its folder exists. Conventionally `NAME.npz`.
+        file: the path, by convention `NAME.npz`, in a folder that exists.
         data_dir: as in `load`. Defaults to `None`.
-
-    Raises:
-        ValueError: the file cannot be written, or as in `load`.
 
     Example:
 
@@ -58,77 +41,47 @@ def export(name: str, file: str | Path, *, data_dir: str | Path | None = None) -
     if name == "digits":
         raise ValueError("`digits` is embedded in scikit-learn and needs no file. Export a set of tensorflow-datasets.")
     file = check_writable(file)
-    stored = prepared.read(name, data_dir)
-    parts = {"train": stored.train, "test": stored.test}
-    arrays = {"name": np.array(name), "note": np.array(stored.note), "class_names": np.array(stored.class_names)}
-    arrays |= {f"{part}_x": split.x for part, split in parts.items()}
-    arrays |= {f"{part}_y": split.y for part, split in parts.items()}
-    sha256 = _checksum(arrays)
+    data = prepared.read(name, data_dir)
+    texts = {"name": name, "note": data.note, "class_names": data.class_names, "format": _FORMAT}
+    arrays = {"train_x": data.train.x, "train_y": data.train.y, "test_x": data.test.x, "test_y": data.test.y}
     try:
         with replaced(file, "wb") as opened:
-            np.savez_compressed(opened, **arrays, format=np.array(FORMAT), sha256=np.array(sha256))
+            np.savez_compressed(opened, **arrays, **texts)
     except OSError as error:
         raise ValueError(f"The file cannot be written. Received: {file} ({error.strerror}). Choose another.") from error
-    label = f"{name} ({stored.note})" if stored.note else name
-    return Export(file, label, len(stored.train.y) + len(stored.test.y), file.stat().st_size, sha256)
+    return Export(file, data.label, len(data.train.y) + len(data.test.y), file.stat().st_size)
 
 
-def read(name: str, file: str | Path) -> Stored:
-    """Reads what `export` wrote. Needs neither TensorFlow nor tensorflow-datasets.
-
-    Args:
-        name: str, the dataset that is expected in it.
-        file: the file.
-
-    Raises:
-        DatasetNotFoundError: there is no such file.
-        CorruptDatasetError: the file is truncated, damaged or of another kind.
-        ValueError: the file holds another dataset.
-    """
+def read(name: str, file: str | Path) -> Data:
+    """What `export` wrote, if it is the dataset `name`, without a validation split. Needs no TensorFlow."""
     how = f"Write it with `keras-langevin data export {name} --out FILE` where TensorFlow is, and copy it here."
     try:
         with np.load(file, allow_pickle=False) as opened:
-            arrays = dict(opened.items())
-        _check(arrays)
+            data = _checked(opened, Path(file).name)
     except FileNotFoundError as error:
         raise DatasetNotFoundError(f"The data file does not exist. Received: {file}. {how}") from error
     except Exception as error:  # a damaged archive raises many kinds
         why = f"{error}".partition("\n")[0] or type(error).__name__
         raise CorruptDatasetError(f"{file} must be a whole data file. Received another ({why}). {how}") from error
-    found = str(arrays["name"])
-    if found != name:
-        raise ValueError(f"A data file must hold the dataset. Received: {file} with {found!r} in place of {name!r}.")
-    train, test = (Split(arrays[f"{part}_x"], arrays[f"{part}_y"]) for part in ("train", "test"))
-    class_names, note = tuple(arrays["class_names"].tolist()), str(arrays["note"])
-    return Stored(train, test, train.x.shape[1:], class_names, max_pixel=255, note=note, source=Path(file).name)
+    if data.name != name:
+        raise ValueError(f"{file} must hold the dataset {name!r}. Received: {data.name!r}. Choose another file.")
+    return data
 
 
-def _check(arrays: dict[str, np.ndarray]):
-    """Refuses arrays that `export` cannot have written, whatever their checksum says."""
-    version, sha256 = int(arrays.pop("format")), str(arrays.pop("sha256"))
-    if version != FORMAT:
-        raise ValueError(f"it has format {version} where this version reads {FORMAT}")
-    if _checksum(arrays) != sha256:
-        raise ValueError("its SHA-256 checksum does not match")
-    for name, (kind, ndim) in _ARRAYS.items():
-        if arrays[name].dtype.kind != kind or arrays[name].ndim != ndim:
-            raise ValueError(f"`{name}` must be an array of kind {kind!r} with {ndim} axes")
+def _checked(arrays, source: str) -> Data:
+    if (version := int(arrays["format"])) != _FORMAT:
+        raise ValueError(f"it has format {version} where this version reads {_FORMAT}")
+    class_names, splits = arrays["class_names"], []
+    if class_names.dtype.kind != "U" or class_names.ndim != 1:
+        raise ValueError("`class_names` must be an array of texts")
     for part in ("train", "test"):
-        x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
-        if (
-            x.dtype != "uint8"
-            or x.shape[1:] != arrays["train_x"].shape[1:]
-            or not x.size
-            or x.shape[3] not in (1, 3, 4)
-        ):
-            raise ValueError(f"`{part}_x` must be images of one size, with 1, 3 or 4 channels of uint8")
-        if len(x) != len(y) or y.min() < 0 or y.max() >= len(arrays["class_names"]):
+        x, y = Split(arrays[f"{part}_x"], arrays[f"{part}_y"])
+        if x.dtype != "uint8" or x.ndim != 4 or x.shape[3] not in (1, 3, 4) or not x.size:
+            raise ValueError(f"`{part}_x` must be images with 1, 3 or 4 channels of uint8")
+        if y.dtype.kind != "i" or y.shape != x.shape[:1] or y.min() < 0 or y.max() >= len(class_names):
             raise ValueError(f"`{part}_y` must have a class for each image")
-
-
-def _checksum(arrays: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
+        splits.append(Split(x, y))
+    if splits[0].x.shape[1:] != splits[1].x.shape[1:]:
+        raise ValueError("all images must have one size")
+    (train, test), name, note = splits, str(arrays["name"]), str(arrays["note"])
+    return Data(name, train, None, test, tuple(class_names.tolist()), 255, note, source)

@@ -5,43 +5,53 @@ import os
 import re
 import socket
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import numpy as np
 
-from keras_langevin.datasets.data import CorruptDatasetError, DatasetNotFoundError, Split, Stored
-from keras_langevin.names import unknown
+from keras_langevin.datasets.data import CorruptDatasetError, Data, DatasetNotFoundError, Split
+from keras_langevin.names import printable, shown, unknown
 
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
-def read(name: str, data_dir: str | Path | None = None) -> Stored:
-    """Reads a set, and prepares it first where it must be.
-
-    Args:
-        name: str, as tensorflow-datasets writes it: `"mnist"`, `"eurosat/rgb"`.
-        data_dir: as in `load`. Defaults to `None`.
-
-    Raises:
-        ValueError, DatasetNotFoundError, CorruptDatasetError: as in `load`.
-    """
-    _import_tensorflow(name)
+def read(name: str, data_dir: str | Path | None = None) -> Data:
+    """A set without a validation split, prepared first where necessary. Arguments and errors are those of `load`."""
+    alone = "tensorflow" not in sys.modules
+    try:
+        import tensorflow as tf
+        import tensorflow_datasets  # noqa: F401
+    except ImportError as error:
+        raise DatasetNotFoundError(
+            f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
+            f"Install tensorflow-datasets and tensorflow; or run `keras-langevin data export {name} --out FILE` where "
+            "they are, copy FILE to this machine, and load it with data_file=FILE (--data-file FILE)."
+        ) from error
+    if alone:  # another backend trains, and TensorFlow, which only reads, would take all of a GPU's memory
+        tf.config.set_visible_devices([], "GPU")
     builder = open_builder(name, data_dir)
-    features = builder.info.features
-    image, label = image_and_label(name, features)
+    image, label = checked_features(name, builder.info, with_splits=False)
     if not builder.is_prepared():
         try:
-            _check_network(builder)
+            # tensorflow-datasets tries a host that does not resolve for minutes before it gives up
+            hosts = {urlsplit(url).hostname for url in builder.url_infos}
+            for host in sorted(hosts) if not getproxies() else ():
+                socket.getaddrinfo(host, 443)
             builder.download_and_prepare()
         except Exception as error:  # tfds raises many kinds: what matters is that the data is not there
-            raise DatasetNotFoundError(_not_found(name, builder, error)) from error
-    check_splits(name, builder.info.splits)
+            root, folder = Path(builder.data_dir_root), Path(builder.data_dir)
+            raise DatasetNotFoundError(
+                f"Dataset {name!r} is not prepared in {root}, and downloading it failed ({_first_line(error)}). "
+                f"Prepare it where there is a network, with `tfds build {name}`, copy the folder "
+                f"`{folder.relative_to(root)}` to this machine, and set TFDS_DATA_DIR (or --data-dir) to the folder "
+                "that holds it."
+            ) from error
+    checked_features(name, builder.info)
     train, test = (_read_split(builder, split, image, label) for split in ("train", "test"))
-    names = tuple(features[label].names)
-    return Stored(train, test, features[image].shape, names, 255, note_of(builder, image), builder.info.full_name)
+    class_names = tuple(builder.info.features[label].names)
+    return Data(name, train, None, test, class_names, 255, note_of(builder, image), builder.info.full_name)
 
 
 def data_folder(data_dir: str | Path | None = None) -> Path:
@@ -49,60 +59,54 @@ def data_folder(data_dir: str | Path | None = None) -> Path:
     return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
-def image_and_label(name: str, features) -> tuple[str, str]:
-    """The keys of the image and of the label in tensorflow-datasets' features.
-
-    Raises:
-        ValueError: not one uint8 image of one size, or not one label of known classes.
-    """
+def checked_features(name: str, info, *, with_splits: bool = True) -> tuple[str, str]:
+    """The keys of the image and of the label, if the set is an image classification that can be loaded."""
     import tensorflow_datasets as tfds
 
-    keys = []
-    for kind, usual in ((tfds.features.Image, "image"), (tfds.features.ClassLabel, "label")):
-        found = [key for key, feature in features.items() if isinstance(feature, kind)]
-        keys += [usual] if usual in found else found if len(found) == 1 else []
-    if len(keys) != 2:
+    def key(kind, usual: str) -> str | None:
+        found = [key for key, feature in info.features.items() if isinstance(feature, kind)]
+        return usual if usual in found else found[0] if len(found) == 1 else None
+
+    image, label = key(tfds.features.Image, "image"), key(tfds.features.ClassLabel, "label")
+    shape, dtype = (info.features[image].shape, info.features[image].np_dtype) if image else ((), None)
+    is_right = len(shape) == 3 and None not in shape and shape[2] in (1, 3, 4) and np.dtype(dtype) == "uint8"
+    if not is_right or label is None or (info.features[label].num_classes or 0) < 2:
+        received = (f"{key}: {printable(shown(feature))}" for key, feature in sorted(info.features.items()))
         raise ValueError(
-            f"A dataset must have an image and a class label. Received: {name!r} with "
-            f"{', '.join(sorted(features)) or 'no features'}. Choose one of tensorflow-datasets' image classification."
+            "A dataset must have uint8 images of one size with 1, 3 or 4 channels, and a class label of at least two "
+            f"classes. Received: {name!r} with {', '.join(received)}. "
+            "Choose another of tensorflow-datasets' image-classification sets, or prepare a resized copy as a set of "
+            "your own."
         )
-    image, label = (features[key] for key in keys)
-    if len(image.shape) != 3 or None in image.shape:
+    if with_splits and not {"train", "test"} <= set(info.splits):
         raise ValueError(
-            f"The images of a dataset must be of one size. Received: {name!r} with images of varying size. Choose a "
-            "set that is resized already, or prepare a resized copy as a tensorflow-datasets set of your own."
+            f"A dataset must have a `train` and a `test` split. Received: {name!r} with "
+            f"{', '.join(sorted(info.splits))}. Choose another set."
         )
-    if np.dtype(image.np_dtype) != "uint8" or image.shape[2] not in (1, 3, 4):
-        raise ValueError(
-            "The images of a dataset must have 1, 3 or 4 channels of uint8. "
-            f"Received: {name!r} with {image.shape[2]} of {np.dtype(image.np_dtype)}. Choose another set."
-        )
-    if (label.num_classes or 0) < 2:
-        raise ValueError(
-            f"A dataset must have at least two classes. Received: {name!r} with {label.num_classes}. Choose another "
-            "set."
-        )
-    return keys[0], keys[1]
+    return image, label
 
 
 def open_builder(name: str, data_dir: str | Path | None = None):
     """tensorflow-datasets' builder of a set. It does not load TensorFlow."""
     import tensorflow_datasets as tfds
 
-    known = ("digits", *NAMES, "and tensorflow-datasets' image-classification sets")
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.ERROR)  # it warns of a folder that is not there, which `read` says better
     try:
         if not re.fullmatch(r"\w+(/[\w.-]+)?(:\d+\.\d+\.\d+)?", name):
             raise tfds.core.DatasetNotFoundError
-        with _without_absl_warnings():  # about a folder that is not there: `_not_found` says it better
-            return tfds.builder(name, data_dir=data_dir or os.environ.get("TFDS_DATA_DIR") or None)
+        return tfds.builder(name, data_dir=data_dir or os.environ.get("TFDS_DATA_DIR") or None)
     except tfds.core.DatasetNotFoundError:
-        also = tfds.list_builders(with_community_datasets=False)
-        raise unknown("dataset", name, known, also=also) from None
-    except Exception as error:  # of many kinds: a configuration or version that there is not, a damaged file
+        known = ("digits", *NAMES, "and tensorflow-datasets' image-classification sets")
+        raise unknown("dataset", name, known, tfds.list_builders(with_community_datasets=False)) from None
+    except Exception as error:  # of many kinds: an unknown configuration or version, a damaged file
         raise CorruptDatasetError(
             f"tensorflow-datasets cannot open {name!r} in {data_folder(data_dir)} ({_first_line(error)}). "
             "Check the name; if its files there are damaged, copy them again, or remove them."
         ) from error
+    finally:
+        absl.setLevel(level)
 
 
 def opened(folder: str | Path):
@@ -117,20 +121,11 @@ def opened(folder: str | Path):
         ) from error
 
 
-def check_splits(name: str, splits):
-    if not {"train", "test"} <= set(splits):
-        raise ValueError(
-            f"A dataset must have a `train` and a `test` split. Received: {name!r} with {', '.join(sorted(splits))}. "
-            "Choose another set."
-        )
-
-
 def note_of(builder, image: str) -> str:
     """`"JPEG copy"` where JPEG is stored that the set's own builder would not have written; else empty."""
-    stored = dict(opened(builder.data_dir).info.features.items())
-    is_copy = getattr(stored.get(image), "encoding_format", None) == "jpeg"
-    is_copy = is_copy and builder.info.features[image].encoding_format != "jpeg"
-    return "JPEG copy" if is_copy else ""
+    stored = dict(opened(builder.data_dir).info.features.items()).get(image)
+    is_jpeg = getattr(stored, "encoding_format", None) == "jpeg"
+    return "JPEG copy" if is_jpeg and builder.info.features[image].encoding_format != "jpeg" else ""
 
 
 def _read_split(builder, split: str, image: str, label: str) -> Split:
@@ -149,19 +144,19 @@ def _read_split(builder, split: str, image: str, label: str) -> Split:
 
     decoders = tfds.decode.PartialDecoding({image: True, label: True}, decoders={image: exact()})
     try:
-        examples = builder.as_dataset(split=split, batch_size=-1, decoders=decoders)
+        examples = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, decoders=decoders))
     except tf.errors.OpError as error:
         raise CorruptDatasetError(
             f"{_what_is_wrong(builder, split, error)}. Copy it again, or remove the folder {builder.data_dir}, and the "
             "set is prepared anew."
         ) from error
-    labels = examples[label].numpy().astype("int32")
+    labels = examples[label].astype("int32")
     if len(labels) == 0 or labels.min() < 0:
         raise ValueError(
             f"All examples of a dataset must have a label. Received: {builder.name!r}, where the {split} split is "
             "empty or has examples without. Choose another set."
         )
-    return Split(examples[image].numpy(), labels)
+    return Split(examples[image], labels)
 
 
 def _what_is_wrong(builder, split: str, error: Exception) -> str:
@@ -181,50 +176,5 @@ def _what_is_wrong(builder, split: str, error: Exception) -> str:
     return f"{builder.data_dir} has an image in its {split} split that cannot be decoded ({error.message[:200]})"
 
 
-def _import_tensorflow(name: str):
-    alone = "tensorflow" not in sys.modules
-    try:
-        import tensorflow as tf
-        import tensorflow_datasets  # noqa: F401
-    except ImportError as error:
-        raise DatasetNotFoundError(
-            f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
-            f"Install tensorflow-datasets and tensorflow; or run `keras-langevin data export {name} --out FILE` where "
-            "they are, copy FILE to this machine, and load it with data_file=FILE (--data-file FILE)."
-        ) from error
-    if alone:  # another backend trains, and TensorFlow, which only reads, would take all of a GPU's memory
-        tf.config.set_visible_devices([], "GPU")
-
-
-@contextmanager
-def _without_absl_warnings():
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _check_network(builder):
-    # tensorflow-datasets tries a host that does not resolve for minutes before it gives up.
-    hosts = {urlsplit(url).hostname for url in builder.url_infos}
-    if hosts and not getproxies():
-        for host in sorted(hosts):
-            socket.getaddrinfo(host, 443)
-
-
-def _not_found(name: str, builder, error: Exception) -> str:
-    root = Path(builder.data_dir_root)
-    return (
-        f"Dataset {name!r} is not prepared in {root}, and downloading it failed ({_first_line(error)}). Prepare it "
-        f"where there is a network, with `tfds build {name}`, copy the folder "
-        f"`{Path(builder.data_dir).relative_to(root)}` to this machine, and set TFDS_DATA_DIR (or --data-dir) to the "
-        "folder that holds it."
-    )
-
-
 def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -4,25 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.values import check_int
+
 
 def crop_flip(images, rows, columns, flips, padding: int):
-    """Pads images with zeros, crops them back to their size, and mirrors some.
+    """Pads images with zeros, crops each from its own row and column of the padded image, and mirrors those of `flips`.
 
-    Args:
-        images: tensor of shape `(batch, height, width, channels)`.
-        rows, columns: int tensors of shape `(batch,)`, in [0, 2·padding]: where each crop begins in the padded image.
-        flips: bool tensor of shape `(batch,)`, which images are mirrored left to right after the crop.
-        padding: int >= 0, pixels on each side.
-
-    Returns:
-        Tensor of the shape of `images`.
-
-    Example:
-
-    >>> image = np.arange(4.0).reshape(1, 2, 2, 1)
-    >>> moved = crop_flip(image, rows=np.array([1]), columns=np.array([0]), flips=np.array([False]), padding=1)
-    >>> ops.convert_to_numpy(moved)[0, :, :, 0].tolist()
-    [[0.0, 0.0], [0.0, 2.0]]
+    (Keras's `RandomCrop` takes one place for the whole batch, and does not pad.)
     """
     _, height, width, channels = images.shape
     size = ops.shape(images)[0]
@@ -50,9 +38,6 @@ class RandomCropFlip(keras.layers.Layer):
         seed: int, determines the draws, or `None` to draw it. Defaults to `None`.
         **kwargs: as `keras.layers.Layer` takes them.
 
-    Raises:
-        ValueError: an argument is out of its range, or the input is not a batch of images.
-
     Example:
 
     >>> layer = RandomCropFlip(padding=4, seed=0)
@@ -66,8 +51,7 @@ class RandomCropFlip(keras.layers.Layer):
 
     def __init__(self, padding: int = 2, flip: bool = True, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(padding, int) or padding < 0:
-            raise ValueError(f"`padding` must be an int >= 0. Received: padding={padding!r}")
+        check_int("padding", padding, 0)
         self.padding, self.flip, self.seed = padding, flip, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -75,13 +59,11 @@ class RandomCropFlip(keras.layers.Layer):
         if len(input_shape) != 4 or None in input_shape[1:]:
             raise ValueError(
                 "The input must be of shape `(batch, height, width, channels)`, with the last three known. "
-                f"Received: {tuple(input_shape)}"
+                f"Received: {tuple(input_shape)}. Give images, of one size."
             )
 
     def call(self, images, training=False):
-        if not training:
-            return images
-        return crop_flip(images, *self.draw(ops.shape(images)[0]), self.padding)
+        return crop_flip(images, *self.draw(ops.shape(images)[0]), self.padding) if training else images
 
     def draw(self, size: int):
         """The next draws: rows, columns and flips, each of shape `(size,)`, as `crop_flip` takes them."""
@@ -100,17 +82,9 @@ class RandomCropFlip(keras.layers.Layer):
 
 
 def standardization(images: np.ndarray, max_pixel: float = 1.0) -> keras.layers.Normalization:
-    """A layer that subtracts the mean of each channel and divides by its standard deviation.
+    """A layer that standardizes each channel by the mean and variance of the images, the training split alone.
 
-    Args:
-        images: array of shape `(num_examples, height, width, channels)`: the training split, and nothing else.
-        max_pixel: float, what the images are divided by before they reach the layer. Defaults to `1`.
-
-    Example:
-
-    >>> layer = standardization(np.array([0.0, 2.0]).reshape(2, 1, 1, 1))
-    >>> ops.convert_to_numpy(layer(np.full((1, 1, 1, 1), 3.0))).item()
-    2.0
+    `max_pixel` is what the images are divided by before they reach the layer.
     """
     axes = tuple(range(images.ndim - 1))
     mean = images.mean(axes, dtype="float64")
@@ -124,22 +98,9 @@ def standardization(images: np.ndarray, max_pixel: float = 1.0) -> keras.layers.
 
 
 def preprocessed(model: keras.Model, layers: list[keras.layers.Layer]) -> keras.Model:
-    """A model that passes its input through layers before it reaches `model`.
+    """A model that passes its input through layers without trainable weights before it reaches `model`.
 
-    `model` stays as it is, with its weights, its layers' names and their order: what `layers=` of an optimizer selects
-    is the same in both.
-
-    Args:
-        model: a Functional model.
-        layers: list of layers without trainable weights.
-
-    Example:
-
-    >>> from keras_langevin import models
-    >>> model = models.build("dense-3", (32, 32, 3), 10)
-    >>> whole = preprocessed(model, [keras.layers.Rescaling(1 / 255), RandomCropFlip()])
-    >>> [variable.path for variable in whole.trainable_variables] == [v.path for v in model.trainable_variables]
-    True
+    `model` keeps its weights, its layers' names and their order: an optimizer's `layers=` selects the same in both.
     """
     inputs = outputs = keras.Input(model.input_shape[1:], name="pixels")
     for layer in [*layers, model]:

@@ -14,41 +14,24 @@ LOG_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")  # what Keras calls
 
 
 class State(NamedTuple):
-    """What a run is at the end of an epoch.
+    """What a run is at the end of an epoch."""
 
-    Attributes:
-        epoch: int, how many epochs are done.
-        history: dict of lists of floats, of length `epoch`.
-        seconds: float, how long they took.
-        arrays: list of arrays, the values of the trainer's variables.
-        source: str, where it was read, for an error; empty where it was not. Defaults to empty.
-    """
-
-    epoch: int
-    history: dict[str, list[float]]
-    seconds: float
-    arrays: list[np.ndarray]
-    source: str = ""
+    epoch: int  # how many are done
+    history: dict[str, list[float]]  # by the names of `LOG_NAMES`, a value for each epoch
+    seconds: float  # how long they took
+    arrays: list[np.ndarray]  # the values of the trainer's variables
+    source: str = ""  # where it was read, for an error
 
 
 class Checkpoint:
-    """The file of one run's latest state; replaced atomically, so that there is always a whole one.
-
-    Args:
-        path: where the file is, or is to be; its folder exists.
-        owner: dict from a str to a str or an int: what tells the run from others.
-        epochs: int, how many the run has.
-    """
+    """The file of one run's latest state; replaced atomically, so that there is always a whole one. `owner` tells the
+    run from others; `epochs` is how many it has."""
 
     def __init__(self, path: Path, owner: dict[str, str | int], epochs: int):
         self.path, self.owner, self.epochs = path, owner, epochs
 
     def write(self, state: State):
-        """Replaces the state.
-
-        Raises:
-            StorageError: the disk is full, say.
-        """
+        """Replaces the state. Raises `StorageError` where the disk is full, say."""
         head = {"owner": self.owner, "epoch": state.epoch, "history": state.history, "seconds": state.seconds}
         archive.write(self.path, head, state.arrays)
 
@@ -61,8 +44,7 @@ class Checkpoint:
         try:
             head, arrays = archive.read(self.path)
             self._check(head)
-            values = {name: head[name] for name in ("epoch", "history", "seconds")}
-            return State(**values, arrays=arrays, source=str(self.path))
+            return State(head["epoch"], head["history"], head["seconds"], arrays, str(self.path))
         except FileNotFoundError:
             return None
         except archive.UNREADABLE as error:
@@ -79,17 +61,11 @@ class Checkpoint:
         epoch, history, seconds = head["epoch"], head["history"], head["seconds"]
         if not is_count(1)(epoch) or epoch > self.epochs:
             raise ValueError(f"its epoch is {shown(epoch)}, which is not an int from 1 to {self.epochs}")
-        if set(history) != set(LOG_NAMES):
-            raise ValueError(f"its history has {shown(list(history))} in place of {', '.join(LOG_NAMES)}")
-        for name, values in history.items():
-            if not isinstance(values, list) or len(values) != epoch:
-                raise ValueError(f"its history of {name} does not have {epoch} values")
-            # JSON as Python writes it has NaN; a loss may be that on the validation split
-            if not all(isinstance(value, float) for value in values):
-                raise ValueError(f"its history of {name} has a value that is not a float")
+        # JSON as Python writes it has NaN; a loss may be that on the validation split
+        if set(history) != set(LOG_NAMES) or not all(
+            isinstance(values, list) and [type(value) for value in values] == [float] * epoch
+            for values in history.values()
+        ):
+            raise ValueError(f"its history is not {epoch} floats of each of {', '.join(LOG_NAMES)}")
         if not is_number(seconds) or seconds < 0:
             raise ValueError(f"its seconds are {shown(seconds)}")
-
-    def remove(self):
-        """Removes the file, if it is there."""
-        self.path.unlink(missing_ok=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from keras_langevin.experiments import paper, report
 from keras_langevin.experiments.arms import Arm
-from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult, in_common
-from keras_langevin.experiments.report.formatting import count, signed
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult
+from keras_langevin.experiments.report.words import count, with_interval
 from keras_langevin.experiments.statistics import Difference, paired_difference
 
 MARGIN = 1.0  # percentage points: two optimizers that differ by less are called equally good
@@ -47,70 +47,41 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim.
-
-    Attributes:
-        text: str, the claim.
-        source: str, where the paper makes it, or that it is ours.
-        preset: str, the preset that measures it.
-        expects: `Expects`.
-        optimizers: tuple of str, as in `Arm`, which are compared.
-        models: tuple of str: for `GROWS` the shallowest and the deepest, else each counts, under each setting that its
-            preset has.
-        against: str, the optimizer that they are compared with; empty for the parent of each. Defaults to empty.
-        dataset: str, the data. Defaults to `"mnist"`.
-    """
+    """A line of claims.csv."""
 
     text: str
-    source: str
-    preset: str
+    source: str  # where the paper makes it, or that it is ours
+    preset: str  # the preset that measures it
     expects: Expects
-    optimizers: tuple[str, ...]
-    models: tuple[str, ...]
-    against: str = ""
+    optimizers: tuple[str, ...]  # as in `Arm`, which are compared
+    models: tuple[str, ...]  # for `GROWS` the shallowest and the deepest, else each counts, under each setting
+    against: str = ""  # the optimizer that they are compared with; empty for the parent of each
     dataset: str = "mnist"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One difference that a claim is about.
+    """One difference that a claim is about, in percentage points."""
 
-    Attributes:
-        name: str, what is compared, and where.
-        difference: the values of each seed, their mean and its interval, in percentage points.
-        holds: bool, whether it bears the claim out.
-        refutes: bool, whether it says the contrary.
-        is_fair: bool, whether both arms had the same ε. Defaults to `True`.
-    """
-
-    name: str
+    name: str  # what is compared, and where
     difference: Difference
-    holds: bool
-    refutes: bool
-    is_fair: bool = True
+    holds: bool  # whether it bears the claim out
+    refutes: bool  # whether it says the contrary
+    is_fair: bool = True  # whether both optimizers had the same ε
 
     def __str__(self) -> str:
-        d = self.difference
-        interval = f" [{signed(d.low)}, {signed(d.high)}]" if d.method else ""
         unequal = "" if self.is_fair else " (unequal ε)"
-        return f"{self.name}: {signed(d.mean)}{interval}, {count(len(d.values), 'seed')}{unequal}"
+        return f"{self.name}: {with_interval(self.difference)}, {count(len(self.difference.values), 'seed')}{unequal}"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim with what was found.
-
-    Attributes:
-        claim: the claim.
-        findings: a finding for each difference that it is about.
-        scale: str, of the preset as it was trained; where it was not, the smallest that gives a verdict.
-        seeds: int, how many were trained, where those of the preset are not as many. Defaults to `None`.
-    """
+    """A claim with what was found."""
 
     claim: Claim
     findings: tuple[Finding, ...]
-    scale: str = "cpu"
-    seeds: int | None = None
+    scale: str = "cpu"  # of the preset as it was trained; where it was not, the smallest that gives a verdict
+    seeds: int | None = None  # how many were trained, where those of the preset are not as many
 
     @property
     def verdict(self) -> Verdict:
@@ -119,10 +90,8 @@ class Judgement:
         if not all(finding.is_fair for finding in self.findings):
             return Verdict.UNFAIR
         holding = [finding.holds for finding in self.findings]
-        if all(holding):
-            return Verdict.HOLDS
         if any(holding):
-            return Verdict.PARTLY
+            return Verdict.HOLDS if all(holding) else Verdict.PARTLY
         return Verdict.NOT if any(finding.refutes for finding in self.findings) else Verdict.NOT_SHOWN
 
 
@@ -142,11 +111,7 @@ CLAIMS = _claims()  # the lines of claims.csv; the paper's RMSprop has ε outsid
 
 
 def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgement]:
-    """Each claim with what was found.
-
-    Args:
-        folder: where the results of presets are, each in a folder named after it.
-        claims: the claims. Defaults to `CLAIMS`.
+    """Each claim with what was found in the folders of presets below `folder`.
 
     Raises:
         ValueError: a file of results is corrupt.
@@ -156,17 +121,13 @@ def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgemen
         place = Path(folder) / name
         results[name] = report.analyse(report.collect([place])) if place.is_dir() else []
     trained = {name: _scale_and_seeds(name, found) for name, found in results.items()}
-    findings = (tuple(_findings(claim, results[claim.preset])) for claim in claims)
-    return [Judgement(claim, found, *trained[claim.preset]) for claim, found in zip(claims, findings, strict=True)]
+    return [
+        Judgement(claim, tuple(_findings(claim, results[claim.preset])), *trained[claim.preset]) for claim in claims
+    ]
 
 
 def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
-    """The rule and all claims as a table in Markdown, with the command that measures each.
-
-    Args:
-        judgements: what `judge` returned.
-        folder: where the results are, for the commands.
-    """
+    """The rule and all claims as a table in Markdown, with the command that measures each."""
     rows = [
         RULE,
         "",
@@ -176,9 +137,9 @@ def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
     for judgement in judgements:
         claim = judgement.claim
         found = "<br>".join(map(str, judgement.findings)) or "-"
-        place = Path(folder) / claim.preset
         seeds = f" --seeds {judgement.seeds}" if judgement.seeds else ""
-        command = f"`keras-langevin reproduce {claim.preset} --scale {judgement.scale}{seeds} --out {place}`"
+        out = Path(folder) / claim.preset
+        command = f"`keras-langevin reproduce {claim.preset} --scale {judgement.scale}{seeds} --out {out}`"
         rows.append(f"| {claim.text} ({claim.source}) | {found} | {judgement.verdict} | {command} |")
     return "\n".join(rows)
 
@@ -190,45 +151,41 @@ def _scale_and_seeds(name: str, results: list[CellResult]) -> tuple[str, int | N
     for scale in paper.SCALES:
         comparisons = paper.sweep(name, scale).comparisons
         if found == {tuple(getattr(comparison, each) for each in names) for comparison in comparisons}:
-            seeds = 1 + max(seed for result in results for _, seed in result.cell.planned)
+            seeds = max(arm.num_planned for result in results for arm in result.arms)
             return scale, None if seeds == comparisons[0].seeds else seeds
     return "cpu", None
 
 
 def _findings(claim: Claim, results: list[CellResult]):
-    about = [(claim.dataset, model) for model in claim.models]
-    cells = [each for place in about for each in results if _place(each) == place]
+    about = [(each, model) for model in claim.models for each in results if _is_of(each, claim.dataset, model)]
     for spec in claim.optimizers:
         arm = Arm(spec)
-        other = Arm(claim.against) if claim.against else Arm(arm.parent)
-        gains = [(each, gain) for each in cells if (gain := _gain(each, arm, other))]
+        other = Arm(claim.against or arm.parent)
+        gains = [(each, model, gain) for each, model in about if (gain := _gain(each, arm, other))]
+        fair = [each.cell.is_fair(arm, other) for each, *_ in gains]
         pair = f"{arm.label} − {other.label}"
         if claim.expects is not Expects.GROWS:
-            for each, gain in gains:
-                zeros = [0.0] * len(gain)
-                fair = each.cell.is_fair(arm, other)
-                yield _finding(claim, f"{pair}, {each.title}", list(gain.values()), zeros, fair)
-        elif [_place(each) for each, _ in gains] == about:
-            (_, shallow), (_, deep) = gains
-            seeds = sorted(shallow.keys() & deep.keys())
-            title = f"{pair}, {claim.models[1]} beside {claim.models[0]}"
-            fair = all(each.cell.is_fair(arm, other) for each, _ in gains)
-            yield _finding(claim, title, [deep[seed] for seed in seeds], [shallow[seed] for seed in seeds], fair)
+            for (each, _, gain), is_fair in zip(gains, fair, strict=True):
+                yield _finding(claim, f"{pair}, {each.title}", gain, dict.fromkeys(gain, 0.0), is_fair)
+        elif tuple(model for _, model, _ in gains) == claim.models:
+            (*_, shallow), (*_, deep) = gains
+            yield _finding(claim, f"{pair}, {claim.models[1]} beside {claim.models[0]}", deep, shallow, all(fair))
 
 
-def _place(result: CellResult) -> tuple[str, str]:
-    """The data and the model."""
-    return result.cell.comparison.dataset, result.cell.comparison.model
+def _is_of(result: CellResult, dataset: str, model: str) -> bool:
+    return (result.cell.comparison.dataset, result.cell.comparison.model) == (dataset, model)
 
 
 def _gain(result: CellResult, arm: Arm, other: Arm) -> dict[int, float]:
     """Of each seed that both have: the difference in percentage points."""
-    pairs = zip(*in_common(result.cell, arm, other), strict=True)
+    own, others = result.cell.find(arm), result.cell.find(other)
+    pairs = own.in_common(others) if own and others else []
     return {run.seed: 100 * (run.test_accuracy - beside.test_accuracy) for run, beside in pairs}
 
 
-def _finding(claim: Claim, name: str, values: list[float], others: list[float], is_fair: bool) -> Finding:
-    difference = paired_difference(values, others)
+def _finding(claim: Claim, name: str, gains: dict[int, float], others: dict[int, float], is_fair: bool) -> Finding:
+    seeds = sorted(gains.keys() & others.keys())
+    difference = paired_difference([gains[seed] for seed in seeds], [others[seed] for seed in seeds])
     low, high = difference.low, difference.high
     holds, refutes = {
         Expects.BETTER: (low > 0, high < 0),
@@ -236,5 +193,5 @@ def _finding(claim: Claim, name: str, values: list[float], others: list[float], 
         Expects.SAME: (low > -MARGIN and high < MARGIN, high < 0 or low > 0),
         Expects.NO_WORSE: (low > -MARGIN, high < 0),
     }[claim.expects]
-    enough = len(values) >= ENOUGH_SEEDS
+    enough = len(seeds) >= ENOUGH_SEEDS
     return Finding(name, difference, enough and holds, enough and refutes and not holds, is_fair)

@@ -1,17 +1,16 @@
 """A comparison in one call, from Python or from the command line."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 from rich.console import Console
 
 from keras_langevin.experiments import engines, report, runner, tuning
-from keras_langevin.experiments.config import Sweep, config_text
-from keras_langevin.experiments.progress import RunsProgress, Watcher
+from keras_langevin.experiments.config import DEFAULT_FOLDER, Sweep, config_text
+from keras_langevin.experiments.progress import RunsProgress
 from keras_langevin.experiments.results import Results
-from keras_langevin.experiments.store import DEFAULT_FOLDER, Store
+from keras_langevin.experiments.store import Store
 from keras_langevin.files import check_name, replaced, writing_to
 
 
@@ -27,7 +26,7 @@ def compare(
     """Trains optimizers side by side, as `keras-langevin compare` does, and returns the results.
 
     Settings are those of the command and of `Comparison`, with underscores; a list of values makes a grid. Finished
-    runs are kept in `out`: the same call again, or the same command, goes on from there and trains none twice.
+    runs are kept in `out`: the same call again, or the same command, resumes from there and trains none twice.
 
     Args:
         out: folder of the results. Defaults to `keras-langevin-results/MODEL-DATASET-...`, as for the command.
@@ -54,76 +53,70 @@ def compare(
     >>> list(results.curves("train_loss")), list(results.differences)
     (['Adam', 'L-Adam'], ['L-Adam − Adam'])
     """
-    jobs, out = prepared(Sweep(settings, keras.backend.backend()), out, data_dir=data_dir, data_file=data_file)
+    jobs, out = prepared(Sweep(settings), out, data_dir=data_dir, data_file=data_file)
     write_config(out, settings, jobs)
     # not rich's display for notebooks, which needs a widget
     console = Console(force_jupyter=False, quiet=not verbose)
-    engine = engines.Local() if engine is None else engine
-    trials = tuning.trials(jobs)
-    if trials:
-        train(trials, engine, console)
-    jobs = tuning.settled(jobs)
-    train(jobs, engine, console)
+    train(jobs, engines.Local() if engine is None else engine, console)
     return Results(tuple(analysed(jobs)), out)
 
 
-def prepared(
-    sweep: Sweep, out: str | Path | None = None, *, data_dir=None, data_file=None
-) -> tuple[list[runner.Job], Path]:
-    """The comparisons of a sweep, ready to be trained, and the folder that holds them all.
-
-    Args:
-        sweep: the comparisons.
-        out: that folder. Defaults to one below `DEFAULT_FOLDER`.
-        data_dir, data_file: as in `datasets.load`. Default to `None`.
+def prepared(sweep: Sweep, out: str | Path | None = None, **where) -> tuple[list[runner.Job], Path]:
+    """The comparisons of a sweep, ready to be trained, and the folder that holds them all, by default one below
+    `DEFAULT_FOLDER`; `where` is as `runner.prepare` takes it.
 
     Raises:
         ValueError: see `runner.prepare` and `Store`.
     """
-    ready, loaded = [], {}
+    ready, loaded, backend = [], {}, keras.backend.backend()
     for comparison in sweep.comparisons:
-        same_data = (comparison.dataset, comparison.validation_fraction, comparison.limit)
-        data = runner.prepare(comparison, data_dir=data_dir, data_file=data_file, data=loaded.get(same_data))
-        loaded[same_data] = data
-        ready.append((replace(comparison, dataset_note=data.note), data))
+        same = (comparison.dataset, comparison.validation_fraction, comparison.limit)
+        data = loaded[same] = runner.prepare(comparison, loaded.get(same), **where)
+        ready.append((comparison, data, {"dataset_note": data.note, "backend": backend}))
     single = len(ready) == 1
-    default = ready[0][0].folder_name if single else sweep.folder_name
-    out = Path(out or Path(DEFAULT_FOLDER) / default)
-    folders = [out if single else out / comparison.folder_name for comparison, _ in ready]
-    check_name(out)
+    default = ready[0][0].folder_name(**ready[0][2]) if single else sweep.folder_name(backend=backend)
+    out = check_name(Path(out or Path(DEFAULT_FOLDER) / default))
+    folders = [out if single else out / comparison.folder_name(**found) for comparison, _, found in ready]
     return [
-        runner.Job(comparison, data, Store(folder, comparison, data.sha256))
-        for (comparison, data), folder in zip(ready, folders, strict=True)
+        runner.Job(comparison, data, Store(folder, comparison, data.sha256, **found))
+        for (comparison, data, found), folder in zip(ready, folders, strict=True)
     ], out
 
 
 def write_config(out: Path, settings: dict, jobs: list[runner.Job]):
     """Writes the settings beside the results, for `keras-langevin compare --config`; with the seeds on record, if those
-    are more.
-
-    Args:
-        out: the folder that holds all comparisons.
-        settings: dict, as `Sweep` takes them.
-        jobs: those comparisons.
-    """
+    are more."""
     settings = settings | {"seeds": max(job.store.comparison.seeds for job in jobs)}
-    report.check_folder(out)
-    with writing_to(out), replaced(out / "experiment.toml") as file:
-        file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
+    with writing_to(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with replaced(out / "experiment.toml") as file:
+            file.write("# keras-langevin compare --config FILE trains these comparisons.\n" + config_text(settings))
 
 
-def train(jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Watcher] = (), **how):
-    """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends.
+def train(
+    jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Callable] = (), **how
+) -> list[runner.Job]:
+    """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends. Learning
+    rates and sigma are searched first, where that is asked for; returns the comparisons with what was chosen.
 
-    Args:
-        jobs: the comparisons.
-        engine: what trains.
-        console: rich's console.
-        watchers: are told what happens, too. Defaults to none.
-        **how: as `runner.run` takes them: `save_weights`, `checkpoint_seconds`, `data_on_device`.
+    `watchers` are functions of the jobs that return who is told what happens, too; `how` is as `runner.run` takes it.
     """
-    with RunsProgress(jobs, console) as progress:
-        runner.run(jobs, engine, watchers=[progress, *watchers], **how)
+
+    def train_all(jobs: list[runner.Job]):
+        with RunsProgress(jobs, console) as progress:
+            runner.run(jobs, engine, watchers=[progress, *(new_watcher(jobs) for new_watcher in watchers)], **how)
+
+    def search(trials: list[runner.Job], extends: bool):
+        begin = "First learning rates and sigma are searched on the validation split"
+        again = "The best trial of an optimizer is at the edge of its range: the search goes on"
+        runs = len({task.run_key for job in trials for task in job.tasks()})
+        text = f"{again if extends else begin}: {len(trials)} trials, {runs} runs, with seeds of their own."
+        console.print(f"{text} The test split is left alone.", soft_wrap=True, highlight=False)
+        train_all(trials)
+
+    jobs = tuning.settled(jobs, search)
+    train_all(jobs)
+    return jobs
 
 
 def analysed(jobs: list[runner.Job]) -> list:

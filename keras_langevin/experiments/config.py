@@ -1,111 +1,98 @@
-"""What a comparison is, and a grid of them: frozen configurations that are checked before any work starts. No Keras."""
+"""What is compared: settings that are checked before any work starts, and grids of them. No Keras.
+
+A setting is said once, in `Comparison`: a field has its default, what it must be and whether a list of values makes a
+grid; the docstring has what it means. The options of `keras-langevin compare` are made from both.
+"""
 
 import itertools
 import json
 import re
 import tomllib
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import InitVar, asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from keras_langevin.experiments.arms import Arm
 from keras_langevin.names import digest, plain, shown, unknown
-from keras_langevin.values import LARGEST, is_count, is_number, or_none, two_thirds
+from keras_langevin.values import LARGEST, is_count, is_number, two_thirds
 
-# (batch size, epochs) where none is given.
-_DEFAULT_LENGTHS = {"digits": (32, 60)}
-_DEFAULT_LENGTH = (512, 12)
-# Datasets that are augmented where nothing else is said.
-_AUGMENTED = ("cifar10", "cifar100")
-# Keras dtype policies.
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64")
+DEFAULT_FOLDER = "keras-langevin-results"
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "bfloat16", "float64")  # Keras dtype policies
 JIT = ("auto", "on", "off")
-_MOST_RUNS = 100_000  # they are listed, one by one
-
-# The seeds of a search's trials begin here, far from those of the runs that are reported.
-_FIRST_TRIAL_SEED = 1_000_000
 
 
-def _is_text(value) -> bool:
+def _is_name(value) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _is_count_to(most: int, least: int = 1):
-    return lambda value: is_count(least)(value) and value <= most
+def _one_of(names: tuple[str, ...]) -> tuple:
+    return str, f"{', '.join(names[:-1])} or {names[-1]}", lambda value: value in names
 
 
-# Setting, what it must be, and whether a value is that.
-_CHECKS = (
-    ("model", "a name such as dense-30", _is_text),
-    ("dataset", "a name such as digits", _is_text),
-    (
-        "optimizers",
-        "a list of names such as adam and ladam",
-        lambda value: isinstance(value, list | tuple) and all(map(_is_text, value)),
-    ),
-    *((name, "an int from 1 to 2³¹ − 1", _is_count_to(2**31 - 1)) for name in ("epochs", "batch_size")),
-    *((name, "an int from 1 to 100,000", _is_count_to(_MOST_RUNS)) for name in ("seeds", "tuning_seeds")),
-    ("tuning_trials", "an int from 0 to 100,000", _is_count_to(_MOST_RUNS, 0)),
-    ("learning_rate", "a float > 0 that float32 can hold", or_none(lambda v: is_number(v) and 0 < v <= LARGEST)),
-    ("sigma", "a float >= 0 that float32 can hold", or_none(lambda v: is_number(v) and 0 <= v <= LARGEST)),
-    ("epsilon", "a float > 0 that float32 can hold", or_none(lambda v: is_number(v) and 0 < v <= LARGEST)),
-    ("validation_fraction", "a float in (0, 1)", lambda value: is_number(value) and 0 < value < 1),
-    ("limit", "an int >= 2, or left out for all", or_none(is_count(2))),
-    (
-        "augment",
-        "none, crop-flip (2 pixels), or crop-flip-PIXELS such as crop-flip-4",
-        or_none(lambda value: isinstance(value, str) and re.fullmatch(r"none|crop-flip(-\d{1,2})?", value, re.ASCII)),
-    ),
-    ("standardize", "true or false", lambda value: isinstance(value, bool)),
-    ("precision", f"{', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}", lambda value: value in PRECISIONS),
-    ("jit", f"{', '.join(JIT[:-1])} or {JIT[-1]}", lambda value: value in JIT),
-    ("dataset_note", "text", lambda value: isinstance(value, str)),
-    ("backend", "a name, or left out", or_none(_is_text)),
+# Kinds of values: the type, what a value must be in words, and a function that tells whether it is.
+_NAME = str, "a name such as dense-30, or digits for a dataset", _is_name
+_NAMES = (
+    str,
+    "a list of names such as adam and ladam",
+    lambda value: isinstance(value, list | tuple) and value and all(map(_is_name, value)),
 )
+_LENGTH = int, "an int from 1 to 2³¹ − 1", lambda value: is_count(1)(value) and value < 2**31
+_RUNS = int, "an int from 1 to 100,000", lambda value: is_count(1)(value) and value <= 100_000  # they are listed
+_TRIALS = int, "an int from 0 to 100,000", lambda value: is_count(0)(value) and value <= 100_000
+_RATE = float, "a float > 0 that float32 can hold", lambda value: is_number(value) and 0 < value <= LARGEST
+_LEVEL = float, "a float >= 0 that float32 can hold", lambda value: is_number(value) and 0 <= value <= LARGEST
+_SHARE = float, "a float in (0, 1)", lambda value: is_number(value) and 0 < value < 1
+_FLAG = bool, "true or false", lambda value: isinstance(value, bool)
+_AUGMENT = (
+    str,
+    "none, crop-flip (2 pixels), or crop-flip-PIXELS such as crop-flip-4",
+    lambda value: isinstance(value, str) and re.fullmatch(r"none|crop-flip(-\d{1,2})?", value, re.ASCII),
+)
+
+
+def _setting(default, kind: tuple, *, is_swept: bool = True):
+    return field(default=default, metadata={"kind": kind, "is_swept": is_swept})
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Optimizers side by side: equal initial weights and batches for each seed, and for an optimizer without noise
-    every argument of the Langevin optimizer that it is compared with, ε among them.
-
-    Both the learning rate is divided by ten and sigma set to zero when two thirds of the epochs are done.
+    """What is asked for: optimizers side by side, with equal initial weights and batches for each seed. An optimizer
+    without noise has every argument of the Langevin optimizer that it is compared with, ε among them. When two thirds
+    of the epochs are done, the learning rate is divided by ten and sigma is set to zero.
 
     Args:
-        model: str, a name that `models.build` takes. Defaults to `"dense-30"`.
-        dataset: str, a name that `datasets.load` takes. Defaults to `"digits"`.
-        optimizers: tuple of str, see `Arm`. Defaults to Adam, L-Adam and 30%-Layer L-Adam.
-        epochs: int >= 1, or `None` for 60 on digits and 12 elsewhere.
-        batch_size: int >= 1, or `None` for 32 on digits and 512 elsewhere.
-        learning_rate: float > 0, or `None` for each optimizer's own: 1e-3 for Adam, AdamW and RMSprop, 0.1 for
+        model: family and depth; or the family alone, with `depth`.
+        depth: the depth of the model's family, 30 of dense-30.
+        dataset: digits (embedded); mnist, fashion_mnist, cifar10, cifar100, or any image-classification set of
+            tensorflow-datasets with a train and a test split.
+        optimizers: adam, ladam, ladam@0.3 (the first 30% of the layers), ladam@3 (the first three), ladam@-3 (the last
+            three), ladam@REGEX, ladam@0 (no noise: what adam is); lrmsprop (ε inside the root, as in Keras),
+            lrmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc. Before a name may stand
+            clip-, warmup-, first-35- (noise in the first 35 updates), always- (noise until the end), isotropic-
+            and gradient-noise- (other noise).
+        epochs: the length of a run. Defaults to 60 on digits and 12 elsewhere.
+        batch_size: images in a batch. Defaults to 32 on digits and 512 elsewhere.
+        learning_rate: γ of all optimizers. Defaults to each one's own: 1e-3 for Adam, AdamW and RMSprop, 0.1 for
             Adadelta, 0.01 for SGD and Adagrad.
-        sigma: float >= 0, or `None` for 0.05 with Adadelta and 1e-3 elsewhere.
-        epsilon: float > 0, ε of every optimizer that has one, with noise and without, or `None` for the default of the
-            Langevin classes, 1e-6. Defaults to `None`.
-        seeds: int >= 1: seeds 0, 1, ..., seeds − 1. Defaults to `3`.
-        validation_fraction: float in (0, 1), the share of the training examples. Defaults to `0.1`.
-        limit: int >= 2, so many training examples, validation among them, or `None` for all. Defaults to `None`.
-        augment: str, `"none"`; `"crop-flip"`: pad by 2 pixels, random crop, random flip, as in the paper; with
-            another padding `"crop-flip-4"`; or `None` for crop-flip on CIFAR-10 and CIFAR-100 and none elsewhere.
-        standardize: bool, whether each channel is brought to mean 0 and variance 1 by the statistics of the training
-            split, in place of pixels in [0, 1] alone. Defaults to `False`.
-        precision: str, the Keras dtype policy of the model: `"float32"`, `"mixed_bfloat16"`, `"mixed_float16"` (with
-            Keras's `LossScaleOptimizer`), `"bfloat16"` or `"float64"` (on JAX with `JAX_ENABLE_X64=1`). Pixels are
-            prepared and the loss is computed in float32, under `"float64"` in float64. The initial weights of a seed
-            are those of float32, rounded. Defaults to `"float32"`.
-        jit: str, whether a step is compiled as one: `"on"`, `"off"`, or `"auto"`: by XLA on JAX and TensorFlow (but for
-            nets with convolutions, where Keras chooses), and not at all on PyTorch. There `"on"` is `torch.compile`,
-            which needs a C++ compiler on the machine. Defaults to `"auto"`.
-        tuning_trials: int >= 0. Where it is not 0, the learning rate of every optimizer, and its sigma, are searched on
-            the validation split before the runs, with so many trials for each optimizer (`tuning`). Defaults to `0`.
-        tuning_seeds: int >= 1, so many runs are a trial; their seeds are not those of the runs that are reported.
-            Defaults to `1`.
-        trial: bool, whether this is a trial of such a search: its seeds are others, and the test split is not used.
-            Defaults to `False`.
-        tuned: tuple of (optimizer, learning rate, sigma or `None`), what a search chose. It is no part of the
-            configuration but follows from it. Defaults to none.
-        dataset_note: str, how the data differ from the official release (`Data.note`). Defaults to empty.
-        backend: str, the Keras backend that trains, or `None` where it does not matter yet.
+        sigma: σ of all noise. Defaults to 0.05 with Adadelta and 1e-3 elsewhere.
+        epsilon: ε of every optimizer that has one, with noise and without. Defaults to 1e-6.
+        seeds: how many: 0, 1, ...; those that are not on record are added.
+        validation_fraction: the share of the training examples that is held out.
+        limit: train on so many examples, drawn by class, validation among them. Defaults to all.
+        augment: none; crop-flip: pad by 2 pixels, random crop, random flip, as in the paper; with another padding
+            crop-flip-4. Defaults to crop-flip on cifar10 and cifar100, and none elsewhere.
+        standardize: bring each channel to mean 0 and variance 1 over the training split, in place of pixels in [0, 1].
+        precision: Keras's dtype policy of the model: float32, mixed_bfloat16, mixed_float16 (with Keras's
+            `LossScaleOptimizer`), bfloat16 or float64 (on JAX with `JAX_ENABLE_X64=1`). Pixels are prepared and the
+            loss is computed in float32, under float64 in float64. Initial weights are those of float32, rounded.
+        jit: whether a step is compiled as one: on, off, or auto: by XLA on JAX and TensorFlow (but for nets with
+            convolutions, where Keras chooses), not on PyTorch. There on is `torch.compile`, which needs a C++ compiler.
+        tuning_trials: before the runs, search the learning rate and sigma on the validation split: so many trials for
+            every optimizer, parents too, from a tenth to ten times the values above. Where the best of an optimizer is
+            at the edge, all have half as many more, a factor of ten beyond it, at most twice. 0: no search.
+        tuning_seeds: how many seeds a trial has, none of those reported.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -117,49 +104,47 @@ class Comparison:
     (['Adam', '30%-Layer L-Adam'], 512)
     """
 
-    model: str = "dense-30"
-    dataset: str = "digits"
-    optimizers: tuple[str, ...] = ("adam", "ladam", "ladam@0.3")
-    epochs: int | None = None
-    batch_size: int | None = None
-    learning_rate: float | None = None
-    sigma: float | None = None
-    epsilon: float | None = None
-    seeds: int = 3
-    validation_fraction: float = 0.1
-    limit: int | None = None
-    augment: str | None = None
-    standardize: bool = False
-    precision: str = "float32"
-    jit: str = "auto"
-    tuning_trials: int = 0
-    tuning_seeds: int = 1
-    trial: bool = False
-    tuned: tuple[tuple[str, float, float | None], ...] = ()
-    dataset_note: str = ""
-    backend: str | None = None
+    model: str = _setting("dense-30", _NAME)
+    depth: InitVar[int | None] = _setting(None, (int, "an int >= 1", is_count(1)))  # noqa: RUF009
+    dataset: str = _setting("digits", _NAME)
+    optimizers: tuple[str, ...] = _setting(("adam", "ladam", "ladam@0.3"), _NAMES, is_swept=False)
+    epochs: int | None = _setting(None, _LENGTH)
+    batch_size: int | None = _setting(None, _LENGTH)
+    learning_rate: float | None = _setting(None, _RATE)
+    sigma: float | None = _setting(None, _LEVEL)
+    epsilon: float | None = _setting(None, _RATE)
+    seeds: int = _setting(3, _RUNS, is_swept=False)
+    validation_fraction: float = _setting(0.1, _SHARE, is_swept=False)
+    limit: int | None = _setting(None, (int, "an int >= 2", is_count(2)))
+    augment: str | None = _setting(None, _AUGMENT)
+    standardize: bool = _setting(False, _FLAG, is_swept=False)
+    precision: str = _setting("float32", _one_of(PRECISIONS))
+    jit: str = _setting("auto", _one_of(JIT))
+    tuning_trials: int = _setting(0, _TRIALS)
+    tuning_seeds: int = _setting(1, _RUNS, is_swept=False)
 
-    def __post_init__(self):
-        batch_size, epochs = _DEFAULT_LENGTHS.get(str(self.dataset), _DEFAULT_LENGTH)
-        object.__setattr__(self, "batch_size", batch_size if self.batch_size is None else self.batch_size)
-        object.__setattr__(self, "epochs", epochs if self.epochs is None else self.epochs)
-        for name, expected, is_right in _CHECKS:
-            if not is_right(getattr(self, name)):
-                default = type(self).__dataclass_fields__[name].default
+    def __post_init__(self, depth: int | None):
+        given = vars(self) | {"depth": depth}
+        for name, setting in SETTINGS.items():
+            setting.check(given[name])
+        batch_size, epochs = (32, 60) if self.dataset == "digits" else (512, 12)
+        augment = "crop-flip" if self.dataset in ("cifar10", "cifar100") else "none"
+        otherwise = {"batch_size": batch_size, "epochs": epochs, "augment": augment}
+        # the dataclass is frozen from here on
+        vars(self).update({name: value for name, value in otherwise.items() if given[name] is None})
+        vars(self)["optimizers"] = tuple(self.optimizers)
+        if depth is not None:
+            if re.search(r"-\d+$", self.model):
                 raise ValueError(
-                    f"`{name}` must be {expected}. Received: {name}={shown(getattr(self, name))}. Leave it out for "
-                    + ("the default." if default is None or isinstance(default, tuple) else f"{default!r}.")
+                    "`depth` must go with a model's family, as in model='dense'. "
+                    f"Received: model={self.model!r}, depth={depth}. Leave one of them out."
                 )
-        object.__setattr__(self, "optimizers", tuple(self.optimizers))
-        if self.augment is None:
-            object.__setattr__(self, "augment", "crop-flip" if self.dataset in _AUGMENTED else "none")
+            vars(self)["model"] = f"{self.model}-{depth}"
         if self.tuning_trials and self.sigma == 0:
             raise ValueError(
                 "`sigma` must be > 0 where it is tuned: values below and above it are tried. "
                 f"Received: sigma={self.sigma}, tuning_trials={self.tuning_trials}. Leave one of them out."
             )
-        if not self.optimizers:
-            raise ValueError("`optimizers` must name at least one optimizer, e.g. adam ladam. Received none.")
         labels = [arm.label for arm in self.arms]
         repeated = sorted({label for label in labels if labels.count(label) > 1})
         if repeated:
@@ -180,8 +165,7 @@ class Comparison:
     @property
     def runs(self) -> list[tuple[Arm, int]]:
         """Optimizer and seed of each run: by optimizer, then by seed."""
-        first = _FIRST_TRIAL_SEED if self.trial else 0
-        return [(arm, seed) for arm in self.arms for seed in range(first, first + self.seeds)]
+        return [(arm, seed) for arm in self.arms for seed in range(self.seeds)]
 
     @property
     def padding(self) -> int | None:
@@ -191,61 +175,85 @@ class Comparison:
         return int(self.augment.removeprefix("crop-flip").removeprefix("-") or 2)
 
     @property
-    def dataset_label(self) -> str:
-        """The name that tables and pictures show, e.g. `cifar10 (JPEG copy)`."""
-        return f"{self.dataset} ({self.dataset_note})" if self.dataset_note else self.dataset
-
-    def arguments(self, arm: Arm) -> dict[str, float | int | str | list[int] | None]:
-        """The arguments of an arm's optimizer: what a search chose, else what is given, else its own."""
-        learning_rate, sigma = self.learning_rate, self.sigma
-        for spec, *chosen in self.tuned:
-            if spec == arm.spec:
-                learning_rate, sigma = chosen
-        return arm.arguments(learning_rate, sigma, self.epsilon)
-
-    @property
     def drop_epoch(self) -> int:
         """The epoch, counted from 0, from which on the learning rate is a tenth and sigma is zero."""
         return two_thirds(self.epochs)
 
-    def has_step_of(self, other: "Comparison") -> bool:
-        """Whether their training steps are one: they differ in numbers that a step reads from variables, or in nothing
-        that a step sees."""
-        free = {"learning_rate": None, "sigma": None, "epochs": 1, "seeds": 1, "optimizers": ("adam",)}
-        free |= {"tuning_trials": 0, "tuning_seeds": 1, "trial": False, "tuned": ()}
-        return replace(self, **free) == replace(other, **free)
+    @property
+    def unusual(self) -> dict[str, str]:
+        """The settings that are not as they are by default, in words, but for the model, data, optimizers and seeds.
 
-    def run_key(self, arm: Arm, seed: int) -> tuple:
+        >>> Comparison(sigma=0.01, standardize=True).unusual
+        {'sigma': 'sigma 0.01', 'standardize': 'standardize'}
+        """
+        usual = Comparison(self.model, dataset=self.dataset, optimizers=self.optimizers, seeds=self.seeds)
+        found = {name: value for name, value in asdict(self).items() if value != getattr(usual, name)}
+        return {name: name.replace("_", " ") + ("" if value is True else f" {value}") for name, value in found.items()}
+
+    def arguments(self, arm: Arm) -> dict[str, float | int | str | list[int] | None]:
+        """What an optimizer is called with before a search: what is given, else its own."""
+        return arm.arguments(self.learning_rate, self.sigma, self.epsilon)
+
+    def has_step_of(self, other: "Comparison") -> bool:
+        """Whether their training steps are one: they differ in nothing that a step sees but reads from variables."""
+        return replace(self, **_OUTSIDE_A_STEP, epochs=1) == replace(other, **_OUTSIDE_A_STEP, epochs=1)
+
+    def run_key(self, arm: Arm, seed: int, arguments: dict) -> tuple:
         """What tells a run from all others, of other comparisons too. In a grid over sigma a run without noise is the
         same at each value."""
-        free = {"learning_rate": None, "sigma": None, "epsilon": None, "seeds": 1, "optimizers": ("adam",)}
-        free |= {"tuning_trials": 0, "tuning_seeds": 1, "tuned": ()}
-        return replace(self, **free), arm, json.dumps(self.arguments(arm), sort_keys=True), seed
+        return replace(self, **_OUTSIDE_A_STEP, epsilon=None), arm, json.dumps(arguments, sort_keys=True), seed
 
-    def as_dict(self) -> dict:
-        """The fields, for JSON; with what each optimizer is called with, unless that is still to be tuned."""
-        settings = {name: value for name, value in asdict(self).items() if name != "tuned"}
+    def as_dict(self, *, trial: bool = False, dataset_note: str = "", backend: str | None = None) -> dict:
+        """The entries of `config.json`: what was asked for; whether it is a trial of a search, how the data differ from
+        the official release, and what trains; and what each optimizer is called with, unless that is to be tuned."""
+        found = {"trial": trial, "dataset_note": dataset_note, "backend": backend}
         arms = [] if self.tuning_trials else self.arms
-        return settings | {"arguments": {arm.spec: self.arguments(arm) for arm in arms}}
+        return asdict(self) | found | {"arguments": {arm.spec: self.arguments(arm) for arm in arms}}
 
-    @property
-    def identity(self) -> str:
-        """What tells this configuration from others: all but the number of seeds, of which there can be more later."""
-        return json.dumps({name: value for name, value in self.as_dict().items() if name != "seeds"}, sort_keys=True)
+    def identity(self, **found) -> str:
+        """What tells this configuration from others: all but the number of seeds, of which there can be more later.
+        `found` is as `as_dict` takes it."""
+        entries = self.as_dict(**found)
+        return json.dumps({name: value for name, value in entries.items() if name != "seeds"}, sort_keys=True)
 
-    @property
-    def folder_name(self) -> str:
+    def folder_name(self, **found) -> str:
         """A name that configurations of equal identity share and others do not."""
-        return f"{plain(self.model)}-{plain(self.dataset)}-{digest(self.identity)}"
+        return f"{plain(self.model)}-{plain(self.dataset)}-{digest(self.identity(**found))}"
 
 
-# `depth` goes with a model's family: "dense" and 30 are "dense-30". Of the others these may have several values.
-SWEPT = (
-    *("model", "depth", "dataset", "epochs", "batch_size", "learning_rate", "sigma", "epsilon", "limit"),
-    *("augment", "precision", "jit", "tuning_trials"),
-)
-_NOT_GIVEN = ("backend", "dataset_note", "trial", "tuned")  # they are found out
-SETTINGS = ("depth", *(f.name for f in fields(Comparison) if f.name not in _NOT_GIVEN))
+_OUTSIDE_A_STEP = {"learning_rate": None, "sigma": None, "optimizers": ("adam",), "seeds": 1}
+_OUTSIDE_A_STEP |= {"tuning_trials": 0, "tuning_seeds": 1}
+
+
+class Setting(NamedTuple):
+    """A setting of `Comparison`, as a grid and the command line read it."""
+
+    name: str
+    type: type  # of one value
+    expected: str
+    is_right: Callable[[Any], Any]
+    default: Any
+    is_swept: bool
+    text: str
+
+    def check(self, value):
+        """Refuses a value that is not right; where `None` is the default, it is right."""
+        if not (self.is_right(value) or (value is None and self.default is None)):
+            default = "the default" if self.default is None or self.name == "optimizers" else repr(self.default)
+            raise ValueError(
+                f"`{self.name}` must be {self.expected}. Received: {self.name}={shown(value)}. "
+                f"Leave it out for {default}."
+            )
+
+
+_TEXTS = dict(re.findall(r"^ {8}(\w+): (.+?)\n(?= {8}\w|\n)", Comparison.__doc__ or "", re.MULTILINE | re.DOTALL))
+SETTINGS = {
+    name: Setting(
+        name, *each.metadata["kind"], each.default, each.metadata["is_swept"], " ".join(_TEXTS.get(name, "").split())
+    )
+    for name, each in Comparison.__dataclass_fields__.items()
+}
+SWEPT = tuple(name for name, setting in SETTINGS.items() if setting.is_swept)
 
 
 @dataclass(frozen=True)
@@ -253,9 +261,8 @@ class Sweep:
     """One comparison for each point of a grid.
 
     Args:
-        settings: dict of the settings of `Comparison`, and `depth`: an int that is joined to the model's family. Those
-            in `SWEPT` may be lists; each combination of their values is a comparison.
-        backend: str, the Keras backend that trains, or `None` where it does not matter yet.
+        settings: dict of the settings of `Comparison`. Those in `SWEPT` may be lists; each combination of their values
+            is a comparison, and the last list runs fastest.
 
     Raises:
         ValueError: an unknown setting, a list where there can be none, or a value out of its range.
@@ -268,13 +275,15 @@ class Sweep:
     """
 
     settings: dict
-    backend: str | None = None
     comparisons: tuple[Comparison, ...] = field(init=False)
+    axes: dict[str, list] = field(init=False)  # the settings that have several values
 
     def __post_init__(self):
+        lists = {}
         for name, value in self.settings.items():
             if name not in SETTINGS:
                 raise unknown("setting", name, SETTINGS)
+            lists[name] = [value]
             if isinstance(value, list | tuple) and name != "optimizers":
                 if name not in SWEPT:
                     raise ValueError(
@@ -285,86 +294,36 @@ class Sweep:
                     raise ValueError(f"`{name}` must have at least one value. Received none.")
                 if any(value.count(each) > 1 for each in value):
                     raise ValueError(f"The values of `{name}` must differ. Received: {value!r}")
-        object.__setattr__(self, "comparisons", tuple(self._comparison(point) for point in self.points))
+                lists[name] = list(value)
+        points = (dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values()))
+        object.__setattr__(self, "comparisons", tuple(Comparison(**point) for point in points))
+        object.__setattr__(self, "axes", {name: values for name, values in lists.items() if len(values) > 1})
 
-    @property
-    def axes(self) -> dict[str, list]:
-        """The settings that have several values."""
-        return {
-            name: list(value)
-            for name, value in self.settings.items()
-            if name != "optimizers" and isinstance(value, list | tuple) and len(value) > 1
-        }
-
-    @property
-    def points(self) -> list[dict]:
-        """The settings of each comparison, in the order of the grid: the last axis runs fastest."""
-        lists = {
-            name: [value] if name == "optimizers" or not isinstance(value, list | tuple) else list(value)
-            for name, value in self.settings.items()
-        }
-        return [dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values())]
-
-    def _comparison(self, point: dict) -> Comparison:
-        point = dict(point)
-        depth = point.pop("depth", None)
-        if depth is not None:
-            family = point.get("model", "")
-            if not is_count(1)(depth):
-                raise ValueError(f"`depth` must be an int >= 1. Received: depth={depth!r}")
-            if not isinstance(family, str) or not family or re.search(r"-\d+$", family):
-                raise ValueError(
-                    "`depth` must go with a model's family, as in model='dense'. "
-                    f"Received: model={family!r}, depth={depth}"
-                )
-            point["model"] = f"{family}-{depth}"
-        return Comparison(**point, backend=self.backend)
-
-    @property
-    def folder_name(self) -> str:
+    def folder_name(self, **found) -> str:
         """A name that sweeps share that are equal but for their seeds; of a single comparison its own."""
         if len(self.comparisons) == 1:
-            return self.comparisons[0].folder_name
-        cells = "\n".join(comparison.identity for comparison in self.comparisons)
+            return self.comparisons[0].folder_name(**found)
+        cells = "\n".join(comparison.identity(**found) for comparison in self.comparisons)
         return f"sweep-{'-'.join(self.axes)}-{digest(cells)}"
 
 
 def read_config(path: str | Path) -> dict:
-    """The settings in a TOML file.
-
-    Raises:
-        ValueError: there is no such file, it is no TOML, or it has tables.
-
-    Example of a file:
-
-        model = "dense"
-        depth = [3, 20, 30]
-        optimizers = ["adam", "ladam", "ladam@0.3"]
-        seeds = 5
-    """
-    path = Path(path)
+    """The settings in a TOML file, such as `config_text` writes, or a `ValueError`. They are checked by `Sweep`."""
     try:
-        with open(path, "rb") as file:
-            settings = tomllib.load(file)
-    except OSError as error:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(
-            f"The configuration must be a file that can be read. Received: {path} ({error.strerror})"
+            f"The configuration must be a TOML file that can be read. Received: {path} ({error}). Fix it."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(f"The configuration must be a TOML file. Received: {path} ({error})") from error
-    tables = [name for name, value in settings.items() if isinstance(value, dict)]
-    if tables:
-        raise ValueError(f"The configuration has no tables, only settings. Received in {path}: [{tables[0]}]")
-    return settings
 
 
 def config_text(settings: dict) -> str:
     """The settings as TOML, for `read_config`; what is `None` is left out."""
-    return "".join(f"{name} = {_toml(value)}\n" for name, value in settings.items() if value is not None)
 
+    def written(value) -> str:
+        if isinstance(value, list | tuple):
+            return f"[{', '.join(map(written, value))}]"
+        # of what settings can be, TOML and JSON write all alike: text, numbers, true and false
+        return json.dumps(value, ensure_ascii=False)
 
-def _toml(value) -> str:
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    # of what settings can be, TOML and JSON write all alike: text, numbers, true and false
-    return json.dumps(value, ensure_ascii=False)
+    return "".join(f"{name} = {written(value)}\n" for name, value in settings.items() if value is not None)

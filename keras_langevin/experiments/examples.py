@@ -7,63 +7,41 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_langevin import datasets
-from keras_langevin.datasets import Data
+from keras_langevin.datasets import Data, Split
 from keras_langevin.experiments.machine import has_accelerator
+
+_SPLITS = ("train", "validation", "test")
 
 
 class Batches(keras.utils.PyDataset):
     """All batches of a run, one epoch after another: a pure function of the seed, the epoch and the step.
 
-    There is no state here, because Keras calls `on_epoch_end` also where it resets an iterator. To be used with
-    `fit(..., steps_per_epoch=batches.steps_per_epoch, shuffle=False)`: Keras would shuffle the batches once more.
-
-    Args:
-        split: examples and labels.
-        batch_size: int; what is left over after an epoch's last whole batch comes in another epoch.
-        epochs: int.
-        seed: int.
-        first_epoch: int, the epoch to begin with. Defaults to 0.
-        indices: bool, whether a batch has the examples' indices, an int32 array, in place of the examples. Defaults to
-            `False`.
+    There is no state here, because Keras calls `on_epoch_end` also where it resets an iterator. `fit` must have
+    `steps_per_epoch`, and `shuffle=False`: it would shuffle the batches once more. What is left over after an epoch's
+    last whole batch comes in another epoch. With `indices` a batch has those of the examples, an int32 array, in place
+    of the examples.
     """
 
     def __init__(
-        self,
-        split: datasets.Split,
-        batch_size: int,
-        epochs: int,
-        seed: int,
-        first_epoch: int = 0,
-        indices: bool = False,
+        self, split: Split, batch_size: int, epochs: int, seed: int, first_epoch: int = 0, indices: bool = False
     ):
         super().__init__()
-        self.indices = indices
-        self.split, self.batch_size, self.epochs, self.first_epoch = split, batch_size, epochs, first_epoch
+        self.split, self.batch_size, self.indices = split, batch_size, indices
         self.steps_per_epoch = len(split.x) // batch_size
+        self.steps = range(first_epoch * self.steps_per_epoch, epochs * self.steps_per_epoch)
         self.order = lru_cache(maxsize=2)(lambda epoch: np.random.default_rng((seed, epoch)).permutation(len(split.x)))
 
     def __len__(self) -> int:
-        return (self.epochs - self.first_epoch) * self.steps_per_epoch
+        return len(self.steps)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        epoch, step = divmod(index, self.steps_per_epoch)
-        chosen = self.order(self.first_epoch + epoch)[step * self.batch_size : (step + 1) * self.batch_size]
+        epoch, step = divmod(self.steps[index], self.steps_per_epoch)
+        chosen = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         return chosen.astype("int32") if self.indices else self.split.x[chosen], self.split.y[chosen]
 
 
-_SPLITS = ("train", "validation", "test")
-
-
 def is_wanted(data_on_device: bool | None) -> bool:
-    """Whether images are to be kept on the device.
-
-    Args:
-        data_on_device: bool, or `None` for yes where the backend has an accelerator: on a CPU they are there already.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """Whether images are to be kept on the device; `None` for where the backend has one of its own."""
     if data_on_device is None:
         return has_accelerator()
     if not isinstance(data_on_device, bool):
@@ -77,22 +55,7 @@ def is_wanted(data_on_device: bool | None) -> bool:
 class ImageTable(keras.layers.Layer):
     """Turns indices into images: training examples are counted first, then those of validation, then of test.
 
-    Its variable is no weight: it is not trained, not saved and not reset. Models may share a table; `ImageTable.of`
-    gives the one of a dataset, so that there is one copy on the device.
-
-    Args:
-        data: the dataset; its pixels keep their dtype, which is uint8 where it was loaded for training.
-
-    Example:
-
-    >>> from keras_langevin import datasets
-    >>> data = datasets.load("digits", dtype="uint8")
-    >>> table = ImageTable.of(data)
-    >>> images = ops.convert_to_numpy(table(table.indices("validation")[:2]))
-    >>> images.dtype, images.shape, bool((images == data.validation.x[:2]).all())
-    (dtype('uint8'), (2, 8, 8, 1), True)
-    >>> ImageTable.of(data) is table
-    True
+    Its variable has the pixels' dtype and is no weight: it is not trained, not saved and not reset.
     """
 
     def __init__(self, data: Data):
@@ -103,7 +66,7 @@ class ImageTable(keras.layers.Layer):
 
     @classmethod
     def of(cls, data: Data) -> "ImageTable":
-        """The table of these images, which lives as long as a model uses it."""
+        """The one table of these images, which lives as long as a model uses it."""
         # Arrays are told apart by where they are: a table holds its own, so nothing else is there as long as it lives.
         # (A worker of a Ray cluster has the same arrays in another `Data` with each task.)
         key = tuple((x.ctypes.data, x.shape, str(x.dtype)) for x in (getattr(data, name).x for name in _SPLITS))
@@ -118,19 +81,13 @@ class ImageTable(keras.layers.Layer):
         return keras.Model(indices, model(self(indices)), name=f"indexed_{model.name}")
 
     def indices(self, split: str) -> np.ndarray:
-        """The indices of a split, an int32 array of shape `(num_examples,)`.
-
-        Args:
-            split: str, `"train"`, `"validation"` or `"test"`.
-        """
+        """The indices of a split, an int32 array of shape `(num_examples,)`."""
         first = sum(len(getattr(self.data, name).x) for name in _SPLITS[: _SPLITS.index(split)])
         return np.arange(first, first + len(getattr(self.data, split).x), dtype="int32")
 
     def restore(self):
-        """Puts the images on the device again where a step that failed took them along.
-
-        A step of Keras's on JAX is given the memory of all variables, and gives it back as it ends.
-        """
+        """Puts the images on the device again where a step that failed took them along: one of Keras's on JAX is given
+        the memory of all variables, and gives it back as it ends."""
         if keras.backend.backend() == "jax" and (self.images._value is None or self.images._value.is_deleted()):
             self.images.assign(self._stored())
 

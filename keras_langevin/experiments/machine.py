@@ -21,18 +21,16 @@ _MB = 1e6  # 10⁶ bytes
 
 def provenance() -> dict:
     """When, where and with what a result was made, for its record."""
-    names = ("keras-langevin", "keras", "numpy", keras.backend.backend())
-    try:
-        devices = keras.distribution.list_devices()
-    except AttributeError:  # Keras has no distribution on PyTorch
-        devices = []
+    backend = keras.backend.backend()
+    # Keras has no distribution on PyTorch
+    devices = [] if backend == "torch" else keras.distribution.list_devices()
     return {
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "backend": keras.backend.backend(),
+        "backend": backend,
         "device": ", ".join([*devices, platform.processor() or platform.machine()]),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in names},
+        "versions": {name: metadata.version(name) for name in ("keras-langevin", "keras", "numpy", backend)},
         "commit": _commit(),
     }
 
@@ -41,18 +39,14 @@ def _commit() -> str | None:
     """The commit of the checkout that the package runs from; `None` where it was installed from a release."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip() or None
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip() or None
-
-
-# --- memory -----------------------------------------------------------------------------------------------------------
 
 
 def peak_memory_mb() -> float | None:
-    """The most memory that this process has held since its start, in MB (10⁶ bytes); `None` where the system does not
-    tell. (psutil has no such number on Linux.)"""
+    """The most memory that this process has held since its start, in MB; `None` where the system does not tell.
+    (psutil has no such number on Linux.)"""
     try:
         import resource
     except ImportError:  # Windows
@@ -62,11 +56,8 @@ def peak_memory_mb() -> float | None:
 
 
 def accelerator_peak_memory_mb() -> float | None:
-    """The most memory that this process's arrays have held on the first accelerator, in MB (10⁶ bytes).
-
-    It is what the backend has given out, not what it has set aside: JAX reserves most of a GPU at its start. `None` on
-    a CPU, and where the backend does not tell.
-    """
+    """The most memory that this process's arrays have held on the first accelerator, in MB; `None` on a CPU, and where
+    the backend does not tell. It is what the backend has given out: JAX sets aside most of a GPU at its start."""
     backend = keras.backend.backend()
     peak = PEAKS[backend](importlib.import_module(backend))
     return None if peak is None else peak / _MB
@@ -85,20 +76,8 @@ PEAKS = {
 
 
 def has_accelerator() -> bool:
-    """Whether the backend computes on something else than the CPU where nothing is said."""
-    backend = keras.backend.backend()
-    if backend == "jax":
-        import jax
-
-        return jax.default_backend() != "cpu"
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        return any(device.device_type != "CPU" for device in tf.config.list_logical_devices())
-    return ops.convert_to_tensor(0).device.type != "cpu"
-
-
-# --- precision --------------------------------------------------------------------------------------------------------
+    """Whether the backend computes on something else than the CPU where nothing is said: where its floats are."""
+    return "cpu" not in str(ops.convert_to_tensor(0.0).device).lower()
 
 
 @contextmanager
@@ -107,11 +86,6 @@ def computing_in(precision: str) -> Iterator[None]:
 
     Under `"float64"` inputs, optimizers and metrics, too. On PyTorch Keras 3.15 makes a few operations float32 all the
     same (`dtypes.result_type`), among them those of `Normalization` and of a loss's mean.
-
-    >>> with computing_in("mixed_bfloat16"):
-    ...     layer = keras.layers.Dense(2)
-    >>> layer.compute_dtype, layer.variable_dtype, keras.config.dtype_policy().name
-    ('bfloat16', 'float32', 'float32')
     """
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_dtype_policy(precision)
@@ -129,22 +103,14 @@ def accurate(precision: str) -> str:
 
 
 def check_precision(precision: str):
-    """Tells whether the backend has that precision.
-
-    Raises:
-        ValueError: float64 on JAX, where it has not been enabled: JAX would compute in float32 and not say so.
-    """
-    if precision == "float64":
-        has = keras.backend.standardize_dtype(ops.convert_to_tensor(np.zeros(())).dtype)
-        if has != "float64":
-            raise ValueError(
-                "With precision='float64' the backend must have such numbers. "
-                f"Received: {keras.backend.backend()}, which makes them {has}. "
-                "On JAX set JAX_ENABLE_X64=1 in the environment; or choose another precision."
-            )
-
-
-# --- compilation ------------------------------------------------------------------------------------------------------
+    """Raises a `ValueError` for float64 on JAX that is not enabled: JAX would compute in float32 and not say so."""
+    has = keras.backend.standardize_dtype(ops.convert_to_tensor(np.zeros(())).dtype)
+    if precision == "float64" != has:
+        raise ValueError(
+            "With precision='float64' the backend must have such numbers. "
+            f"Received: {keras.backend.backend()}, which makes them {has}. "
+            "On JAX set JAX_ENABLE_X64=1 in the environment; or choose another precision."
+        )
 
 
 def jit_compile(jit: str, model: keras.Model) -> bool | str:
@@ -159,11 +125,7 @@ def jit_compile(jit: str, model: keras.Model) -> bool | str:
 
 
 def check_jit(jit: str):
-    """Tells whether this machine can compile a step as one, where that is asked for.
-
-    Raises:
-        ValueError: `jit` is `"on"` and the backend PyTorch, whose `torch.compile` does not work: no C++ compiler, say.
-    """
+    """Raises a `ValueError` where a step is to be compiled by a `torch.compile` that does not work here."""
     if jit == "on" and keras.backend.backend() == "torch" and (why := _why_torch_cannot()):
         raise ValueError(
             f"With jit='on' on PyTorch torch.compile must work on this machine. Received: {why}. "

@@ -1,7 +1,4 @@
-"""What the noise costs: a Langevin optimizer beside its parent, in one run, A B A B.
-
-A case trains a net with `fit`, or makes an optimizer's update alone. The targets are ratios to the parent.
-"""
+"""What the noise costs: L-Adam beside Adam of the same ε, by turns, in the training of a net and in updates alone."""
 
 import json
 import math
@@ -9,55 +6,58 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_langevin import models
-from keras_langevin.experiments.update_cost import ARMS, UpdateCase, make_optimizer
+from keras_langevin.optimizers.adam import LAdam
+from keras_langevin.optimizers.conversion import without_noise
+
+ARMS = ("parent", "langevin")
+BACKENDS = ("jax", "tensorflow", "torch")
+
+
+def make_optimizer(arm: str, **langevin_arguments) -> keras.optimizers.Optimizer:
+    """L-Adam (`"langevin"`), or the same without noise (`"parent"`)."""
+    optimizer = LAdam(1e-3, sigma=1e-3, seed=0, **langevin_arguments)
+    return without_noise(optimizer) if arm == "parent" else optimizer
 
 
 @dataclass(frozen=True)
-class FitCase:
-    """A net to train, and which of its layers are noisy.
+class Case:
+    """What is measured. A target is the most that the ratio of the times may be, on each of `BACKENDS`."""
 
-    Attributes:
-        build: function without arguments, returns a `keras.Model`.
-        input_shape: tuple of ints.
-        batch_size: int.
-        langevin: further arguments of L-Adam. Defaults to none.
-        most_steps: int, the most steps in a turn, for a net with slow ones. Defaults to 1000.
-        jit_compile: the `jit_compile` argument of `compile`. Defaults to `"auto"`.
-        only_on: the one backend on which it is measured. Defaults to `None`: all.
-        first_step: bool, whether the time to the end of the first step is measured too. Defaults to `False`.
-    """
+    _: KW_ONLY
+    targets: tuple = (None, None, None)
+    first_step_targets: tuple | None = None  # None: the first step is not measured
+    only_on: str | None = None  # the one backend on which it is measured
+
+
+@dataclass(frozen=True)
+class FitCase(Case):
+    """A net to train."""
 
     build: Callable[[], keras.Model]
     input_shape: tuple[int, ...]
     batch_size: int
-    langevin: dict = field(default_factory=dict)
-    most_steps: int = 1000
+    langevin: dict = field(default_factory=dict)  # further arguments of L-Adam
+    most_steps: int = 1000  # in a turn, for a net with slow ones
     jit_compile: bool | str = "auto"
-    only_on: str | None = None
-    first_step: bool = False
 
-    def prepare(self, arm: str, steps: int) -> tuple[Callable[[], float], keras.optimizers.Optimizer]:
-        """The net of one arm: a function that trains it and returns the seconds a step, and its optimizer."""
+    def prepare(self, arm: str, steps: int) -> tuple[Callable, int, keras.optimizers.Optimizer]:
+        """A function that takes the steps, how many those are, and the optimizer."""
         steps = min(steps, self.most_steps)
-        x, y = self.batches(steps)
         model = self.compiled_model(arm)
-
-        def turn() -> float:
-            start = time.perf_counter()
-            model.fit(x, y, batch_size=self.batch_size, epochs=1, shuffle=False, verbose=0)
-            return (time.perf_counter() - start) / steps
-
-        return turn, model.optimizer
+        x, y = self.batches(steps)
+        options = {"batch_size": self.batch_size, "epochs": 1, "shuffle": False, "verbose": 0}
+        return partial(model.fit, x, y, **options), steps, model.optimizer
 
     def compiled_model(self, arm: str) -> keras.Model:
-        """The net, compiled with Adam or with L-Adam of the same ε."""
         model = self.build()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(optimizer=make_optimizer(arm, **self.langevin), loss=loss, jit_compile=self.jit_compile)
@@ -70,49 +70,77 @@ class FitCase:
         return generator.normal(size=(count, *self.input_shape)).astype("float32"), generator.integers(10, size=count)
 
 
-def _wide() -> keras.Model:
-    hidden = [keras.layers.Dense(1024, activation="relu", name=f"dense_{index}") for index in range(1, 5)]
-    return keras.Sequential([keras.Input((1024,)), *hidden, keras.layers.Dense(10, name="logits")], name="wide")
+@dataclass(frozen=True)
+class UpdateCase(Case):
+    """Updates of variables of these shapes, each the kernel of a layer of its own."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    donate: bool = True  # whether on JAX the old state's memory is given to the new one
+
+    def prepare(self, arm: str, steps: int) -> tuple[Callable, int, keras.optimizers.Optimizer]:
+        optimizer = make_optimizer(arm)
+        update = make_update(optimizer, self.shapes, donate=self.donate)
+        return lambda: [update() for _ in range(steps)], steps, optimizer
 
 
-def _dense() -> keras.Model:
-    return models.dense(30, input_shape=(64,), num_classes=10)
+def make_update(optimizer: keras.optimizers.Optimizer, shapes: Sequence, *, donate: bool = True) -> Callable[[], None]:
+    """A function that makes one update of made-up variables, compiled where the backend compiles, and waits for it."""
+    generator, backend = np.random.default_rng(0), keras.backend.backend()
+    variables, gradients = [], []
+    for index, shape in enumerate(shapes):
+        with keras.name_scope(f"layer_{index}"):
+            variables.append(keras.Variable(generator.normal(size=shape).astype("float32"), name="kernel"))
+        gradients.append(ops.convert_to_tensor(generator.normal(size=shape).astype("float32")))
+    optimizer.build(variables)
+    if backend == "jax":
+        import jax
+
+        def stateless(values, state, gradients):
+            return optimizer.stateless_apply(state, gradients, values)
+
+        step = jax.jit(stateless, donate_argnums=(0, 1) if donate else ())
+        # the values move into `state` alone: what is donated may not be read again
+        state = [[variable.value for variable in variables], [variable.value for variable in optimizer.variables]]
+
+        def update():
+            state[:] = step(*state, gradients)
+            jax.block_until_ready(state)
+
+        return update
+
+    def apply(gradients):
+        optimizer.apply(gradients, variables)
+
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        apply = tf.function(apply, jit_compile=True)
+
+    def update():
+        apply(gradients)
+        ops.convert_to_numpy(optimizer.iterations)  # which waits
+
+    return update
 
 
-def _resnet() -> keras.Model:
-    return models.resnet(20, input_shape=(32, 32, 3), num_classes=10)
-
-
+_dense = partial(FitCase, partial(models.dense, 30, (64,), 10), (64,), 512)
+_wide = partial(FitCase, partial(models.dense, 4, (1024,), 10, width=1024), (1024,), 512, most_steps=10)
+_resnet = partial(FitCase, partial(models.resnet, 20, (32, 32, 3), 10), (32, 32, 3), 256, most_steps=2)
+_update = partial(UpdateCase, ((2000, 2000),))
 CASES = {
-    "dense 30×64": FitCase(_dense, (64,), 512, first_step=True),
-    "dense 30×64, 30% noisy": FitCase(_dense, (64,), 512, langevin={"layers": 0.3}),
-    "dense 30×64, none noisy": FitCase(_dense, (64,), 512, langevin={"layers": 0.0}),
-    "dense 4×1024": FitCase(_wide, (1024,), 512, most_steps=10, first_step=True),
-    "dense 4×1024, 30% noisy": FitCase(_wide, (1024,), 512, most_steps=10, langevin={"layers": 0.3}),
-    "dense 4×1024, rademacher": FitCase(_wide, (1024,), 512, most_steps=10, langevin={"noise": "rademacher"}),
-    "dense 4×1024, jit_compile": FitCase(_wide, (1024,), 512, most_steps=10, jit_compile=True, only_on="torch"),
-    "resnet-20": FitCase(_resnet, (32, 32, 3), 256, most_steps=2),
-    "resnet-20, 30% noisy": FitCase(_resnet, (32, 32, 3), 256, langevin={"layers": 0.3}, most_steps=2),
-    "update alone, 4 M": UpdateCase(((2000, 2000),)),
+    "dense 30×64": _dense(targets=(1.03, 1.10, 1.25), first_step_targets=(1.5, 1.3, 1.2)),
+    "dense 30×64, 30% noisy": _dense({"layers": 0.3}, targets=(1.05, 1.05, 1.10)),
+    "dense 30×64, none noisy": _dense({"layers": 0.0}, targets=(1.01, 1.01, 1.05)),
+    "dense 4×1024": _wide(targets=(1.12, 1.20, 1.20), first_step_targets=(None, None, None)),
+    "dense 4×1024, 30% noisy": _wide({"layers": 0.3}, targets=(1.05, 1.05, 1.10)),
+    "dense 4×1024, rademacher": _wide({"noise": "rademacher"}, targets=(1.12, 1.20, 1.20)),
+    "dense 4×1024, jit_compile": _wide(jit_compile=True, only_on="torch", targets=(None, None, 1.20)),
+    "resnet-20": _resnet(targets=(1.02, 1.02, 1.02)),
+    "resnet-20, 30% noisy": _resnet({"layers": 0.3}, targets=(1.05, 1.05, 1.10)),
+    "update alone, 4 M": _update(targets=(1.4, 2.5, None)),
     # On JAX `fit` gives the old state's memory to the new one; a loop of one's own may not.
-    "update alone, 4 M, no donation": UpdateCase(((2000, 2000),), donate=False, only_on="jax"),
+    "update alone, 4 M, no donation": _update(donate=False, only_on="jax", targets=(1.4, None, None)),
 }
-BACKENDS = ("jax", "tensorflow", "torch")
-# The most that the ratio may be, on each of `BACKENDS`; `None`: no target.
-TARGETS = {
-    "dense 30×64": (1.03, 1.10, 1.25),
-    "dense 30×64, 30% noisy": (1.05, 1.05, 1.10),
-    "dense 30×64, none noisy": (1.01, 1.01, 1.05),
-    "dense 4×1024": (1.12, 1.20, 1.20),
-    "dense 4×1024, 30% noisy": (1.05, 1.05, 1.10),
-    "dense 4×1024, rademacher": (1.12, 1.20, 1.20),
-    "dense 4×1024, jit_compile": (None, None, 1.20),
-    "resnet-20": (1.02, 1.02, 1.02),
-    "resnet-20, 30% noisy": (1.05, 1.05, 1.10),
-    "update alone, 4 M": (1.4, 2.5, None),
-    "update alone, 4 M, no donation": (1.4, None, None),
-}
-FIRST_STEP_TARGETS = {"dense 30×64": (1.5, 1.3, 1.2)}
 
 
 def names() -> list[str]:
@@ -120,81 +148,50 @@ def names() -> list[str]:
     return [name for name, case in CASES.items() if case.only_on in (None, keras.backend.backend())]
 
 
-def target(targets: dict, name: str) -> float | None:
-    """The case's target on the backend in use."""
-    return dict(zip(BACKENDS, targets.get(name, (None,) * len(BACKENDS)), strict=True))[keras.backend.backend()]
-
-
 def measure(name: str, *, rounds: int, steps: int, starts: int) -> dict:
-    """Times a step, for each arm and round, the arms taking turns, and the bytes of L-Adam's variables beyond Adam's.
-
-    Args:
-        name: a name of `CASES`.
-        rounds: int, how often each arm has its turn.
-        steps: int, steps in a turn.
-        starts: int, how often each arm makes its first step, each in a fresh process; 0: not at all.
-
-    Returns:
-        dict of `step`, see `summary`, its `target`, `extra_bytes`, and where the case has it and `starts` is not 0
-        `first_step`, with a target of its own.
-    """
-    case = CASES[name]
-    turns, sizes = {}, {}
+    """The times of a step, L-Adam's `extra_bytes`, and where the case has it the `first_step`: from `compile` to its
+    end, in so many pairs of fresh processes."""
+    case, turns, sizes = CASES[name], [], []
     for arm in ARMS:
-        turns[arm], optimizer = case.prepare(arm, steps)
-        turns[arm]()  # trace and compile
-        sizes[arm] = sum(
-            math.prod(variable.shape) * np.dtype(keras.backend.standardize_dtype(variable.dtype)).itemsize
-            for variable in optimizer.variables
-        )
-    times = {arm: [] for arm in ARMS}
-    for _ in range(rounds):
-        for arm, turn in turns.items():
-            times[arm].append(turn())
-    result = {"step": summary(times), "target": target(TARGETS, name)}
-    result["extra_bytes"] = sizes["langevin"] - sizes["parent"]
-    if starts and getattr(case, "first_step", False):
-        result["first_step"] = summary(first_step_times(name, rounds=starts))
-        result["first_step"]["target"] = target(FIRST_STEP_TARGETS, name)
+        run, count, optimizer = case.prepare(arm, steps)
+        run()  # trace and compile
+        turns.append(partial(_timed, run, count))
+        sizes.append(sum(math.prod(each.shape) * np.dtype(str(each.dtype)).itemsize for each in optimizer.variables))
+    own = BACKENDS.index(keras.backend.backend())
+    result = {"step": compared(turns, rounds), "target": case.targets[own], "extra_bytes": sizes[1] - sizes[0]}
+    if starts and case.first_step_targets:
+        first = compared([partial(_first_step_elsewhere, name, arm) for arm in ARMS], starts)
+        result["first_step"] = first | {"target": case.first_step_targets[own]}
     return result
 
 
-def first_step_times(name: str, *, rounds: int) -> dict[str, list[float]]:
-    """Seconds from `compile` to the end of the first step, each in a fresh process; the arms take turns."""
-    times = {arm: [] for arm in ARMS}
-    for _ in range(rounds):
-        for arm in ARMS:
-            command = [sys.executable, "-m", __name__, name, arm]
-            environment = os.environ | {"KERAS_BACKEND": keras.backend.backend()}
-            result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-            if result.returncode:
-                raise RuntimeError(f"{' '.join(command)} ended with an error:\n{result.stderr[-2000:]}")
-            times[arm].append(json.loads(result.stdout.splitlines()[-1]))
-    return times
+def _timed(run: Callable, count: int = 1) -> float:
+    start = time.perf_counter()
+    run()
+    return (time.perf_counter() - start) / count
+
+
+def compared(turns: Sequence[Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Adam and L-Adam by turns: medians in milliseconds, and the median and quartiles of the ratio pair by pair."""
+    parent, langevin = times = np.array([[turn() for turn in turns] for _ in range(rounds)]).T
+    medians = dict(zip((f"{arm}_ms" for arm in ARMS), (1e3 * np.median(times, axis=1)).tolist(), strict=True))
+    quartiles = np.quantile(langevin / parent, [0.5, 0.25, 0.75]).tolist()
+    return medians | dict(zip(("ratio", "ratio_low", "ratio_high"), quartiles, strict=True)) | {"rounds": rounds}
+
+
+def _first_step_elsewhere(name: str, arm: str) -> float:
+    command = [sys.executable, "-m", __name__, name, arm]
+    environment = os.environ | {"KERAS_BACKEND": keras.backend.backend()}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with an error:\n{result.stderr[-2000:]}")
+    return json.loads(result.stdout.splitlines()[-1])
 
 
 def first_step_time(name: str, arm: str) -> float:
-    """As `first_step_times`, in this process."""
-    case = CASES[name]
-    model = case.compiled_model(arm)
-    x, y = case.batches(1)
-    start = time.perf_counter()
-    model.train_on_batch(x, y)
-    return time.perf_counter() - start
-
-
-def summary(times: dict[str, list[float]]) -> dict[str, float]:
-    """Medians in milliseconds, and the median and quartiles of the ratio pair by pair."""
-    parent, langevin = (np.array(times[arm]) for arm in ARMS)
-    low, middle, high = np.quantile(langevin / parent, [0.25, 0.5, 0.75])
-    return {
-        "parent_ms": float(1e3 * np.median(parent)),
-        "langevin_ms": float(1e3 * np.median(langevin)),
-        "ratio": float(middle),
-        "ratio_low": float(low),
-        "ratio_high": float(high),
-        "rounds": len(parent),
-    }
+    """Seconds from `compile` to the end of the first step, in this process."""
+    model, batch = CASES[name].compiled_model(arm), CASES[name].batches(1)
+    return _timed(partial(model.train_on_batch, *batch))
 
 
 if __name__ == "__main__":

@@ -27,45 +27,31 @@ SCALES = {
     "cpu": "one or two hours on two cores",
     "full": "on one GPU",
 }
+_SEEDS = "five: the fewest whose interval may be concluded from"
+_EPOCHS = "twelve, as in the measurements that the project began with"
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One figure or table.
+    """One figure or table."""
 
-    Attributes:
-        title: str, what is shown.
-        mirrors: str, what it is in the paper; or that it is not there.
-        paper: str, the paper's setting, with what its code adds.
-        settings: dict, as `compare` and `Sweep` take them, at every scale.
-        smoke, cpu, full: dicts, what a scale adds. Default to 12 epochs with five and ten seeds.
-        why: dict from a setting to why ours is as it is. Defaults to none.
-    """
-
-    title: str
-    mirrors: str
-    paper: str
-    settings: dict
-    smoke: dict
+    title: str  # what is shown
+    mirrors: str  # what it is in the paper; or that it is not there
+    paper: str  # the paper's setting, with what its code adds
+    settings: dict  # as `compare` and `Sweep` take them, at every scale
+    smoke: dict  # what a scale adds, as with the next two
     cpu: dict = field(default_factory=lambda: {"epochs": 12, "seeds": 5})
     full: dict = field(default_factory=lambda: {"epochs": 12, "seeds": 10})
-    why: dict[str, str] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)  # from a setting to why ours is as it is
 
     @property
     def reasons(self) -> dict[str, str]:
         """Why each setting is as it is, where the paper is silent or we differ."""
-        usual = {"seeds": _SEEDS}
-        if self.cpu.get("epochs") == self.full.get("epochs") == 12:
-            usual["epochs"] = _EPOCHS
-        return self.why | {name: why for name, why in usual.items() if name not in self.why}
+        usual = {"epochs": _EPOCHS} if self.cpu.get("epochs") == self.full.get("epochs") == 12 else {}
+        return self.why | {name: why for name, why in ({"seeds": _SEEDS} | usual).items() if name not in self.why}
 
     def at(self, scale: str) -> dict:
         """All settings at a scale.
-
-        Raises:
-            ValueError: there is no such scale.
-
-        Example:
 
         >>> PRESETS["figure-3"].at("cpu")["model"]
         'dense-30'
@@ -76,12 +62,7 @@ class Preset:
 
 
 def preset(name: str) -> Preset:
-    """The preset of that name.
-
-    Raises:
-        ValueError: there is none; the error has a suggestion.
-
-    Example:
+    """The preset of that name, or a `ValueError` with a suggestion.
 
     >>> preset("figure-1").at("smoke")["depth"]
     [3, 10]
@@ -91,18 +72,12 @@ def preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def sweep(name: str, scale: str, backend: str | None = None) -> Sweep:
-    """The comparisons of a preset.
-
-    Args:
-        name: str, of `PRESETS`.
-        scale: str, of `SCALES`.
-        backend: str, the Keras backend that trains, or `None` where it does not matter yet.
-    """
-    return Sweep(preset(name).at(scale), backend)
+def sweep(name: str, scale: str) -> Sweep:
+    """The comparisons of a preset."""
+    return Sweep(preset(name).at(scale))
 
 
-_SEEDS = "five: the fewest whose interval may be concluded from"
-_EPOCHS = "twelve, as in the measurements that the project began with"
-with open(Path(__file__).with_name("presets.toml"), "rb") as _file:
-    PRESETS = {name: Preset(**entries) for name, entries in tomllib.load(_file).items()}
+PRESETS = {
+    name: Preset(**entries)
+    for name, entries in tomllib.loads(Path(__file__).with_name("presets.toml").read_text("utf-8")).items()
+}

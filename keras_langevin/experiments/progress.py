@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES
-from keras_langevin.experiments.config import Comparison
 
 if TYPE_CHECKING:  # without Keras
     from keras_langevin.experiments.runner import Job, Task
@@ -31,113 +29,71 @@ class Watcher:
 
 
 class RunsProgress(Watcher):
-    """A bar over all epochs of all runs, and a line for each run that ends, with the time that is left by the epochs
-    that this command has trained; a context manager.
+    """A bar over the epochs of all runs that are not on record, and a line for each run that ends, with the time that
+    is left at the pace of the epochs that this command has trained; a context manager."""
 
-    Args:
-        jobs: the comparisons. The finished runs of their stores are not counted again.
-        console: rich's console.
-        clock: gives the seconds. Defaults to `time.monotonic`.
-    """
-
-    def __init__(self, jobs: Sequence[Job], console: Console, clock=time.monotonic):
-        self.jobs, self.clock, self.began = jobs, clock, clock()
-        runs = {}  # a run without noise is the same in all jobs of a grid over sigma
+    def __init__(self, jobs: Sequence[Job], console: Console, clock: Callable[[], float] = time.monotonic):
+        self.clock, self.began, self.trained = clock, clock(), 0
+        words = [{"model": job.comparison.model, "dataset": job.comparison.dataset} for job in jobs]
+        words = [each | job.comparison.unusual for each, job in zip(words, jobs, strict=True)]
+        # of each job, what tells it from the others
+        self.names = ["".join(f"{w}, " for n, w in own.items() if any(w != o.get(n) for o in words)) for own in words]
+        self.left = {}  # epochs, by run: one without noise is the same in all jobs of a grid over sigma
         for job in jobs:
-            for arm, seed in job.comparison.runs:
-                key = job.comparison.run_key(arm, seed)
-                runs[key] = runs.get(key, False) or job.store.finished(arm, seed)
-        pending = [comparison.epochs for (comparison, *_), finished in runs.items() if not finished]
-        if len(pending) < len(runs):
-            console.print(f"{len(runs) - len(pending)} runs are finished already; {len(pending)} are left.")
-        self.progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("epochs"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-        )
-        self.total = sum(pending)
-        self.bar = self.progress.add_task("", total=self.total)
-        self.epochs: dict[tuple, int] = {}  # done, by run; of one that resumes, those before it are among them
-        self.first: dict[tuple, int] = {}  # those before it
+            for task in job.tasks():
+                is_finished = job.store.finished(task.arm, task.seed) or self.left.get(task.run_key) == 0
+                self.left[task.run_key] = 0 if is_finished else job.comparison.epochs
+        pending = sum(map(bool, self.left.values()))
+        if pending < len(self.left):
+            console.print(f"{len(self.left) - pending} runs are finished already; {pending} are left.")
+        columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs")]
+        columns += [TimeElapsedColumn(), TimeRemainingColumn()]
+        self.bar = Progress(*columns, console=console, transient=True)
+        self.bar.add_task("", total=sum(self.left.values()))
 
     def __enter__(self) -> RunsProgress:
-        self.progress.start()
+        self.bar.start()
         return self
 
     def __exit__(self, *exception):
-        self.progress.stop()
+        self.bar.stop()
 
     def start(self, task: Task):
-        self.first[task.key] = task.state.epoch if task.state else 0
-        self._show(task, self.first[task.key], "compiling")
+        self._show(task, task.comparison.epochs - (task.state.epoch if task.state else 0), "compiling")
 
     def epoch(self, task: Task, epoch: int, logs: dict[str, float]):
-        self._show(task, epoch, f"validation {logs['val_accuracy']:.1%}")
+        left = task.comparison.epochs - epoch
+        self.trained += self.left[task.run_key] - left
+        self._show(task, left, f"validation {logs['val_accuracy']:.1%}")
 
     def end(self, task: Task, record: dict):
-        if record["status"] == "failed":  # the epochs that it leaves out took no time
-            left_out = task.comparison.epochs - self.epochs.get(task.key, 0)
-            self.first[task.key] = self.first.get(task.key, 0) + left_out
-        self._show(task, task.comparison.epochs, "finished")
-        head = f"{self._name(task)}: "
         if record["status"] == "failed":
-            line = f"{head}failed: {record['error']}"
+            how = f"failed: {record['error']}"
         else:
-            diverged = " (diverged)" if record["status"] == "diverged" else ""
-            line = f"{head}{_accuracy(record)}{diverged}, {record['seconds']:.1f} s"
-        self.progress.console.print(line + self._left(), highlight=False, markup=False, soft_wrap=True)
+            split = "validation" if record["test_accuracy"] is None else "test"  # which a trial leaves alone
+            accuracy = record[f"{split}_accuracy"]
+            how = f"{split} accuracy {'unknown' if accuracy is None else format(accuracy, '.1%')}"
+            how += f"{' (diverged)' if record['status'] == 'diverged' else ''}, {record['seconds']:.1f} s"
+        self._show(task, 0, "finished")  # the epochs that it left out took no time
+        left = sum(self.left.values())
+        if left and self.trained:
+            seconds = (self.clock() - self.began) / self.trained * left
+            how += f"; about {seconds:.0f} s left" if seconds < 100 else f"; about {seconds / 60:.0f} min left"
+        self.bar.console.print(f"{self._name(task)}: {how}", highlight=False, markup=False, soft_wrap=True)
 
-    def _show(self, task: Task, epoch: int, what: str):
-        self.epochs[task.key] = epoch
-        done = sum(self.epochs.values())
-        self.progress.update(self.bar, completed=done, description=f"{self._name(task)}: {what}")
-
-    def _left(self) -> str:
-        done = sum(self.epochs.values())
-        trained = done - sum(self.first.values())
-        if done >= self.total or not trained:
-            return ""
-        seconds = (self.clock() - self.began) / trained * (self.total - done)
-        return f"; about {seconds:.0f} s left" if seconds < 100 else f"; about {seconds / 60:.0f} min left"
+    def _show(self, task: Task, left: int, what: str):
+        self.left[task.run_key] = left
+        total = self.trained + sum(self.left.values())
+        description = f"{self._name(task)}: {what}"
+        self.bar.update(self.bar.task_ids[0], completed=self.trained, total=total, description=description)
 
     def _name(self, task: Task) -> str:
-        job = f"{cell_name(task.comparison)}, " if len(self.jobs) > 1 else ""
-        return f"{job}{task.arm.label}, seed {task.seed}"
-
-
-def _accuracy(record: dict) -> str:
-    """Of the test split, or of a trial, which leaves that alone, of the validation split."""
-    split = "validation" if record["test_accuracy"] is None else "test"
-    value = record[f"{split}_accuracy"]
-    return f"{split} accuracy {'unknown' if value is None else format(value, '.1%')}"
-
-
-def cell_name(comparison: Comparison) -> str:
-    """What tells a comparison from the others of a grid."""
-    parts = [comparison.model, comparison.dataset]
-    parts += [f"γ {comparison.learning_rate:g}"] if comparison.learning_rate is not None else []
-    parts += [f"σ {comparison.sigma:g}"] if comparison.sigma is not None else []
-    parts += [f"ε {comparison.epsilon:g}"] if comparison.epsilon is not None else []
-    parts += [comparison.precision] if comparison.precision != "float32" else []
-    parts += [f"jit {comparison.jit}"] if comparison.jit != "auto" else []
-    return " ".join(parts)
+        return f"{self.names[task.job]}{task.arm.label}, seed {task.seed}"
 
 
 class TensorBoardLogs(Watcher):
     """Writes the curves of each run that is trained, and its test accuracy, into `tensorboard/` in the folder of its
-    results: `tensorboard --logdir FOLDER` shows the runs of one comparison, or of all in a folder, over one another.
-
-    Args:
-        jobs: the comparisons.
-
-    Raises:
-        ValueError: the package tensorboard is not installed.
-    """
+    results: `tensorboard --logdir FOLDER` shows the runs of one comparison, or of all in a folder, over one another."""
 
     def __init__(self, jobs: Sequence[Job]):
         try:
@@ -150,27 +106,20 @@ class TensorBoardLogs(Watcher):
         self.new_writer, self.jobs, self.writers = Writer, jobs, {}
 
     def start(self, task: Task):
-        """A run that is begun again has another file; TensorBoard shows the epochs of the last."""
-        self._close(task)
-        self.writers[task.key] = self.new_writer(str(self.folder(task)))
+        self._close(task)  # a run that is begun again has another file; TensorBoard shows the epochs of the last
+        store = self.jobs[task.job].store
+        folder = store.folder / "tensorboard" / store.path(task.arm, task.seed).stem
+        self.writers[task.key] = self.new_writer(str(folder))
 
     def epoch(self, task: Task, epoch: int, logs: dict[str, float]):
-        """A point of each curve."""
-        writer = self.writers[task.key]
         for name, log in zip(CURVES, LOG_NAMES, strict=True):
-            writer.add_scalar(name, logs[log], epoch)
-        writer.flush()
+            self.writers[task.key].add_scalar(name, logs[log], epoch)
+        self.writers[task.key].flush()
 
     def end(self, task: Task, record: dict):
-        """The test accuracy, unless the run failed or was a trial."""
         if record.get("test_accuracy") is not None and task.key in self.writers:
             self.writers[task.key].add_scalar("test_accuracy", record["test_accuracy"], task.comparison.epochs)
         self._close(task)
-
-    def folder(self, task: Task) -> Path:
-        """Where the logs of a run are."""
-        store = self.jobs[task.job].store
-        return store.folder / "tensorboard" / store.path(task.arm, task.seed).stem
 
     def _close(self, task: Task):
         if task.key in self.writers:

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_langevin.experiments.arms import Arm
 from keras_langevin.experiments.checkpoint import CURVES
-from keras_langevin.experiments.statistics import stayed_at_chance
+from keras_langevin.experiments.statistics import chance_threshold
 from keras_langevin.names import printable, shown
 from keras_langevin.values import is_count, is_number, or_none
 
@@ -15,24 +15,14 @@ STATUSES = ("finished", "diverged", "failed")
 
 @dataclass(frozen=True)
 class Run:
-    """One optimizer, trained with one seed.
-
-    Attributes:
-        arm: the optimizer.
-        seed: int.
-        num_classes: int.
-        status: str: `"finished"`; `"diverged"`, where the loss was not finite at some epoch; `"failed"`, where it ended
-            with an error.
-        record: dict, all that is on record.
-        path: where the record was read.
-    """
+    """One optimizer, trained with one seed."""
 
     arm: Arm
     seed: int
     num_classes: int
-    status: str
-    record: dict
-    path: Path
+    status: str  # "finished"; "diverged": the loss was not finite at some epoch; "failed": it ended with an error
+    record: dict  # all that is on record
+    path: Path  # where it was read
 
     @property
     def test_accuracy(self) -> float | None:
@@ -42,7 +32,7 @@ class Run:
     @property
     def at_chance(self) -> bool:
         """Whether it finished, and its test accuracy is at chance level."""
-        return self.status == "finished" and bool(stayed_at_chance(self.test_accuracy, self.num_classes))
+        return self.status == "finished" and self.test_accuracy < chance_threshold(self.num_classes)
 
     @property
     def trained(self) -> bool:
@@ -72,13 +62,14 @@ def is_name(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable() and bool(value.strip())
 
 
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
 def _is_curves(value: Any) -> bool:
-    return all(
-        isinstance(value.get(name, []), list)
-        and all(each is None or is_number(each) for each in value.get(name, []))
-        and len(value.get(name, [])) == len(value.get(CURVES[0], []))
-        for name in CURVES
-    )
+    curves = [value.get(name, []) for name in CURVES]
+    are_lists = all(isinstance(curve, list) and all(map(or_none(is_number), curve)) for curve in curves)
+    return are_lists and len(set(map(len, curves))) == 1
 
 
 _CHECKS = (
@@ -87,12 +78,9 @@ _CHECKS = (
     ("num_classes", "an int >= 1", is_count(1)),
     ("status", f"one of {', '.join(STATUSES)}", lambda value: value in STATUSES),
     *((name, "a finite number or null", or_none(is_number)) for name in ("test_loss", "train_loss", "seconds")),
-    *(
-        (name, "an object or null", or_none(lambda value: isinstance(value, dict)))
-        for name in ("arguments", "provenance")
-    ),
+    *((name, "an object or null", or_none(_is_object)) for name in ("arguments", "provenance")),
     ("error", "text or null", or_none(lambda value: isinstance(value, str))),
-    ("curves", "an object, or left out", or_none(lambda value: isinstance(value, dict))),
+    ("curves", "an object, or left out", or_none(_is_object)),
     ("curves", "lists of finite numbers or null, all of one length", or_none(_is_curves)),
 )
 
@@ -102,13 +90,6 @@ def checked_run(record: Any, path: Path, *, trial: bool = False) -> Run:
 
     Raises:
         ValueError: it is not a record; the error names the file and what is wrong.
-
-    Example:
-
-    >>> checked_run({"optimizer": "adam", "seed": 0}, Path("runs/adam-seed-0.json"))
-    Traceback (most recent call last):
-    ValueError: runs/adam-seed-0.json is not a record of a run: `num_classes` must be an int >= 1. Received: None. \
-Remove it to repeat that run, or leave its folder out.
     """
 
     def refuse(expected: str, received: Any):
@@ -125,5 +106,4 @@ Remove it to repeat that run, or leave its folder out.
     accuracy = record.get("test_accuracy")
     if not trial and record["status"] != "failed" and not (is_number(accuracy) and 0 <= accuracy <= 1):
         refuse("`test_accuracy` must be in [0, 1]", accuracy)
-    names = ("seed", "num_classes", "status")
-    return Run(Arm(record["optimizer"]), *(record[name] for name in names), record, path)
+    return Run(Arm(record["optimizer"]), record["seed"], record["num_classes"], record["status"], record, path)

@@ -4,15 +4,19 @@ import html
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
 
 from keras_langevin.experiments import report
-from keras_langevin.experiments.report import tables
+from keras_langevin.experiments.report import words
 from keras_langevin.experiments.report.analysis import CellResult, DepthGroup, depth_groups
-from keras_langevin.experiments.report.formatting import count
+from keras_langevin.experiments.report.writing import html_table
 from keras_langevin.names import unknown
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Interval = tuple[float, float]
 
@@ -56,6 +60,23 @@ class Results:
             raise ValueError(f"There must be a setting with {settings}. Received: none. There are: {titles}.")
         return replace(self, cells=tuple(found))
 
+    @property
+    def runs(self) -> "DataFrame":
+        """A row for each run, with all settings: `results.csv` of a report."""
+        return words.runs_frame(self.cells)
+
+    @property
+    def table(self) -> "DataFrame":
+        """A row for each optimizer of each setting, as text; `results.table.to_latex()` and the like write it."""
+        from pandas import concat
+
+        return concat({cell.title: words.optimizers_table(cell) for cell in self.cells}, names=["setting"]).droplevel(1)
+
+    @property
+    def differences_table(self) -> "DataFrame":
+        """A row for each difference of an optimizer to its parent, in numbers: `differences.csv` of a report."""
+        return words.differences_frame(self.cells)
+
     def curves(self, name: str) -> dict[str, np.ndarray]:
         """By optimizer, an array of shape `(num_seeds, num_epochs)` of the runs that finished; accuracies in percent.
 
@@ -81,14 +102,12 @@ class Results:
     @property
     def differences_by_depth(self) -> dict[str, dict[int, np.ndarray]]:
         """By name and depth, the difference in test accuracy on each seed, in percentage points."""
-        series = self._by_depth.series
-        return {name: {d: pair.difference.values for d, pair in pairs.items()} for name, pairs in series.items()}
+        return self._by_depth.differences
 
     @property
     def intervals_by_depth(self) -> dict[str, dict[int, Interval]]:
         """By name and depth, the 95% interval of the mean difference."""
-        series = self._by_depth.series
-        return {name: {d: pair.interval for d, pair in pairs.items()} for name, pairs in series.items()}
+        return self._by_depth.intervals
 
     @property
     def provenance(self) -> list[str]:
@@ -100,7 +119,7 @@ class Results:
             place = f"on {found.get('device', 'an unknown device')} with {versions or 'unknown versions'}"
             places.setdefault(place, []).append(found.get("finished_at", "day unknown")[:11].rstrip("T"))
         return [
-            f"{count(len(days), 'run')}, trained {place}, {' to '.join(sorted({min(days), max(days)}))}."
+            f"{words.count(len(days), 'run')}, trained {place}, {' to '.join(sorted({min(days), max(days)}))}."
             for place, days in places.items()
         ]
 
@@ -134,7 +153,7 @@ class Results:
     def __repr__(self) -> str:
         console = Console(file=io.StringIO(), width=120, force_jupyter=False, force_terminal=False, color_system=None)
         for cell in self.cells:
-            console.print(report.table(cell))
+            console.print(report.terminal_table(cell))
             for sentence in self.sentences[cell.title]:
                 console.print(f"- {sentence}", soft_wrap=True, highlight=False, markup=False)
         return console.file.getvalue().rstrip("\n")
@@ -142,12 +161,7 @@ class Results:
     def _repr_html_(self) -> str:
         parts = []
         for cell in self.cells:
-            head, *rows = tables.COLUMNS, *tables.cell_rows(cell)
-            parts.append(f"<h4>{html.escape(cell.title)}</h4><table>{_row(head, 'th')}")
-            parts += [*(_row(row, "td") for row in rows), "</table>"]
-            parts += ["<ul>", *(f"<li>{html.escape(each)}</li>" for each in self.sentences[cell.title]), "</ul>"]
+            said = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in self.sentences[cell.title])
+            table = html_table(words.optimizers_table(cell))
+            parts.append(f"<h4>{html.escape(cell.title)}</h4>{table}<ul>{said}</ul>")
         return "".join(parts)
-
-
-def _row(cells, tag: str) -> str:
-    return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"

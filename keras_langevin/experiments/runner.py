@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from keras_langevin import datasets, models
@@ -16,54 +15,78 @@ from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
 from keras_langevin.files import StorageError
 from keras_langevin.models.initial_kernels import LSUV_IMAGES
-from keras_langevin.models.registry import check_name
+from keras_langevin.models.registry import parse
 from keras_langevin.optimizers.describe import describe
+
+MOST_WORKERS = 3  # a run that loses so many is at fault itself
 
 
 @dataclass(frozen=True)
 class Task:
-    """A run to be trained.
-
-    Attributes:
-        comparison: its configuration.
-        arm: its optimizer.
-        seed: int.
-        job: int, the place of the configuration in the list of those that are trained together. Defaults to 0.
-        state: `State` that it goes on from, or `None` to begin anew. Defaults to `None`.
-        save_weights: bool, whether the trained weights are wanted. Defaults to `False`.
-        checkpoint_seconds: float, its state is reported at the end of an epoch, at most so often. Defaults to 10.
-        data_on_device: bool or `None`, as `Trainer` takes it. Defaults to `None`.
-    """
+    """A run to be trained."""
 
     comparison: Comparison
     arm: Arm
     seed: int
-    job: int = 0
-    state: State | None = field(default=None, repr=False, compare=False)
+    arguments: dict  # what its optimizer is called with
+    is_trial: bool = False  # of a search: the test split is not used
+    job: int = 0  # the place of its comparison among those that are trained together
+    state: State | None = field(default=None, repr=False, compare=False)  # what it resumes from
     save_weights: bool = False
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
-    data_on_device: bool | None = None
+    checkpoint_seconds: float = CHECKPOINT_SECONDS  # its state is reported at the end of an epoch, at most so often
+    data_on_device: bool | None = None  # as `Trainer` takes it
 
     @property
     def key(self) -> tuple[int, str, int]:
         """What tells it from the others: job, optimizer, seed."""
         return self.job, self.arm.spec, self.seed
 
+    @property
+    def run_key(self) -> tuple:
+        """What is the same for equal runs of several comparisons."""
+        return self.comparison.run_key(self.arm, self.seed, self.arguments)
+
     def shares_step(self, other: "Task") -> bool:
         """Whether a process that has trained the other has the compiled step of this one."""
         return self.arm == other.arm and self.comparison.has_step_of(other.comparison)
 
 
-class Outcome(NamedTuple):
-    """What a run leaves.
+class Job(NamedTuple):
+    """A comparison that is ready to be trained."""
 
-    Attributes:
-        record: dict, for the store.
-        weights: bytes of a Keras weights file, or `None`.
-    """
+    comparison: Comparison
+    data: datasets.Data  # what `prepare` returned
+    store: Store  # where the records are; it says how the data differ, and whether this is a trial of a search
+    chosen: dict[str, dict[str, float]] = {}  # by optimizer as written, the arguments that a search chose
+
+    def arguments(self, arm: Arm) -> dict:
+        """What an optimizer is called with: what a search chose, else what is given, else its own."""
+        return self.comparison.arguments(arm) | self.chosen.get(arm.spec, {})
+
+    def tasks(self, number: int = 0, **options) -> list[Task]:
+        """All of its runs; `number` is its place among the jobs."""
+        return [
+            Task(self.comparison, arm, seed, self.arguments(arm), self.store.is_trial, number, **options)
+            for arm, seed in self.store.planned(self.comparison)
+        ]
+
+
+class Outcome(NamedTuple):
+    """What a run leaves: the record for the store, and a Keras weights file where it is wanted."""
 
     record: dict
     weights: bytes | None = None
+
+
+def outcome(task: Task, data: datasets.Data, record: dict, weights: bytes | None = None) -> Outcome:
+    """The outcome of a run, whose trainer returned this record."""
+    head = {"optimizer": task.arm.spec, "label": task.arm.label, "seed": task.seed, "num_classes": data.num_classes}
+    return Outcome(head | record, weights)
+
+
+def failed(task: Task, data: datasets.Data, error: str, trace: str = "") -> Outcome:
+    """The outcome of a run that ended with an error; the first line is kept, and the traceback."""
+    return outcome(task, data, {"status": "failed", "error": (error.splitlines() or [""])[0], "traceback": trace})
 
 
 class Trainers:
@@ -73,19 +96,15 @@ class Trainers:
         self.kept: dict[str, Trainer] = {}
 
     def train(self, task: Task, data: datasets.Data, report: Callable[..., None]) -> Outcome:
-        """Trains a run. An exception is its outcome; only a `StorageError` of `report` is raised.
-
-        Args:
-            task: the run.
-            data: the dataset.
-            report: called as `report("start")`; `report("epoch", epochs done, Keras's logs)`; and
-                `report("keep", state)`.
-        """
+        """Trains a run, and calls `report("start")`, `report("epoch", epochs done, Keras's logs)` and
+        `report("keep", state)`. An exception is its outcome; only a `StorageError` of `report` is raised."""
         report("start")
         try:
             trainer = self._trainer(task, data)
             record = trainer.train(
                 task.seed,
+                task.arguments,
+                is_trial=task.is_trial,
                 on_epoch=lambda epoch, logs: report("epoch", epoch, {name: float(logs[name]) for name in logs}),
                 state=task.state,
                 keep=lambda state: report("keep", state),
@@ -109,53 +128,6 @@ class Trainers:
         return trainer
 
 
-def outcome(task: Task, data: datasets.Data, record: dict, weights: bytes | None) -> Outcome:
-    """The outcome of a run that ended.
-
-    Args:
-        task: the run.
-        data: the dataset.
-        record: dict, what the trainer returned.
-        weights: bytes, the trained weights where they are wanted.
-    """
-    return Outcome(_head(task, data) | record, weights)
-
-
-def failed(task: Task, data: datasets.Data, error: str, trace: str = "") -> Outcome:
-    """The outcome of a run that ended with an error.
-
-    Args:
-        task: the run.
-        data: the dataset.
-        error: str, of which the first line is kept.
-        trace: str, the traceback, if there is one. Defaults to empty.
-    """
-    record = {"status": "failed", "error": (error.splitlines() or [""])[0], "traceback": trace}
-    return Outcome(_head(task, data) | record)
-
-
-def _head(task: Task, data: datasets.Data) -> dict:
-    arm = task.arm
-    return {"optimizer": arm.spec, "label": arm.label, "seed": task.seed, "num_classes": data.num_classes}
-
-
-MOST_WORKERS = 3  # a run that loses so many is at fault itself
-
-
-class Job(NamedTuple):
-    """A comparison that is ready to be trained.
-
-    Attributes:
-        comparison: the configuration.
-        data: what `prepare` returned.
-        store: where the records are and go.
-    """
-
-    comparison: Comparison
-    data: datasets.Data
-    store: Store
-
-
 class Engine(Protocol):
     """Trains runs somewhere."""
 
@@ -164,26 +136,17 @@ class Engine(Protocol):
 
 
 class Ledger:
-    """The one place from which runs are put on disk, whatever engine trains them.
+    """The one place from which runs are put on disk and watchers are told, whatever engine trains them.
 
-    Args:
-        jobs: the comparisons.
-        watchers: `progress.Watcher`s, who are told what happens. Default to none.
-        repeated: dict from a task's key to the tasks of other comparisons that are the same run: its record is theirs.
-            Defaults to none.
+    `equal` has the tasks of other comparisons that are the same run, by a task's key: its record is theirs, too.
     """
 
-    def __init__(
-        self,
-        jobs: Sequence[Job],
-        watchers: Sequence = (),
-        repeated: dict[tuple[int, str, int], list[Task]] | None = None,
-    ):
-        self.jobs, self.watchers, self.repeated = jobs, watchers, repeated or {}
+    def __init__(self, jobs: Sequence[Job], watchers: Sequence, equal: dict[tuple[int, str, int], list[Task]]):
+        self.jobs, self.watchers, self.equal = jobs, watchers, equal
         self.lost = Counter()  # how often a task's worker was
 
     def ready(self, task: Task) -> Task | None:
-        """The task with the state that it goes on from. `None` where that cannot be read: the run has then failed."""
+        """The task with the state that it resumes from. `None` where that cannot be read: the run has then failed."""
         try:
             return replace(task, state=self.jobs[task.job].store.begin(task.arm, task.seed))
         except ValueError as error:
@@ -192,11 +155,18 @@ class Ledger:
 
     def report(self, task: Task, name: str, *arguments):
         """What `Trainers.train` reports."""
-        {"start": self._start, "epoch": self._epoch, "keep": self._keep}[name](task, *arguments)
+        store = self.jobs[task.job].store
+        if name == "keep":
+            store.checkpoint(task.arm, task.seed).write(*arguments)
+            return
+        if name == "epoch":
+            store.append_epoch(task.arm, task.seed, *arguments)
+        for watcher in self.watchers:
+            getattr(watcher, name)(task, *arguments)
 
     def end(self, task: Task, outcome: Outcome):
         """A run has ended: its record is written."""
-        for each in (task, *self.repeated.get(task.key, ())):
+        for each in (task, *self.equal.get(task.key, ())):
             self.jobs[each.job].store.write(each.arm, each.seed, *outcome)
         for watcher in self.watchers:
             watcher.end(task, outcome.record)
@@ -206,48 +176,20 @@ class Ledger:
         self.end(task, failed(task, self.jobs[task.job].data, error))
 
     def again(self, task: Task, reason: str) -> bool:
-        """Whether a run whose worker was lost is to be tried again; else it has failed.
-
-        Args:
-            task: the run.
-            reason: str, how its worker was lost.
-        """
+        """Whether a run whose worker was lost, for this reason, is to be tried again; else it has failed."""
         self.lost[task.key] += 1
         if self.lost[task.key] < MOST_WORKERS:
             return True
         self.fail(task, f"Its worker was lost {MOST_WORKERS} times, the last time so: {reason}")
         return False
 
-    def _start(self, task: Task):
-        for watcher in self.watchers:
-            watcher.start(task)
 
-    def _epoch(self, task: Task, epoch: int, logs: dict[str, float]):
-        self.jobs[task.job].store.append_epoch(task.arm, task.seed, epoch, logs)
-        for watcher in self.watchers:
-            watcher.epoch(task, epoch, logs)
-
-    def _keep(self, task: Task, state: State):
-        self.jobs[task.job].store.checkpoint(task.arm, task.seed).write(state)
-
-
-def prepare(
-    comparison: Comparison,
-    *,
-    data_dir: str | Path | None = None,
-    data_file: str | Path | None = None,
-    data: datasets.Data | None = None,
-) -> datasets.Data:
-    """Loads the data and tries everything that the comparison names, before anything is trained.
+def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) -> datasets.Data:
+    """Loads the data, with uint8 pixels, and tries everything that the comparison names, before anything is trained.
 
     Args:
-        comparison: the configuration.
-        data_dir, data_file: as in `datasets.load`. Default to `None`.
-        data: the data, where a comparison on the same was prepared before. Defaults to `None`.
-
-    Returns:
-        The data, with uint8 pixels. Where they have a note, the comparison must have it, too, before it is run:
-        `dataclasses.replace(comparison, dataset_note=data.note)`.
+        data: those of a comparison on the same data that was prepared before. Defaults to `None`.
+        **where: `data_dir` and `data_file`, as `datasets.load` takes them.
 
     Raises:
         ValueError: an unknown name, layers that the model does not have, examples of a shape that it does not take,
@@ -255,16 +197,15 @@ def prepare(
     """
     machine.check_precision(comparison.precision)
     machine.check_jit(comparison.jit)
-    check_name(comparison.model)  # a wrong name is an error before data are downloaded
+    parse(comparison.model)  # a wrong name is an error before data are downloaded
     optimizers = [controls.optimizer(arm, **comparison.arguments(arm)) for arm in comparison.arms]
     if data is None:
         data = datasets.load(
             comparison.dataset,
             validation_fraction=comparison.validation_fraction,
-            data_dir=data_dir,
-            data_file=data_file,
             limit=comparison.limit,
             dtype="uint8",  # a quarter of the memory, and of what is sent to the accelerator
+            **where,
         )
     if comparison.batch_size > len(data.train.x):
         raise ValueError(
@@ -279,68 +220,46 @@ def prepare(
     return data
 
 
-def run(
-    jobs: Sequence[Job],
-    engine: Engine,
-    *,
-    watchers: Sequence = (),
-    save_weights: bool = False,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    data_on_device: bool | None = None,
-):
-    """Trains every run that the stores do not hold yet, and writes each record as its run ends.
+def run(jobs: Sequence[Job], engine: Engine, *, watchers: Sequence = (), **options):
+    """Trains every run that the stores do not hold yet, and writes each record as its run ends; `watchers` are told.
 
-    A run that was interrupted goes on from its last state, and ends as if it had not been. An exception in a run is
-    recorded and does not end the others.
-
-    Args:
-        jobs: the comparisons, of which an engine may train several at a time.
-        engine: what trains, e.g. `engines.Local()`.
-        watchers: `progress.Watcher`s, who are told what happens. Default to none.
-        save_weights: bool, whether the trained weights are written beside the record. Defaults to `False`.
-        checkpoint_seconds: float, the state of a run is kept at the end of an epoch, at most so often. Defaults to 10.
-        data_on_device: bool, whether all images are kept on the device, so that a step is sent indices alone; `None`
-            for yes where there is an accelerator. The numbers are the same. Defaults to `None`.
+    A run that was interrupted resumes from its last state, and ends as if it had not been. An exception in a run is
+    recorded and does not end the others. `options` are `save_weights`, `checkpoint_seconds` and `data_on_device`, as
+    `Task` has them.
 
     Raises:
-        ValueError: `data_on_device` is none of these; the data have a note that the comparison does not have; a
-            comparison is to be tuned and was not; another process works on a store.
+        ValueError: `data_on_device` is none of these; the data have a note that the store does not have; a comparison
+            is to be tuned and was not; another process works on a store.
         StorageError: a store cannot be written; what it holds stays.
     """
-    examples.is_wanted(data_on_device)
-    for comparison, data, _ in jobs:
-        if data.note != comparison.dataset_note:
+    examples.is_wanted(options.get("data_on_device"))
+    for comparison, data, store, chosen in jobs:
+        if data.note != (note := store.found["dataset_note"]):
             raise ValueError(
-                f"A comparison must say how its data differ from the official release: dataset_note={data.note!r}. "
-                f"Received: {comparison.dataset_note!r}. Use dataclasses.replace(comparison, dataset_note=data.note)."
+                f"A store must say how its data differ from the official release: dataset_note={data.note!r}. "
+                f"Received: {note!r}. Use Store(folder, comparison, data.sha256, dataset_note=data.note)."
             )
-        if comparison.tuning_trials and not comparison.tuned:
+        if comparison.tuning_trials and not chosen:
             raise ValueError(
                 "The learning rates must have been tuned before the runs. Received a comparison with tuning_trials="
-                f"{comparison.tuning_trials} and nothing tuned. Run tuning.trials(jobs), then tuning.settled(jobs)."
+                f"{comparison.tuning_trials} and nothing tuned. Train the jobs that tuning.settled returns."
             )
-    options = {
-        "save_weights": save_weights,
-        "checkpoint_seconds": checkpoint_seconds,
-        "data_on_device": data_on_device,
-    }
     with ExitStack() as locks:
         for job in jobs:
             locks.enter_context(job.store.locked())
-        same: dict[tuple, list[Task]] = {}
+        groups: dict[tuple, list[Task]] = {}
         for number, job in enumerate(jobs):
-            for arm, seed in job.comparison.runs:
-                task = Task(job.comparison, arm, seed, number, **options)
-                same.setdefault(job.comparison.run_key(arm, seed), []).append(task)
-        tasks, repeated = [], {}
-        for group in same.values():
+            for task in job.tasks(number, **options):
+                groups.setdefault(task.run_key, []).append(task)
+        tasks, equal = [], {}
+        for group in groups.values():
             finished = [task for task in group if jobs[task.job].store.finished(task.arm, task.seed)]
             missing = [task for task in group if task not in finished]
             if finished:
-                outcome = Outcome(*jobs[finished[0].job].store.read(finished[0].arm, finished[0].seed))
+                found = jobs[finished[0].job].store.read(finished[0].arm, finished[0].seed)
                 for task in missing:
-                    jobs[task.job].store.write(task.arm, task.seed, *outcome)
-            elif missing:
+                    jobs[task.job].store.write(task.arm, task.seed, *found)
+            else:
                 tasks.append(missing[0])
-                repeated[missing[0].key] = missing[1:]
-        engine.run(tasks, jobs, Ledger(jobs, watchers, repeated))
+                equal[missing[0].key] = missing[1:]
+        engine.run(tasks, jobs, Ledger(jobs, watchers, equal))

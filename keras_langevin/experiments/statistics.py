@@ -13,29 +13,18 @@ _EXACT_SEEDS = 16  # up to so many seeds all flips of signs are tried
 
 @dataclass(frozen=True)
 class Summary:
-    """What many seeds gave, in short.
-
-    Attributes:
-        num_seeds: int.
-        mean, std, median: floats; `std` is the sample standard deviation (n − 1). NaN where there are too few seeds.
-        interquartile_mean: float, the mean of the middle half (rliable's IQM).
-    """
+    """What many seeds gave, in short; NaN where there are too few seeds."""
 
     num_seeds: int
     mean: float
-    std: float
+    std: float  # the sample standard deviation (n − 1)
     median: float
-    interquartile_mean: float
+    interquartile_mean: float  # the mean of the middle half (rliable's IQM)
 
 
 @dataclass(frozen=True)
 class Share:
-    """How many of several runs, with Wilson's 95% interval of the probability behind it.
-
-    Attributes:
-        number, of: ints.
-        low, high: floats in [0, 1].
-    """
+    """How many of several runs, with Wilson's 95% interval of the probability behind it."""
 
     number: int
     of: int
@@ -45,22 +34,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Difference:
-    """A paired difference over seeds.
+    """A paired difference over seeds."""
 
-    Attributes:
-        values: array of shape `(num_seeds,)`, treatment minus parent for each seed.
-        mean: float.
-        low, high: floats, the ends of the interval of the mean; NaN without one.
-        method: str, how interval and p were made: `"sign flips"`, `"Student's t"`, or `""` for no interval.
-        p_value: float, two-sided.
-    """
-
-    values: np.ndarray
+    values: np.ndarray  # of shape (num_seeds,), treatment minus parent for each seed
     mean: float
-    low: float
+    low: float  # the ends of the interval of the mean; NaN without one
     high: float
-    method: str
-    p_value: float
+    method: str  # how interval and p were made: "sign flips", "Student's t", or "" for no interval
+    p_value: float  # two-sided
 
     @property
     def contains_zero(self) -> bool:
@@ -68,21 +49,11 @@ class Difference:
         return not (self.low > 0 or self.high < 0)
 
 
-def mean_and_std(values) -> tuple[float, float]:
-    """Mean and sample standard deviation (n − 1) of an array of shape `(num_seeds,)`; NaN for one seed.
-
-    Example:
-
-    >>> mean_and_std([1.0, 2.0, 3.0])
-    (2.0, 1.0)
-    """
-    values = np.asarray(values, float)
-    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-
-
 def summary(values) -> Summary:
-    """Mean, sample standard deviation, median and interquartile mean of an array of shape `(num_seeds,)`, which may
-    be empty.
+    """Mean, sample standard deviation, median and interquartile mean.
+
+    Args:
+        values: array of shape `(num_seeds,)`, which may be empty.
 
     Example:
 
@@ -96,8 +67,8 @@ def summary(values) -> Summary:
     values = np.asarray(values, float)
     if not len(values):
         return Summary(0, *[float("nan")] * 4)
-    middle = float(stats.trim_mean(values, 0.25))
-    return Summary(len(values), *mean_and_std(values), float(np.median(values)), middle)
+    std = values.std(ddof=1) if len(values) > 1 else "nan"
+    return Summary(len(values), *map(float, (values.mean(), std, np.median(values), stats.trim_mean(values, 0.25))))
 
 
 def share(number: int, of: int) -> Share:
@@ -129,17 +100,15 @@ def probability_of_improvement(treatment, parent) -> float:
     return float(stats.mannwhitneyu(treatment, parent).statistic / (len(treatment) * len(parent)))
 
 
-def paired_difference(
-    treatment, parent, *, generator: np.random.Generator | None = None, confidence: float = 0.95
-) -> Difference:
+def paired_difference(treatment, parent, *, confidence: float = 0.95) -> Difference:
     """Treatment minus parent, seed by seed: the mean, its interval, and the p-value of the test that it inverts.
 
     Interval and test are one rule: the 95% interval contains zero exactly where p > 0.05.
 
     - Six seeds or more: Fisher's sign-flip test. Without an effect dᵢ = treatmentᵢ − parentᵢ is as likely as −dᵢ, so
       p is the share of the 2ⁿ flips of signs whose mean is at least as far from 0. It assumes no normal law, and so
-      holds where an arm fails to train in some seeds. The interval has all centers that the test does not reject. Its
-      ends are means of subsets of the differences. Beyond 16 seeds 65,535 random flips stand for all.
+      holds where an optimizer fails to train in some seeds. The interval has all centers that the test does not reject;
+      its ends are means of subsets of the differences. Beyond 16 seeds the same 65,535 random flips stand for all.
     - Two to five seeds: Student's t, for normal differences. The flips of five signs cannot give a p below 2/2⁵ = 0.06.
       Equal differences have no spread to judge by: no interval, and p = 1.
 
@@ -148,7 +117,6 @@ def paired_difference(
     Args:
         treatment: array of shape `(num_seeds,)`.
         parent: array of shape `(num_seeds,)`, in the same order of seeds.
-        generator: what draws the flips beyond 16 seeds. Defaults to `None`: always the same ones.
         confidence: float in (0, 1). Defaults to `0.95`.
 
     Raises:
@@ -175,10 +143,10 @@ def paired_difference(
     values = np.round(treatment - parent, _DECIMALS)
     if not np.isfinite(values).all():
         raise ValueError(f"Differences must be finite. Received: {values.tolist()}. Leave out other seeds.")
-    return Difference(values, float(values.mean()), *_interval_and_p_value(values, generator, confidence))
+    return Difference(values, float(values.mean()), *_interval_and_p_value(values, confidence))
 
 
-def _interval_and_p_value(values: np.ndarray, generator, confidence: float) -> tuple[float, float, str, float]:
+def _interval_and_p_value(values: np.ndarray, confidence: float) -> tuple[float, float, str, float]:
     """Low, high, the method and p."""
     n = len(values)
     num_flips = 2 ** min(n, _EXACT_SEEDS)
@@ -186,8 +154,7 @@ def _interval_and_p_value(values: np.ndarray, generator, confidence: float) -> t
     if place:
         # Flipping the signs of a subset brings the mean to the other side of a center just where the mean of that
         # subset lies on the other side of it. So p counts subsets, and the subset means are the ends of the intervals.
-        subsets = _all_subsets(n) if n <= _EXACT_SEEDS else _random_subsets(n, generator)
-        means = np.sort(np.round(subsets @ values, _DECIMALS))
+        means = np.sort(np.round(_subsets(n) @ values, _DECIMALS))
         beyond = min(np.searchsorted(means, 0, "right"), len(means) - np.searchsorted(means, 0, "left"))
         p_value = min(1.0, 2 * (1 + int(beyond)) / num_flips)
         return float(means[place - 1]), float(means[-place]), "sign flips", p_value
@@ -199,27 +166,13 @@ def _interval_and_p_value(values: np.ndarray, generator, confidence: float) -> t
 
 
 @lru_cache(maxsize=4)
-def _all_subsets(n: int) -> np.ndarray:
-    """Rows that take the means of all subsets of n values but the empty one."""
-    return _means(np.arange(1, 2**n)[:, None] >> np.arange(n) & 1)
-
-
-def _random_subsets(n: int, generator: np.random.Generator | None) -> np.ndarray:
-    return _same_subsets(n) if generator is None else _drawn_subsets(n, generator)
-
-
-@lru_cache(maxsize=4)
-def _same_subsets(n: int) -> np.ndarray:
-    return _drawn_subsets(n, np.random.default_rng(0))
-
-
-def _drawn_subsets(n: int, generator: np.random.Generator) -> np.ndarray:
-    chosen = generator.integers(0, 2, (2**_EXACT_SEEDS - 1, n))
-    chosen[chosen.sum(axis=1) == 0] = 1
-    return _means(chosen)
-
-
-def _means(chosen: np.ndarray) -> np.ndarray:
+def _subsets(n: int) -> np.ndarray:
+    """Rows that take the mean of each subset of n values but the empty one; beyond 16 values of random subsets."""
+    if n <= _EXACT_SEEDS:
+        chosen = np.arange(1, 2**n)[:, None] >> np.arange(n) & 1
+    else:
+        chosen = np.random.default_rng(0).integers(0, 2, (2**_EXACT_SEEDS - 1, n))
+        chosen[~chosen.any(axis=1)] = 1
     return chosen / chosen.sum(axis=1, keepdims=True)
 
 
@@ -266,21 +219,3 @@ def chance_threshold(num_classes: int) -> float:
     (0.2, 0.75)
     """
     return min(2 / num_classes, (1 + 1 / num_classes) / 2)
-
-
-def stayed_at_chance(accuracies, num_classes: int) -> np.ndarray:
-    """Which runs are at chance level: accuracy below `chance_threshold(num_classes)`.
-
-    Args:
-        accuracies: array of shape `(num_seeds,)`, fractions in [0, 1].
-        num_classes: int.
-
-    Returns:
-        bool array of shape `(num_seeds,)`.
-
-    Example:
-
-    >>> stayed_at_chance([0.10, 0.93], num_classes=10).tolist()
-    [True, False]
-    """
-    return np.asarray(accuracies, float) < chance_threshold(num_classes)

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,82 +16,71 @@ from keras_langevin.files import check_name, read_json, remove_pieces, replaced,
 from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
 
-DEFAULT_FOLDER = "keras-langevin-results"
+FIRST_TRIAL_SEED = 1_000_000  # far from the seeds of the runs that are reported
 _DATA = "data_sha256"
 _WRITING_SECONDS = 60.0  # a file is written in less
 
 
 class Store:
-    """A folder with `config.json`, `runs/*.json` (one record a run), `curves.csv` and pictures.
+    """A folder with `config.json`, `runs/*.json` (one record a run), `curves.csv` and pictures. While a run is trained,
+    `runs/` also has its curves so far (`*.epochs.csv`) and the state from which it resumes (`*.checkpoint.npz`).
 
-    While a run is trained, `runs/` also holds its curves so far (`*.epochs.csv`, a line as each epoch ends) and the
-    state from which it resumes (`*.checkpoint.npz`).
-
-    Args:
-        folder: str or path. Nothing is written there before it is `locked`.
-        comparison: the configuration, for `config.json`. Of the one on record it may differ in its number of seeds
-            alone: the folder then has the larger, from when it is `locked`.
-        data_sha256: str, `Data.sha256` of the data that the runs are trained on, written to `config.json`. Other data
-            than those on record are refused. Defaults to empty: not checked.
-
-    Attributes:
-        comparison: what the folder holds, with all of its seeds.
+    Nothing is written there before it is `locked`. From the configuration on record, `comparison` may differ in its
+    number of seeds alone; it then has the larger. Other data than those on record (`Data.sha256`, where it is given)
+    are refused. `found` is what `Comparison.as_dict` takes beside what was asked for.
 
     Raises:
         ValueError: the folder holds results of another configuration or of other data, or a file that is not a record.
     """
 
-    def __init__(self, folder: str | Path, comparison: Comparison, data_sha256: str = ""):
-        self.folder = check_name(folder)
-        self.comparison, self.data_sha256 = comparison, data_sha256
+    def __init__(self, folder: str | Path, comparison: Comparison, data_sha256: str = "", **found):
+        self.folder, self.comparison, self.data_sha256 = check_name(folder), comparison, data_sha256
+        self.found = {"trial": False, "dataset_note": "", "backend": None} | found
         self._config = self.folder / "config.json"
-        if os.path.exists(self._config):
-            self._merge()
         self._begun = set()  # the epoch files that this process has begun
+        if self._config.exists():
+            self._merge()
         self.records()  # a corrupt record is an error now, not after training
 
-    def _merge(self) -> bool:
-        """Has as many seeds as are on record, if those are more; returns whether the record lacks seeds, or the data.
+    @property
+    def identity(self) -> str:
+        """What tells the configuration, with what was found out, from others; more seeds have the same."""
+        return self.comparison.identity(**self.found)
 
-        Raises:
-            ValueError: something else differs.
-        """
-        found, wanted = read_json(self._config, "the configuration of a comparison"), self._settings()
-        if not isinstance(found, dict):
+    @property
+    def is_trial(self) -> bool:
+        return self.found["trial"]
+
+    def planned(self, comparison: Comparison) -> list[tuple[Arm, int]]:
+        """The runs of a comparison, with the seeds of a trial where this is one."""
+        return [(arm, seed + FIRST_TRIAL_SEED * self.is_trial) for arm, seed in comparison.runs]
+
+    def _settings(self) -> dict:
+        """What `config.json` is to hold; by way of JSON, so that tuples compare equal to the lists that were read."""
+        data = {_DATA: self.data_sha256} if self.data_sha256 else {}
+        return json.loads(json.dumps(self.comparison.as_dict(**self.found) | data))
+
+    def _merge(self) -> bool:
+        """Takes the seeds and the data on record; returns whether the record is to be written anew."""
+        on_record, wanted = read_json(self._config, "the configuration of a comparison"), self._settings()
+        if not isinstance(on_record, dict):
             raise ValueError(f"{self._config} must be what `compare` wrote. Received other JSON. Choose another --out.")
-        on_record = found.pop(_DATA, "")
-        data = wanted.pop(_DATA, "")
-        differ = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
-        if differ and not (differ == ["seeds"] and is_count(1)(found.get("seeds"))):
+        data, given = on_record.get(_DATA, ""), self.data_sha256
+        differ = sorted(n for n in {*on_record, *wanted} - {_DATA} if on_record.get(n) != wanted.get(n))
+        if differ and not (differ == ["seeds"] and is_count(1)(on_record.get("seeds"))):
             raise ValueError(
                 f"{self.folder} holds results of another configuration (it differs in {', '.join(differ)}). "
                 "Choose another --out, or move that folder away."
             )
-        if on_record and data and on_record != data:
+        if data and given and data != given:
             raise ValueError(
                 f"{self.folder} holds results that were trained on other data of the same name. Received data with "
-                f"SHA-256 {data}, where config.json has {shown(on_record)}. Give the data that it was begun with "
+                f"SHA-256 {given}, where config.json has {shown(data)}. Give the data that it was begun with "
                 "(--data-file, --data-dir), or choose another --out."
             )
-        self.data_sha256 = on_record or data
-        self.comparison = replace(self.comparison, seeds=max(found["seeds"], wanted["seeds"]))
-        return found["seeds"] < wanted["seeds"] or (not on_record and bool(data))
-
-    def _settings(self) -> dict:
-        """The configuration by way of JSON, so that tuples compare equal to the lists that were read."""
-        data = {_DATA: self.data_sha256} if self.data_sha256 else {}
-        return json.loads(json.dumps(self.comparison.as_dict() | data))
-
-    def path(self, arm: Arm, seed: int) -> Path:
-        return self.folder / "runs" / f"{self.name(arm)}-seed-{seed}.json"
-
-    def name(self, arm: Arm) -> str:
-        """An optimizer in letters that every file system takes; no two share one."""
-        return file_name(arm.spec)
-
-    def finished(self, arm: Arm, seed: int) -> bool:
-        """Whether that run is on record. A failed one is not finished: it is tried again."""
-        return self.path(arm, seed).exists() and self._record(arm, seed)["status"] != "failed"
+        self.data_sha256 = data or given
+        self.comparison = replace(self.comparison, seeds=max(on_record["seeds"], wanted["seeds"]))
+        return self._settings() != on_record
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -110,16 +98,6 @@ class Store:
                 f"The folder for the results cannot be written. Received: {self.folder} ({error.strerror}). "
                 "Choose another --out."
             ) from error
-        with self._lock():
-            if not self._config.exists() or self._merge():
-                with writing_to(self.folder), replaced(self._config) as file:
-                    json.dump(self._settings(), file, indent=2)
-            remove_pieces(self.folder / "runs")
-            remove_pieces(self.folder, seconds=_WRITING_SECONDS)  # a report may be written there without the lock
-            yield
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
         lock = FileLock(self.folder / ".lock")
         try:
             lock.acquire(timeout=0)
@@ -133,46 +111,54 @@ class Store:
                 "choose another --out."
             ) from error
         try:
+            if not self._config.exists() or self._merge():
+                with writing_to(self.folder), replaced(self._config) as file:
+                    json.dump(self._settings(), file, indent=2)
+            remove_pieces(self.folder / "runs")
+            remove_pieces(self.folder, seconds=_WRITING_SECONDS)  # a report may be written there without the lock
             yield
         finally:
             lock.release()
 
+    def name(self, arm: Arm) -> str:
+        """An optimizer in letters that every file system takes; no two share one."""
+        return file_name(arm.spec)
+
+    def path(self, arm: Arm, seed: int, suffix: str = ".json") -> Path:
+        """The file of a run: its record, or another."""
+        return self.folder / "runs" / f"{self.name(arm)}-seed-{seed}{suffix}"
+
     def weights_path(self, arm: Arm, seed: int) -> Path:
         """Where the trained weights of a run go, if they are kept."""
-        return self.path(arm, seed).with_suffix(".weights.h5")
+        return self.path(arm, seed, ".weights.h5")
 
     def checkpoint(self, arm: Arm, seed: int) -> Checkpoint:
         """The state of an unfinished run."""
-        configuration = digest(self.comparison.identity)
-        owner = {"optimizer": arm.spec, "seed": seed, "configuration": configuration, "data": self.data_sha256}
-        return Checkpoint(self.path(arm, seed).with_suffix(".checkpoint.npz"), owner, self.comparison.epochs)
+        owner = {"optimizer": arm.spec, "seed": seed, "configuration": digest(self.identity), "data": self.data_sha256}
+        return Checkpoint(self.path(arm, seed, ".checkpoint.npz"), owner, self.comparison.epochs)
+
+    def finished(self, arm: Arm, seed: int) -> bool:
+        """Whether that run is on record. A failed one is not finished: it is tried again."""
+        return self.path(arm, seed).exists() and self._record(arm, seed)["status"] != "failed"
 
     def begin(self, arm: Arm, seed: int) -> State | None:
-        """The state that a run resumes from, or `None`; its curves are cut there when its next epoch ends.
-
-        Raises:
-            ValueError: the file with the state is corrupt.
-        """
-        self._begun.discard(self._epochs_path(arm, seed))
+        """The state that a run resumes from, or `None`; its curves are cut there when its next epoch ends. Raises
+        `ValueError` where the file with the state is corrupt."""
+        self._begun.discard(self.path(arm, seed))
         return self.checkpoint(arm, seed).read()
 
     def append_epoch(self, arm: Arm, seed: int, epoch: int, logs: dict):
-        """Adds a line to the curves of an unfinished run.
-
-        Raises:
-            StorageError: the disk is full, say.
-        """
-        path = self._epochs_path(arm, seed)
+        """Adds a line to the curves of an unfinished run. Raises `StorageError` where the disk is full, say."""
+        path = self.path(arm, seed, ".epochs.csv")
         with writing_to(self.folder):
-            if path not in self._begun:  # an interrupted run resumes from an epoch before its last line, or half line
+            if self.path(arm, seed) not in self._begun:  # it resumes before its last line, or half line
                 # what is not UTF-8 was not written here; the epochs are in the state, too
                 lines = path.read_text("utf-8", "replace").splitlines()[:epoch] if path.exists() else []
                 with replaced(path) as file:
                     file.writelines(f"{line}\n" for line in lines or [",".join(["epoch", *CURVES])])
-                self._begun.add(path)
-            values = (float(logs[name]) for name in LOG_NAMES)
+                self._begun.add(self.path(arm, seed))
             with open(path, "a", encoding="utf-8") as file:
-                file.write(",".join(map(str, [epoch, *values])) + "\n")
+                file.write(",".join(map(str, [epoch, *(float(logs[name]) for name in LOG_NAMES)])) + "\n")
 
     def read(self, arm: Arm, seed: int) -> tuple[dict, bytes | None]:
         """The record of a run and its trained weights, if they were kept, as `write` takes them."""
@@ -180,17 +166,8 @@ class Store:
         return self._record(arm, seed), weights.read_bytes() if weights.exists() else None
 
     def write(self, arm: Arm, seed: int, record: dict, weights: bytes | None = None):
-        """Writes the record of one run, and the CSV of all curves anew.
-
-        Args:
-            arm: the optimizer.
-            seed: int.
-            record: dict.
-            weights: bytes of a Keras weights file, or `None`. Defaults to `None`.
-
-        Raises:
-            StorageError: the disk is full, say.
-        """
+        """Writes the record of one run, its weights as a Keras weights file, and the CSV of all curves anew. Raises
+        `StorageError` where the disk is full, say."""
         with writing_to(self.folder):
             if weights is not None:  # first: a run with a record is not trained again
                 with replaced(self.weights_path(arm, seed), "wb") as file:
@@ -198,20 +175,17 @@ class Store:
             with replaced(self.path(arm, seed)) as file:
                 json.dump(record, file, indent=1)
             if record["status"] != "failed":
-                self.checkpoint(arm, seed).remove()
-                self._epochs_path(arm, seed).unlink(missing_ok=True)
+                for suffix in (".checkpoint.npz", ".epochs.csv"):
+                    self.path(arm, seed, suffix).unlink(missing_ok=True)
             self.write_curves()
-
-    def _epochs_path(self, arm: Arm, seed: int) -> Path:
-        return self.path(arm, seed).with_suffix(".epochs.csv")
 
     def records(self) -> list[dict]:
         """All records, in the order of the configuration: by optimizer, then by seed."""
-        return [self._record(*run) for run in self.comparison.runs if self.path(*run).exists()]
+        return [self._record(*run) for run in self.planned(self.comparison) if self.path(*run).exists()]
 
     def _record(self, arm: Arm, seed: int) -> dict:
         path = self.path(arm, seed)
-        run = checked_run(read_json(path, "the record of a run"), path, trial=self.comparison.trial)
+        run = checked_run(read_json(path, "the record of a run"), path, trial=self.is_trial)
         if (run.arm.spec, run.seed) != (arm.spec, seed):
             raise ValueError(
                 f"{path} must be the record of {arm.spec}, seed {seed}. Received one of {shown(run.arm.spec)}, seed "
@@ -225,7 +199,6 @@ class Store:
             writer = csv.writer(file)
             writer.writerow(["optimizer", "seed", "epoch", *CURVES])
             for record in self.records():
-                curves = record.get("curves", {})
-                epochs = zip(*(curves.get(name, []) for name in CURVES), strict=True)
-                for epoch, values in enumerate(epochs, start=1):
+                curves = [record.get("curves", {}).get(name, []) for name in CURVES]
+                for epoch, values in enumerate(zip(*curves, strict=True), start=1):
                     writer.writerow([record["optimizer"], record["seed"], epoch, *values])

@@ -1,14 +1,20 @@
 """The search for each optimizer's learning rate and sigma, on the validation split, with one budget for all.
 
-Every optimizer has equally many trials, the parent as many as its Langevin optimizer. The first is its default; the
-others are points of the Halton sequence (Halton 1960) on a logarithmic scale, from a tenth to ten times the default: in
-the k-th trial all optimizers have the same multiple of their learning rate. The trial with the highest mean validation
-accuracy at the end of training is chosen; of equal ones, that with the lower mean validation loss, then the earlier.
+Every optimizer has equally many trials, the parent as many as its Langevin optimizer. The first is its default, the
+value that is given or its own. The others are points of the Halton sequence (Halton 1960) on a logarithmic scale, from
+a tenth to ten times the default: in the k-th trial all optimizers have the same multiple of their learning rate.
+
+The best trial has the highest mean validation accuracy at the end of training; of equal ones, the lowest mean
+validation loss; of those, it is the first. Where the best of some optimizer has the lowest or the highest value that it
+was tried with, every optimizer has half as many trials more: from its own best to a factor of ten beyond such an edge,
+else from a tenth to ten times its best. That happens at most twice, so a search at most doubles.
+
+The records of the trials are the memory of a search: the same command asks for the same points, and finds them trained.
 """
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,86 +25,72 @@ from keras_langevin.names import digest
 from keras_langevin.values import is_number
 
 FILE = "tuning.json"
-_MADE_FOR = "made_for"  # beside the optimizers; files of the first version have none
-FACTOR = 10.0  # a search goes so far below and above the default
+_SEARCHED = ("learning_rate", "sigma")
+_DECADES = {None: (-1, 1), "lowest": (-1, 0), "highest": (0, 1)}  # about the best, by where that lies
+_EXTENSIONS = 2
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of a search, and what it gave.
-
-    Attributes:
-        learning_rate: float.
-        sigma: float, or `None` for an optimizer without noise.
-        validation_accuracies: tuple of floats in [0, 1], at the end of training, one for each seed; `None` for a run
-            that diverged or failed.
-        validation_losses: the same of the loss.
-    """
+    """One point of a search, and what it gave with each seed; `None` for a run that diverged or failed."""
 
     learning_rate: float
-    sigma: float | None
-    validation_accuracies: tuple[float | None, ...]
+    sigma: float | None  # `None` for an optimizer without noise
+    validation_accuracies: tuple[float | None, ...]  # in [0, 1], at the end of training
     validation_losses: tuple[float | None, ...]
 
     @property
     def arguments(self) -> dict[str, float]:
         """The learning rate, and sigma where there is one."""
-        values = {"learning_rate": self.learning_rate, "sigma": self.sigma}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: getattr(self, name) for name in _SEARCHED if getattr(self, name) is not None}
 
     @property
     def validation_accuracy(self) -> float:
         """The mean over seeds; a run that diverged or failed counts as 0."""
         return math.fsum(value or 0.0 for value in self.validation_accuracies) / len(self.validation_accuracies)
 
-    @property
-    def validation_loss(self) -> float:
-        """The mean over seeds; infinite where a run diverged or failed."""
-        losses = [math.inf if value is None else value for value in self.validation_losses]
-        return sum(losses) / len(losses)
-
 
 @dataclass(frozen=True)
 class Search:
-    """All trials of an optimizer; the first has its default values.
-
-    Attributes:
-        trials: tuple of `Trial`.
-    """
+    """The trials of an optimizer; the first has its default values."""
 
     trials: tuple[Trial, ...]
 
     @property
     def chosen(self) -> Trial:
-        """The best trial on the validation split.
+        """The best trial; a loss counts as infinite where a run diverged or failed."""
 
-        >>> default, other = Trial(1e-3, None, (0.9,), (0.5,)), Trial(5e-3, None, (0.9,), (0.4,))
-        >>> Search((default, other)).chosen.learning_rate
-        0.005
-        """
-        return max(self.trials, key=lambda trial: (trial.validation_accuracy, -trial.validation_loss))
+        def merit(trial: Trial):
+            losses = [math.inf if value is None else value for value in trial.validation_losses]
+            return trial.validation_accuracy, -sum(losses) / len(losses)
+
+        return max(self.trials, key=merit)
+
+    @property
+    def edges(self) -> dict[str, str]:
+        """The names of which the best has the `"lowest"` or the `"highest"` value that was tried."""
+        found = {}
+        for name, best in self.chosen.arguments.items():
+            values = [getattr(trial, name) for trial in self.trials]
+            if min(values) < max(values) and best in (min(values), max(values)):
+                found[name] = "lowest" if best == min(values) else "highest"
+        return found
 
     @property
     def at_edge(self) -> list[str]:
-        """Where the choice is the lowest or the highest of the search: a wider one may find a better.
+        """`edges` in words."""
+        return [f"the {end} {name.replace('_', ' ')}" for name, end in self.edges.items()]
 
-        >>> trials = [Trial(rate, None, (accuracy,), (1.0,)) for rate, accuracy in ((1e-3, 0.5), (5e-3, 0.9))]
-        >>> Search(tuple(trials)).at_edge
-        ['the highest learning rate']
-        """
-        found = []
-        for name, chosen in self.chosen.arguments.items():
-            values = sorted(getattr(trial, name) for trial in self.trials)
-            if values[0] < values[-1]:
-                ends = {values[0]: "lowest", values[-1]: "highest"}
-                end = ends.get(chosen)
-                found += [f"the {end} {name.replace('_', ' ')}"] if end else []
-        return found
+    def ranges(self, first: int) -> dict[str, list[float]]:
+        """The lowest and the highest value that could be tried, after so many first trials."""
+        ends = range(first, len(self.trials), math.ceil(first / 2))
+        centres = [self.trials[0], *(Search(self.trials[:end]).chosen for end in ends)]
+        values = {name: [getattr(trial, name) for trial in centres] for name in centres[0].arguments}
+        return {name: [min(of) / 10, max(of) * 10] for name, of in values.items()}
 
 
-def points(comparison: Comparison, arm: Arm) -> list[dict[str, float]]:
-    """The learning rate, and sigma where the optimizer has one, of each trial; the centre are those of the comparison
-    where they are given, else the optimizer's own.
+def points(comparison: Comparison, arm: Arm, search: Search = Search(())) -> list[dict[str, float]]:
+    """The learning rate, and sigma where the optimizer has one, of the first trials, or of those after a search.
 
     >>> points(Comparison(tuning_trials=3), Arm("ladam"))
     [{'learning_rate': 0.001, 'sigma': 0.001}, {'learning_rate': 0.000316, 'sigma': 0.00215}, \
@@ -106,45 +98,55 @@ def points(comparison: Comparison, arm: Arm) -> list[dict[str, float]]:
     """
     from scipy.stats import qmc  # which takes long to import
 
-    centre = replace(comparison, tuned=()).arguments(arm)
-    names = [name for name in ("learning_rate", "sigma") if name in centre]
-    sequence = qmc.Halton(2, scramble=False).random(comparison.tuning_trials + 1)[1:]
-    sequence[:1] = 0.5
+    done = len(search.trials)
+    centre, edges = (search.chosen.arguments, search.edges) if done else (comparison.arguments(arm), {})
+    spans = {name: _DECADES[edges.get(name)] for name in _SEARCHED if name in centre}
+    end = done + math.ceil(comparison.tuning_trials / (2 if done else 1))
+    places = qmc.Halton(2, scramble=False).random(end + 1)[done + 1 :]
+    if not done:
+        places[0] = 0.5
     return [
         {
-            name: float(f"{centre[name] * FACTOR ** (2 * place - 1):.3g}")
-            for name, place in zip(names, point, strict=False)
+            name: float(f"{centre[name] * 10.0 ** ((high - low) * place + low):.3g}")
+            for (name, (low, high)), place in zip(spans.items(), point, strict=False)
         }
-        for point in sequence
+        for point in places
     ]
 
 
-def trials(jobs: Sequence) -> list:
-    """The jobs to be trained before those that are to be tuned and have not been, in folders below theirs."""
-    unsettled = (job for job in jobs if not (job.store.folder / FILE).exists())
-    return [trial for job in unsettled for group in _trials(job).values() for trial in group]
-
-
-def settled(jobs: Sequence) -> list:
+def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
     """The jobs with what their trials chose. It is written to `tuning.json`, which from then on decides.
 
-    Args:
-        jobs: sequence of `runner.Job`, whose `trials` are on record.
+    `train` is given the jobs of trials, in folders below theirs, and whether they extend a search; the runs are on
+    record when it returns.
 
     Raises:
-        ValueError: a trial is not on record, or the file is none of this search: of another configuration, or other
-            data.
+        ValueError: the file is of another search: of another configuration or other data.
         StorageError: the file cannot be written.
     """
-    return [_settled(job) if job.comparison.tuning_trials else job for job in jobs]
+    searches = {
+        number: dict.fromkeys(job.comparison.arms, Search(()))
+        for number, job in enumerate(jobs)
+        if job.comparison.tuning_trials and not (job.store.folder / FILE).exists()
+    }
+    for extension in range(1 + _EXTENSIONS):
+        fresh = {
+            (number, arm): _trials(jobs[number], arm, search)
+            for number, own in searches.items()
+            if any(not search.trials or search.edges for search in own.values())
+            for arm, search in own.items()
+        }
+        if fresh:
+            train([trial for trials in fresh.values() for trial in trials], extension > 0)
+        for (number, arm), trials in fresh.items():
+            searches[number][arm] = Search((*searches[number][arm].trials, *map(_trial, trials)))
+    for number, own in searches.items():
+        _write(jobs[number], {arm.spec: search for arm, search in own.items()})
+    return [_chosen(job) if job.comparison.tuning_trials else job for job in jobs]
 
 
 def read(path: Path) -> dict[str, Search]:
-    """The searches in `tuning.json`, by optimizer as written.
-
-    Raises:
-        ValueError: the file cannot be read, or is none.
-    """
+    """The searches in `tuning.json`, by optimizer as written. Raises `ValueError` where it is none."""
     return _read(path)[1]
 
 
@@ -152,9 +154,9 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
     """What the searches were made for, and the searches."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        made_for = content.pop(_MADE_FOR, {}) if isinstance(content, dict) else {}
+        made_for, _ = [content.pop(n, {}) for n in ("made_for", "ranges")] if isinstance(content, dict) else ({}, {})
         if not isinstance(made_for, dict):
-            raise ValueError(f"`{_MADE_FOR}` is no object")
+            raise ValueError("`made_for` is no object")
         if not isinstance(content, dict) or not all(isinstance(trials, list) and trials for trials in content.values()):
             raise ValueError("no object of lists of trials")
         return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}
@@ -166,7 +168,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
 
 
 def _checked(trial: dict) -> Trial:
-    rates = [trial["learning_rate"], trial["sigma"]]
+    rates = [trial[name] for name in _SEARCHED]
     values = [tuple(trial[f"validation_{name}"]) for name in ("accuracies", "losses")]
     numbers = [rates[0], *(number for number in (rates[1], *values[0], *values[1]) if number is not None)]
     if not all(map(is_number, numbers)) or not any(values):
@@ -174,63 +176,57 @@ def _checked(trial: dict) -> Trial:
     return Trial(*rates, *values)
 
 
-def _trials(job) -> dict[Arm, list]:
-    found = {}
-    for arm in job.comparison.arms if job.comparison.tuning_trials else ():
-        found[arm] = []
-        for number, values in enumerate(points(job.comparison, arm)):
-            comparison = replace(
-                job.comparison,
-                optimizers=(arm.spec,),
-                **{"sigma": None, **values},
-                seeds=job.comparison.tuning_seeds,
-                tuning_trials=0,
-                tuning_seeds=1,
-                trial=True,
-            )
-            folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
-            store = Store(folder, comparison, job.store.data_sha256)
-            found[arm].append(job._replace(comparison=comparison, store=store))
+def _trials(job, arm: Arm, search: Search) -> list:
+    """The jobs of an optimizer's next trials."""
+    found = []
+    for number, values in enumerate(points(job.comparison, arm, search), start=len(search.trials)):
+        changes = {"optimizers": (arm.spec,), "sigma": None} | values
+        changes |= {"seeds": job.comparison.tuning_seeds, "tuning_trials": 0, "tuning_seeds": 1}
+        comparison = replace(job.comparison, **changes)
+        folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
+        store = Store(folder, comparison, job.store.data_sha256, **job.store.found | {"trial": True})
+        found.append(job._replace(comparison=comparison, store=store))
     return found
 
 
-def _settled(job):
-    arms, path = job.comparison.arms, job.store.folder / FILE
-    made_for = {"configuration": digest(job.comparison.identity), "data_sha256": job.store.data_sha256}
-    if not path.exists():
-        searches = {arm.spec: [asdict(_trial(trial)) for trial in group] for arm, group in _trials(job).items()}
-        with writing_to(path.parent), replaced(path) as file:
-            json.dump({_MADE_FOR: made_for} | searches, file, indent=1)
-    found_for, searches = _read(path)
-    different = [name for name, value in made_for.items() if value and found_for.get(name, value) not in (value, "")]
-    if different:
-        raise ValueError(
-            f"{path} must be of the search for this comparison. Received one that was made for another "
-            f"{' and other '.join(different)}. Remove it to choose again from the trials on record."
-        )
-    expected = {arm.spec: points(job.comparison, arm) for arm in arms}
-    found = {spec: [trial.arguments for trial in search.trials] for spec, search in searches.items()}
-    if found != expected:
-        raise ValueError(
-            f"{path} must have the {job.comparison.tuning_trials} trials of each of {', '.join(expected)}. "
-            f"Received others. Remove it to choose again from the trials on record."
-        )
-    tuned = tuple((spec, search.chosen.learning_rate, search.chosen.sigma) for spec, search in searches.items())
-    return job._replace(comparison=replace(job.comparison, tuned=tuned))
-
-
 def _trial(job) -> Trial:
+    """What a trial gave, by its records."""
     records, (arm,) = job.store.records(), job.comparison.arms
-    if len(records) < len(job.comparison.runs):
+    if len(records) < job.comparison.seeds:
         raise ValueError(
-            f"All runs of a trial must be on record. Received: {len(records)} of {len(job.comparison.runs)} in "
-            f"{job.store.folder}. Train tuning.trials(jobs) first."
+            f"All runs of a trial must be on record. Received: {len(records)} of {job.comparison.seeds} in "
+            f"{job.store.folder}. Train all jobs that `train` is given."
         )
     ended = [record if record["status"] == "finished" else {} for record in records]
-    arguments = job.comparison.arguments(arm)
-    return Trial(
-        arguments["learning_rate"],
-        arguments.get("sigma"),
-        tuple(record.get("validation_accuracy") for record in ended),
-        tuple(record.get("validation_loss") for record in ended),
-    )
+    values = (tuple(record.get(f"validation_{name}") for record in ended) for name in ("accuracy", "loss"))
+    return Trial(*(job.comparison.arguments(arm).get(name) for name in _SEARCHED), *values)
+
+
+def _write(job, searches: dict[str, Search]):
+    path, first = job.store.folder / FILE, job.comparison.tuning_trials
+    content = {"made_for": _made_for(job), "ranges": {s: search.ranges(first) for s, search in searches.items()}}
+    content |= {spec: [asdict(trial) for trial in search.trials] for spec, search in searches.items()}
+    with writing_to(path.parent), replaced(path) as file:
+        json.dump(content, file, indent=1)
+
+
+def _made_for(job) -> dict[str, str]:
+    return {"configuration": digest(job.store.identity), "data_sha256": job.store.data_sha256}
+
+
+def _chosen(job):
+    """The job with what its file chose."""
+    path, first = job.store.folder / FILE, job.comparison.tuning_trials
+    found_for, searches = _read(path)
+    different = [
+        f"another {n}" for n, value in _made_for(job).items() if value and (found_for.get(n) or value) != value
+    ]
+    expected = {arm.spec: points(job.comparison, arm) for arm in job.comparison.arms}
+    found = {spec: [trial.arguments for trial in search.trials[:first]] for spec, search in searches.items()}
+    if different or found != expected or len({len(search.trials) for search in searches.values()}) > 1:
+        raise ValueError(
+            f"{path} must be of the search for this comparison, with the {first} trials of each of "
+            f"{', '.join(expected)}, and equally many more. Received one with {' and '.join(different) or 'others'}. "
+            "Remove it to choose again from the trials on record."
+        )
+    return job._replace(chosen={spec: search.chosen.arguments for spec, search in searches.items()})

@@ -1,9 +1,10 @@
-"""Model builders, by function or by name."""
+"""Model builders, by function or by name: ordinary Functional models, logits out.
 
-from keras_langevin.models.conv_dense import conv_dense
-from keras_langevin.models.dense import dense
-from keras_langevin.models.densenet import densenet
-from keras_langevin.models.densenet121 import densenet121
+What an argument must be is checked before a layer is made. A wrong one is a `ValueError`.
+"""
+
+from keras_langevin.models.dense import conv_dense, dense
+from keras_langevin.models.densenet import densenet, densenet121
 from keras_langevin.models.highway import Highway, highway
 from keras_langevin.models.registry import FAMILIES, build
 from keras_langevin.models.resnet import resnet

@@ -1,76 +1,44 @@
 """What the builders' arguments have in common: their checks, and layers made from them."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import keras
+
+from keras_langevin.names import shown
 
 # Keras would build a deeper net for hours. The deepest that is known to have been trained has 1,202 layers (ResNet).
 LARGEST_DEPTH = 5_000
 
 
-def check_depth(**arguments):
-    """Checks numbers of layers.
+def check(**arguments):
+    """Checks arguments by their names: `input_shape`, which will be flattened, and ints, with a maximum for depths.
 
-    Args:
-        **arguments: the values under their arguments' names.
-
-    Raises:
-        ValueError: a value is no int, or out of range.
+    >>> check(depth=3, width=0)
+    Traceback (most recent call last):
+    ValueError: `width` must be an int >= 1. Received: width=0. Give an int, as in `width=1`.
     """
     for name, value in arguments.items():
-        if not _is_int(value) or not 1 <= value <= LARGEST_DEPTH:
+        if name == "input_shape":
+            if not _are_sizes(value):
+                raise ValueError(
+                    "`input_shape` must be a tuple of ints >= 1. Received: "
+                    f"input_shape={value!r}. Give the shape of one example without the batch, such as (784,)."
+                )
+            continue
+        least = 2 if name == "num_classes" else 1
+        most = LARGEST_DEPTH if name.endswith("depth") else math.inf
+        if not _is_size(value) or not least <= value <= most:
+            limit = f", at most {most}" if most < math.inf else ""
             raise ValueError(
-                f"`{name}` must be an int >= 1, at most {LARGEST_DEPTH}. Received: {name}={str(repr(value))[:80]}"
+                f"`{name}` must be an int >= {least}{limit}. Received: {name}={shown(value)}. Give an int, as in "
+                f"`{name}={least}`."
             )
 
 
-def check_at_least(least: int, **arguments):
-    """Checks integers.
-
-    Args:
-        least: int, the smallest value that is allowed.
-        **arguments: the values under their arguments' names.
-
-    Raises:
-        ValueError: a value is no int or too small.
-
-    Example:
-
-    >>> check_at_least(1, depth=3, width=0)
-    Traceback (most recent call last):
-    ValueError: `width` must be an int >= 1. Received: width=0
-    """
-    for name, value in arguments.items():
-        if not _is_int(value) or value < least:
-            raise ValueError(f"`{name}` must be an int >= {least}. Received: {name}={value!r}")
-
-
-def check_shape(input_shape: tuple[int, ...]):
-    """Checks the shape of an example that will be flattened.
-
-    Raises:
-        ValueError: the shape is no tuple of ints >= 1.
-    """
-    if not isinstance(input_shape, Sequence) or not input_shape or not all(_is_size(size) for size in input_shape):
-        raise ValueError(
-            "`input_shape` must be a tuple of ints >= 1, the shape of one example without the batch, such as (784,). "
-            f"Received: input_shape={input_shape!r}"
-        )
-
-
 def check_image_shape(input_shape: tuple[int, ...], model: str, *, least: int):
-    """Checks the shape of an image.
-
-    Args:
-        input_shape: `(height, width, channels)` is allowed.
-        model: str, the name of the model, for the message.
-        least: int, the smallest height and width that the model's strides and poolings leave something of.
-
-    Raises:
-        ValueError: another shape, too small an image, or Keras is set to channels first.
-    """
-    is_image = isinstance(input_shape, Sequence) and len(input_shape) == 3 and all(map(_is_size, input_shape))
-    if not is_image or min(input_shape[:2]) < least:
+    """Checks `(height, width, channels)`, height and width at least what the model's poolings leave something of."""
+    if not _are_sizes(input_shape) or len(input_shape) != 3 or min(input_shape[:2]) < least:
         raise ValueError(
             f"`input_shape` of {model} must be (height, width, channels), height and width at least {least}. "
             f"Received: input_shape={input_shape!r}. Reshape or enlarge the images, or take a model for any shape: "
@@ -84,50 +52,37 @@ def check_image_shape(input_shape: tuple[int, ...], model: str, *, least: int):
 
 
 def stages(
-    family: str,
-    depth: int | None,
-    block_layers: Sequence[int] | None,
-    *,
-    weighted: int,
-    others: Callable[[int], int],
+    family: str, depth: int | None, block_layers: Sequence[int] | None, *, weighted: int, others: Callable[[int], int]
 ) -> tuple[int, tuple[int, ...]]:
     """The depth and the stages of a net whose depth is `weighted · Σ block_layers + others(len(block_layers))`.
 
-    Args:
-        family: str, the family's name, for the message.
-        depth: int, or `None` where `block_layers` says it.
-        block_layers: sequence of ints >= 1, or `None` for three equal stages.
-        weighted: int, the weighted layers that one unit of a stage counts for.
-        others: callable, from the number of stages to the number of weighted layers that belong to none.
-
-    Raises:
-        ValueError: no three equal stages give this depth, or `block_layers` gives another one.
-
-    Example:
+    Without `block_layers` there are three equal stages, without `depth` what `block_layers` gives.
 
     >>> stages("resnet", 20, None, weighted=2, others=lambda stages: 2)
     (20, (3, 3, 3))
     """
-    if _is_int(depth) and depth > LARGEST_DEPTH:
-        check_depth(depth=depth)
     if block_layers is None:
-        step, rest = 3 * weighted, others(3)
-        if not _is_int(depth) or depth < step + rest or (depth - rest) % step:
-            nearest = rest + step * max(1, round((depth - rest) / step)) if _is_int(depth) else None
-            hint = f" The nearest is {nearest}." if nearest else ""
+        step, rest, is_size = 3 * weighted, others(3), _is_size(depth)
+        if is_size:
+            check(depth=depth)
+        if not is_size or depth < step + rest or (depth - rest) % step:
+            nearest = f" The nearest is {rest + step * max(1, round((depth - rest) / step))}." if is_size else ""
             raise ValueError(
-                f"`depth` of a {family} must be an int {step}n + {rest} with n >= 1. Received: depth={depth!r}.{hint} "
-                "For stages of other lengths pass `block_layers`."
+                f"`depth` of a {family} must be an int {step}n + {rest} with n >= 1. Received: depth={depth!r}."
+                f"{nearest} For stages of other lengths pass `block_layers`."
             )
-        return int(depth), ((depth - rest) // step,) * 3
-    if not isinstance(block_layers, Sequence) or not block_layers or not all(map(_is_size, block_layers)):
-        raise ValueError(f"`block_layers` must be a sequence of ints >= 1. Received: block_layers={block_layers!r}")
+        return depth, ((depth - rest) // step,) * 3
+    if not _are_sizes(block_layers):
+        raise ValueError(
+            f"`block_layers` must be a sequence of ints >= 1. Received: block_layers={block_layers!r}. Give (5, 5, 5), "
+            "say."
+        )
     implied = weighted * sum(block_layers) + others(len(block_layers))
-    check_depth(depth=implied)
+    check(depth=implied)
     if depth not in (None, implied):
         raise ValueError(
             f"`depth` must be {implied}, or None, with block_layers={block_layers!r} in a {family}. "
-            f"Received: depth={depth!r}"
+            f"Received: depth={depth!r}. Leave one of them out."
         )
     return implied, tuple(block_layers)
 
@@ -137,11 +92,6 @@ def maker(layer_class: type[keras.layers.Layer], *, kernel_initializer, **shared
 
     Each layer gets an initializer of its own: an object without a seed draws the same numbers wherever it is used, so
     that layers which share one would start equal.
-
-    Args:
-        layer_class: the layer's class.
-        kernel_initializer: what Keras takes for it.
-        **shared: further arguments of the class.
     """
 
     def make(*arguments, **own):
@@ -153,9 +103,9 @@ def maker(layer_class: type[keras.layers.Layer], *, kernel_initializer, **shared
     return make
 
 
-def _is_int(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)  # Keras refuses NumPy's integers, too
-
-
 def _is_size(value) -> bool:
-    return _is_int(value) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1  # Keras refuses NumPy's integers, too
+
+
+def _are_sizes(values) -> bool:
+    return isinstance(values, Sequence) and len(values) > 0 and all(map(_is_size, values))

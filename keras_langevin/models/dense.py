@@ -1,8 +1,8 @@
-"""Dense nets: the paper's testbed for depth."""
+"""Dense nets, the paper's testbed for depth, also behind convolutions."""
 
 import keras
 
-from keras_langevin.models.arguments import check_at_least, check_depth, check_shape, maker
+from keras_langevin.models.arguments import check, check_image_shape, maker
 
 
 def dense(
@@ -15,28 +15,25 @@ def dense(
     kernel_initializer="glorot_uniform",
     kernel_regularizer=None,
     batch_normalization: bool = False,
-    name: str | None = None,
+    conv_depth: int = 0,
+    filters: int = 32,
+    kernel_size: int = 4,
+    family: str = "dense",
 ) -> keras.Model:
-    """A multilayer perceptron with `depth` hidden layers of equal width.
+    """A multilayer perceptron `dense-{depth}` with `depth` hidden layers `dense_1`, ... of equal width, and `logits`.
+
+    By name, `"he-dense-30"` has the initial weights of He et al. (arXiv:1502.01852), which keep a signal's size through
+    ReLUs, and `"bn-dense-30"` has batch normalization (Ioffe and Szegedy, arXiv:1502.03167).
 
     Args:
-        depth: int in [1, 5,000], the number of hidden layers.
-        input_shape: tuple of ints, the shape of one example; it is flattened.
-        num_classes: int >= 2, the number of logits.
+        depth, input_shape, num_classes: as in `build`. An example of any shape is flattened.
         width: int >= 1, units in each hidden layer. Defaults to `64`.
-        activation: the hidden layers' activation. Defaults to `"relu"`.
-        kernel_initializer: initializer of all kernels. Defaults to Keras's own, `"glorot_uniform"`, as in the paper.
-        kernel_regularizer: regularizer of all kernels. Defaults to `None`.
-        batch_normalization: bool, whether each hidden layer is normalized before its activation, by a layer
-            `norm_{index}`. Defaults to `False`, as in the paper.
-        name: str, the model's name. Defaults to `dense-{depth}`.
-
-    Returns:
-        A Functional model with layers `dense_1`, ..., `logits`: logits out, of shape
-        `(batch, num_classes)`.
-
-    Raises:
-        ValueError: an argument is out of its range.
+        activation: of the hidden layers. Defaults to `"relu"`.
+        kernel_initializer, kernel_regularizer: of all kernels. Default to `"glorot_uniform"`, as in the paper, and
+            `None`.
+        batch_normalization: bool, normalizes each hidden layer before its activation. Defaults to `False`.
+        conv_depth, filters, kernel_size: as in `conv_dense`. `conv_depth` defaults to `0`: no convolutions.
+        family: str, the model's name before its depth. Defaults to `"dense"`.
 
     Example:
 
@@ -47,46 +44,21 @@ def dense(
     References:
         P. Bras, arXiv:2212.14718, figure 1.
     """
-    check_depth(depth=depth)
-    check_at_least(1, width=width)
-    check_at_least(2, num_classes=num_classes)
-    check_shape(input_shape)
+    check(depth=depth, width=width, num_classes=num_classes)
+    name = f"{family}-{depth}"
+    if conv_depth:
+        check(conv_depth=conv_depth, filters=filters, kernel_size=kernel_size)
+        check_image_shape(input_shape, name, least=2**conv_depth)
+    else:
+        check(input_shape=input_shape)
     shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-    inputs = keras.Input(input_shape, name="input")
-    options = {"width": width, "activation": activation, "batch_normalization": batch_normalization}
-    logits = dense_layers(inputs, depth, num_classes, **options, **shared)
-    return keras.Model(inputs, logits, name=name or f"dense-{depth}")
-
-
-def he_dense(depth: int, input_shape: tuple[int, ...], num_classes: int, **options) -> keras.Model:
-    """`dense` with the initial weights of He et al. (arXiv:1502.01852), which keep a signal's size through ReLUs."""
-    return dense(
-        depth, input_shape, num_classes, **{"kernel_initializer": "he_normal", "name": f"he-dense-{depth}"} | options
-    )
-
-
-def bn_dense(depth: int, input_shape: tuple[int, ...], num_classes: int, **options) -> keras.Model:
-    """`dense` with batch normalization (Ioffe and Szegedy, arXiv:1502.03167)."""
-    return dense(
-        depth, input_shape, num_classes, **{"batch_normalization": True, "name": f"bn-dense-{depth}"} | options
-    )
-
-
-def dense_layers(
-    inputs, depth: int, num_classes: int, *, width: int, activation, batch_normalization: bool = False, **shared
-):
-    """Flattens, and passes on through `depth` hidden layers to the logits.
-
-    Args:
-        inputs: Keras tensor.
-        depth, num_classes, width, activation, batch_normalization: as `dense` takes them.
-        **shared: further arguments of all the layers, as `maker` takes them.
-
-    Returns:
-        Keras tensor of shape `(batch, num_classes)`.
-    """
+    convolution = maker(keras.layers.Conv2D, padding="same", activation=activation, **shared)
     fully_connected = maker(keras.layers.Dense, **shared)
-    hidden = keras.layers.Flatten(name="flatten")(inputs)
+    hidden = inputs = keras.Input(input_shape, name="input")
+    for index in range(1, conv_depth + 1):
+        hidden = convolution(filters, kernel_size, name=f"conv_{index}")(hidden)
+        hidden = keras.layers.MaxPooling2D(2, name=f"pool_{index}")(hidden)
+    hidden = keras.layers.Flatten(name="flatten")(hidden)
     for index in range(1, depth + 1):
         if not batch_normalization:
             hidden = fully_connected(width, activation=activation, name=f"dense_{index}")(hidden)
@@ -94,4 +66,30 @@ def dense_layers(
         hidden = fully_connected(width, name=f"dense_{index}")(hidden)
         hidden = keras.layers.BatchNormalization(name=f"norm_{index}")(hidden)
         hidden = keras.layers.Activation(activation, name=f"activation_{index}")(hidden)
-    return fully_connected(num_classes, name="logits")(hidden)
+    logits = fully_connected(num_classes, name="logits")(hidden)
+    return keras.Model(inputs, logits, name=name)
+
+
+def conv_dense(
+    depth: int, input_shape: tuple[int, int, int], num_classes: int, *, conv_depth: int = 2, **options
+) -> keras.Model:
+    """`conv-dense-{depth}`: convolutions `conv_1`, ..., each with a max-pooling that halves the image, then `dense`.
+
+    The convolutions keep the image's size (`padding="same"`), so that 8 × 8 digits are large enough; the paper's code
+    pads nothing, which needs 13 × 13.
+
+    Args:
+        depth, num_classes: as in `build`; `depth` counts the hidden dense layers.
+        input_shape: tuple `(height, width, channels)`, height and width at least `2 ** conv_depth`.
+        conv_depth: int >= 1, the number of convolutions. Defaults to `2`.
+        **options: as in `dense`; and `filters`, the channels of each convolution, 32 by default, and `kernel_size`, in
+            pixels, 4 by default.
+
+    Example:
+
+    >>> from keras_langevin import models
+    >>> models.conv_dense(20, input_shape=(28, 28, 1), num_classes=10).count_params()
+    197066
+    """
+    check(conv_depth=conv_depth)
+    return dense(depth, input_shape, num_classes, conv_depth=conv_depth, family="conv-dense", **options)

@@ -1,10 +1,10 @@
-"""Densely connected nets for small images."""
+"""Densely connected nets, for small images and for ImageNet."""
 
 from collections.abc import Sequence
 
 import keras
 
-from keras_langevin.models.arguments import check_at_least, check_image_shape, maker, stages
+from keras_langevin.models.arguments import check, check_image_shape, maker, stages
 
 
 def densenet(
@@ -21,35 +21,25 @@ def densenet(
     kernel_initializer="he_normal",
     kernel_regularizer=None,
 ) -> keras.Model:
-    """A CIFAR DenseNet: every layer of a block sees the outputs of all layers before it.
+    """A CIFAR DenseNet `densenet-{depth}`: every layer of a block sees the outputs of all layers before it.
 
     A layer is `y = [x, F(x)]`, F being normalization, activation and a 3 × 3 convolution to `growth_rate` channels;
     with a bottleneck the same three with a 1 × 1 convolution to `4 · growth_rate` channels come first. Between blocks,
     a 1 × 1 convolution keeps `compression` of the channels, and the resolution is halved. The depth counts the
-    convolutions and the logits: `depth = (2 if bottleneck else 1) · Σ block_layers + len(block_layers) + 1`.
+    convolutions (`stem_conv`, `block1_layer1_conv`, ..., `transition1_conv`, ...) and `logits`:
+    `depth = (2 if bottleneck else 1) · Σ block_layers + len(block_layers) + 1`.
 
     Args:
         depth: int, 3n + 4 for three blocks of n layers (40, 100), 6n + 4 with a bottleneck (100, 190, 250), or `None`
             where `block_layers` says it.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** (blocks - 1)`.
-        num_classes: int >= 2, the number of logits.
         growth_rate: int >= 1, the channels that each layer adds. Defaults to `12`.
         bottleneck: bool, the "B" of DenseNet-BC. Defaults to `False`.
         compression: float in (0, 1], the "C" of DenseNet-BC, where it is 0.5. Defaults to `1.0`.
-        block_layers: sequence of ints >= 1, the number of layers in each block. Defaults to `None`: three equal blocks.
+        block_layers: sequence of ints >= 1, the layers in each block. Defaults to `None`: three equal blocks.
         initial_filters: int >= 1, the channels of the first convolution. Defaults to `None`: 16, or `2 · growth_rate`
             with a bottleneck and compression.
-        activation: of all hidden layers. Defaults to `"relu"`.
-        kernel_initializer: initializer of all kernels. Defaults to `"he_normal"`.
-        kernel_regularizer: regularizer of all kernels. Defaults to `None`.
-
-    Returns:
-        A Functional model named `densenet-{depth}` with layers `stem_conv`, `block1_layer1_norm`, `block1_layer1_conv`,
-        ..., `transition1_conv`, ..., `logits`: logits out, of shape `(batch, num_classes)`. (The name `"densenet-121"`
-        is the ImageNet net's, see `densenet121`.)
-
-    Raises:
-        ValueError: an argument is out of its range, no such depth, or the images have another shape or are too small.
+        activation, kernel_initializer, kernel_regularizer: as in `resnet`.
 
     Example:
 
@@ -67,13 +57,13 @@ def densenet(
     depth, block_layers = stages(
         described, depth, block_layers, weighted=2 if bottleneck else 1, others=lambda blocks: blocks + 1
     )
-    check_at_least(1, growth_rate=growth_rate)
     if initial_filters is None:
         initial_filters = 2 * growth_rate if bottleneck and compression < 1 else 16
-    check_at_least(1, initial_filters=initial_filters)
-    check_at_least(2, num_classes=num_classes)
+    check(growth_rate=growth_rate, initial_filters=initial_filters, num_classes=num_classes)
     if not 0 < compression <= 1:
-        raise ValueError(f"`compression` must be a float in (0, 1]. Received: compression={compression!r}")
+        raise ValueError(
+            f"`compression` must be a float in (0, 1]. Received: compression={compression!r}. Give 0.5, say."
+        )
     name = f"densenet-{depth}"
     check_image_shape(input_shape, name, least=2 ** (len(block_layers) - 1))
     shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
@@ -106,3 +96,15 @@ def densenet(
     hidden = keras.layers.GlobalAveragePooling2D(name="pool")(activated(hidden, "last"))
     logits = maker(keras.layers.Dense, **shared)(num_classes, name="logits")(hidden)
     return keras.Model(inputs, logits, name=name)
+
+
+def densenet121(input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
+    """The ImageNet net `densenet-121` of `keras.applications`, with random weights and without its softmax.
+
+    `input_shape` is `(height, width, channels)`, height and width at least 32.
+    """
+    name = "densenet-121"
+    check(num_classes=num_classes)
+    check_image_shape(input_shape, name, least=32)
+    options = {"weights": None, "classifier_activation": None, "name": name}
+    return keras.applications.DenseNet121(input_shape=tuple(input_shape), classes=num_classes, **options)

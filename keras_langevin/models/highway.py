@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_langevin.models.arguments import check_at_least, check_depth, check_shape, maker
+from keras_langevin.models.arguments import check, maker
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -18,14 +18,9 @@ class Highway(keras.layers.Layer):
     Args:
         units: int >= 1, the size of the input's last axis and of the output's.
         activation: D's activation. Defaults to `"relu"`.
-        gate_bias: float, the gate's bias at the start; below 0 the layer begins by letting its input through. Defaults
-            to `-3.0`.
-        kernel_initializer: initializer of both kernels. Defaults to `"glorot_uniform"`.
-        kernel_regularizer: regularizer of both kernels. Defaults to `None`.
+        gate_bias: float, the gate's bias at the start; below 0 the input passes at first. Defaults to `-3.0`.
+        kernel_initializer, kernel_regularizer: of both kernels. Default to `"glorot_uniform"` and `None`.
         **kwargs: what every layer takes (`name`, `dtype`, `trainable`).
-
-    Raises:
-        ValueError: `units` is no int >= 1, or the input has another width.
 
     Example:
 
@@ -34,8 +29,6 @@ class Highway(keras.layers.Layer):
     >>> layer = Highway(4, name="highway_1")
     >>> layer(keras.ops.ones((2, 5, 4))).shape == (2, 5, 4)
     True
-    >>> [variable.path for variable in layer.trainable_variables if "kernel" in variable.path]
-    ['highway_1/transform/kernel', 'highway_1/gate/kernel']
 
     References:
         Srivastava, Greff and Schmidhuber, *Highway Networks*, arXiv:1505.00387, equation 3.
@@ -51,16 +44,10 @@ class Highway(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_at_least(1, units=units)
-        self.units = units
-        self.gate_bias = float(gate_bias)
-        self.supports_masking = True
-        fully_connected = maker(
-            keras.layers.Dense,
-            kernel_initializer=kernel_initializer,
-            kernel_regularizer=kernel_regularizer,
-            dtype=self.dtype_policy,
-        )
+        check(units=units)
+        self.units, self.gate_bias, self.supports_masking = units, float(gate_bias), True
+        shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
+        fully_connected = maker(keras.layers.Dense, dtype=self.dtype_policy, **shared)
         self.transform = fully_connected(units, activation=activation, name="transform")
         bias = keras.initializers.Constant(self.gate_bias)
         self.gate = fully_connected(units, activation="sigmoid", bias_initializer=bias, name="gate")
@@ -102,24 +89,11 @@ def highway(
     kernel_initializer="glorot_uniform",
     kernel_regularizer=None,
 ) -> keras.Model:
-    """A dense layer and then `depth` highway layers of the same width.
+    """A dense layer and then `depth` highway layers `highway_1`, ... of the same width: `highway-{depth}`.
 
     Args:
-        depth: int in [1, 5,000], the number of highway layers.
-        input_shape: tuple of ints, the shape of one example; it is flattened.
-        num_classes: int >= 2, the number of logits.
-        width: int >= 1, units in each layer. Defaults to `64`.
         gate_bias: float, the gates' bias at the start. Defaults to `-3.0`, as in the paper's code.
-        activation: the hidden layers' activation. Defaults to `"relu"`.
-        kernel_initializer: initializer of all kernels. Defaults to Keras's own, `"glorot_uniform"`, as in the paper.
-        kernel_regularizer: regularizer of all kernels. Defaults to `None`.
-
-    Returns:
-        A Functional model named `highway-{depth}` with layers `dense`, `highway_1`, ..., `logits`: logits out, of shape
-        `(batch, num_classes)`.
-
-    Raises:
-        ValueError: an argument is out of its range.
+        depth, input_shape, num_classes, width, activation, kernel_initializer, kernel_regularizer: as in `dense`.
 
     Example:
 
@@ -130,10 +104,7 @@ def highway(
     References:
         P. Bras, arXiv:2212.14718, figure 2.
     """
-    check_depth(depth=depth)
-    check_at_least(1, width=width)
-    check_at_least(2, num_classes=num_classes)
-    check_shape(input_shape)
+    check(depth=depth, width=width, num_classes=num_classes, input_shape=input_shape)
     shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
     fully_connected = maker(keras.layers.Dense, **shared)
     gated = maker(Highway, activation=activation, gate_bias=gate_bias, **shared)

@@ -16,11 +16,6 @@ LSUV_IMAGES = 512
 def split(name: str) -> tuple[str, float, str]:
     """The change, its factor and the model's name; without a change the first is empty.
 
-    Raises:
-        ValueError: the factor is too large, or that of `grown` is below 1.
-
-    Example:
-
     >>> split("gain-1.12-dense-40"), split("dense-40")
     (('gain', 1.12, 'dense-40'), ('', 1.0, 'dense-40'))
     """
@@ -42,21 +37,9 @@ def change_kernels(model: keras.Model, change: str, factor: float, images: np.nd
     - `gain`: W ← factor · W.
     - `grown`: W ← W + √(factor² − 1) · rms(W) · N(0, 1): isotropic noise in one go, after which W's root mean square is
       `factor` times as large.
-    - `lsuv`: layer-sequential unit variance. Every kernel is orthonormal, divided by the standard deviation of the
-      layer's output before its activation, layer by layer from the input.
-
-    Args:
-        model: with Keras's kernels, of which each layer's is named `kernel`.
-        change: `"gain"`, `"grown"` or `"lsuv"`.
-        factor: float.
-        images: for `"lsuv"`, an array of shape `(num_images, *input_shape)`: what the model will be given.
-
-    Raises:
-        ValueError: `"lsuv"` without images, or for a net with kernels that are not those of dense layers and
-            convolutions.
-
-    References:
-        D. Mishkin and J. Matas, All you need is a good init, ICLR 2016, algorithm 1.
+    - `lsuv`: layer-sequential unit variance (D. Mishkin and J. Matas, All you need is a good init, ICLR 2016, algorithm
+      1). Every kernel is orthonormal, divided by the standard deviation of the layer's output for `images` before its
+      activation, layer by layer from the input.
     """
     kernels = [weight for weight in model.trainable_variables if weight.path.endswith("/kernel")]
     if change == "lsuv":

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import keras
+from keras import ops
 
-from keras_langevin.models.arguments import check_at_least, check_image_shape, maker, stages
-from keras_langevin.models.shortcut import PaddedShortcut
+from keras_langevin.models.arguments import check, check_image_shape, maker, stages
 
 
 def resnet(
@@ -21,33 +21,23 @@ def resnet(
     kernel_initializer="he_normal",
     kernel_regularizer=None,
 ) -> keras.Model:
-    """A CIFAR ResNet: stages of residual blocks, each stage at half the resolution and with twice the channels.
+    """A CIFAR ResNet `resnet-{depth}`: stages of residual blocks, each at half the resolution with twice the channels.
 
     A block is `y = activation(x + F(x))`, F being convolution, normalization, activation, convolution, normalization;
-    `depth = 2 · Σ block_layers + 2`, all the 3 × 3 convolutions and the logits.
+    `depth = 2 · Σ block_layers + 2`, all the 3 × 3 convolutions (`stem_conv`, `stage1_block1_conv1`, ...) and `logits`.
 
     Args:
         depth: int, 6n + 2 for three stages of n blocks (20, 32, 44, 56, 110), or `None` where `block_layers` says it.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** (stages - 1)`.
-        num_classes: int >= 2, the number of logits.
-        block_layers: sequence of ints >= 1, the number of blocks in each stage, as the paper's code counts them.
-            Defaults to `None`: three equal stages.
+        block_layers: sequence of ints >= 1, the blocks in each stage. Defaults to `None`: three equal stages.
         filters: int >= 1, the channels of the first stage. Defaults to `16`.
-        residual: bool, whether there are shortcuts. `False` gives He et al.'s plain net, called VGG in the paper; by
-            name it is `"plain-20"`. Defaults to `True`.
+        residual: bool, whether there are shortcuts. `False` gives He et al.'s plain net `plain-{depth}`, called VGG in
+            the paper. Defaults to `True`.
         shortcut: str, what takes an input past a block that changes its shape: `"identity"` (every other pixel,
             channels of zeros, no parameters; option A) or `"projection"` (a normalized 1 × 1 convolution; option B).
             Defaults to `"identity"`, as in He et al.'s results on CIFAR.
         activation: of all hidden layers. Defaults to `"relu"`.
-        kernel_initializer: initializer of all kernels. Defaults to `"he_normal"`.
-        kernel_regularizer: regularizer of all kernels. Defaults to `None`.
-
-    Returns:
-        A Functional model named `resnet-{depth}` or `plain-{depth}` with layers `stem_conv`, `stem_norm`, ...,
-        `stage1_block1_conv1`, ..., `logits`: logits out, of shape `(batch, num_classes)`.
-
-    Raises:
-        ValueError: an argument is out of its range, no such depth, or the images have another shape or are too small.
+        kernel_initializer, kernel_regularizer: of all kernels. Default to `"he_normal"` and `None`.
 
     Example:
 
@@ -56,20 +46,17 @@ def resnet(
     >>> from keras_langevin import models
     >>> models.resnet(None, (32, 32, 3), 10, block_layers=(6, 6, 6), filters=8).name
     'resnet-38'
-    >>> models.resnet(None, (32, 32, 3), 10, block_layers=(5, 5, 5)).name
-    'resnet-32'
 
     References:
         He, Zhang, Ren and Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016, section 4.2 and table 6.
     """
     family = "resnet" if residual else "plain"
     depth, block_layers = stages(family, depth, block_layers, weighted=2, others=lambda stages: 2)
-    check_at_least(1, filters=filters)
-    check_at_least(2, num_classes=num_classes)
+    check(filters=filters, num_classes=num_classes)
     name = f"{family}-{depth}"
     check_image_shape(input_shape, name, least=2 ** (len(block_layers) - 1))
     if shortcut not in ("identity", "projection"):
-        raise ValueError(f"`shortcut` must be 'identity' or 'projection'. Received: shortcut={shortcut!r}")
+        raise ValueError(f"`shortcut` must be 'identity' or 'projection'. Received: shortcut={shortcut!r}. Choose one.")
     shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
     convolution = maker(keras.layers.Conv2D, padding="same", use_bias=False, **shared)
 
@@ -83,7 +70,7 @@ def resnet(
         if strides == 1:
             return hidden
         if shortcut == "identity":
-            return PaddedShortcut(channels, strides, name=f"{name}_shortcut")(hidden)
+            return ops.pad(hidden[:, ::strides, ::strides], [(0, 0)] * 3 + [(0, channels - hidden.shape[-1])])
         projected = convolution(channels, 1, strides=strides, name=f"{name}_shortcut_conv")(hidden)
         return normalized(projected, f"{name}_shortcut_norm")
 

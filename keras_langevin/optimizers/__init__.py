@@ -19,7 +19,7 @@ from keras_langevin.optimizers.nadam import LNadam
 from keras_langevin.optimizers.noisy_layers import gate_layers
 from keras_langevin.optimizers.registry import NEWER, REGISTRY, get
 from keras_langevin.optimizers.rmsprop import LRMSprop
-from keras_langevin.optimizers.schedules import LogSchedule, posterior_sigma
+from keras_langevin.optimizers.schedules import LogSchedule, NoiseBurst, posterior_sigma
 from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
 from keras_langevin.optimizers.sgnht import SGNHT
@@ -48,6 +48,7 @@ __all__ = [
     "LRMSprop",
     "Langevin",
     "LogSchedule",
+    "NoiseBurst",
     "describe",
     "gate_layers",
     "get",

@@ -2,7 +2,6 @@
 
 from keras import ops
 
-from keras_langevin.optimizers import noise as noise_source
 from keras_langevin.optimizers.draws import Preconditioner, noise_dtype
 from keras_langevin.optimizers.langevin import Langevin
 
@@ -118,7 +117,7 @@ class GammaCorrection(Langevin):
         *before, previous = before
         super()._add_noise(variables, indices, draw, before, learning_rate)
         roots, dtype = self._roots(indices, before), noise_dtype(variables[0])
-        for variable, index, place in zip(variables, indices, draw.places, strict=True):
+        for variable, index in zip(variables, indices, strict=True):
             scale = self._scale(learning_rate, dtype)
             if self._gate is not None:
                 scale = ops.where(self._gate.of(index), scale, ops.zeros_like(scale))
@@ -126,9 +125,8 @@ class GammaCorrection(Langevin):
             past = ops.cast(memory, dtype)
             correction = (1 + self._averaging_rate) * (roots[index] - previous[index]) * past
             self.assign_add(variable, ops.cast(correction, variable.dtype))
-            alone = noise_source.Draw((place,), False, self.noise)
-            z = noise_source.sample(ops.convert_to_tensor(self._seed), ops.convert_to_tensor(self.iterations), alone)
-            self.assign(memory, ops.cast(self._averaging_rate * past + scale * ops.cast(z, dtype), memory.dtype))
+            z = ops.cast(self._normal(variable), dtype)
+            self.assign(memory, ops.cast(self._averaging_rate * past + scale * z, memory.dtype))
 
     def get_config(self):
         return super().get_config() | {"gamma_correction": self.gamma_correction}

@@ -197,6 +197,11 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         """σ√γ."""
         return ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype))
 
+    def _normal(self, variable):
+        """Z of this update for one variable."""
+        draw = noise_source.Draw((self._places[self._get_variable_index(variable)],), False, self.noise)
+        return noise_source.sample(ops.convert_to_tensor(self._seed), ops.convert_to_tensor(self.iterations), draw)
+
     def _is_noisy(self, variable) -> bool:
         return self._get_variable_index(variable) in self._drawn_indices
 

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_langevin.values import is_level, is_real
+from keras_langevin.values import check_int, is_level, is_real
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -50,6 +50,44 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"initial_value": self.initial_value, "decay": self.decay, "name": self.name}
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class NoiseBurst(keras.optimizers.schedules.LearningRateSchedule):
+    """Noise in the first updates of the training, and none after them: σ_t = σ for t < `updates`, else 0.
+
+    In a very deep net without normalization the noise acts as a second initialization. It is needed until the net
+    begins to train (docs/why-noise-helps.md), and a constant sigma costs accuracy where the net trains anyway.
+
+    Args:
+        sigma: float >= 0, the noise level of the first updates.
+        updates: int >= 1, how many updates have noise. Defaults to `100`.
+        name: str or None.
+
+    Raises:
+        ValueError: an argument is out of its range.
+
+    Example:
+
+    >>> from keras_langevin import LAdam, NoiseBurst
+    >>> optimizer = LAdam(1e-3, sigma=NoiseBurst(1e-3, updates=35))
+    >>> [round(float(optimizer._sigma(step)), 4) for step in (0, 34, 35)]
+    [0.001, 0.001, 0.0]
+    """
+
+    def __init__(self, sigma: float, updates: int = 100, name: str | None = "NoiseBurst"):
+        super().__init__()
+        if not is_level(sigma):
+            raise ValueError(f"`sigma` must be a finite number >= 0. Received: sigma={sigma!r}. Give one, as in 1e-3.")
+        check_int("updates", updates, 1)
+        self.sigma, self.updates, self.name = sigma, updates, name
+
+    def __call__(self, step):
+        sigma = ops.convert_to_tensor(self.sigma, keras.config.floatx())
+        return ops.where(ops.convert_to_tensor(step) < min(self.updates, 2**31 - 1), sigma, ops.zeros_like(sigma))
+
+    def get_config(self):
+        return {"sigma": self.sigma, "updates": self.updates, "name": self.name}
 
 
 def posterior_sigma(data_size: int, temperature: float = 1.0) -> float:

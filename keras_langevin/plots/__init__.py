@@ -1,7 +1,8 @@
-"""Pictures of results: numbers in, matplotlib Axes out. No Keras.
+"""Plots of results: numbers in, matplotlib Axes out. No Keras.
 
-Each function takes arrays and dicts of numbers, draws into `ax` or into a new figure, and returns the Axes, on which
-all else can be set: `plots.curves(...).set_yscale("log")`. All have one style (`style`).
+Each function takes arrays, and dicts of arrays by label. It draws into `ax` or into a new figure, and returns the Axes,
+where you can set everything else: `plots.curves(...).set_yscale("log")`. A label has one colour in all plots; `styles`
+says another, as a dict from a label to (colour, line style). What a function cannot draw is a `ValueError`.
 """
 
 from keras_langevin.plots.calibration import calibration

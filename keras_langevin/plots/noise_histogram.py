@@ -4,11 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from keras_langevin.plots.checks import checked_array, checked_labels
-from keras_langevin.plots.style import COLOURS, FONT, axes_or_new, plain, quiet
+from keras_langevin.plots import style
 from keras_langevin.values import check_int
-
-_COLOUR = COLOURS[2]
 
 
 def noise_histogram(
@@ -22,65 +19,51 @@ def noise_histogram(
 
         sᵢ = σ · √γ · √Pᵢ for element i,   bins of equal width in log s
 
-    A tick marks the median. Each layer has a height of its own, so that heights of different layers say nothing; where
-    a gradient is zero for long (dead units), √P is near its bound, with Adam 1/√ε, and the histogram has a second hump
-    far to the right.
+    A tick marks the median. Each layer has a height of its own: do not compare heights. Where a gradient stays zero
+    (dead units), √P is near its bound, with Adam 1/√ε, and the histogram has a second hump far to the right.
 
     Args:
         noise: dict from a layer's name to an array of shape `(num_elements,)` of numbers >= 0, as `layer_noise`
-            returns; zeros are left out, and a layer of zeros alone is said to have no noise.
+            returns. Zeros are left out.
         num_bins: int >= 1, over the range of all layers. Defaults to `60`.
         xlabel: str, with the unit: that of the weights.
-        ax: matplotlib Axes, or `None` for those of a new figure.
-
-    Returns:
-        The Axes; the first layer is on top.
-
-    Raises:
-        ValueError: an array is of another shape, or has numbers < 0 or none that are finite.
+        ax: as in `curves`. The first layer is on top.
 
     Example:
 
-    >>> import keras_langevin.plots as plots
+    >>> from keras_langevin import plots
     >>> ax = plots.noise_histogram({"dense_1": [1e-5, 2e-5, 4e-5], "logits": [0.0, 0.0]})
     >>> len(ax.patches), [label.get_text() for label in ax.get_yticklabels()], ax.get_xscale()
     (1, ['dense_1', 'logits'], 'log')
     """
     check_int("num_bins", num_bins, 1)
-    checked_labels("noise", noise, "arrays of shape (num_elements,)")
-    layers = [_checked(f"noise[{name!r}]", values) for name, values in noise.items()]
-    ax = axes_or_new(ax, 5.6, min(1.0 + 0.26 * len(layers), 12.0))
-    edges = _edges(np.concatenate(layers), num_bins)
-    for row, values in enumerate(layers):
-        if not len(values):
-            ax.text(0.5, row - 0.3, "no noise", transform=ax.get_yaxis_transform(), ha="center", fontsize=FONT - 1)
+    layers = style.checked_arrays("noise", noise, "(num_elements,)")
+    for name, values in layers.items():
+        if not (np.isfinite(values).all() and (values >= 0).all()):
+            raise ValueError(
+                f"`noise[{name!r}]` must be finite numbers >= 0, standard deviations. Received: from {values.min():g} "
+                f"to {values.max():g}. Give what `keras_langevin.optimizers.layer_noise` returns."
+            )
+    all_values = np.concatenate(list(layers.values()))
+    all_values = all_values[all_values > 0] if all_values.any() else np.array([0.5, 2.0])
+    edges = np.geomspace(all_values.min() / 1.3, all_values.max() * 1.3, num_bins + 1)  # with room at both ends
+    ax = style.axes_or_new(ax, 5.6, min(1.0 + 0.26 * len(layers), 12.0))
+    for row, values in enumerate(layers.values()):
+        if not values.any():
+            ax.text(
+                0.5, row - 0.3, "no noise", transform=ax.get_yaxis_transform(), ha="center", fontsize=style.FONT - 1
+            )
             continue
-        counts, _ = np.histogram(values, edges)
+        counts, _ = np.histogram(values[values > 0], edges)
         # the axis points down
-        ax.stairs(row - 0.85 * counts / counts.max(), edges, baseline=row, fill=True, color=_COLOUR, alpha=0.55)
-        middle = np.median(values)
-        ax.plot([middle, middle], [row, row - 0.85], color=COLOURS[0], linewidth=1)
+        ax.stairs(
+            row - 0.85 * counts / counts.max(), edges, baseline=row, fill=True, color=style.COLOURS[2], alpha=0.55
+        )
+        ax.plot([np.median(values[values > 0])] * 2, [row, row - 0.85], color=style.COLOURS[0], linewidth=1)
     ax.hlines(range(len(layers)), *edges[[0, -1]], color="0.85", linewidth=0.6, zorder=0)
-    ax.set_xscale("log")
-    ax.set_xlim(edges[0], edges[-1])
-    ax.set_ylim(len(layers) - 0.7, -1.1)
-    quiet(ax, xlabel, "")
-    ax.set_yticks(range(len(layers)), [plain(name) for name in noise], fontsize=FONT - 1, va="bottom")
+    ax.set(xscale="log", xlim=edges[[0, -1]], ylim=(len(layers) - 0.7, -1.1))
+    style.quiet(ax, xlabel, "")
+    ax.set_yticks(range(len(layers)), [style.plain(name) for name in layers], fontsize=style.FONT - 1, va="bottom")
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     return ax
-
-
-def _checked(name: str, values) -> np.ndarray:
-    array = checked_array(name, values, "(num_elements,)")
-    if not (np.isfinite(array).all() and (array >= 0).all()):
-        raise ValueError(
-            f"`{name}` must be finite numbers >= 0, standard deviations. Received: from {array.min():g} to "
-            f"{array.max():g}. Give what `keras_langevin.optimizers.layer_noise` returns."
-        )
-    return array[array > 0]
-
-
-def _edges(values: np.ndarray, num_bins: int) -> np.ndarray:
-    low, high = (values.min(), values.max()) if len(values) else (0.5, 2.0)
-    return np.geomspace(low / 1.3, high * 1.3, num_bins + 1)  # with room at both ends, also for one value

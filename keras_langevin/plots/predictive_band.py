@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from keras_langevin.plots.checks import checked_array, checked_length
-from keras_langevin.plots.style import COLOURS, add_legend, axes_or_new, plain, quiet
+from keras_langevin.plots import style
 from keras_langevin.values import is_level
 
 
@@ -15,7 +14,7 @@ def predictive_band(
     noise_std: float | None = None,
     observations=None,
     label: str = "posterior mean",
-    colour: str = COLOURS[2],
+    colour: str = style.COLOURS[2],
     xlabel: str = "x",
     ylabel: str = "y",
     legend: bool = True,
@@ -26,57 +25,48 @@ def predictive_band(
         mean(x) ± k · std(x),   k = 1, 2;   for an observation:  mean(x) ± 2 · √(std(x)² + noise_std²)
 
     Args:
-        x: array of shape `(num_points,)`; it is sorted.
+        x: array of shape `(num_points,)`, in any order.
         mean: array of the same shape, E f(x) over the samples.
         std: array of the same shape, >= 0, the standard deviation of f(x) over the samples, in the unit of `mean`.
-        noise_std: float >= 0, the standard deviation of an observation about f(x); then dashed lines show where 95% of
+        noise_std: float >= 0, the standard deviation of an observation about f(x). Dashed lines then show where 95% of
             observations should lie. Defaults to `None`: no such lines.
         observations: pair (x, y) of arrays of shape `(num_observations,)`, drawn as dots. Defaults to none.
         label: str, of the mean. Defaults to `"posterior mean"`.
-        colour: str.
-        xlabel, ylabel: str.
-        legend: bool. Defaults to `True`.
-        ax: matplotlib Axes, or `None` for those of a new figure.
-
-    Returns:
-        The Axes.
-
-    Raises:
-        ValueError: an array is of another shape or length, or a standard deviation is negative.
+        colour, xlabel, ylabel: str.
+        legend, ax: as in `curves`.
 
     Example:
 
-    >>> import keras_langevin.plots as plots
+    >>> from keras_langevin import plots
     >>> ax = plots.predictive_band([0, 1, 2], [0.0, 0.5, 0.0], [0.1, 0.2, 0.4], observations=([0.5], [0.2]))
     >>> len(ax.get_lines()), len(ax.collections), ax.get_legend_handles_labels()[1]
     (1, 3, ['posterior mean', '± 1 and 2 standard deviations', 'observations'])
     """
-    x = checked_array("x", x, "(num_points,)")
-    mean, std = checked_array("mean", mean, "(num_points,)"), checked_array("std", std, "(num_points,)")
-    for name, values in (("mean", mean), ("std", std)):
-        checked_length(name, values, len(x), "`x`")
+    x, shape = style.checked_array("x", x, "(num_points,)"), "(num_observations,)"
+    order = np.argsort(x)
+    like_x = {"shape": "(num_points,)", "length": len(x), "of": "`x`"}
+    x, mean, std = (
+        x[order],
+        style.checked_array("mean", mean, **like_x)[order],
+        style.checked_array("std", std, **like_x)[order],
+    )
     if not (std >= 0).all() or not (noise_std is None or is_level(noise_std)):
         raise ValueError(
             "`std` and `noise_std`, standard deviations, must be >= 0. Received: a smallest `std` of "
             f"{std.min():g}, noise_std={noise_std!r}. Give the `std` of `samples.predict(x, outputs='values')`."
         )
-    ax = axes_or_new(ax)
-    order = np.argsort(x)
-    x, mean, std = x[order], mean[order], std[order]
-    ax.plot(x, mean, color=colour, linewidth=2, label=plain(label))
-    for number, alpha in ((2, 0.15), (1, 0.25)):
-        name = "± 1 and 2 standard deviations" if number == 2 else None
+    if observations is not None:
+        first = style.checked_array("observations[0]", observations[0], shape)
+        second = style.checked_array("observations[1]", observations[1], shape, length=len(first), of="observations[0]")
+        observations = first, second
+    ax = style.axes_or_new(ax)
+    ax.plot(x, mean, color=colour, linewidth=2, label=style.plain(label))
+    for number, alpha, name in ((2, 0.15, "± 1 and 2 standard deviations"), (1, 0.25, None)):
         ax.fill_between(x, mean - number * std, mean + number * std, color=colour, alpha=alpha, linewidth=0, label=name)
     if noise_std is not None:
         half = 2 * np.sqrt(std**2 + noise_std**2)
         ax.plot(x, mean - half, color=colour, linewidth=1, linestyle="--", label="95% of observations")
         ax.plot(x, mean + half, color=colour, linewidth=1, linestyle="--")
     if observations is not None:
-        shape = "(num_observations,)"
-        points = [checked_array(f"observations[{i}]", observations[i], shape) for i in (0, 1)]
-        checked_length("observations[1]", points[1], len(points[0]), "observations[0]")
-        ax.scatter(*points, s=14, color=COLOURS[0], linewidths=0, zorder=3, label="observations")
-    quiet(ax, xlabel, ylabel)
-    if legend:
-        add_legend(ax)
-    return ax
+        ax.scatter(*observations, s=14, color=style.COLOURS[0], linewidths=0, zorder=3, label="observations")
+    return style.quiet(ax, xlabel, ylabel, legend=legend)

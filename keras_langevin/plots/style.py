@@ -1,39 +1,45 @@
-"""The one style of all pictures: colours that colour-blind readers can tell apart, and no line that says nothing."""
+"""What all plots share: one style, and one way to check what they are given."""
 
-from collections.abc import Iterable, Sequence
-from itertools import cycle, islice
+from collections.abc import Iterable, Mapping
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
-COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442")
-GREY = "0.5"  # of lines that are no data: a zero, a diagonal
+import numpy as np
+
+from keras_langevin.values import is_real
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart, without the yellow: it is too pale on white.
+COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+GREY = "0.5"  # of lines that are not data: a zero, a diagonal
 FONT = 9
 
 Styles = dict[str, tuple[str, str]]
+_PAIRS = [(colour, line) for line in ("-", "--", ":", "-.") for colour in COLOURS]
+_PARENTS = ("Adam", "SGD", "RMSprop", "Adadelta", "Adagrad", "AdamW", "Nadam", "Adamax", "Lamb")
+_OWN = dict(zip((f"{kind}{name}" for name in _PARENTS for kind in ("", "L-", "30%-Layer L-")), _PAIRS, strict=False))
 
 
 def styles(labels: Iterable[str]) -> Styles:
-    """A colour and a line style for each label, in order; more labels than colours differ in the line.
+    """A colour and a line style for each label: the same for the same labels, in whatever order.
 
-    Example:
+    Adam, L-Adam, 30%-Layer L-Adam and the like have one colour in all figures, and `L-Adam − Adam` has L-Adam's. Other
+    labels take the colours that are left. More labels than colours differ in the line.
 
-    >>> styles(["Adam", "L-Adam"])
-    {'Adam': ('#000000', '-'), 'L-Adam': ('#E69F00', '-')}
+    >>> styles(["L-Adam", "Adam"])
+    {'L-Adam': ('#E69F00', '-'), 'Adam': ('#000000', '-')}
     """
     labels = list(dict.fromkeys(labels))
-    pairs = ((colour, line) for line in cycle(("-", "--", ":", "-.")) for colour in COLOURS)
-    return dict(zip(labels, islice(pairs, len(labels)), strict=True))
+    own = {label: _OWN.get(label.partition(" − ")[0]) for label in labels}
+    found: Styles = {}
+    for label in sorted(labels, key=lambda label: (own[label] is None, label)):
+        free = [pair for pair in _PAIRS if pair not in found.values()] or _PAIRS
+        found[label] = own[label] if own[label] in free else free[0]
+    return {label: found[label] for label in labels}
 
 
-def chosen_styles(labels: Sequence[str], chosen: Styles | None) -> Styles:
-    """The styles that were given, or those of `styles`; each label needs one.
-
-    Raises:
-        ValueError: a label has none.
-    """
-    if chosen is None:
-        return styles(labels)
-    missing = [label for label in labels if label not in chosen]
-    if missing:
+def chosen_styles(labels: Iterable[str], chosen: Styles | None) -> Styles:
+    """The given styles, or those of `styles`. Each label needs one."""
+    labels = list(labels)
+    chosen = styles(labels) if chosen is None else chosen
+    if missing := [label for label in labels if label not in chosen]:
         raise ValueError(
             f"`styles` must have a colour and a line style for each of {', '.join(labels)}. Received: none for "
             f"{', '.join(missing)}. Leave `styles` out, or make it by `style.styles(labels)` over all labels."
@@ -42,7 +48,7 @@ def chosen_styles(labels: Sequence[str], chosen: Styles | None) -> Styles:
 
 
 def axes_or_new(ax, width: float = 5.0, height: float = 3.4):
-    """The Axes, or the one of a new figure of so many inches, which a notebook shows."""
+    """The Axes, or those of a new figure of this size in inches, which a notebook shows."""
     if ax is not None:
         return ax
     from matplotlib import pyplot
@@ -50,25 +56,20 @@ def axes_or_new(ax, width: float = 5.0, height: float = 3.4):
     return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def quiet(ax, xlabel: str, ylabel: str):
-    """Names the axes, and leaves out the lines of the box that say nothing."""
+def quiet(ax, xlabel: str, ylabel: str, *, legend: bool = False, **options):
+    """Labels the axes and leaves out the box. A legend goes above the axes, where it hides no data."""
     ax.set_xlabel(xlabel, fontsize=FONT)
     ax.set_ylabel(ylabel, fontsize=FONT)
     ax.tick_params(labelsize=FONT)
     ax.spines[["top", "right"]].set_visible(False)
-
-
-def add_legend(ax, **options):
-    """A legend without a frame, where anything has a label: above the axes, where it hides no data."""
-    if ax.get_legend_handles_labels()[1]:
+    if legend and ax.get_legend_handles_labels()[1]:
         above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
         ax.legend(frameon=False, fontsize=FONT, **options or above)
+    return ax
 
 
 def plain(text: str) -> str:
     r"""Text that matplotlib shows as it is: no mathematics between dollars, and no underscore that hides a label.
-
-    Example:
 
     >>> plain("$5"), plain("_adam")
     ('\\$5', ' _adam')
@@ -78,5 +79,60 @@ def plain(text: str) -> str:
 
 
 def shortened(text: str, most: int = 50) -> str:
-    """A text of so many letters at most."""
+    """The text, cut to at most `most` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+_KEYS = {"labels": (lambda key: isinstance(key, str), "'L-Adam'"), "numbers": (is_real, "30")}
+
+
+def checked_dict(name: str, value, what: str, *, keys: str = "labels") -> Mapping:
+    """The dict, if it is not empty and all its keys are labels, or numbers."""
+    is_key, example = _KEYS[keys]
+    if not isinstance(value, Mapping) or not value or not all(map(is_key, value)):
+        received = f"a dict with the keys {list(value)}" if isinstance(value, Mapping) else type(value).__name__
+        raise ValueError(
+            f"`{name}` must be a dict from {keys} to {what}, not empty. Received: {received}. "
+            f"Give for example {{{example}: ...}}."
+        )
+    return value
+
+
+def checked_arrays(name: str, value, shape: str, *, keys: str = "labels") -> dict:
+    """The dict with its values as `checked_array` returns them."""
+    value = checked_dict(name, value, f"arrays of shape {shape}", keys=keys)
+    return {key: checked_array(f"{name}[{key!r}]", array, shape) for key, array in value.items()}
+
+
+def checked_array(name: str, value, shape: str, *, length: int | None = None, of: str = "") -> np.ndarray:
+    """The float array, if it has as many axes as the shape in words says, and the length of what `of` names.
+
+    >>> checked_array("mean", [[1.0]], "(num_points,)")
+    Traceback (most recent call last):
+    ValueError: `mean` must be an array of shape (num_points,), not empty. Received: shape (1, 1). Give that many axes.
+    """
+    try:
+        array = np.asarray(value, float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` must be an array of numbers of shape {shape}. Received: {type(value).__name__} ({error}). "
+            "Give rows of equal length."
+        ) from error
+    if array.ndim != len(shape.replace(",)", ")").split(",")) or not array.size:
+        raise ValueError(
+            f"`{name}` must be an array of shape {shape}, not empty. Received: shape {array.shape}. Give that many "
+            "axes."
+        )
+    if length is not None and len(array) != length:
+        raise ValueError(
+            f"`{name}` must be as long as {of}, {length}. Received: length {len(array)}. Give one number for each."
+        )
+    return array
+
+
+def checked_interval(name: str, interval) -> np.ndarray:
+    """(low, high), two NaN where nothing is given."""
+    ends = checked_array(name, (np.nan, np.nan) if interval is None else interval, "(2,)")
+    if len(ends) != 2 or ends[0] > ends[1]:
+        raise ValueError(f"`{name}` must be an interval. Received: {ends.tolist()}. Give its two ends, (low, high).")
+    return ends

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_langevin import LAdam, LogSchedule, StepDown
+from keras_langevin import LAdam, LogSchedule, NoiseBurst, StepDown
 from keras_langevin.reading import innermost, number
 from tests.callbacks.models import eager_model, fit, policy
 
@@ -67,6 +67,8 @@ def test_a_wrong_argument_is_an_error(wrong):
 
 
 def test_it_can_be_saved():
+    burst = seen(LAdam(0.5, sigma=NoiseBurst(0.25, 10**6)), StepDown(1, stop_noise=False), 2)
+    assert burst == [(0.5, 0.25), (0.05, 0.25)]
     assert seen(LAdam(0.5, sigma=0.25), StepDown(1, stop_noise=False), 2) == [(0.5, 0.25), (0.05, 0.25)]
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(StepDown(3, divide_by=2.0)))
     assert again.get_config() == {"epoch": 3, "divide_by": 2.0, "stop_noise": True}

@@ -6,7 +6,7 @@ import pytest
 
 from keras_langevin import cli, models
 from keras_langevin.experiments import overhead
-from keras_langevin.experiments.update_cost import UpdateCase
+from keras_langevin.experiments.overhead import UpdateCase
 
 QUICK = ["bench", "--cases", "dense 30×64", "--rounds", "1", "--steps", "1", "--starts", "0"]
 
@@ -25,7 +25,7 @@ def test_bench_measures_shows_and_writes(tmp_path, capsys, monkeypatch):
     assert results["provenance"]["backend"] == keras.backend.backend()
     (case,) = results["cases"].values()
     assert case["step"]["ratio"] == pytest.approx(case["step"]["langevin_ms"] / case["step"]["parent_ms"])
-    assert case["target"] == overhead.target(overhead.TARGETS, "dense 30×64") > 1
+    assert case["target"] == small.targets[overhead.BACKENDS.index(keras.backend.backend())] > 1
     # a seed of two words and sigma, of four bytes each
     assert case["extra_bytes"] == 12
 
@@ -68,15 +68,19 @@ def test_another_file_is_left_alone(tmp_path, capsys, content, message):
 
 
 def test_every_case_has_a_target():
-    assert set(overhead.TARGETS) == set(overhead.CASES)
+    for case in overhead.CASES.values():
+        on = overhead.BACKENDS if case.only_on is None else (case.only_on,)
+        assert len(case.targets) == len(overhead.BACKENDS)
+        assert any(case.targets[overhead.BACKENDS.index(backend)] for backend in on)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--cases", "dense 30x64"], "Did you mean 'dense 30×64'"),
-        (["--rounds", "0"], "--rounds must be an int >= 1"),
-        (["--starts", "-1"], "--starts must be an int >= 0"),
+        (["--rounds", "0"], "`rounds` must be an int >= 1"),
+        (["--steps", "two"], "--steps: invalid int value: 'two'"),
+        (["--starts", "-1"], "`starts` must be an int >= 0"),
         (["--out", "/nowhere/file.json"], "Make /nowhere first"),
     ],
 )

@@ -24,6 +24,16 @@ def run(*arguments, **variables):
     return subprocess.run(command, capture_output=True, env=os.environ | variables, check=False)
 
 
+@pytest.mark.parametrize("command", ["", "compare", "reproduce", "claims", "report", "data", "data show", "bench"])
+def test_every_command_explains_itself(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*command.split(), "--help"])
+    shown = capsys.readouterr().out
+    assert not ended.value.code and "%%" not in shown and "None" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 @pytest.mark.parametrize("command", ["report", "claims"])
 def test_any_encoding_will_do(encoding, command, results, monkeypatch):
@@ -114,7 +124,7 @@ def test_a_process_without_a_standard_error_works():
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own lines")
 @pytest.mark.ci
 def test_tensorflow_is_imported_without_its_lines():
-    code = "from keras_langevin.cli.backend import start_keras; print(start_keras('tensorflow'))"
+    code = "from keras_langevin.cli.terminal import start_keras; print(start_keras('tensorflow'))"
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     code = f"import keras_langevin_command\n{code}"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)

@@ -44,21 +44,25 @@ def reported(tmp_path_factory):
 
 def test_a_report_has_all_its_files(reported):
     out, shown = reported
-    names = [
-        "curves-dense-3-digits.png", "curves-dense-3-digits.svg", "curves-dense-30-digits.png",
-        "curves-dense-30-digits.svg", "depth.png", "depth.svg", "differences.csv", "differences.png",
-        "differences.svg", "report.html", "report.md", "results.csv", "table.tex",
-    ]  # fmt: skip
-    assert sorted(path.name for path in out.iterdir()) == names
-    starts = {".png": b"\x89PNG", ".svg": b"<?xml", ".html": b"<!DOCTYPE html>"}
-    for name in names:
-        assert str(out / name) in shown
-        assert (out / name).read_bytes().startswith(starts.get((out / name).suffix, b""))
+    pictures = [
+        *("1-dense-3-digits-differences", "1-dense-3-digits-train-loss", "1-dense-3-digits-validation-accuracy"),
+        *("2-dense-30-digits-differences", "2-dense-30-digits-train-loss", "2-dense-30-digits-validation-accuracy"),
+        *("depth", "differences"),
+    ]
+    files = ["differences.csv", "report.html", "report.md", "results.csv", "table.tex"]
+    assert sorted(path.name for path in out.iterdir()) == ["differences.csv", "figures", *files[1:]]
+    found = sorted(path.name for path in (out / "figures").iterdir())
+    assert found == [f"{name}.{ending}" for name in pictures for ending in ("pdf", "png", "svg")]
+    starts = {".pdf": b"%PDF", ".png": b"\x89PNG", ".svg": b"<?xml", ".html": b"<!DOCTYPE html>"}
+    for path in (*(out / name for name in files), *(out / "figures").iterdir()):
+        assert path.read_bytes().startswith(starts.get(path.suffix, b""))
+    assert all(str(out / name) in shown for name in files)
+    assert shown.splitlines()[-1].strip() == str(out / "report.html"), "the command ends with where to look"
     assert "dense-3 on digits, 3 epochs" in shown and "95% interval" in shown
     for name in ("report.html", "report.md"):
         text = (out / name).read_text("utf-8")
         assert "Depth &lt;3&gt;" in text
-        assert "by depth: 0.00 at 3 (interval contains zero), +65.00 at 30 (3 seeds)." in text
+        assert "Of 2 differences to a parent without noise, the optimizer with noise is better in 0" in text
     with open(out / "results.csv", newline="") as file:
         assert len(list(csv.DictReader(file))) == 12
 
@@ -67,21 +71,22 @@ def test_pictures_of_the_markdown_report_are_there(reported):
     out, _ = reported
     text = (out / "report.md").read_text()
     pictures = [part.partition(")")[0] for part in text.split("](")[1:]]
-    assert len(pictures) == 4 and all((out / picture).is_file() for picture in pictures)
+    assert len(pictures) == 8 and all((out / picture).is_file() for picture in pictures)
 
 
 @pytest.mark.ci
 def test_the_same_results_give_the_same_bytes(reported):
     out, _ = reported
     report(out.parents[1] / "results", out.parent / "again")
-    for path in out.iterdir():
-        assert path.read_bytes() == (out.parent / "again" / path.name).read_bytes(), path.name
+    for path in (path for path in out.rglob("*") if path.is_file()):
+        assert path.read_bytes() == (out.parent / "again" / path.relative_to(out)).read_bytes(), path.name
 
 
 @pytest.mark.usefixtures("blank_pictures")
 def test_one_folder_gets_its_report_and_is_no_part_of_the_next(folder):
     for _ in range(2):
         assert cli.main(["report", str(folder)]) == 0
+    assert (folder / "report.md").read_text("utf-8").startswith("# Langevin optimizers beside their parents\n")
     assert (folder / "report.html").is_file()
 
 
@@ -164,8 +169,8 @@ def test_bad_results_are_one_line_and_exit_status_2(prepare, message, folder, tm
         ([], "DIR"),
         (["nowhere"], "Received: nowhere, which is not a folder"),
         (["."], "There must be results of a comparison in ."),
-        (["results", "--out", "/proc/nowhere"], "Choose another --out"),
-        (["results", "--out", "results/deep/config.json"], "Choose another --out"),
+        (["results", "--out", "/proc/nowhere"], "choose another folder"),
+        (["results", "--out", "results/deep/config.json"], "choose another folder"),
         (["results", "--nonsense"], "unrecognized arguments"),
     ],
 )

@@ -10,8 +10,9 @@ def test_prepared_sets_are_listed_with_their_sizes(tmp_path):
     prepare("cifar10", tmp_path, {"id": Text()} | features((32, 32, 3), encoding_format="jpeg"), version="3.0.2")
     prepare("of_my_own", tmp_path, features())
     prepare("no_test_split", tmp_path, features(), splits=("train",))
-    (tmp_path / "broken" / "1.0.0").mkdir(parents=True)
-    (tmp_path / "broken" / "1.0.0" / "dataset_info.json").write_text("{")
+    for name in ("broken", "mnist"):
+        (tmp_path / name / "1.0.0").mkdir(parents=True)
+        (tmp_path / name / "1.0.0" / "dataset_info.json").write_text("{")
     assert listing(tmp_path) == [
         Entry("digits", (8, 8, 1), 10, 1437, 360, "embedded"),
         Entry("mnist"),

@@ -85,24 +85,6 @@ def test_data_say_what_they_are(digits):
     assert digits.label == "digits" and digits.source == "scikit-learn"
 
 
-def test_a_tf_dataset_holds_every_example_once_an_epoch(digits):
-    batches = digits.as_tf_dataset("train", 100, seed=0)
-    epochs = [np.concatenate([x for x, _ in batches.as_numpy_iterator()]) for _ in range(2)]
-    for images in epochs:
-        np.testing.assert_array_equal(np.unique(images, axis=0), np.unique(digits.train.x, axis=0))
-    assert not np.array_equal(*epochs)
-    again = np.concatenate([x for x, _ in digits.as_tf_dataset("train", 100, seed=0).as_numpy_iterator()])
-    np.testing.assert_array_equal(again, epochs[0])
-
-
-def test_a_tf_dataset_without_a_seed_keeps_the_order(digits):
-    x, y = (np.concatenate(parts) for parts in zip(*digits.as_tf_dataset("test", 100).as_numpy_iterator(), strict=True))
-    np.testing.assert_array_equal(x, digits.test.x)
-    np.testing.assert_array_equal(y, digits.test.y)
-    with pytest.raises(ValueError, match="Received: 'all'"):
-        digits.as_tf_dataset("all", 100)
-
-
 def test_importing_datasets_is_light():
     heavy = {"keras", "tensorflow", "tensorflow_datasets", "sklearn", "PIL", "matplotlib"}
     code = (

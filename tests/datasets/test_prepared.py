@@ -72,9 +72,13 @@ def test_an_unknown_name_has_a_suggestion(name, message, folder):
     ("features", "splits", "message"),
     [
         (features(), ("train", "validation"), "with train, validation"),
-        (features((None, None, 3)), ("train", "test"), "images of varying size"),
-        ({"image": Image(shape=(8, 8, 3)), "text": Text()}, ("train", "test"), "with image, text"),
-        (features(num_classes=1), ("train", "test"), "at least two classes"),
+        (
+            features((None, None, 3)),
+            ("train", "test"),
+            r"images of one size.*Received: .* with image: Image\(shape=\(None, None, 3\)",
+        ),
+        ({"image": Image(shape=(8, 8, 3)), "text": Text()}, ("train", "test"), "with image: .*, text: "),
+        (features(num_classes=1), ("train", "test"), "num_classes=1"),
     ],
 )
 def test_what_is_no_image_classification_is_an_error(features, splits, message, tmp_path):
@@ -85,7 +89,7 @@ def test_what_is_no_image_classification_is_an_error(features, splits, message, 
 
 
 def test_a_set_without_labels_is_an_error_before_it_is_downloaded(tmp_path):
-    with pytest.raises(ValueError, match="with text, title"):
+    with pytest.raises(ValueError, match=r"with .*text: Text\(.*title: Text\("):
         datasets.load("wikipedia/20230601.ab", data_dir=tmp_path)
 
 

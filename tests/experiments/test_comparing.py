@@ -34,9 +34,12 @@ def test_it_trains_says_so_and_returns_numbers_and_the_second_time_trains_nothin
 
 
 def test_planning_makes_no_folders(tmp_path):
-    cells, out = prepared(Sweep(QUICK | {"epochs": [1, 2], "tuning_trials": 2}), tmp_path / "out")
-    assert len(cells) == 2 and len(tuning.trials(cells)) == 8
-    assert out == tmp_path / "out" and not out.exists()
+    jobs, out = prepared(Sweep(QUICK | {"epochs": [1, 2], "tuning_trials": 2}), tmp_path / "out")
+    assert len(jobs) == 2 and out == tmp_path / "out"
+    planned = []
+    with pytest.raises(ValueError, match="must be on record"):
+        tuning.settled(jobs, lambda trials, extends: planned.extend(trials))
+    assert len(planned) == 8 and not out.exists()
 
 
 @pytest.mark.usefixtures("blank_pictures")

@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.arms import MODIFIERS
+from keras_langevin.experiments.config import SETTINGS, Arm, Comparison
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,11 @@ def test_an_arm_is_a_name_and_layers(spec, optimizer, layers, label):
     arm = Arm(spec)
     assert (arm.optimizer, arm.layers, arm.label) == (optimizer, layers, label)
     assert type(arm.layers) is type(layers)
+
+
+def test_the_help_names_everything_that_may_stand_before_a_name():
+    text = SETTINGS["optimizers"].text.replace("-", "")
+    assert all(name in text for name in MODIFIERS)
 
 
 @pytest.mark.parametrize(
@@ -112,16 +118,17 @@ def test_what_is_out_of_range_is_an_error(wrong):
 
 
 def test_equal_configurations_share_a_folder_and_others_do_not():
-    assert Comparison().folder_name == Comparison(epochs=60, batch_size=32).folder_name
+    assert Comparison().folder_name() == Comparison(epochs=60, batch_size=32).folder_name()
+    assert Comparison().folder_name() != Comparison().folder_name(backend="jax") != Comparison().folder_name()
     others = (
-        {}, {"sigma": 0.1}, {"backend": "jax"}, {"limit": 99}, {"augment": "crop-flip"}, {"jit": "on"},
+        {}, {"sigma": 0.1}, {"limit": 99}, {"augment": "crop-flip"}, {"jit": "on"},
         {"precision": "mixed_bfloat16"},
     )  # fmt: skip
-    assert len({Comparison(**one).folder_name for one in others}) == len(others)
+    assert len({Comparison(**one).folder_name() for one in others}) == len(others)
 
 
 def test_more_seeds_have_the_same_folder():
-    assert Comparison(seeds=10).folder_name == Comparison(seeds=3).folder_name
+    assert Comparison(seeds=10).folder_name() == Comparison(seeds=3).folder_name()
 
 
 @pytest.mark.parametrize(
@@ -142,12 +149,7 @@ def test_colour_images_are_augmented_unless_told_otherwise(settings, augment, pa
 
 
 def test_a_dataset_with_a_configuration_stays_one_folder():
-    assert Comparison(dataset="eurosat/rgb").folder_name.startswith("dense-30-eurosat_rgb-")
-
-
-def test_a_note_is_part_of_the_label():
-    assert Comparison(dataset="cifar10").dataset_label == "cifar10"
-    assert Comparison(dataset="cifar10", dataset_note="JPEG copy").dataset_label == "cifar10 (JPEG copy)"
+    assert Comparison(dataset="eurosat/rgb").folder_name().startswith("dense-30-eurosat_rgb-")
 
 
 def test_a_comparison_is_frozen():

@@ -10,9 +10,8 @@ from keras_langevin.experiments.arms import FAMILIES, LANGEVIN, Arm
 from keras_langevin.experiments.config import Comparison, Sweep
 from keras_langevin.experiments.controls import optimizer
 from keras_langevin.experiments.engines import Local
-from keras_langevin.experiments.overhead import CASES, FitCase
+from keras_langevin.experiments.overhead import CASES, FitCase, make_optimizer
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.update_cost import make_optimizer
 from keras_langevin.optimizers import without_noise
 from keras_langevin.optimizers.registry import PARENTS, REGISTRY
 from tests.optimizers.cases import COMMON_OPTIONS, case_name

@@ -81,7 +81,7 @@ def test_a_notebook_shows_tables_and_sentences():
     records = [*of_seeds([0.5, 0.5], []), record(name, 0, 0.6)]
     results = Results(tuple(analyse([cell_of(comparison, records)])), Path("out"))
     shown = results._repr_html_()
-    assert shown.count("<table>") == 1 and shown.count("<tr>") == 3 and "L-Adam on &lt;b&gt;" in shown
+    assert shown.count("<table") == 1 and shown.count("<tr") == 3 and "L-Adam on &lt;b&gt;" in shown
     ((title, sentences),) = results.sentences.items()
     assert title == "dense-30 on digits" and sentences
     assert all(f"<li>{sentence}</li>".replace("<b>", "&lt;b&gt;") in shown for sentence in sentences)
@@ -91,3 +91,16 @@ def test_a_notebook_shows_tables_and_sentences():
         and "dense-30 on digits, 3 epochs" in text
         and all(sentence in text for sentence in sentences)
     )
+
+
+def test_results_are_tables_of_pandas():
+    results = of_depths(3, 30)
+    assert results.table.loc["dense-30 on digits", "optimizer"].tolist() == ["Adam", "L-Adam"]
+    assert results.table["test %"].iloc[0] == "50.00 ± 0.00"
+    assert results.runs.groupby(["model", "optimizer"])["test_accuracy"].max().tolist() == [0.5, 0.7, 0.5, 0.7]
+    differences = results.differences_table.set_index("model")
+    assert differences.loc["dense-3", "mean"] == pytest.approx(-10 / 3)
+    assert differences[["mean", "low", "high", "p_value"]].dtypes.tolist() == [float] * 4  # they can be drawn
+    assert (differences.loc["dense-3", "low"], differences.loc["dense-3", "high"]) == of_depths(3).intervals[
+        "L-Adam − Adam"
+    ]

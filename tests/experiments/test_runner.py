@@ -105,7 +105,7 @@ def alone(data):
 
     first = trainer.train(1)
     after_first = len(calls)
-    trainer.train(0, look)
+    trainer.train(0, on_epoch=look)
     return Alone(first, [after_first, len(calls) - after_first], steered)
 
 
@@ -501,10 +501,10 @@ def test_a_failed_run_is_recorded_and_the_others_finish(data, tmp_path, monkeypa
     comparison = Comparison(jit=JIT, model="dense-1", optimizers=("sgd", "lsgd"), epochs=1, batch_size=256, seeds=2)
     train = training.Trainer.train
 
-    def sometimes(self, seed, **arguments):
+    def sometimes(self, seed, *arguments, **options):
         if self.arm.spec == "sgd" and seed == 0:
             raise MemoryError("no room")
-        return train(self, seed, **arguments)
+        return train(self, seed, *arguments, **options)
 
     monkeypatch.setattr(training.Trainer, "train", sometimes)
     store = Store(tmp_path, comparison)

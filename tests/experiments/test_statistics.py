@@ -7,11 +7,9 @@ from scipy import stats
 from keras_langevin.experiments.statistics import (
     chance_threshold,
     holm,
-    mean_and_std,
     paired_difference,
     probability_of_improvement,
     share,
-    stayed_at_chance,
     summary,
 )
 
@@ -136,7 +134,7 @@ def test_without_a_spread_few_seeds_have_no_interval(values):
     found = difference(values)
     assert found.mean == values[0] and np.isnan([found.low, found.high]).all()
     assert found.method == "" and found.contains_zero and found.p_value == 1
-    assert np.isnan(mean_and_std([1.0])[1])
+    assert np.isnan(summary([1.0]).std)
 
 
 @pytest.mark.parametrize(
@@ -174,10 +172,6 @@ def test_holm_takes_p_values_only(p_values):
         holm(p_values)
 
 
-def test_mean_and_sample_standard_deviation():
-    assert mean_and_std([1.0, 2.0, 3.0]) == (2.0, 1.0)
-
-
 def test_a_summary_has_the_median_and_may_be_of_nothing():
     found = summary([1.0, 2.0, 6.0])
     assert (found.num_seeds, found.mean, found.median) == (3, 3.0, 2.0)
@@ -207,10 +201,5 @@ def test_the_probability_of_improvement_counts_pairs():
 
 
 def test_chance_depends_on_the_number_of_classes():
-    assert stayed_at_chance([0.1, 0.19, 0.2, 0.9], 10).tolist() == [True, True, False, False]
-    assert stayed_at_chance([0.1], 100).tolist() == [False]
-
-
-def test_with_two_classes_twice_chance_would_be_everything():
-    assert chance_threshold(3) == pytest.approx(2 / 3)
-    assert stayed_at_chance([0.5, 0.74, 0.76, 0.99], 2).tolist() == [True, True, False, False]
+    """Twice chance; with two classes that would be everything, and it is half way from guessing to 100%."""
+    assert [chance_threshold(number) for number in (100, 10, 3, 2)] == pytest.approx([0.02, 0.2, 2 / 3, 0.75])

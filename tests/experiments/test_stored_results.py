@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from keras_langevin.experiments import claims, paper, report
-from keras_langevin.experiments.report.formatting import signed
+from keras_langevin.experiments.report.words import signed
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path for path in (ROOT / "results").iterdir() if path.is_dir())
@@ -29,20 +29,20 @@ def test_they_are_of_a_preset_with_their_provenance(folder):
     assert seeds, "they are of no scale of the preset"
     for cell in cells:
         assert cell.comparison.seeds >= min(seeds)
-        assert len(cell.runs) == len(cell.planned)
+        assert len(cell.runs) == sum(arm.num_planned for arm in cell.arms)
         for run in cell.runs:
             assert run.status != "failed"
             made = run.record["provenance"]
             assert {"device", "versions", "backend", "finished_at"} <= set(made)
             assert made["commit"] and "dirty" not in made["commit"]
-        assert cell.comparison.dataset != "cifar10" or cell.comparison.dataset_note, "is it the official release?"
+        assert cell.comparison.dataset != "cifar10" or cell.settings["dataset_note"], "is it the official release?"
 
 
 @EACH
 def test_they_are_small_and_have_a_report(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
-    # pages and SVG files are made here by `report`, and git ignores them
-    kept = [path for path in files if path.suffix != ".svg" and path.name != "report.html"]
+    # pages, SVG and PDF files are made here by `report`, and git ignores them
+    kept = [path for path in files if path.suffix not in (".svg", ".pdf") and path.name != "report.html"]
     assert sum(path.stat().st_size for path in kept) < 3e6
     assert {"report.md", "results.csv", "differences.csv"} <= {path.name for path in files}
     assert not [path.name for path in files if path.name.endswith((".epochs.csv", ".npz", ".h5"))]

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from collections import Counter
 from typing import NamedTuple
 
 import keras
@@ -7,14 +8,14 @@ import numpy as np
 import pytest
 
 from keras_langevin import cli
-from keras_langevin.experiments import report, runner, tuning
+from keras_langevin.experiments import progress, report, runner, tuning
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.tuning import Search, Trial
 from keras_langevin.names import digest
-from tests.experiments.records import created
+from tests.experiments.records import created, record
 from tests.quick import JIT
 
 SMALL = Comparison(
@@ -40,8 +41,11 @@ def cell_in(folder, data, comparison=SMALL):
 
 
 def tune(job, engine):
-    runner.run(tuning.trials([job]), engine)
-    return tuning.settled([job])[0]
+    return tuning.settled([job], lambda trials, extends: runner.run(trials, engine))[0]
+
+
+def no_trials(trials, extends):
+    pytest.fail("what is in the file stands")
 
 
 class Searched(NamedTuple):
@@ -113,8 +117,9 @@ def test_the_best_on_the_validation_split_is_chosen():
 def test_trials_choose_what_the_runs_are_trained_with(searched):
     job, settled, _ = searched
     for arm in SMALL.arms:
-        means = []
-        for number, point in enumerate(tuning.points(SMALL, arm)):
+        means, found = [], tuning.read(job.store.folder / tuning.FILE)[arm.spec].trials
+        assert [trial.arguments for trial in found[:3]] == tuning.points(SMALL, arm)
+        for number, point in enumerate(trial.arguments for trial in found):
             folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
             records = [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*.json"))]
             assert [run["seed"] for run in records] == [1_000_000, 1_000_001]
@@ -123,13 +128,12 @@ def test_trials_choose_what_the_runs_are_trained_with(searched):
                 assert {name: run["arguments"][name] for name in point} == point
             means.append((np.mean([run["validation_accuracy"] for run in records]), point))
         best = max(means, key=lambda pair: pair[0])[1]
-        chosen = settled.comparison.arguments(arm)
+        chosen = settled.arguments(arm)
         assert {name: chosen[name] for name in best} == best
     for run in job.store.records():
-        arguments = settled.comparison.arguments(Arm(run["optimizer"]))
+        arguments = settled.arguments(Arm(run["optimizer"]))
         assert run["arguments"] == arguments and run["test_accuracy"] is not None
-    assert tuning.trials([job]) == [], "what was chosen stands"
-    assert tuning.settled([job])[0].comparison == settled.comparison
+    assert tuning.settled([job], no_trials)[0].chosen == settled.chosen
 
 
 def test_the_test_split_is_not_looked_at(data, tmp_path):
@@ -147,10 +151,10 @@ def test_trials_and_runs_share_a_step(searched):
 
 def test_runs_without_the_search_are_refused(data, tmp_path):
     job = cell_in(tmp_path, data)
-    with pytest.raises(ValueError, match=r"Run tuning\.trials"):
+    with pytest.raises(ValueError, match=r"Train the jobs that tuning\.settled returns"):
         runner.run([job], Local())
     with pytest.raises(ValueError, match="Received: 0 of 2"):
-        tuning.settled([job])
+        tuning.settled([job], lambda trials, extends: None)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_a_file_that_is_none_of_this_search_is_an_error(content, message, data, 
     job = cell_in(tmp_path, data)
     (tmp_path / tuning.FILE).write_text(content)
     with pytest.raises(ValueError, match=message) as error:
-        tuning.settled([job])
+        tuning.settled([job], no_trials)
     assert "Remove it to choose again" in str(error.value)
 
 
@@ -192,14 +196,14 @@ def test_a_file_of_another_comparison_or_of_other_data_is_an_error(data, tmp_pat
 
     def settle(made_for):
         path.write_text(json.dumps(({"made_for": made_for} if made_for is not None else {}) | trials))
-        return tuning.settled([job])
+        return tuning.settled([job], no_trials)
 
-    here = {"configuration": digest(job.comparison.identity), "data_sha256": job.store.data_sha256}
+    here = {"configuration": digest(job.comparison.identity()), "data_sha256": job.store.data_sha256}
     (settled,) = settle(here)
-    assert settled.comparison.tuned
+    assert settled.chosen
     other = dataclasses.replace(job.comparison, epochs=job.comparison.epochs + 1)
     wrong = [
-        ({"configuration": digest(other.identity)}, "another configuration"),
+        ({"configuration": digest(other.identity())}, "another configuration"),
         ({"data_sha256": "0" * 64}, "another data_sha256"),
     ]
     for change, message in wrong:
@@ -207,7 +211,7 @@ def test_a_file_of_another_comparison_or_of_other_data_is_an_error(data, tmp_pat
             settle(here | change)
     with pytest.raises(ValueError, match="is no object"):
         settle([1])
-    assert settle(None)[0].comparison.tuned == settled.comparison.tuned, "a file of the first version"
+    assert settle(None)[0].chosen == settled.chosen, "a file of the first version"
 
 
 COMMAND = ["compare", "--model", "dense-2", "--epochs", "2", "--batch-size", "256", "--seeds", "1"]
@@ -220,7 +224,8 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
     assert cli.main([*COMMAND, "--out", str(whole)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "6 trials, 6 runs" in shown and "validation accuracy" in shown
-    assert "of 3 trials on the validation split" in shown
+    extensions = shown.count("at the edge of its range: the search goes on: 4 trials, 4 runs")
+    assert extensions == 2 and "of 7 trials on the validation split" in shown
 
     class Interrupted(Watcher):
         def __init__(self):
@@ -231,14 +236,13 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
             if self.ended == 4:
                 raise KeyboardInterrupt
 
-    from keras_langevin.cli import training
-
     with monkeypatch.context() as patched:
-        patched.setattr(training, "_watchers", lambda jobs, options: [Interrupted()])
-        assert cli.main([*COMMAND, "--out", str(broken)]) == 130
+        patched.setattr(progress, "TensorBoardLogs", lambda jobs: Interrupted())
+        assert cli.main([*COMMAND, "--tensorboard", "--out", str(broken)]) == 130
     capsys.readouterr()
     assert cli.main([*COMMAND, "--out", str(broken)]) == 0
-    assert "4 runs are finished already; 2 are left." in capsys.readouterr().out
+    resumed = capsys.readouterr().out
+    assert "4 runs are finished already; 2 are left." in resumed and resumed.count("the search goes on") == extensions
     for name in (tuning.FILE, "config.json", "curves.csv"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
     assert cli.main([*COMMAND, "--out", str(broken)]) == 0
@@ -263,3 +267,55 @@ def test_a_choice_at_the_edge_is_said():
     trials = tuple(Trial(rate, 1 / rate, (rate,), (1.0,)) for rate in (0.2, 0.1, 0.9))
     assert Search(trials).at_edge == ["the highest learning rate", "the lowest sigma"]
     assert Search(trials[:1]).at_edge == []
+
+
+class Made:
+    """Stands in for training: a trial's accuracy is a function of its learning rate; every trial is on record then."""
+
+    def __init__(self, accuracy):
+        self.accuracy, self.rounds = accuracy, []
+
+    def __call__(self, trials, extends):
+        self.rounds.append((extends, Counter(job.comparison.optimizers[0] for job in trials)))
+        for job in trials:
+            store = created(job.store)
+            for arm, seed in store.planned(job.comparison):
+                accuracy = self.accuracy(arm, job.comparison.learning_rate)
+                store.write(arm, seed, record(arm.spec, seed, None) | {"validation_accuracy": accuracy})
+
+
+def test_where_the_best_is_at_the_edge_the_search_goes_on_there_with_equal_budgets(data, tmp_path):
+    """One optimizer's best is a hundred times its default, the other's is the default."""
+    wants = {"sgd": 1.0, "lsgd@1": 0.01}
+    made = Made(lambda arm, rate: 1 / (1 + abs(np.log10(rate / wants[arm.spec]))))
+    comparison = dataclasses.replace(SMALL, tuning_trials=5, tuning_seeds=1)
+    job = cell_in(tmp_path, data, comparison)
+    (settled,) = tuning.settled([job], made)
+    assert [extends for extends, _ in made.rounds] == [False, True, True]
+    for _, trials in made.rounds:
+        assert len(set(trials.values())) == 1 and trials.keys() == wants.keys()
+    assert sum(trials["sgd"] for _, trials in made.rounds) == 5 + 3 + 3, "no more than twice as many, rounded up"
+    found = tuning.read(tmp_path / tuning.FILE)
+    assert 0.2 < settled.chosen["sgd"]["learning_rate"] < 5, "the first range ends at 0.1"
+    assert settled.chosen["lsgd@1"]["learning_rate"] == 0.01
+    assert {len(search.trials) for search in found.values()} == {11}
+    ranges = json.loads((tmp_path / tuning.FILE).read_text())["ranges"]
+    assert ranges["lsgd@1"]["learning_rate"] == pytest.approx([1e-3, 0.1])
+    low, high = ranges["sgd"]["learning_rate"]
+    assert low == pytest.approx(1e-3) and high > 2
+    for spec, search in found.items():
+        for name, (least, most) in ranges[spec].items():
+            assert all(least <= trial.arguments[name] <= most for trial in search.trials)
+    before = (tmp_path / tuning.FILE).read_bytes()
+    (tmp_path / tuning.FILE).unlink()
+    tried = {(s, t.learning_rate): t.validation_accuracy for s, search in found.items() for t in search.trials}
+    again = Made(lambda arm, rate: tried[arm.spec, rate])
+    tuning.settled([job], again)
+    assert again.rounds == made.rounds and (tmp_path / tuning.FILE).read_bytes() == before
+
+
+def test_a_best_within_its_range_ends_the_search(data, tmp_path):
+    made = Made(lambda arm, rate: 1 / (1 + abs(np.log10(rate / 0.01))))
+    comparison = dataclasses.replace(SMALL, optimizers=("sgd",), tuning_trials=4)
+    tuning.settled([cell_in(tmp_path, data, comparison)], made)
+    assert made.rounds == [(False, {"sgd": 4})]

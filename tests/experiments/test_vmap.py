@@ -120,14 +120,14 @@ def test_a_run_that_diverges_ends_there_and_the_others_go_on(tmp_path):
 
 @on_jax
 def test_a_group_that_does_not_fit_is_halved(tmp_path, monkeypatch):
-    from keras_langevin.experiments.stacked import StackedTrainer
+    from keras_langevin.experiments.engines.vmap import StackedTrainer
 
     whole = StackedTrainer.train_all
 
-    def limited(self, runs, *arguments, **keywords):
+    def limited(self, runs, ledger):
         if len(runs) > 1:
             raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 bytes.")
-        return whole(self, runs, *arguments, **keywords)
+        return whole(self, runs, ledger)
 
     monkeypatch.setattr(StackedTrainer, "train_all", limited)
     comparison = replace(SMALL, epochs=1)
@@ -137,7 +137,7 @@ def test_a_group_that_does_not_fit_is_halved(tmp_path, monkeypatch):
 
 @on_jax
 def test_an_error_is_on_record_for_every_run_of_its_group(tmp_path, monkeypatch):
-    from keras_langevin.experiments.stacked import StackedTrainer
+    from keras_langevin.experiments.engines.vmap import StackedTrainer
 
     def broken(*arguments, **keywords):
         raise RuntimeError("no more")

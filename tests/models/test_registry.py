@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 
 from keras_langevin import models
-from keras_langevin.models.registry import _USUAL_DEPTH
 
 
 def test_build_takes_family_depth_and_options():
@@ -11,9 +10,9 @@ def test_build_takes_family_depth_and_options():
     assert model.get_layer("dense_2").units == 7
 
 
-@pytest.mark.parametrize("family", models.FAMILIES)
-def test_every_family_has_a_depth_that_it_can_be_tried_with(family):
-    name = f"{family}-{_USUAL_DEPTH[family]}"
+@pytest.mark.parametrize(("family", "depth"), [(family, depth) for family, (_, depth) in models.FAMILIES.items()])
+def test_every_family_has_a_depth_that_it_can_be_tried_with(family, depth):
+    name = f"{family}-{depth}"
     with pytest.raises(ValueError, match=f"Try: '{name}'"):
         models.build(family, (8, 8, 1), 3)
     assert models.build(name, (8, 8, 1), 3, kernel_initializer="zeros").name == name

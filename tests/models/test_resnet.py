@@ -1,9 +1,9 @@
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_langevin import models
-from keras_langevin.models.shortcut import PaddedShortcut
 
 SHAPE = (8, 8, 3)
 
@@ -69,16 +69,15 @@ def test_a_block_whose_convolutions_are_zero_passes_its_input():
 
 
 @pytest.mark.parametrize("size", [4, 5])
-def test_padded_shortcut_subsamples_and_appends_zeros(size):
+def test_a_shortcut_subsamples_and_appends_zeros(size):
+    """The second block's convolution is zero: it passes every other pixel of its input, with channels of zeros."""
+    model = models.resnet(None, (size, size, 3), 10, block_layers=(1, 1), filters=3)
+    model.get_layer("stage2_block1_conv2").set_weights([np.zeros((3, 3, 6, 6), "float32")])
+    outputs = [model.get_layer(f"stage{stage}_block1_act2").output for stage in (1, 2)]
     x = np.random.default_rng(0).normal(size=(2, size, size, 3)).astype("float32")
-    y = ops.convert_to_numpy(PaddedShortcut(5, strides=2)(x))
-    np.testing.assert_array_equal(y[..., :3], x[:, ::2, ::2])
-    np.testing.assert_array_equal(y[..., 3:], 0)
-
-
-def test_padded_shortcut_drops_no_channel():
-    with pytest.raises(ValueError, match=r"at most `filters` of them, 2. Received: input_shape=\(1, 4, 4, 3\)"):
-        PaddedShortcut(2)(np.ones((1, 4, 4, 3), "float32"))
+    before, after = (ops.convert_to_numpy(each) for each in keras.Model(model.inputs[0], outputs)(x))
+    np.testing.assert_array_equal(after[..., :3], before[:, ::2, ::2])
+    np.testing.assert_array_equal(after[..., 3:], 0)
 
 
 @pytest.mark.parametrize(

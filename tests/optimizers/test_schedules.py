@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_langevin import LSGD, LogSchedule, posterior_sigma
+from keras_langevin import LSGD, LogSchedule, NoiseBurst, posterior_sigma
 
 
 def test_log_schedule_is_the_formula():
@@ -41,6 +41,38 @@ def test_log_schedule_serves_as_a_learning_rate_too():
 def test_log_schedule_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         LogSchedule(*arguments)
+
+
+def test_a_burst_is_constant_noise_and_then_the_parent():
+    """As PiecewiseConstantDecay, which counts to the last step that has the first value."""
+
+    def trained(sigma, changed=None):
+        optimizer, weight = LSGD(0.1, sigma=sigma, seed=3), keras.Variable([1.0, -2.0])
+        optimizer.build([weight])
+        found = []
+        for step in range(6):
+            if step == 3 and changed is not None:
+                optimizer.sigma = changed
+            optimizer.apply([keras.ops.convert_to_tensor([0.5, 0.25])])
+            found.append(keras.ops.convert_to_numpy(weight).copy())
+        return found
+
+    burst = trained(NoiseBurst(0.2, updates=3))
+    np.testing.assert_array_equal(burst, trained(0.2, changed=0.0))
+    piecewise = keras.optimizers.schedules.PiecewiseConstantDecay([2], [0.2, 0.0])
+    np.testing.assert_array_equal(burst, trained(piecewise))
+
+
+def test_a_burst_is_serializable():
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(NoiseBurst(0.5, 2**40, "mine")))
+    assert again.get_config() == {"sigma": 0.5, "updates": 2**40, "name": "mine"}
+    assert float(again(10**6)) == 0.5
+
+
+@pytest.mark.parametrize(("arguments", "name"), [((-1.0, 3), "sigma"), ((0.1, 0), "updates"), ((0.1, 1.5), "updates")])
+def test_a_burst_refuses(arguments, name):
+    with pytest.raises(ValueError, match=rf"`{name}` must be .* Received: {name}=.* Give "):
+        NoiseBurst(*arguments)
 
 
 def test_posterior_sigma_is_the_formula():

@@ -45,11 +45,11 @@ def test_the_legend_has_the_calibration_error_that_scores_give():
 @pytest.mark.parametrize(
     ("probabilities", "labels", "message"),
     [
-        ([[2.0, -1.0]], [0], "must have rows >= 0 that sum to 1"),
+        ([[2.0, -1.0]], [0], r"must be in \[0, 1\] and sum to 1"),
         ([[3.0, 5.0]], [0], "Take a softmax of logits"),
-        ([[0.5, 0.5]], [0, 1], "must be as long as `labels`, 2"),
+        ([[0.5, 0.5]], [0, 1], r"`labels` must be as long as probabilities\['net'\], 1. Received: length 2"),
         ([0.5, 0.5], [0, 1], r"of shape \(num_examples, num_classes\)"),
-        ([[np.nan, np.nan]], [0], "must have rows >= 0 that sum to 1"),
+        ([[np.nan, np.nan]], [0], r"must be in \[0, 1\] and sum to 1"),
         ([[0.5, 0.5]], [2], "`labels` must hold the classes 0 ... 1 .*Received: .* 2 ... 2"),
         ([[0.5, 0.5]], [-1], "`labels` must hold the classes"),
         ([[0.5, 0.5]], [0.5], "`labels` must hold the classes"),

@@ -9,16 +9,22 @@ def empty():
     return Figure().subplots()
 
 
-def test_a_curve_has_a_mean_each_seed_and_a_band():
-    ax = curves({"Adam": [[1.0, 2.0], [3.0, 6.0]]}, ylabel="loss", ax=empty())
+def test_a_curve_has_each_seed_and_their_median():
+    """No band, and no mean: one seed that fails neither fills the panel nor makes a value that no run has."""
+    ax = curves({"Adam": [[1.0, 2.0], [3.0, 7.0], [2.0, 99.0]]}, ylabel="loss", ax=empty())
     lines = [line.get_ydata().tolist() for line in ax.get_lines()]
-    assert lines == [[1.0, 2.0], [3.0, 6.0], [2.0, 4.0]]
-    assert ax.get_lines()[0].get_xdata().tolist() == [1, 2]
-    (band,) = ax.collections
-    limits = band.get_datalim(ax.transData)
-    assert (limits.y0, limits.y1) == (1.0, 6.0)
+    assert lines == [[1.0, 2.0], [3.0, 7.0], [2.0, 99.0], [2.0, 7.0]]
+    assert ax.get_lines()[0].get_xdata().tolist() == [1, 2] and not ax.collections
+    *seeds, median = (line.get_linewidth() for line in ax.get_lines())
+    assert max(seeds) < median
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Adam"]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("epoch", "loss")
+
+
+def test_epochs_are_whole_numbers():
+    ax = curves({"Adam": [[1.0, 2.0]]}, ax=empty())
+    ax.figure.draw_without_rendering()
+    assert all(tick == int(tick) for tick in ax.get_xticks())
 
 
 def test_one_epoch_is_a_point():

@@ -5,7 +5,7 @@ from keras_langevin.plots import curves
 from keras_langevin.plots.files import new_figure, samples_figure, save_figure
 
 
-@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+@pytest.mark.parametrize(("ending", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_the_same_figure_gives_the_same_bytes(ending, start, tmp_path):
     contents = []
     for name in ("a", "b"):

@@ -38,5 +38,5 @@ def test_intervals_are_bars_where_they_are():
 
 @pytest.mark.parametrize("points", [[1.0], {}, {"30": [1.0]}, {True: [1.0]}])
 def test_what_is_no_dict_of_depths_is_refused(points):
-    with pytest.raises(ValueError, match="`differences` must have a dict from depth, a number"):
+    with pytest.raises(ValueError, match=r"`differences\['a'\]` must be a dict from numbers.*{30: ...}"):
         gain_against_depth({"a": points}, ax=empty())

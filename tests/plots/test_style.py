@@ -71,6 +71,19 @@ def test_styles_are_those_given_and_none_may_be_missing(plot):
 def test_more_labels_than_colours_differ_in_the_line():
     found = style.styles(map(str, range(20)))
     assert len(set(found.values())) == 20
+    assert len(style.styles(map(str, range(99)))) == 99
+
+
+def test_an_optimizer_has_one_colour_in_every_plot():
+    few, many = style.styles(["L-Adam"]), style.styles(["Adam", "L-SGD", "L-Adam", "SGD", "30%-Layer L-Adam"])
+    assert few["L-Adam"] == many["L-Adam"] == style.styles(["L-Adam − Adam"])["L-Adam − Adam"]
+    assert len(set(many.values())) == 5
+
+
+def test_styles_do_not_depend_on_the_order():
+    labels = ["σ = 0.1", "L-Adam", "σ = 0.01", "30%-Layer L-Adam", "L-Adam − Adam", "L-Adam − SGD"]
+    found = style.styles(labels)
+    assert list(found) == labels and style.styles(labels[::-1]) == found and len(set(found.values())) == len(labels)
 
 
 def test_labels_are_shown_as_they_are():

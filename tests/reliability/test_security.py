@@ -121,8 +121,8 @@ def test_a_name_leads_out_of_no_folder(setting, name, tmp_path):
     """Every file of a comparison lies in the folder that was chosen, whatever model, data and optimizers are called."""
     results = tmp_path / "results"
     comparison = Comparison(**{setting: ["adam", f"ladam@{name}"] if setting == "optimizers" else name})
-    folder = results / comparison.folder_name
-    assert len(Path(comparison.folder_name).parts) == 1 and folder.resolve().parent == results.resolve()
+    folder = results / comparison.folder_name()
+    assert len(Path(comparison.folder_name()).parts) == 1 and folder.resolve().parent == results.resolve()
     store = created(Store(folder, comparison))
     for arm, seed in comparison.runs:
         for path in (store.path(arm, seed), store.weights_path(arm, seed), store.checkpoint(arm, seed).path):
@@ -135,8 +135,8 @@ def test_a_name_leads_out_of_no_folder(setting, name, tmp_path):
 
 def test_a_grid_has_a_folder_for_each_of_hostile_names(tmp_path):
     sweep = Sweep({"model": list(HOSTILE[:3]), "dataset": "digits"})
-    folders = {(tmp_path / sweep.folder_name / each.folder_name).resolve() for each in sweep.comparisons}
-    assert len(folders) == 3 and {path.parent for path in folders} == {(tmp_path / sweep.folder_name).resolve()}
+    folders = {(tmp_path / sweep.folder_name() / each.folder_name()).resolve() for each in sweep.comparisons}
+    assert len(folders) == 3 and {path.parent for path in folders} == {(tmp_path / sweep.folder_name()).resolve()}
 
 
 def test_no_two_optimizers_share_a_file(tmp_path):
@@ -188,11 +188,11 @@ def registered() -> list[str]:
 
 OBJECTS = {
     "RandomCropFlip": lambda: keras_langevin.RandomCropFlip(2, seed=1),
-    "PaddedShortcut": lambda: models.build("resnet-8", input_shape=(8, 8, 1), num_classes=2),
     "Highway": lambda: models.build("highway-2", input_shape=(4,), num_classes=2),
     "CyclicalCosine": lambda: keras_langevin.optimizers.CyclicalCosine(0.1, 10),
     "CyclicalNoise": lambda: keras_langevin.optimizers.CyclicalNoise(0.1, 10, 0.5),
     "LogSchedule": lambda: keras_langevin.LogSchedule(0.1, 0.5),
+    "NoiseBurst": lambda: keras_langevin.NoiseBurst(0.1, 5),
     "GaussianPrior": lambda: GaussianPrior(0.3, 100),
     "LangevinMonitor": lambda: keras_langevin.LangevinMonitor(),
     "CyclicalLangevin": lambda: keras_langevin.CyclicalLangevin(2),

@@ -13,11 +13,7 @@ __all__ = ["Local", "Processes", "RayCluster", "Vmap"]
 
 class Local:
     """Trains one run after another in this process. An optimizer's compiled step is kept over seeds, learning rates and
-    values of sigma.
-
-    Attributes:
-        trainers: `Trainers`, with the compiled steps.
-    """
+    values of sigma."""
 
     def __init__(self):
         self.trainers = Trainers()

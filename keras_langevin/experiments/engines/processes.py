@@ -4,12 +4,11 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
 import joblib
 import keras
@@ -29,9 +28,6 @@ class Processes:
 
     Args:
         workers: int >= 1, or `None` for one on each core. Defaults to `None`.
-
-    Raises:
-        ValueError: `workers` is no int >= 1.
     """
 
     def __init__(self, workers: int | None = None):
@@ -41,23 +37,20 @@ class Processes:
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
         """Trains every task."""
-        if not tasks:
-            return
         cores = available_cores()
         count = min(self.workers or len(cores), len(tasks))
-        with ExitStack() as files:
-            paths = once_for_each_dataset(jobs, partial(share, files))
+        with ExitStack() as stack:
+            path = cache(partial(share, stack))
+            paths = [path(job.data) for job in jobs] if tasks else []
             workers = [_Worker(share_of_cores(cores, number, count), paths) for number in range(count)]
-            try:
-                _drive(workers, list(tasks), ledger)
-            finally:
-                for worker in workers:
-                    worker.stop()
+            for worker in workers:
+                stack.callback(worker.stop)
+            _drive(workers, list(tasks), ledger)
 
 
 class _Worker:
     """A process, started anew when it is lost. (A pool of joblib's is lost with any of its workers: the runs of all
-    would begin again, and none could be told to be at fault.)"""
+    would begin again. Executors of one worker each need this pipe besides, for the epochs.)"""
 
     def __init__(self, cores: list[int], paths: list[Path]):
         self.cores, self.paths = cores, paths
@@ -86,8 +79,7 @@ class _Worker:
     def stop(self):
         if self.process is not None:
             self.process.terminate()
-            self.process.join()
-            self.connection.close()
+            self.lost()
 
 
 def _drive(workers: list[_Worker], pending: list[Task], ledger: Ledger):
@@ -95,13 +87,11 @@ def _drive(workers: list[_Worker], pending: list[Task], ledger: Ledger):
         for worker in workers:
             while pending and worker.task is None:
                 others = [other.latest for other in workers if other is not worker and other.task]
-                task = ledger.ready(_take(pending, worker.latest, others))
-                if task:
+                if task := ledger.ready(_take(pending, worker.latest, others)):
                     worker.give(task)
         busy = {worker.connection: worker for worker in workers if worker.task}
         for connection in wait(busy) if busy else ():  # none where the last tasks could not be begun
-            worker = busy[connection]
-            task = worker.task
+            worker, task = busy[connection], busy[connection].task
             try:
                 name, *arguments = connection.recv()
             except (EOFError, OSError):  # killed, perhaps in the middle of a message
@@ -118,58 +108,35 @@ def _drive(workers: list[_Worker], pending: list[Task], ledger: Ledger):
 def _take(pending: list[Task], latest: Task | None, others: list[Task]) -> Task:
     """Takes the task that costs the least compiling: one whose step this worker has, else one whose step nobody has."""
 
-    def cost(index: int) -> tuple[bool, bool, int]:
-        task = pending[index]
+    def cost(task: Task) -> tuple[bool, bool]:
         has_step = latest is not None and task.shares_step(latest)
-        return not has_step, any(task.shares_step(other) for other in others), index
+        return not has_step, any(map(task.shares_step, others))
 
-    return pending.pop(min(range(len(pending)), key=cost))
+    return pending.pop(pending.index(min(pending, key=cost)))
 
 
 def _work(connection: Connection, paths: list[Path]):
-    """The life of a worker: trains what it is given until nobody is there to give."""
+    """The life of a worker: trains what it is given until nobody is there to give, or to read what it sends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that writes the results
     trainers, data = Trainers(), lru_cache(maxsize=1)(shared)
-    try:
+    with suppress(EOFError, ConnectionError):
         while True:
             task = connection.recv()
-            outcome = trainers.train(task, data(paths[task.job]), partial(_send, connection))
-            _send(connection, "end", outcome)
-    except (EOFError, _Orphaned):
-        pass
-
-
-class _Orphaned(BaseException):
-    """Nobody reads what this process sends."""
-
-
-def _send(connection: Connection, *message):
-    try:
-        connection.send(message)
-    except OSError as error:
-        raise _Orphaned from error
-
-
-# --- one copy of the data ---------------------------------------------------------------------------------------------
-
-
-def once_for_each_dataset(jobs: Sequence[Job], share: Callable[[datasets.Data], Any]) -> list[Any]:
-    """What `share` made of the data of each job; it is called once for the data that several jobs have."""
-    shared = {key: share(data) for key, data in {id(job.data): job.data for job in jobs}.items()}
-    return [shared[id(job.data)] for job in jobs]
+            outcome = trainers.train(task, data(paths[task.job]), lambda *message: connection.send(message))
+            connection.send(("end", outcome))
 
 
 def share(files: ExitStack, data: datasets.Data) -> Path:
     """Where `shared` reads these data until `files` is closed. On Linux nothing is left behind, however this process
     ends: the file has no name, and workers open it through this process."""
     if os.path.isdir("/proc/self/fd"):
-        file = tempfile.TemporaryFile(prefix="keras-langevin-")  # noqa: SIM115, closed with the others
-        files.enter_context(file)
-        joblib.dump(data, file)
-        file.flush()
-        return Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
-    path = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="keras-langevin-"))) / "data"
-    joblib.dump(data, path)
+        file = files.enter_context(tempfile.TemporaryFile(prefix="keras-langevin-"))  # noqa: SIM115
+        path = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
+    else:
+        path = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="keras-langevin-"))) / "data"
+        file = files.enter_context(open(path, "wb"))  # noqa: SIM115
+    joblib.dump(data, file)
+    file.flush()
     return path
 
 
@@ -178,32 +145,22 @@ def shared(path: Path) -> datasets.Data:
     return joblib.load(path, mmap_mode="r")
 
 
-# --- cores and environment --------------------------------------------------------------------------------------------
-
-
 def environment() -> dict[str, str]:
     """The environment variables of a worker that is to train as this process would."""
-    defaults = {
-        # several processes on one GPU: none may take all of its memory
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    inherited = (*defaults, "JAX_ENABLE_X64")  # without the last, JAX has no float64
-    own = {name: os.environ[name] for name in inherited if name in os.environ}
-    return defaults | own | {"KERAS_BACKEND": keras.backend.backend()}
+    # several processes on one GPU: none may take all of its memory; and where X64 is true, JAX has float64
+    unless_set = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    unless_set |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_ENABLE_X64": "false"}
+    found = {name: os.environ.get(name, value) for name, value in unless_set.items()}
+    return found | {"KERAS_BACKEND": keras.backend.backend()}
 
 
 def available_cores() -> list[int]:
-    """The cores that this process may use."""
-    try:
-        return sorted(os.sched_getaffinity(0))
-    except AttributeError:  # not on this system
-        return list(range(os.cpu_count() or 1))
+    """The cores that this process may use, where the system tells."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
 def share_of_cores(cores: list[int], worker: int, workers: int) -> list[int]:
-    """The cores of one of several workers: equal shares, or one core in turn where there are more workers than cores.
+    """Equal shares, or one core in turn where there are more workers than cores.
 
     >>> [share_of_cores([0, 1, 2, 3, 4], worker, 2) for worker in range(2)], share_of_cores([0, 1], 2, 3)
     ([[0, 2, 4], [1, 3]], [0])
@@ -213,21 +170,16 @@ def share_of_cores(cores: list[int], worker: int, workers: int) -> list[int]:
 
 @contextmanager
 def _as_a_child_starts(cores: list[int]) -> Iterator[None]:
-    """What a process that is started meanwhile inherits: these cores, where the system can, and `environment`.
-
-    A backend counts its threads when it is imported or first used, so a child cannot set them for itself.
-    TensorFlow's log lines are kept off the console.
-    """
+    """What a process that is started meanwhile inherits: these cores, where the system can, and `environment`. (A
+    backend counts its threads when it is imported or first used, so a child cannot set them for itself.)"""
     before, own = dict(os.environ), available_cores()
-    os.environ.update(environment() | {"OMP_NUM_THREADS": str(len(cores))})
-    can_pin = hasattr(os, "sched_setaffinity")
-    if can_pin:
-        os.sched_setaffinity(0, cores)
+    pin = getattr(os, "sched_setaffinity", lambda process, cores: None)
     try:
+        os.environ.update(environment() | {"OMP_NUM_THREADS": str(len(cores))})
+        pin(0, cores)
         with without_log_lines():
             yield
     finally:
-        if can_pin:
-            os.sched_setaffinity(0, own)
+        pin(0, own)
         os.environ.clear()
         os.environ.update(before)

@@ -1,10 +1,12 @@
 """Runs as tasks of a Ray cluster, on one machine or many."""
 
 from collections.abc import Sequence
-from functools import partial
+from contextlib import ExitStack
+from functools import cache
+from itertools import count
 
 from keras_langevin import datasets
-from keras_langevin.experiments.engines.processes import environment, once_for_each_dataset
+from keras_langevin.experiments.engines.processes import environment
 from keras_langevin.experiments.runner import Job, Ledger, Outcome, Task, Trainers
 
 _POLL_SECONDS = 0.2
@@ -15,16 +17,9 @@ class RayCluster:
     to see its folder, and a node that is lost loses no finished run. Its unfinished runs resume elsewhere from the last
     state that was reported; a run has failed when it has lost its worker three times.
 
-    Every node needs this package and the backend. The machine that begins must stay.
-
-    Args:
-        address: str, of a cluster that is running (`"auto"`: the one of this machine), or `None` for one that is
-            started on this machine and ends with the command. Defaults to `None`.
-        cpus_per_run: float > 0, the cores that a run is given. Defaults to 1.
-        gpus_per_run: float >= 0; 0.25 puts four runs on a GPU. Defaults to 0.
-
-    Raises:
-        ValueError: Ray is not installed, or a number is out of its range.
+    Every node needs this package and the backend. The machine that begins must stay. `address` is that of a cluster
+    that is running (`"auto"`: the one of this machine), or `None` for one that is started on this machine and ends with
+    the command. `gpus_per_run=0.25` puts four runs on a GPU.
     """
 
     def __init__(self, address: str | None = None, cpus_per_run: float = 1, gpus_per_run: float = 0):
@@ -42,40 +37,30 @@ class RayCluster:
         self.address, self.cpus_per_run, self.gpus_per_run = address, cpus_per_run, gpus_per_run
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
-        """Trains every task.
-
-        Raises:
-            ValueError: there is no cluster at the address, or none of its nodes can ever give what a run needs.
-        """
+        """Trains every task; a `ValueError` where no cluster is there or none of its nodes can ever train a run."""
         if not tasks:
             return
         import ray
 
-        began = not ray.is_initialized()
-        if began:
-            try:
-                ray.init(self.address, log_to_driver=False, include_dashboard=False, configure_logging=False)
-            except (ConnectionError, ValueError, RuntimeError) as error:
+        with ExitStack() as stack:
+            if not ray.is_initialized():
+                stack.callback(ray.shutdown)
+                try:
+                    ray.init(self.address, log_to_driver=False, include_dashboard=False, configure_logging=False)
+                except (ConnectionError, ValueError, RuntimeError) as error:
+                    raise ValueError(
+                        f"There must be a Ray cluster at the address. Received: {self.address!r} ({error}). "
+                        "Start one with `ray start --head`, or leave the address out."
+                    ) from error
+            nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            wanted = {"CPU": self.cpus_per_run, "GPU": self.gpus_per_run}
+            if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
+                there = "; ".join(f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU" for node in nodes)
                 raise ValueError(
-                    f"There must be a Ray cluster at the address. Received: {self.address!r} ({error}). "
-                    "Start one with `ray start --head`, or leave the address out."
-                ) from error
-        try:
-            self._check_resources(ray)
+                    f"Some node of the cluster must have {self.cpus_per_run:g} CPU and {self.gpus_per_run:g} GPU for "
+                    f"a run. Received nodes with: {there}. Ask for less, or add a node."
+                )
             self._drive(ray, tasks, jobs, ledger)
-        finally:
-            if began:
-                ray.shutdown()
-
-    def _check_resources(self, ray):
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        wanted = {"CPU": self.cpus_per_run, "GPU": self.gpus_per_run}
-        if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
-            there = "; ".join(f"{node.get('CPU', 0):g} CPU, {node.get('GPU', 0):g} GPU" for node in nodes)
-            raise ValueError(
-                f"Some node of the cluster must have {self.cpus_per_run:g} CPU and {self.gpus_per_run:g} GPU for a "
-                f"run. Received nodes with: {there}. Ask for less, or add a node."
-            )
 
     def _drive(self, ray, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
         from ray.util.queue import Queue
@@ -83,59 +68,46 @@ class RayCluster:
 
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
-        data = once_for_each_dataset(jobs, ray.put)
+        put = cache(ray.put)
         train = ray.remote(_train).options(
             num_cpus=self.cpus_per_run,
             num_gpus=self.gpus_per_run,
             max_retries=0,  # tried again here, from the last state
             runtime_env={"env_vars": environment()},
         )
-        running, trial = {}, 0
+        running, live, trials = {}, {}, count()  # live: the task of each trial that is under way
 
         def submit(task: Task):
-            nonlocal trial
-            task = ledger.ready(task)
-            if task:
-                trial += 1
-                running[train.remote(task, trial, data[task.job], queue)] = trial, task
+            if task := ledger.ready(task):
+                live[trial := next(trials)] = task
+                running[train.remote(task, trial, put(jobs[task.job].data), queue)] = trial
 
-        for task in tasks:
-            submit(task)
         try:
+            for task in tasks:
+                submit(task)
             while running:
                 done, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
                 # a run's last report was in the queue before the run was done
-                live = dict(running.values())
-                for number, name, *arguments in _drained(queue):
-                    if number in live:  # else of a trial that was given up
-                        ledger.report(live[number], name, *arguments)
+                for trial, name, *arguments in queue.get_nowait_batch(queue.qsize()):
+                    if trial in live:  # else it was given up
+                        ledger.report(live[trial], name, *arguments)
                 for reference in done:
-                    _, task = running.pop(reference)
+                    task = live.pop(running.pop(reference))
                     try:
-                        outcome = ray.get(reference)
+                        ledger.end(task, ray.get(reference))
                     except ray.exceptions.RayTaskError as error:  # a defect of ours: the same anywhere
                         ledger.fail(task, f"{type(error.cause).__name__}: {error.cause}")
                     except ray.exceptions.RayError as error:
                         if ledger.again(task, f"{type(error).__name__}: {error}".splitlines()[0]):
                             submit(task)
-                    else:
-                        ledger.end(task, outcome)
         finally:
             for reference in running:
                 ray.cancel(reference, force=True)
             queue.shutdown(force=True)
 
 
-def _drained(queue) -> list[tuple]:
-    return queue.get_nowait_batch(queue.qsize())
-
-
 _trainers = Trainers()  # of a worker process, which Ray gives one task after another
 
 
 def _train(task: Task, trial: int, data: datasets.Data, queue) -> Outcome:
-    return _trainers.train(task, data, partial(_put, queue, trial))
-
-
-def _put(queue, *message):
-    queue.put(message)
+    return _trainers.train(task, data, lambda *message: queue.put((trial, *message)))

@@ -1,28 +1,40 @@
-"""Many runs of one optimizer at once, on one device, by JAX's `vmap`."""
+"""Many runs of one optimizer at once, on one device: JAX's `vmap` of Keras's own training step."""
 
+import time
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from itertools import chain
 
 import keras
+import numpy as np
 
+from keras_langevin import datasets
+from keras_langevin.experiments.checkpoint import State
+from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.examples import Batches
+from keras_langevin.experiments.machine import computing_in
 from keras_langevin.experiments.runner import Job, Ledger, Task, failed, outcome
+from keras_langevin.experiments.training import EVALUATION_BATCH, RunLog, Trainer
 from keras_langevin.files import StorageError
+from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.values import is_count
+
+if keras.backend.backend() == "jax":
+    import jax
+    import jax.numpy as jnp
+    from jax import lax
+
+    from keras_langevin.optimizers.noise import on_jax
 
 
 class Vmap:
     """Trains the runs of an optimizer together: all seeds, and all learning rates and values of sigma, are one batch.
 
     A small net leaves a GPU idle between the kernels of a step; with many runs a step each kernel has work. The numbers
-    are those of `Local` but for rounding: XLA adds up in another order. All images are on the device.
-
-    A group that does not fit into its memory is halved.
-
-    Args:
-        runs_at_once: int >= 1, at most so many runs are trained together. Defaults to 32.
-
-    Raises:
-        ValueError: the backend is not JAX, or `runs_at_once` is no int >= 1.
+    are those of `Local` but for rounding: XLA adds up in another order. All images are on the device. At most
+    `runs_at_once` runs are trained together; a group that does not fit into the device's memory is halved.
     """
 
     def __init__(self, runs_at_once: int = 32):
@@ -37,77 +49,205 @@ class Vmap:
         self.trainer = None
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
-        """Trains every task.
-
-        Raises:
-            ValueError: images are not to be kept on the device.
-        """
+        """Trains every task; a `ValueError` where images are not to be kept on the device."""
         if any(task.data_on_device is False for task in tasks):
             raise ValueError(
                 "The engine vmap keeps all images on the device. Received: data_on_device=False. Leave it out, or use "
                 "another engine."
             )
-        ready = list(filter(None, map(ledger.ready, tasks)))
-        for group in self._groups(ready):
-            self._train(group, jobs, ledger)
-
-    def _groups(self, tasks: list[Task]) -> Iterator[list[Task]]:
-        while tasks:
-            first = tasks[0]
-            together = [task for task in tasks if _go_together(task, first)][: self.runs_at_once]
-            yield together
-            keys = {task.key for task in together}
-            tasks = [task for task in tasks if task.key not in keys]
+        pending = list(filter(None, map(ledger.ready, tasks)))
+        while pending:
+            together = [task for task in pending if _go_together(task, pending[0])][: self.runs_at_once]
+            pending = [task for task in pending if task not in together]
+            self._train(together, jobs, ledger)
 
     def _train(self, group: list[Task], jobs: Sequence[Job], ledger: Ledger):
-        from keras_langevin.experiments.stacked import StackedRun
-
-        data = jobs[group[0].job].data
+        first, data = group[0], jobs[group[0].job].data
         for task in group:
             ledger.report(task, "start")
-        weights = {}
-
-        def on_end(number):
-            if group[number].save_weights:
-                weights[number] = trainer.weights()
-
         try:
-            trainer = self._trainer(group[0], data)
-            records = trainer.train_all(
-                [StackedRun(task.comparison, task.seed, task.state) for task in group],
-                on_epoch=lambda number, epoch, logs: ledger.report(group[number], "epoch", epoch, logs),
-                keep=lambda number, state: ledger.report(group[number], "keep", state),
-                keep_seconds=group[0].checkpoint_seconds,
-                on_end=on_end,
-            )
+            if not (self.trainer and self.trainer.serves(first.comparison, first.arm)):
+                self.trainer = None  # before another takes its memory
+                self.trainer = StackedTrainer(first.comparison, data, first.arm)
+            with computing_in(first.comparison.precision):
+                ended = self.trainer.train_all(group, ledger)
         except StorageError:
             raise
         except Exception as error:
             self.trainer = None  # its state is unknown
-            if "RESOURCE_EXHAUSTED" in str(error) and len(group) > 1:
-                half = len(group) // 2
-                for part in (group[:half], group[half:]):
-                    self._train(list(filter(None, map(ledger.ready, part))), jobs, ledger)
-                return
-            text = f"{type(error).__name__}: {error}"
-            for task in group:
-                ledger.end(task, failed(task, data, text, traceback.format_exc()))
+            text, trace = f"{type(error).__name__}: {error}", traceback.format_exc()
+        else:
+            for number, task in enumerate(group):
+                ledger.end(task, outcome(task, data, *ended[number]))
             return
-        for number, (task, record) in enumerate(zip(group, records, strict=True)):
-            ledger.end(task, outcome(task, data, record, weights.get(number)))
-
-    def _trainer(self, task: Task, data):
-        from keras_langevin.experiments.stacked import StackedTrainer
-
-        if not (self.trainer and self.trainer.serves(task.comparison, task.arm)):
-            self.trainer = None  # before another takes its memory
-            self.trainer = StackedTrainer(task.comparison, data, task.arm)
-        return self.trainer
+        if "RESOURCE_EXHAUSTED" in text and len(group) > 1:  # with the error goes what it held on the device
+            for part in (group[: len(group) // 2], group[len(group) // 2 :]):
+                if ready := list(filter(None, map(ledger.ready, part))):
+                    self._train(ready, jobs, ledger)
+            return
+        for task in group:
+            ledger.end(task, failed(task, data, text, trace))
 
 
 def _go_together(task: Task, other: Task) -> bool:
     """Whether one compiled epoch serves both, from the same epoch on to the same end."""
-    begin, other_begin = (each.state.epoch if each.state else 0 for each in (task, other))
-    lengths = ((c.epochs, c.drop_epoch, c.trial) for c in (task.comparison, other.comparison))
-    own, others = lengths
-    return begin == other_begin and own == others and task.shares_step(other)
+    own, others = (
+        (each.state.epoch if each.state else 0, each.comparison.epochs, each.comparison.drop_epoch, each.is_trial)
+        for each in (task, other)
+    )
+    return own == others and task.shares_step(other)
+
+
+class StackedTrainer(Trainer):
+    """As `Trainer`, of many runs at once: weights, states and numbers such as sigma have a leading axis for the runs.
+
+    A step is Keras's own, a function on JAX; an epoch is a `lax.scan` over its batches, which `vmap` maps over runs.
+    """
+
+    def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm):
+        super().__init__(comparison, data, arm, data_on_device=False)
+        self.examples = {name: tuple(map(jnp.asarray, getattr(data, name))) for name in ("train", "validation", "test")}
+        self.places = {id(variable): place for place, variable in enumerate(self.all_variables)}
+        parts = self.model.trainable_variables, self.model.non_trainable_variables, self.model.optimizer.variables
+        self.parts = [[self.places[id(variable)] for variable in part] for part in parts]
+        # with which Keras makes the metrics' variables
+        self.model.compute_metrics(None, data.train.y[:1], np.zeros((1, data.num_classes), "float32"))
+        self._mapped_epoch = jax.jit(jax.vmap(self._epoch, in_axes=(0, 0, None, None)), donate_argnums=0)
+        self._mapped_scores = jax.jit(jax.vmap(self._scores, in_axes=(0, 0, None, None)))
+
+    def train_all(self, tasks: Sequence[Task], ledger: Ledger) -> dict[int, tuple[dict, bytes | None]]:
+        """Trains all runs; by their numbers the record of each and its weights, where they are wanted."""
+        comparison, stack = tasks[0].comparison, self._stack(tasks)
+        on_host = lru_cache(maxsize=1)(lambda epoch: jax.device_get(stack))
+
+        def keep(number, epoch, history, seconds):
+            ledger.report(tasks[number], "keep", State(epoch, history, seconds, _of_run(on_host(epoch), number)))
+
+        logs = [
+            RunLog(task.state, partial(keep, number), task.checkpoint_seconds, together=len(tasks))
+            for number, task in enumerate(tasks)
+        ]
+        size, begin, end = comparison.batch_size, logs[0].epoch, comparison.epochs
+        batches = [Batches(self.data.train, size, end, task.seed, begin, indices=True) for task in tasks]
+        live, ended = list(range(len(tasks))), {}
+        for epoch in range(begin, end):
+            if epoch == comparison.drop_epoch:
+                self._step_down(stack)
+            steps = range((epoch - begin) * self.steps, (epoch + 1 - begin) * self.steps)
+            indices = np.stack([[each[step][0] for step in steps] for each in batches])
+            stack, scores = self._mapped_epoch(stack, indices, *self.examples["train"])
+            scores |= {f"val_{name}": values for name, values in self._evaluate(stack, "validation").items()}
+            scores, now = jax.device_get(scores), time.perf_counter()
+            own = {number: {name: float(scores[name][number]) for name in scores} for number in live}
+            for number in live:
+                logs[number].end_epoch(own[number], now)
+            ended |= self._ended(stack, [number for number in live if logs[number].diverged], tasks, logs)
+            live = [number for number in live if number not in ended]
+            for number in live:  # after all states were kept: they begin at one epoch again
+                ledger.report(tasks[number], "epoch", epoch + 1, own[number])
+            if not live:
+                break
+        return ended | self._ended(stack, live, tasks, logs)
+
+    def _ended(self, stack: list, numbers: list[int], tasks, logs) -> dict[int, tuple[dict, bytes | None]]:
+        test = self._evaluate(stack, "test") if numbers and not tasks[0].is_trial else None
+        host, found = jax.device_get(stack) if numbers else [], {}
+        for number in numbers:
+            self.rebind(tasks[number].comparison)
+            self.arguments = tasks[number].arguments
+            self.restore(State(0, {}, 0.0, _of_run(host, number)))
+            record = self.record(logs[number], test and (test["loss"][number], test["accuracy"][number]))
+            weights = self.weights() if tasks[number].save_weights else None
+            found[number] = record | {"data_on_device": True, "runs_at_once": len(tasks)}, weights
+        return found
+
+    def _stack(self, tasks: Sequence[Task]) -> list:
+        """The values of `all_variables`, each with an axis for the runs."""
+        runs = []
+        for task in tasks:
+            self.rebind(task.comparison)
+            self.reset(task.seed, task.arguments)
+            if task.state:
+                self.restore(task.state)
+            runs.append([variable.value for variable in self.all_variables])
+        return [jnp.stack(values) for values in zip(*runs, strict=True)]
+
+    def _step_down(self, stack: list):
+        """As the callback `StepDown` does it."""
+        place = self.places[id(self.optimizer.learning_rate)]
+        rates = np.asarray(stack[place])
+        stack[place] = jnp.asarray((rates.astype("float64") / 10).astype(rates.dtype))
+        if isinstance(self.optimizer, Langevin) and self.arm.modifier != "always":
+            stack[self.places[id(self.optimizer.sigma)]] *= 0
+
+    def _evaluate(self, stack: list, split: str) -> dict:
+        """Loss and accuracy of each run over a split."""
+        metrics = [jnp.stack([zeros] * len(stack[0])) for zeros in self._no_metrics()]
+        for begin in range(0, len(self.examples[split][1]), EVALUATION_BATCH):
+            batch = (array[begin : begin + EVALUATION_BATCH] for array in self.examples[split])
+            scores, metrics = self._mapped_scores(stack, metrics, *batch)
+        return scores
+
+    # One run, traced.
+
+    def _no_metrics(self) -> list:
+        return [jnp.zeros_like(variable.value) for variable in self.model.metrics_variables]
+
+    def _split(self, values: list) -> list[list]:
+        return [[values[place] for place in places] for places in self.parts]
+
+    def _epoch(self, values, indices, images, labels):
+        def step(carried, chosen):
+            values, metrics = carried
+            batch = jnp.take(images, chosen, axis=0), jnp.take(labels, chosen, axis=0)
+            scores, (*parts, metrics) = self.model.train_step((*self._split(values), metrics), batch)
+            changed = dict(zip(chain(*self.parts), chain(*parts), strict=True))
+            return ([changed[place] for place in range(len(values))], metrics), scores
+
+        with mapped_over_runs():
+            (values, _), scores = lax.scan(step, (values, self._no_metrics()), indices)
+        return values, {name: each[-1] for name, each in scores.items()}
+
+    def _scores(self, values, metrics, images, labels):
+        weights, others, _ = self._split(values)
+        scores, (*_, metrics) = self.model.test_step((weights, others, metrics), (images, labels))
+        return scores, metrics
+
+
+def _of_run(stack: list, number: int) -> list:
+    return [np.asarray(values[number]) for values in stack]
+
+
+@contextmanager
+def mapped_over_runs() -> Iterator[None]:
+    """Steps that `vmap` makes steps of many runs are traced within it: they are quicker, and may be rounded otherwise.
+
+    `vmap` turns a conditional into a selection of both sides. Here it stays one: where one run has noise, all draw.
+    """
+    plain, on_jax.cond = on_jax.cond, _cond
+    try:
+        yield
+    finally:
+        on_jax.cond = plain
+
+
+def _cond(is_noisy, drawn, skipped, *arguments):
+    """Both branches return the numbers, and starts that are those of every run."""
+
+    @jax.custom_batching.custom_vmap
+    def choose(is_noisy, *arguments):
+        return lax.cond(is_noisy, drawn, skipped, *arguments)
+
+    @choose.def_vmap
+    def choose_over_runs(size, is_mapped, is_noisy, *arguments):
+        pairs = zip(arguments, is_mapped[1:], strict=True)
+        arguments = [each if is_own else jnp.stack([each] * size) for each, is_own in pairs]
+
+        def over_runs(branch, *arguments):
+            numbers, *starts = jax.vmap(branch)(*arguments)
+            return numbers, *(start[0] for start in starts)
+
+        found = lax.cond(jnp.any(is_noisy), *(partial(over_runs, branch) for branch in (drawn, skipped)), *arguments)
+        return found, (True, *[False] * (len(found) - 1))
+
+    return choose(is_noisy, *arguments)

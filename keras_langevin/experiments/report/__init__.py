@@ -7,8 +7,7 @@
 
 from keras_langevin.experiments.report.analysis import analyse
 from keras_langevin.experiments.report.collecting import collect
-from keras_langevin.experiments.report.sentences import about_setting
-from keras_langevin.experiments.report.tables import table
-from keras_langevin.experiments.report.writing import check_folder, write
+from keras_langevin.experiments.report.words import about_setting, terminal_table
+from keras_langevin.experiments.report.writing import write
 
-__all__ = ["about_setting", "analyse", "check_folder", "collect", "table", "write"]
+__all__ = ["about_setting", "analyse", "collect", "terminal_table", "write"]

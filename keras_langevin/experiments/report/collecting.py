@@ -4,13 +4,15 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from keras_langevin.experiments import tuning
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.records import Run, checked_run, is_name
+from keras_langevin.experiments.statistics import Share, Summary, share, summary
 from keras_langevin.files import read_json
 from keras_langevin.names import shown
 
@@ -19,49 +21,72 @@ UNEQUAL_EPSILON = "unequal_epsilon"
 # What tells optimizers and runs apart within a cell, so it is no setting of the cell.
 _NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned", "data_sha256")
 
+_WORDS = {"null": "by default", "true": "yes", "false": "no"}
+_KINDS = {"optimizers": list, "arguments": dict, "data_sha256": str, "trial": bool, "dataset_note": str}
+_IN_WORDS = {list: "a list of names", dict: "an object", str: "text", bool: "true or false"}
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """One optimizer under one setting."""
+
+    arm: Arm
+    label: str  # as tables show it
+    runs: tuple[Run, ...]  # by seed
+    num_planned: int  # how many seeds the configurations ask for
+    search: tuning.Search | None = None  # what chose its learning rate and sigma
+
+    @property
+    def ended(self) -> list[Run]:
+        """The runs that have an accuracy: all but those that ended with an error."""
+        return [run for run in self.runs if run.status != "failed"]
+
+    @cached_property
+    def accuracy(self) -> Summary:
+        """Of the test accuracies in percent."""
+        return summary([100 * run.test_accuracy for run in self.ended])
+
+    @property
+    def trained(self) -> Share:
+        """The share that finished above chance level, of the runs that have an accuracy."""
+        return share(sum(run.trained for run in self.runs), len(self.ended))
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """How many runs failed, by how, each counted once. The accuracy of a diverged run counts."""
+        statuses = [run.status for run in self.runs]
+        at_chance = sum(run.at_chance for run in self.runs)
+        return {"at chance": at_chance, "diverged": statuses.count("diverged"), "error": statuses.count("failed")}
+
+    def in_common(self, other: "ArmResult") -> list[tuple[Run, Run]]:
+        """The runs of both on the seeds for which both have an accuracy, by seed."""
+        others = {run.seed: run for run in other.ended}
+        return [(run, others[run.seed]) for run in self.ended if run.seed in others]
+
 
 @dataclass(frozen=True)
 class Cell:
-    """Optimizers side by side under one setting, from one folder or several.
+    """Optimizers side by side under one setting, from one folder or several."""
 
-    Attributes:
-        comparison: a configuration of these settings; its optimizers and seeds are those of one folder only.
-        settings: dict, every entry of the configuration but optimizers, seeds and arguments.
-        arms: the optimizers, each once.
-        runs: the runs on record, each once: by optimizer, then by seed.
-        planned: the runs that the configurations ask for, as (key of the optimizer, seed).
-        folders: list of str, where the runs were read.
-        searches: dict from `arm_key` to the search that chose an optimizer's learning rate and sigma. Defaults to none.
-    """
+    comparison: Comparison  # one of these settings; its optimizers and seeds are those of one folder only
+    settings: dict[str, Any]  # every entry of the configuration but optimizers, seeds and arguments
+    arms: tuple[ArmResult, ...]
+    folders: tuple[str, ...]  # where the runs were read
 
-    comparison: Comparison
-    settings: dict[str, Any]
-    arms: tuple[Arm, ...]
-    runs: tuple[Run, ...]
-    planned: frozenset[tuple]
-    folders: tuple[str, ...]
-    searches: dict[tuple, tuning.Search] = field(default_factory=dict)
+    @property
+    def runs(self) -> list[Run]:
+        """By optimizer, then by seed."""
+        return [run for arm in self.arms for run in arm.runs]
 
-    def of(self, arm: Arm) -> tuple[Run, ...]:
-        """The runs of an optimizer."""
-        return tuple(run for run in self.runs if arm_key(run.arm) == arm_key(arm))
+    def find(self, wanted: Arm) -> ArmResult | None:
+        """The optimizer, however it is written."""
+        return next((each for each in self.arms if arm_key(each.arm) == arm_key(wanted)), None)
 
-    def num_planned(self, arm: Arm) -> int:
-        """How many seeds of an optimizer the configurations ask for."""
-        return sum(key == arm_key(arm) for key, _ in self.planned)
-
-    def label(self, arm: Arm) -> str:
-        """The name that tables and pictures show; with the optimizer as written where two would be called alike."""
-        alike = [other for other in self.arms if other.label == arm.label]
-        return arm.label if len(alike) == 1 else f"{arm.label} ({arm.spec})"
-
-    def parent(self, arm: Arm) -> Arm | None:
-        """The optimizer without noise that `arm` is compared with, where there is one: `adam`, else `ladam@0`."""
-        if not arm.is_noisy:
-            return None
-        parents = [other for other in self.arms if other.optimizer == arm.parent]
-        silent = [other for other in self.arms if other.optimizer == arm.optimizer and other.layers == 0 != arm.layers]
-        return next(iter(parents + silent), None)
+    def parent(self, arm: Arm) -> ArmResult | None:
+        """The optimizer without noise that `arm` is compared with, if it is there: `adam`, else `ladam@0`."""
+        silent = [each for each in self.arms if each.arm.optimizer == arm.optimizer and each.arm.layers == 0]
+        parents = [each for each in self.arms if each.arm.optimizer == arm.parent]
+        return next(iter(parents + (silent if arm.layers != 0 else [])), None) if arm.is_noisy else None
 
     def is_fair(self, arm: Arm, other: Arm) -> bool:
         """Whether the two have equal ε."""
@@ -69,26 +94,21 @@ class Cell:
         return not (differ and "epsilon" in arm.arguments())
 
     @property
-    def family_and_depth(self) -> tuple[str, int | None]:
-        """The model's name before its last number, and that number.
-
-        >>> Cell(Comparison(model="conv-dense-20"), {}, (), (), frozenset(), ()).family_and_depth
-        ('conv-dense', 20)
-        """
-        match = re.fullmatch(r"(.+)-(\d{1,9})", self.comparison.model, flags=re.ASCII)
-        return (match[1], int(match[2])) if match else (self.comparison.model, None)
+    def dataset_label(self) -> str:
+        """The name that tables and pictures show, e.g. `cifar10 (JPEG copy)`."""
+        note = self.settings.get("dataset_note")
+        return f"{self.comparison.dataset} ({note})" if note else self.comparison.dataset
 
     @property
-    def order(self) -> tuple:
-        """What cells are sorted by: the data, the family, the depth, then all else."""
-        family, depth = self.family_and_depth
-        return self.comparison.dataset_label, family, depth or 0, settings_key(self.settings)
+    def family_and_depth(self) -> tuple[str, int | None]:
+        """The model's name before its last number, and that number: `("conv-dense", 20)`."""
+        match = re.fullmatch(r"(.+)-(\d{1,9})", self.comparison.model, flags=re.ASCII)
+        return (match[1], int(match[2])) if match else (self.comparison.model, None)
 
 
 def arm_key(arm: Arm) -> tuple:
     """What is the same for an optimizer however it is written: `ladam@0.30`, `L-Adam@.3`."""
-    layers = arm.layers
-    return arm.optimizer, type(layers).__name__, str(layers)
+    return arm.optimizer, type(arm.layers).__name__, str(arm.layers)
 
 
 def settings_key(settings: dict[str, Any]) -> str:
@@ -97,17 +117,10 @@ def settings_key(settings: dict[str, Any]) -> str:
 
 
 def titles(cells: list[Cell], subjects: list[str] | None = None) -> list[str]:
-    """A title for each cell: `model on dataset`, or its subject, and the settings in which the cells differ.
-
-    >>> def cell(**settings):
-    ...     comparison = Comparison(**settings)
-    ...     return Cell(comparison, {"model": comparison.model, "sigma": comparison.sigma}, (), (), frozenset(), ())
-    >>> titles([cell(model="dense-3"), cell(sigma=0.01)])
-    ['dense-3 on digits, sigma by default', 'dense-30 on digits, sigma 0.01']
-    """
+    """A title for each cell: `model on dataset`, or its subject, and the settings in which the cells differ."""
     keys = sorted({key for cell in cells for key in cell.settings} - {"model", "dataset", "dataset_note"})
     differ = [key for key in keys if len({settings_key({key: cell.settings.get(key)}) for cell in cells}) > 1]
-    subjects = subjects or [f"{cell.comparison.model} on {cell.comparison.dataset_label}" for cell in cells]
+    subjects = subjects or [f"{cell.comparison.model} on {cell.dataset_label}" for cell in cells]
     return [
         ", ".join([subject, *(shown_setting(key, cell.settings.get(key)) for key in differ)])
         for cell, subject in zip(cells, subjects, strict=True)
@@ -118,18 +131,23 @@ def shown_setting(name: str, value: Any) -> str:
     """A setting in words.
 
     >>> shown_setting("batch_size", 32), shown_setting("sigma", None), shown_setting("standardize", True)
-    ('batch size 32', 'sigma by default', 'standardize: yes')
+    ('batch size 32', 'sigma by default', 'standardize yes')
     """
-    name = name.replace("_", " ")
-    if value is None:
-        return f"{name} by default"
-    if isinstance(value, bool):
-        return f"{name}: {'yes' if value else 'no'}"
-    return f"{name} {value if isinstance(value, str | int | float) else json.dumps(value)}"
+    text = json.dumps(value)
+    return f"{name.replace('_', ' ')} {value if isinstance(value, str) else _WORDS.get(text, text)}"
+
+
+class _Folder(NamedTuple):
+    path: Path
+    comparison: Comparison
+    settings: dict[str, Any]
+    arguments: dict[str, Any]  # what the optimizers are called with, by how they are written
+    searches: dict[str, tuning.Search]
+    data_sha256: str  # empty in older results
 
 
 def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Cell]:
-    """All results in and below the folders, merged.
+    """All results in and below the folders, merged, sorted by data, family, depth and the other settings.
 
     Comparisons that differ in nothing but optimizers and seeds are one cell. A run that is found twice is there once;
     one that failed gives way to the same run that did not. A folder that is named twice, or lies in another, counts
@@ -140,9 +158,6 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Ce
             such folders below them, at any depth; the trials of a search are left out.
         recursive: bool, whether what lies below is looked for. Defaults to `True`.
 
-    Returns:
-        list of cells, sorted by data, family, depth and the other settings.
-
     Raises:
         ValueError: a folder has no results; a file is corrupt or something else; the same run is found with different
             numbers. The error names the files.
@@ -151,17 +166,20 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Ce
     for folder in folders:
         for each in _result_folders(Path(folder), recursive):
             found.setdefault(each.resolve(), each)
-    groups: dict[str, list] = {}
-    for folder in found.values():
-        comparison, settings, arguments, data = _read_config(folder / "config.json")
-        if not comparison.trial:
-            groups.setdefault(settings_key(settings), []).append((folder, comparison, settings, arguments, data))
+    groups: dict[str, list[_Folder]] = {}
+    for folder in filter(None, map(_read_folder, found.values())):
+        groups.setdefault(settings_key(folder.settings), []).append(folder)
     if not groups:
         raise ValueError(
             "There must be results of a comparison. Received folders with the trials of a search alone: "
             f"{', '.join(map(str, found.values()))}. Name the folder above them."
         )
-    return sorted((_merged(group) for group in groups.values()), key=lambda cell: cell.order)
+    return sorted(map(_merged, groups.values()), key=_order)
+
+
+def _order(cell: Cell) -> tuple:
+    family, depth = cell.family_and_depth
+    return cell.dataset_label, family, depth or 0, settings_key(cell.settings)
 
 
 def _result_folders(folder: Path, recursive: bool) -> list[Path]:
@@ -185,97 +203,93 @@ def _result_folders(folder: Path, recursive: bool) -> list[Path]:
     return found
 
 
-def _read_config(path: Path) -> tuple[Comparison, dict, dict, str]:
-    """The configuration, its settings, what the optimizers are called with, and the SHA-256 of the data."""
+def _read_folder(folder: Path) -> _Folder | None:
+    """The configuration of a folder, checked; `None` for a trial of a search."""
+    path = folder / "config.json"
     config = read_json(path, "the configuration of a comparison")
-    known = {field.name for field in fields(Comparison)}
     try:
         if not isinstance(config, dict):
             raise ValueError(f"It must be a JSON object. Received: {type(config).__name__}")
         missing = [name for name in ("model", "dataset", "optimizers", "epochs", "seeds") if name not in config]
         if missing:
             raise ValueError(f"It must have {', '.join(missing)}. Received: {', '.join(list(config)[:20])}")
-        arguments, data = config.get("arguments", {}), config.get("data_sha256", "")
-        for name, value, kind, expected in (
-            ("optimizers", config["optimizers"], list, "a list of names"),
-            ("arguments", arguments, dict, "an object"),
-            ("data_sha256", data, str, "text"),
-        ):
-            if not isinstance(value, kind):
-                raise ValueError(f"`{name}` must be {expected}. Received: {shown(value)}")
-        for name in (config["model"], config["dataset"], config.get("dataset_note") or "-", *config["optimizers"]):
+        # in the order of the file, and after it what an older one lacked
+        config |= {"trial": False, "dataset_note": "", "backend": None, "arguments": {}, "data_sha256": ""} | config
+        for name, kind in _KINDS.items():
+            if not isinstance(config[name], kind):
+                raise ValueError(f"`{name}` must be {_IN_WORDS[kind]}. Received: {shown(config[name])}")
+        found = [config[name] for name in ("dataset_note", "backend") if config[name] not in ("", None)]
+        for name in (config["model"], config["dataset"], *config["optimizers"], *found):
             if not is_name(name):
                 raise ValueError(f"Names must be printable text. Received: {shown(name)}")
+        known = {field.name for field in fields(Comparison)}
         comparison = Comparison(**{name: value for name, value in config.items() if name in known})
-    except (TypeError, AttributeError) as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} is not a configuration of a comparison. Values must be of the types that `compare` writes. "
-            f"Received: {error}. Leave its folder out."
+            f"{path} is not a configuration of a comparison. {str(error).rstrip('.')}. Leave its folder out."
         ) from error
-    except ValueError as error:
-        why = str(error).rstrip(".")
-        raise ValueError(f"{path} is not a configuration of a comparison. {why}. Leave its folder out.") from error
+    if config["trial"]:
+        return None
     # entries that this version does not know are settings, too; those that an older one lacked have their defaults
-    settings = {name: value for name, value in {**config, **asdict(comparison)}.items() if name not in _NOT_SETTINGS}
-    return comparison, settings, arguments, data
+    settings = {name: value for name, value in (config | asdict(comparison)).items() if name not in _NOT_SETTINGS}
+    place = folder / tuning.FILE
+    searches = tuning.read(place) if comparison.tuning_trials and place.exists() else {}
+    arguments = config["arguments"] | {spec: search.chosen.arguments for spec, search in searches.items()}
+    return _Folder(folder, comparison, settings, arguments, searches, config["data_sha256"])
 
 
-def _merged(group: list) -> Cell:
-    arms, runs, planned, called_with, searches = {}, {}, set(), {}, {}
-    known = {data: folder for folder, *_, data in group if data}  # older results do not say
-    if len(known) > 1:
-        raise ValueError(
-            "Results under equal settings must be of the same data. Received data of one name with different SHA-256: "
-            f"{', '.join(map(str, known.values()))}. Report them apart."
-        )
-    for folder, comparison, _, arguments, _ in group:
-        path = folder / tuning.FILE
-        own_searches = tuning.read(path) if comparison.tuning_trials and path.exists() else {}
-        arguments = arguments | {spec: search.chosen.arguments for spec, search in own_searches.items()}
-        searches |= {arm_key(Arm(spec)): search for spec, search in own_searches.items()}
-        own = {arm_key(arm): arm for arm in comparison.arms}
-        planned |= {(key, seed) for key in own for seed in range(comparison.seeds)}
-        for key, arm in own.items():
-            arms.setdefault(key, arm)
-            if arm.spec in arguments:  # else it is not said
-                given, where = arguments[arm.spec], folder / "config.json"
-                before, at = called_with.setdefault(key, (given, where))
-                if before != given:
-                    raise ValueError(
-                        f"Under equal settings {arm.spec} must have equal arguments. Received: {before} in {at}, "
-                        f"{given} in {where}. Report them apart."
-                    )
+def _merged(group: list[_Folder]) -> Cell:
+    _check_equal("data", [(folder.data_sha256, folder.path) for folder in group if folder.data_sha256])
+    arms: dict[tuple, list] = {}  # an optimizer, and the folders that have it
+    for folder in group:
+        for arm in folder.comparison.arms:
+            arms.setdefault(arm_key(arm), []).append((arm, folder))
+    runs: dict[tuple, dict[int, Run]] = {key: {} for key in arms}
+    for folder in group:
         for run in _read_runs(folder):
-            if arm_key(run.arm) not in own:
-                raise ValueError(
-                    f"{run.path} must be of an optimizer that {folder / 'config.json'} names: "
-                    f"{', '.join(comparison.optimizers)}. Received: {run.arm.spec!r}. Move it away."
-                )
-            key = (arm_key(run.arm), run.seed)
-            runs[key] = _one_of(runs[key], run) if key in runs else run
-    places = {key: place for place, key in enumerate(arms)}
-    ordered = tuple(runs[key] for key in sorted(runs, key=lambda key: (places[key[0]], key[1])))
-    for run in ordered:
-        if run.num_classes != ordered[0].num_classes:
+            own = runs[arm_key(run.arm)]
+            own[run.seed] = _one_of(own[run.seed], run) if run.seed in own else run
+    _check_equal("numbers of classes", [(run.num_classes, run.path) for own in runs.values() for run in own.values()])
+    found = []
+    for key, places in arms.items():
+        first, _ = places[0]
+        said = [(f.arguments[arm.spec], f.path / "config.json") for arm, f in places if arm.spec in f.arguments]
+        _check_equal(f"arguments of {first.spec}", said)
+        own = tuple(run for _, run in sorted(runs[key].items()))
+        search = next((f.searches[arm.spec] for arm, f in places if arm.spec in f.searches), None)
+        alike = sum(other[0][0].label == first.label for other in arms.values()) > 1
+        label = f"{first.label} ({first.spec})" if alike else first.label
+        found.append(ArmResult(first, label, own, max(f.comparison.seeds for _, f in places), search))
+    folders = tuple(str(folder.path) for folder in group)
+    return Cell(group[0].comparison, group[0].settings, tuple(found), folders)
+
+
+def _check_equal(what: str, found: list[tuple[Any, Path]]):
+    for value, path in found[1:]:
+        if value != found[0][0]:
             raise ValueError(
-                f"Runs under equal settings must have equally many classes. Received: {ordered[0].num_classes} in "
-                f"{ordered[0].path}, {run.num_classes} in {run.path}. Report them apart."
+                f"Results under equal settings must have equal {what}. Received: {found[0][0]} in {found[0][1]}, "
+                f"{value} in {path}. Report them apart."
             )
-    folders = tuple(str(folder) for folder, *_ in group)
-    return Cell(group[0][1], group[0][2], tuple(arms.values()), ordered, frozenset(planned), folders, searches)
 
 
-def _read_runs(folder: Path) -> list[Run]:
-    """The runs of one folder. Hidden files are those of `replaced`, where a process was killed."""
-    paths = sorted(path for path in (folder / "runs").glob("*.json") if not path.name.startswith("."))
-    return [checked_run(read_json(path, "the record of a run"), path) for path in paths]
+def _read_runs(folder: _Folder) -> Iterable[Run]:
+    own = [arm_key(arm) for arm in folder.comparison.arms]
+    for path in sorted((folder.path / "runs").glob("[!.]*.json")):  # a hidden one is what a killed process left
+        run = checked_run(read_json(path, "the record of a run"), path)
+        if arm_key(run.arm) not in own:
+            raise ValueError(
+                f"{path} must be of an optimizer that {folder.path / 'config.json'} names: "
+                f"{', '.join(folder.comparison.optimizers)}. Received: {run.arm.spec!r}. Move it away."
+            )
+        yield run
 
 
 def _one_of(first: Run, second: Run) -> Run:
     if "failed" in (first.status, second.status):
         return first if second.status == "failed" else second
-    if first.numbers != second.numbers:
-        differ = [name for name, value in first.numbers.items() if second.numbers[name] != value]
+    differ = [name for name, value in first.numbers.items() if second.numbers[name] != value]
+    if differ:
         raise ValueError(
             f"A run that is found twice must have the same numbers. Received: {first.path} and {second.path}, both "
             f"{first.arm.spec}, seed {first.seed}, differ in {', '.join(differ)}. Report them apart, or remove one."

@@ -1,15 +1,26 @@
 """Writes a report into a folder: a page, Markdown, figures, CSV and LaTeX."""
 
-import os
+import base64
 import re
+import textwrap
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from keras_langevin.experiments.report import figures, sentences, tables
-from keras_langevin.experiments.report.analysis import CellResult, depth_groups
-from keras_langevin.files import replaced
-from keras_langevin.plots.files import save_figure
+from keras_langevin import plots
+from keras_langevin.experiments.report import words
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult, DepthGroup, depth_groups
+from keras_langevin.files import replaced, writing_to
+from keras_langevin.names import printable
+from keras_langevin.plots.files import new_figure, save_figure
+from keras_langevin.plots.paired_differences import GAP, HEADING, ROW
+from keras_langevin.plots.style import FONT, Styles, plain, shortened, styles
 
+FIGURES = "figures"  # the folder that they are in
 TITLE = "Langevin optimizers beside their parents"
+CURVES = {"train_loss": "train loss (cross-entropy)", "validation_accuracy": "validation accuracy (%)"}
+_WIDTH = 4.4  # of figures, in inches: made for a telephone; two or three stand side by side on a desktop
 
 
 def write(results: list[CellResult], folder: str | Path, *, title: str | None = None) -> list[Path]:
@@ -21,141 +32,170 @@ def write(results: list[CellResult], folder: str | Path, *, title: str | None = 
         title: str. Defaults to `TITLE`.
 
     Returns:
-        list of the paths, `report.html` first.
+        list of the paths: the folder of the figures, then the files, `report.html` last.
 
     Raises:
-        ValueError: the folder cannot be written.
+        StorageError: the folder cannot be written.
     """
-    folder = check_folder(folder)
-    report = contents(results, title)
-    texts = {
-        "report.html": lambda file: file.write(html(report)),
-        "report.md": lambda file: file.write(markdown(report)),
-        "results.csv": lambda file: tables.write_results(file, results),
-        "differences.csv": lambda file: tables.write_differences(file, results),
-        "table.tex": lambda file: file.write(tables.latex(results)),
-    }
-    written = [folder / name for name in texts]
-    try:
-        for path, write_text in zip(written, texts.values(), strict=True):
-            with replaced(path) as file:
-                write_text(file)
-        for part in (*report["figures"], *report["sections"]):
-            figure = part["draw"]()
-            for ending in ("png", "svg"):
-                written.append(folder / f"{part['file']}.{ending}")
-                save_figure(figure, written[-1])
-    except OSError as error:
-        raise _unwritable(folder, error.strerror) from error
-    return written
-
-
-def check_folder(folder: str | Path) -> Path:
-    """The folder, made if need be, if files can be written there.
-
-    Raises:
-        ValueError: they cannot.
-    """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(folder, error.strerror) from error
-    if not os.access(folder, os.W_OK):
-        raise _unwritable(folder, "no permission")
-    return folder
-
-
-def _unwritable(folder: Path, why: str) -> ValueError:
-    return ValueError(
-        f"The folder for the report must be one that can be written. Received: {folder} ({why}). Choose another --out."
-    )
-
-
-def contents(results: list[CellResult], title: str | None = None) -> dict:
-    """What the report says, in its order, as plain text; the templates `page.html` and `page.md` are two ways to write
-    it. A figure has a `file`, the name without its ending, and `draw`, which returns a matplotlib Figure."""
-    styles = figures.styles(results)
+    folder, found = Path(folder), pictures(results)
     number = sum(len(result.pairs) for result in results)
-    shown = []
-    if number:
-        caption = "Paired differences in test accuracy, with 95% intervals"
-        draw = lambda: figures.differences_figure(results, styles)  # noqa: E731
-        shown.append({"file": "differences", "caption": caption, "sentences": [], "draw": draw})
-    groups = depth_groups(results)
-    for index, group in enumerate(groups, start=1):
-        shown.append(
-            {
-                "file": "depth" if len(groups) == 1 else f"depth-{index}",
-                "caption": f"{group.title}: difference in test accuracy against depth, with 95% intervals",
-                "sentences": sentences.about_depth(group),
-                "draw": lambda group=group: figures.depth_figure(group, styles),
-            }
-        )
-    return {
+    how_to_read = Path(__file__).with_name("how_to_read.txt").read_text("utf-8")
+    about = {
         "title": title or TITLE,
-        "overview": sentences.overview(results),
-        "figures": shown,
-        "differences": {"columns": tables.DIFFERENCE_COLUMNS, "rows": tables.difference_rows(results)},
-        "sections": [
-            _section(result, file, number, styles, alone=len(results) == 1)
-            for result, file in zip(results, _file_names(results), strict=True)
-        ],
-        "how_to_read": sentences.how_to_read(number),
-        "origins": {"columns": tables.ORIGIN_COLUMNS, "rows": tables.origin_rows(results)},
+        "results": results,
+        "words": words,
+        "pictures": found,
+        "number": number,
+        "how_to_read": how_to_read.format(enough=ENOUGH_SEEDS, differences=words.count(number, "difference")),
     }
+    with writing_to(folder):
+        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+        for picture in (each for own in found for each in own):
+            figure = picture.draw()
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # it is laid out, and need not be for each file
+            for ending in ("png", "svg", "pdf"):
+                save_figure(figure, folder / f"{picture.file}.{ending}")
+        texts = {
+            "results.csv": csv(words.runs_frame(results)),
+            "differences.csv": csv(words.differences_frame(results)),
+            "table.tex": latex(results),
+            "report.md": re.sub(r"\n{3,}", "\n\n", _rendered("page.md", about, finalize=escaped)),
+            "report.html": _rendered("page.html", about | {"embedded": partial(_embedded, folder)}, autoescape=True),
+        }
+        for name, text in texts.items():
+            with replaced(folder / name) as file:
+                file.write(text)
+    return [folder / name for name in (FIGURES, *texts)]
 
 
-def _section(result: CellResult, file: str, num_differences: int, styles: figures.Styles, *, alone: bool) -> dict:
-    panels = {
-        f"{result.title}: {label} by epoch": lambda name=name: figures.curve_figure(result, name, styles)
-        for name, label in figures.CURVES.items()
-    }
-    panels_caption = "Train loss and validation accuracy by epoch"
-    if result.pairs and not alone:  # else they are above already
-        panels_caption += "; paired differences on a scale of their own"
+def _rendered(template: str, about: dict, **options) -> str:
+    import jinja2
+
+    loader = jinja2.PackageLoader("keras_langevin.experiments.report", ".")
+    options |= {"undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    return jinja2.Environment(loader=loader, **options).get_template(template).render(about, table=html_table)
+
+
+def _embedded(folder: Path, file: str) -> str:
+    """The address of a figure that a page holds in itself."""
+    return f"data:image/svg+xml;base64,{base64.b64encode((folder / f'{file}.svg').read_bytes()).decode()}"
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+
+class Picture(NamedTuple):
+    """A figure of the report."""
+
+    file: str  # its path without the ending
+    caption: str
+    draw: Callable[[], Any]  # returns a matplotlib Figure
+
+
+def pictures(results: list[CellResult]) -> list[list[Picture]]:
+    """The figures of the whole report, then those of each setting."""
+    colours, groups, found = colours_of(results), depth_groups(results), []
+    if any(result.pairs for result in results):
+        caption = "Paired differences in test accuracy, with 95% intervals"
+        found.append(Picture(f"{FIGURES}/differences", caption, partial(differences_figure, results, colours)))
+    for index, group in enumerate(groups, start=1):
+        caption = f"{group.title}: difference in test accuracy against depth, with 95% intervals"
+        file = f"{FIGURES}/depth{f'-{index}' if len(groups) > 1 else ''}"
+        found.append(Picture(file, caption, partial(depth_figure, group, colours)))
+    numbers = range(1, len(results) + 1) if len(results) > 1 else [0]
+    return [found, *([*_pictures(each, number, colours)] for each, number in zip(results, numbers, strict=True))]
+
+
+def _pictures(result: CellResult, number: int, colours: Styles) -> Iterator[Picture]:
+    """The figures of one setting; their number is 0 if it is the only one."""
+    comparison = result.cell.comparison
+    # in letters that every file system and link takes
+    file = re.sub(r"[^A-Za-z0-9.]+", "-", f"{comparison.model}-{comparison.dataset}")[:60]
+    file = f"{FIGURES}/{f'{number}-' if number else ''}{file}"
+    for name, label in CURVES.items():
+        draw = partial(curve_figure, result, name, colours)
+        yield Picture(f"{file}-{name.replace('_', '-')}", f"{result.title}: {label} by epoch", draw)
+    if result.pairs and number:  # else they are above already
         caption = f"{result.title}: paired differences in test accuracy, with 95% intervals"
-        panels[caption] = lambda: figures.differences_figure([result], styles, least_height=2.4)
-    return {
-        "title": result.title,
-        "settings": sentences.settings_words(result),
-        "table": {"columns": tables.COLUMNS, "rows": tables.cell_rows(result)},
-        "sentences": sentences.about_setting(result, num_differences),
-        "file": file,
-        "caption": f"{result.title}: train loss and validation accuracy by epoch",
-        "draw": lambda: figures.curves_figure(result, styles),
-        "panels_caption": panels_caption,
-        "panels": panels,
-    }
+        draw = partial(differences_figure, [result], colours, least_height=2.4)
+        yield Picture(f"{file}-differences", caption, draw)
 
 
-def _file_names(results: list[CellResult]) -> list[str]:
-    """`curves` for one setting; else a name of the setting in letters that every file system and link takes."""
-    if len(results) == 1:
-        return ["curves"]
-    texts = (f"{result.cell.comparison.model}-{result.cell.comparison.dataset}" for result in results)
-    names = [f"curves-{re.sub(r'[^A-Za-z0-9.-]+', '_', text)[:60]}" for text in texts]
-    numbers = [names[: place + 1].count(name) for place, name in enumerate(names)]
-    return [f"{name}-{number}" if names.count(name) > 1 else name for name, number in zip(names, numbers, strict=True)]
+def colours_of(results: list[CellResult]) -> Styles:
+    """A colour and a line style for each optimizer, and the same for its differences, in all figures of a report."""
+    found = styles(arm.label for result in results for arm in result.arms)
+    return found | {pair.name: found[pair.label] for result in results for pair in result.pairs}
 
 
-def html(contents: dict) -> str:
-    """The report as a self-contained page: its styles and figures are in it, and there is no script."""
-    from markupsafe import Markup
+def curve_figure(result: CellResult, name: str, colours: Styles):
+    """A curve of every optimizer, a key of `CURVES`: the seeds that finished, and what diverged."""
+    figure = new_figure(_WIDTH, 3.3)
+    ax = figure.subplots()
+    finished, diverged = result.curves(name)
+    plots.curves(finished, diverged=diverged, ylabel=CURVES[name], styles=colours, legend=False, ax=ax)
+    drop_epoch = result.cell.comparison.drop_epoch
+    if drop_epoch < result.cell.comparison.epochs:
+        ax.axvline(drop_epoch + 0.5, color="0.6", linestyle=":", linewidth=1)
+    if name == "validation_accuracy":
+        ax.set_ylim(0, 100)
+    else:
+        ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        if high < 10 * low:  # powers of ten alone would be one label, or none
+            from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
-    numbers = iter(range(1, 1_000_000))
-
-    def svg(draw, description):
-        # the figure's own text is escaped by the XML writer
-        return Markup(figures.inline_svg(draw(), f"f{next(numbers)}", description))
-
-    return _rendered("page.html", contents, svg=svg, autoescape=True)
+            ax.yaxis.set_major_locator(MaxNLocator(5))
+            ax.yaxis.set_major_formatter(ScalarFormatter())
+            ax.yaxis.set_minor_locator(NullLocator())
+    return _finished(figure, result.title, columns=2)
 
 
-def markdown(contents: dict) -> str:
-    """The report as one Markdown text; the figures are links to PNG files beside it."""
-    text = _rendered("page.md", contents, finalize=escaped)
-    return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
+def differences_figure(results: list[CellResult], colours: Styles, *, least_height: float = 0.0):
+    """All paired differences, one below the other, under the titles of their settings."""
+    blocks = [(textwrap.fill(each.title, 52, break_on_hyphens=False), each.pairs) for each in results if each.pairs]
+    rows = sum(HEADING * (heading.count("\n") + 1) + ROW * len(pairs) + GAP for heading, pairs in blocks)
+    figure = new_figure(_WIDTH, max(least_height, min(0.36 * rows + 0.8, 400)))  # no higher than a picture can be
+    ax, top = figure.subplots(), 0.0
+    for heading, pairs in blocks:
+        plots.paired_differences(
+            {pair.name: pair.difference.values for pair in pairs},
+            intervals={pair.name: pair.interval for pair in pairs},
+            marked={pair.name: pair.diverged for pair in pairs},
+            heading=heading,
+            styles=colours,
+            top=top,
+            ax=ax,
+        )
+        top = ax.get_ylim()[0]
+    return figure
+
+
+def depth_figure(group: DepthGroup, colours: Styles):
+    """The mean difference of each optimizer against depth, with intervals."""
+    figure = new_figure(_WIDTH, 3.7)
+    how = {"intervals": group.intervals, "xlabel": "depth (the number in the model's name)", "styles": colours}
+    plots.gain_against_depth(group.differences, **how, legend=False, ax=figure.subplots())
+    return _finished(figure, group.title, columns=1)
+
+
+def _finished(figure, title: str, *, columns: int):
+    """The figure with a title and, below the axes, a legend; it grows by what does not fit into a line and two."""
+    lines = textwrap.wrap(plain(title), 48, break_on_hyphens=False)
+    figure.suptitle("\n".join(lines), fontsize=FONT)
+    more = len(lines) - 1
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if handles:
+        labels = [shortened(label, 44) for label in labels]
+        columns = columns if max(map(len, labels)) < 24 else 1
+        options = {"frameon": False, "loc": "outside lower center", "fontsize": FONT}
+        figure.legend(handles, labels, ncols=min(columns, len(handles)), **options)
+        more += max(0, -(-len(handles) // columns) - 2)
+    figure.set_figheight(figure.get_figheight() + 0.19 * more)
+    return figure
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
 
 
 def escaped(text: str) -> str:
@@ -168,14 +208,65 @@ def escaped(text: str) -> str:
     return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _rendered(template: str, contents: dict, svg=None, **options) -> str:
-    import jinja2
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "±": r"$\pm$", "−": "$-$", "×": r"$\times$",
+    "σ": r"$\sigma$", "γ": r"$\gamma$", "ε": r"$\varepsilon$", **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+}  # fmt: skip
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_langevin.experiments.report", "."),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        **options,
+
+def latex_escaped(text: str) -> str:
+    r"""Text that LaTeX prints as it is.
+
+    >>> print(latex_escaped("30%-Layer_\\{x}"))
+    30\%-Layer\_\textbackslash{}\{x\}
+    """
+    return re.sub("|".join(map(re.escape, _SPECIAL)), lambda match: _SPECIAL[match[0]], text)
+
+
+def latex(results: list[CellResult]) -> str:
+    r"""A `table` environment with booktabs, to be read with `\input`: a block of rows for each setting."""
+    from pandas import concat
+
+    columns = ["optimizer", "trained", "test %", "difference", "95% interval", "p (Holm)", "P(improve)"]
+    frames = [words.optimizers_table(result, columns).assign(setting=result.title) for result in results]
+    caption = (
+        "Trained: how many seeds finished above chance level. Test accuracy in percent, mean ± standard deviation over "
+        "seeds. Difference: to the parent without noise on equal seeds, in percentage points, with the 95% interval of "
+        "the mean; p by the sign-flip test (with five seeds or fewer Student's t test) and Holm's correction; "
+        "P(improve): the probability that a run has a higher accuracy than one of the parent."
     )
-    return environment.get_template(template).render(contents=contents, svg=svg)
+    shown = concat(frames).set_index(["setting", "optimizer"]).style.format(latex_escaped).hide(names=True)
+    shown = shown.format_index(latex_escaped, axis=0).format_index(latex_escaped, axis=1)
+    how = {"column_format": "llrrrrrr", "position_float": "centering", "multirow_align": "naive", "hrules": True}
+    text = shown.to_latex(caption=latex_escaped(caption), **how)
+    return "% \\usepackage{booktabs}, and for \\textquotedbl \\usepackage[T1]{fontenc}\n" + text
+
+
+def csv(frame) -> str:
+    """The table as CSV, in full precision."""
+    return frame.map(_guarded).rename(columns=_guarded).to_csv(index=False, lineterminator="\n")
+
+
+def _guarded(value: Any) -> Any:
+    """A value that no spreadsheet takes for a formula: text that would begin one has a `'` before it. Line ends, which
+    would begin another cell, and other control characters are spaces."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    if not text.lstrip().startswith(("=", "+", "-", "@")):
+        return text
+    try:
+        list(map(float, text.split()))
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
+def html_table(frame) -> str:
+    """The table as HTML, its first column as the names of the rows."""
+    from pandas import option_context
+
+    first = frame.columns[0]
+    with option_context("display.max_colwidth", None):
+        return frame.set_index(first).rename_axis(index=None, columns=first).to_html(border=0)

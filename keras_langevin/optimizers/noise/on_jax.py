@@ -15,8 +15,8 @@ from keras_langevin.optimizers.noise.places import Draw
 # A pool is drawn in whole rows: XLA's loop over a flat range counts in 64-bit vectors, and one whose length its threads
 # do not divide is not vectorized at all.
 _ROW = 2048
-# By this a draw is skipped. `vmap` turns it into a selection that computes both branches, so `mapped_noise` of the
-# experiments puts another in its place.
+# By this a draw is skipped. `vmap` turns it into a selection that computes both branches, so the engine `vmap` puts
+# another in its place.
 cond = lax.cond
 
 # The whole formula is one loop that XLA fuses: no library erf⁻¹, no buffer.

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from keras_langevin.experiments.config import Comparison
-from keras_langevin.experiments.report.analysis import Failures, analyse, depth_groups
+from keras_langevin.experiments.report.analysis import analyse, depth_groups
 from keras_langevin.experiments.statistics import holm
 from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record, results_of
 
@@ -34,7 +34,7 @@ def test_each_failure_counts_once():
         record("adam", 4, 0.9),
     ]
     arm = results_of(FIVE, records)[0].arms[0]
-    assert arm.failures == Failures(at_chance=1, diverged=2, failed=1)
+    assert arm.failures == {"at chance": 1, "diverged": 2, "error": 1}
     assert arm.accuracy.num_seeds == 4 and arm.accuracy.mean == pytest.approx(50)
 
 

@@ -58,15 +58,27 @@ def test_cells_that_differ_in_optimizers_and_seeds_alone_are_merged(tmp_path):
         ("ladam", 0, 0.9),
         ("ladam@0.3", 4, 0.7),
     ]
-    assert [cell.num_planned(arm) for arm in cell.arms] == [5, 3, 5]
-    assert [cell.label(arm) for arm in cell.arms] == ["Adam", "L-Adam", "30%-Layer L-Adam"]
+    assert [arm.num_planned for arm in cell.arms] == [5, 3, 5]
+    assert [arm.label for arm in cell.arms] == ["Adam", "L-Adam", "30%-Layer L-Adam"]
 
 
-@pytest.mark.parametrize("change", [{"sigma": 0.1}, {"epochs": 4}, {"dataset": "mnist"}, {"backend": "jax"}])
-def test_other_settings_are_other_cells(change, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"sigma": 0.1}, {}),
+        ({"epochs": 4}, {}),
+        ({"dataset": "mnist"}, {}),
+        ({}, {"backend": "jax"}),
+        ({}, {"dataset_note": "JPEG copy"}),
+    ],
+)
+def test_other_settings_are_other_cells(change, found, tmp_path):
     write_folder(tmp_path / "first", DEEP, of_seeds([0.1], []))
-    write_folder(tmp_path / "second", dataclasses.replace(DEEP, **change), of_seeds([0.2], []))
-    assert len(collect([tmp_path])) == 2
+    write_folder(tmp_path / "second", dataclasses.replace(DEEP, **change), of_seeds([0.2], []), **found)
+    cells = collect([tmp_path])
+    assert len(cells) == 2
+    if "dataset_note" in found:
+        assert {cell.dataset_label for cell in cells} == {"digits", "digits (JPEG copy)"}
 
 
 def test_the_order_of_folders_does_not_change_the_runs(tmp_path):
@@ -126,7 +138,7 @@ def test_what_the_package_calls_an_optimizer_with_must_agree(tmp_path):
         write_folder(tmp_path / name, DEEP, of_seeds([0.1], []))
     arguments = json.loads((tmp_path / "b" / "config.json").read_text())["arguments"]
     edit(tmp_path / "b" / "config.json", arguments=arguments | {"adam": {"learning_rate": 0.5}})
-    with pytest.raises(ValueError, match=r"adam must have equal arguments.*0\.001.*0\.5"):
+    with pytest.raises(ValueError, match=r"must have equal arguments of adam\. Received: .*0\.001.* in .*0\.5"):
         collect([tmp_path])
 
 
@@ -142,7 +154,7 @@ WRONG = [
     (RUN, {"seed": -1}, "`seed` must be an int >= 0. Received: -1"),
     (RUN, {"seed": True}, "`seed` must be an int >= 0. Received: True"),
     (RUN, {"num_classes": 0}, "`num_classes` must be an int >= 1"),
-    (RUN, {"num_classes": 3}, "must have equally many classes"),
+    (RUN, {"num_classes": 3}, "must have equal numbers of classes"),
     (RUN, {"status": "done"}, "`status` must be one of finished, diverged, failed"),
     (RUN, {"status": []}, "`status` must be one of"),
     (RUN, {"test_accuracy": 97.0}, "`test_accuracy` must be in [0, 1]. Received: 97.0"),
@@ -190,7 +202,7 @@ def test_results_of_different_data_are_not_merged(tmp_path):
         created(Store(tmp_path / name, DEEP, data))
         write_folder(tmp_path / name, DEEP, of_seeds([0.1], [0.9]))
     assert len(collect([tmp_path / "one", tmp_path / "older"])) == 1
-    with pytest.raises(ValueError, match=r"must be of the same data.*one.*two.*Report them apart"):
+    with pytest.raises(ValueError, match=r"equal data\. Received: 1 in .*one, 2 in .*two\. Report them apart"):
         collect([tmp_path])
 
 
@@ -217,7 +229,7 @@ def test_two_optimizers_that_would_be_called_alike_are_told_apart(tmp_path):
     second = dataclasses.replace(first, optimizers=("adam", "ladam@0.301"))
     write_folder(tmp_path / "b", second, [record("ladam@0.301", 0, 0.6)])
     (cell,) = collect([tmp_path])
-    assert [cell.label(arm) for arm in cell.arms] == [
+    assert [arm.label for arm in cell.arms] == [
         "Adam",
         "30%-Layer L-Adam (ladam@0.3)",
         "30%-Layer L-Adam (ladam@0.301)",

@@ -3,13 +3,13 @@ import io
 
 from rich.console import Console
 
-from keras_langevin.experiments.report.tables import table
+from keras_langevin.experiments.report import terminal_table
 from tests.experiments.records import COMPARISON, failed, of_seeds, record, results_of
 
 
 def shown(records):
     console = Console(width=140, file=io.StringIO())
-    console.print(table(*results_of(COMPARISON, records)))
+    console.print(terminal_table(*results_of(COMPARISON, records)))
     return console.file.getvalue()
 
 
@@ -36,7 +36,7 @@ def test_a_long_name_leaves_room_for_the_numbers():
     comparison = dataclasses.replace(COMPARISON, optimizers=("adam", "ladam@[1,8,12,13,15,16,24,27,29]"))
     records = [record(arm.spec, seed, 0.9 + seed / 100) for arm in comparison.arms for seed in range(3)]
     console = Console(width=80, file=io.StringIO())
-    console.print(table(*results_of(comparison, records)))
+    console.print(terminal_table(*results_of(comparison, records)))
     text = console.file.getvalue()
     assert "…" not in text and text.count("91.00 ± 1.00") == 2
     assert max(map(len, text.splitlines())) == 80

@@ -1,0 +1,81 @@
+"""`keras-langevin report` and `claims`: what the results on record show. They need no Keras and train nothing."""
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+from keras_langevin.cli.terminal import new_command, new_console, print_table, show
+from keras_langevin.files import replaced, writing_to
+
+DEFAULT_FOLDER = "keras-langevin-report"
+_BEGIN, _END = "<!-- claims -->", "<!-- end -->"
+
+
+def add(commands):
+    """Adds the sub-commands."""
+    option = new_command(commands, "claims", judge)
+    option("folder", metavar="DIR", help="where the presets' folders are: DIR/figure-1, DIR/table-1, ...")
+    text = (
+        f"also put the table, as Markdown, into a page, from the line {_BEGIN} to the line {_END}; a new page is made"
+    )
+    option("--page", metavar="FILE", help=text)
+    option = new_command(commands, "report", write_report)
+    option("folders", nargs="+", metavar="DIR", help="what `compare` wrote, or a folder with such folders below it")
+    option("--out", metavar="FOLDER", help=f"for the report (default: the one DIR, else {DEFAULT_FOLDER})")
+    option("--title", help="what stands above the report")
+
+
+def write_report(options: argparse.Namespace):
+    """Write one report over the results of one comparison or many.
+
+    Merges the results of comparisons, shows a table and the same in words for each setting, and writes a page that
+    needs nothing else (report.html), Markdown, figures as PNG, SVG and PDF, two CSV files and a LaTeX table. It needs
+    no Keras.
+    """
+    from keras_langevin.experiments import report
+
+    out = Path(options.out or (options.folders[0] if len(options.folders) == 1 else DEFAULT_FOLDER))
+    results = report.analyse(report.collect(options.folders))
+    show(results, report.write(results, out, title=options.title), new_console())
+
+
+def judge(options: argparse.Namespace):
+    """Say which claims of the paper the results on record bear out.
+
+    Reads the results of `reproduce` and says of each claim of the paper, and of some of our own, whether it holds, by
+    the 95% intervals of the differences that it is about. It trains nothing and needs no Keras.
+    """
+    from keras_langevin.experiments import claims
+
+    if not os.path.isdir(options.folder):
+        raise ValueError(
+            f"A folder with the results of presets is to be named. Received: {options.folder}, which is not a folder. "
+            "Train one with `keras-langevin reproduce figure-3 --out DIR/figure-3`."
+        )
+    console, judgements, rows = new_console(), claims.judge(options.folder), []
+    for judgement in judgements:
+        found = "\n".join(map(str, judgement.findings)) or "-"
+        rows.append((f"{judgement.claim.text} ({judgement.claim.source})", found, judgement.verdict))
+    columns = ("claim", "found: mean [95% interval]", "verdict")
+    print_table(console, "Claims, in percentage points of test accuracy", columns, rows)
+    console.print(claims.RULE, markup=False)
+    if options.page:
+        _put(claims.text(judgements, options.folder), Path(options.page))
+        console.print(f"  {options.page}", markup=False)
+
+
+def _put(table: str, path: Path):
+    """Puts the table into the page, which is replaced whole or not at all."""
+    try:
+        page = path.read_text("utf-8") if path.exists() else f"{_BEGIN}\n{_END}\n"
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"The page must be a text file that can be read. Received: {path} ({error}).") from error
+    place = re.compile(f"(?<={_BEGIN}\n).*?(?={_END})", re.DOTALL)
+    if not place.search(page):
+        raise ValueError(
+            f"The page must hold a line {_BEGIN} and, below it, a line {_END}. Received: {path} without them. Add them "
+            "where the table is to be."
+        )
+    with writing_to(path.parent), replaced(path) as file:
+        file.write(place.sub(lambda _: f"{table}\n", page, count=1))

@@ -1,0 +1,348 @@
+"""What the results show, in tables and in sentences."""
+
+import json
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult, PairedResult
+from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON, ArmResult, shown_setting
+from keras_langevin.experiments.statistics import Difference, chance_threshold, summary
+from keras_langevin.experiments.tuning import Search
+from keras_langevin.names import printable
+
+if TYPE_CHECKING:  # it takes long to import
+    from pandas import DataFrame
+
+# --- numbers as text --------------------------------------------------------------------------------------------------
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, a true minus.
+
+    >>> signed(1.5), signed(-0.25), signed(-0.001), signed(float("nan"))
+    ('+1.50', '−0.25', '0.00', '-')
+    """
+    text = "-" if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
+    return "0.00" if text in ("+0.00", "−0.00") else text
+
+
+def with_interval(difference: Difference) -> str:
+    """The mean and its interval, if it has one: `+2.40 [+1.72, +3.08]`."""
+    ends = f" [{signed(difference.low)}, {signed(difference.high)}]" if difference.method else ""
+    return signed(difference.mean) + ends
+
+
+def plus_minus(mean: float, std: float = math.nan, form: str = ".2f") -> str:
+    """Mean and standard deviation, as far as they are known: `92.50 ± 1.25`."""
+    return " ± ".join(f"{value:{form}}" for value in (mean, std) if not math.isnan(value)) or "-"
+
+
+def count(number: int, noun: str) -> str:
+    """A number and a noun: `1 seed`, `2 seeds`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+# --- tables of text ---------------------------------------------------------------------------------------------------
+
+_DIFFERENCE = ("difference", "95% interval", "p", "p (Holm)", "P(improve)")
+TABLE = (
+    "optimizer",
+    "seeds",
+    "trained",
+    "test %",
+    *_DIFFERENCE,
+    "median %",
+    "middle half %",
+    "failures",
+    "each seed %",
+)
+TERMINAL_TABLE = ("optimizer", "test %", "each seed %", "train loss", "seconds")
+
+
+def optimizers_table(result: CellResult, columns: Iterable[str] = TABLE) -> "DataFrame":
+    """A row for each optimizer of a setting."""
+    pairs = {pair.label: pair for pair in result.pairs}
+    return _frame(
+        {
+            "optimizer": arm.label,
+            "seeds": str(of) if of == len(arm.ended) else f"{len(arm.ended)} of {of}",
+            "trained": f"{arm.trained.number} of {arm.trained.of}",
+            "test %": plus_minus(arm.accuracy.mean, arm.accuracy.std),
+            "median %": plus_minus(arm.accuracy.median),
+            "middle half %": plus_minus(arm.accuracy.interquartile_mean),
+            "each seed %": " ".join(map(_accuracy, arm.runs)) or "-",
+            "failures": ", ".join(f"{number} {kind}" for kind, number in arm.failures.items() if number) or "0",
+            "train loss": _mean(arm, "train_loss", ".3g"),
+            "seconds": _mean(arm, "seconds", ".1f").partition(" ")[0],
+        }
+        | (_numbers(pairs[arm.label]) if arm.label in pairs else dict.fromkeys(_DIFFERENCE, "-"))
+        for arm in result.arms
+        for of in [max(arm.num_planned, len(arm.runs))]
+    )[[*columns]]
+
+
+def _accuracy(run) -> str:
+    if run.status == "failed":
+        return "error"
+    return f"{100 * run.test_accuracy:.1f}{'*' if run.status == 'diverged' else ''}"
+
+
+def _mean(arm: ArmResult, name: str, form: str) -> str:
+    found = summary([run.record[name] for run in arm.ended if run.record.get(name) is not None])
+    return plus_minus(found.mean, found.std, form)
+
+
+def _numbers(pair: PairedResult) -> dict[str, str]:
+    found = pair.difference
+    interval = f"{signed(found.low)} to {signed(found.high)}" if found.method else "-"
+    p_values = (f"{value:.3g}" for value in (found.p_value, pair.holm_p_value))
+    return dict(zip(_DIFFERENCE, (signed(found.mean), interval, *p_values, f"{pair.improvement:.0%}"), strict=True))
+
+
+def differences_table(results: list[CellResult]) -> "DataFrame":
+    """A row for each difference of the report."""
+    return _frame(
+        {"setting": result.title, "optimizers": pair.name, "seeds": str(len(pair.seeds))} | _numbers(pair)
+        for result in results
+        for pair in result.pairs
+    )
+
+
+def origins_table(results: list[CellResult]) -> "DataFrame":
+    """Where the runs come from: folders, and versions, commits, devices, dates, each value once."""
+    found = {"folder": {folder for result in results for folder in result.cell.folders}}
+    for name, values in runs_frame(results).filter(regex="^provenance_").items():
+        days = 10 if name == "provenance_finished_at" else None
+        found[name.removeprefix("provenance_")] = {printable(str(value))[:days] for value in values.dropna()}
+    return _frame({"what": what.replace("_", " "), "found": ", ".join(sorted(own))} for what, own in found.items())
+
+
+def terminal_table(result: CellResult) -> Table:
+    """What a terminal shows: test accuracy (mean ± standard deviation, and every seed's value), loss and seconds."""
+    grid = Table(title=f"{escape(result.title)}, {result.cell.comparison.epochs} epochs", pad_edge=False)
+    for name in TERMINAL_TABLE:
+        if name == "optimizer":
+            grid.add_column(name, overflow="fold", min_width=9)  # a long name takes several lines
+        else:
+            grid.add_column(name, justify="right", overflow="fold", no_wrap=name in ("test %", "seconds"))
+    for row in optimizers_table(result, TERMINAL_TABLE).to_numpy():
+        grid.add_row(*map(escape, row))
+    return grid
+
+
+def _frame(rows: Iterable[dict]) -> "DataFrame":
+    from pandas import DataFrame
+
+    # by way of objects: an int stays one where another row lacks it
+    return DataFrame(list(rows), dtype=object).infer_objects()
+
+
+# --- tables of numbers ------------------------------------------------------------------------------------------------
+
+
+def runs_frame(results: list[CellResult]) -> "DataFrame":
+    """A row for each run: all settings, then what is on record of it, of a curve its last value."""
+    return _frame(
+        _settings_first(
+            result,
+            {
+                "optimizer": run.arm.spec,
+                "label": arm.label,
+                "parent": parent.arm.spec if parent else "",
+                "seed": run.seed,
+                "status": run.status,
+                "at_chance": run.at_chance,
+                "epochs_done": len(run.curves["train_loss"]),
+                "file": str(run.path),
+                **{name: values[-1] for name, values in run.curves.items() if values},
+                **{name: value for name, value in _flat(run.record) if name not in ("label", "traceback")},
+            },
+        )
+        for result in results
+        for arm in result.arms
+        for parent in [result.cell.parent(arm.arm)]
+        for run in arm.runs
+    )
+
+
+def differences_frame(results: list[CellResult]) -> "DataFrame":
+    """A row for each paired difference, in percentage points; `seeds` and `values` are in the same order."""
+    return _frame(
+        _settings_first(
+            result,
+            {
+                "optimizer": pair.label,
+                "parent": pair.parent,
+                "num_seeds": len(pair.seeds),
+                **vars(pair.difference),
+                "holm_p_value": pair.holm_p_value,
+                "probability_of_improvement": pair.improvement,
+                "contains_zero": pair.difference.contains_zero,
+                "seeds": " ".join(map(str, pair.seeds)),
+                "values": " ".join(map(repr, pair.difference.values.tolist())),
+            },
+        )
+        for result in results
+        for pair in result.pairs
+    )
+
+
+def _settings_first(result: CellResult, row: dict) -> dict:
+    """The row after the settings, whose names it does not share."""
+    settings = {f"setting_{name}" if name in row else name: value for name, value in _flat(result.cell.settings)}
+    return settings | row
+
+
+def _flat(record: dict, before: str = "") -> Iterable[tuple[str, Any]]:
+    """The entries of a JSON object and those within, but for curves and the optimizer's own configuration."""
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name}_") if name not in ("curves", "optimizer_config") else ()
+        else:
+            yield before + name, json.dumps(value) if isinstance(value, list) else value
+
+
+# --- sentences --------------------------------------------------------------------------------------------------------
+
+
+def overview(results: list[CellResult]) -> list[str]:
+    """Sentences about the whole report: what was found, how many seeds trained where some did not, the runs."""
+    pairs = [(result, pair) for result in results for pair in result.pairs]
+    sentences = [about_difference(pairs[0][1])] if len(pairs) == len(results) == 1 else _findings(pairs)
+    for result in results:
+        if any(arm.failures["at chance"] + arm.failures["diverged"] for arm in result.arms):
+            shares = [f"{arm.label} {arm.trained.number} of {arm.trained.of}" for arm in result.arms if arm.runs]
+            better = [f"{pair.label} {pair.improvement:.0%}" for pair in result.pairs if pair.is_fair]
+            sentences.append(
+                f"{result.title}: not every run trained above chance level: {', '.join(shares)}."
+                + (f" Probability of improvement over the parent: {', '.join(better)}." if better else "")
+            )
+    arms = [arm for result in results for arm in result.arms]
+    runs, planned = sum(len(arm.runs) for arm in arms), sum(arm.num_planned for arm in arms)
+    chance, diverged, failed = (sum(arm.failures[kind] for arm in arms) for kind in ("at chance", "diverged", "error"))
+    on_record = f"{runs} of {count(planned, 'run')}" if runs < planned else count(runs, "run")
+    return [
+        *sentences,
+        f"{count(len(results), 'setting')}, {on_record} on record: {runs - diverged - failed} finished ({chance} of "
+        f"them at chance level), {diverged} diverged, {failed} ended with an error.",
+    ]
+
+
+def _findings(pairs: list[tuple[CellResult, PairedResult]]) -> list[str]:
+    if not pairs:
+        return ["No optimizer with noise has a seed in common with its parent: there is no difference to report."]
+    judged = [pair for _, pair in pairs if pair.may_conclude]
+    found = {word: [each for each in pairs if each[1].verdict == word] for word in ("better", "worse")}
+    better, worse = map(len, found.values())
+    unfair = sum(not pair.is_fair for _, pair in pairs)
+    few = len(pairs) - len(judged) - unfair
+    sentences = [
+        f"Of {count(len(pairs), 'difference')} to a parent without noise, the optimizer with noise is better in "
+        f"{better} and worse in {worse} by the 95% interval; {len(judged) - better - worse} show no difference."
+        + (f" {few} with fewer than {ENOUGH_SEEDS} seeds, from which nothing is concluded." if few else "")
+        + (f" {unfair} with unequal ε, from which nothing is concluded." if unfair else "")
+        + f" By Holm's correction over all of them p is below 0.05 in {sum(p.holm_p_value < 0.05 for p in judged)}."
+    ]
+    for word, own in found.items():
+        own.sort(key=lambda each: -abs(each[1].difference.mean))
+        shown = "; ".join(f"{pair.name}, {each.title}: {with_interval(pair.difference)}" for each, pair in own[:4])
+        more = f"; and {len(own) - 4} more in the table below" if len(own) > 4 else ""
+        sentences += [f"{word.capitalize()}, in percentage points: {shown}{more}."] if own else []
+    return sentences
+
+
+def about_setting(result: CellResult, num_differences: int) -> list[str]:
+    """Sentences about one setting: how many seeds trained, what each of the report's `num_differences` shows, what went
+    wrong, and where the rates come from.
+
+    "Better" and "worse" are said only where the interval excludes zero, with enough seeds.
+    """
+    ended = [arm for arm in result.arms if arm.ended]
+    shares = [f"{arm.label}: {_share(arm)}." for arm in ended]
+    if len(ended) > 1 and all(arm.trained.number == arm.trained.of for arm in ended):
+        shares = [f"Every run is {_above_chance(ended[0])}."]
+    differences = [about_difference(pair, num_differences) for pair in result.pairs]
+    for arm in result.arms:
+        parent = result.cell.parent(arm.arm)
+        if parent and not arm.in_common(parent):
+            differences.append(f"{arm.label} and {parent.label} have no seed in common that gave an accuracy.")
+    if len({run.seed for run in result.cell.runs}) == 1:
+        differences.append(f"One seed cannot tell an effect from chance: run with --seeds {ENOUGH_SEEDS} or more.")
+    troubles = [sentence for arm in result.arms for sentence in _troubles(arm)]
+    return [*shares, *differences, *troubles, *(_about_search(arm.label, arm.search) for arm in ended if arm.search)]
+
+
+def _above_chance(arm: ArmResult) -> str:
+    classes = arm.ended[0].num_classes
+    level = f"{100 * chance_threshold(classes):.3g}%, {'twice chance' if classes > 2 else 'where chance is 50%'}"
+    return f"above chance level (a test accuracy of {level})"
+
+
+def _share(arm: ArmResult) -> str:
+    found = arm.trained
+    if found.of == 1:
+        return f"the one seed {'' if found.number else 'not '}{_above_chance(arm)}"
+    share = f"{found.number} of {found.of} seeds {_above_chance(arm)}"
+    if found.number == found.of:
+        return share
+    interval = f"a share of {found.number / found.of:.0%} with 95% interval {found.low:.0%} to {found.high:.0%}"
+    return f"{share}, {interval}; mean of the middle half {arm.accuracy.interquartile_mean:.2f}%"
+
+
+def _troubles(arm: ArmResult) -> Iterable[str]:
+    for run in arm.runs:
+        if run.status == "diverged":
+            yield (
+                f"{arm.label}, seed {run.seed}, diverged in epoch {len(run.curves['train_loss']) + 1} (the loss was "
+                f"not finite); its test accuracy at the end, {100 * run.test_accuracy:.1f}%, counts."
+            )
+        if run.status == "failed":
+            yield f"{arm.label}, seed {run.seed}, ended with an error: {run.error}"
+    if missing := max(0, arm.num_planned - len(arm.runs)):
+        yield f"{arm.label}: {missing} of {count(arm.num_planned, 'seed')} not on record yet."
+
+
+def _about_search(label: str, search: Search) -> str:
+    chosen, default, edge = search.chosen, search.trials[0], " and ".join(search.at_edge)
+    values = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.arguments.items())
+    own = ", ".join(f"{value:g}" for value in default.arguments.values())
+    other = f"; the default, {own}: {100 * default.validation_accuracy:.2f}%"
+    return (
+        f"{label}: {values}, {'the default, ' if chosen is default else ''}is the best of "
+        f"{count(len(search.trials), 'trial')} on the validation split ({100 * chosen.validation_accuracy:.2f}%"
+        f"{'' if chosen is default else other}; {count(len(chosen.validation_accuracies), 'seed')} each, none of those "
+        "below)." + (f" It is {edge} that was tried: a wider search may find a better." if edge else "")
+    )
+
+
+def about_difference(pair: PairedResult, num_differences: int = 1) -> str:
+    """What one paired difference shows, in a sentence."""
+    found, seeds = pair.difference, count(len(pair.seeds), "seed")
+    if not found.method:
+        where = "in the one seed" if len(pair.seeds) == 1 else f"in each of {seeds}, without a spread to judge by"
+        return f"{pair.name}, test accuracy on equal seeds: {signed(found.mean)} points {where}."
+    corrected = f", with Holm's correction over {num_differences} differences {pair.holm_p_value:.3g}"
+    why = "it contains zero, so these seeds alone show no difference of the means"
+    if not pair.may_conclude and not found.contains_zero:
+        why = f"fewer than {ENOUGH_SEEDS} seeds are too few to conclude from"
+    return (
+        (f"{pair.label} is {pair.verdict} than {pair.parent}: " if pair.verdict else f"{pair.name}: ")
+        + f"{signed(found.mean)} points of test accuracy on average over {seeds}, 95% interval {signed(found.low)} to "
+        f"{signed(found.high)}, p = {found.p_value:.3g} ({found.method}){corrected if num_differences > 1 else ''}"
+        + ("." if pair.verdict else f"; {why if pair.is_fair else 'nothing is concluded from it'}.")
+    )
+
+
+def settings_words(result: CellResult) -> str:
+    """The settings of a cell, in one line; ε as it was, by default too, because in a deep net it decides."""
+    settings = {name: value for name, value in result.cell.settings.items() if value != ""}
+    values = {result.cell.comparison.arguments(arm.arm).get("epsilon") for arm in result.arms} - {None}
+    shown = " and ".join(f"{value:g}" for value in sorted(values))
+    settings["epsilon"] = f"{shown} with and without noise" if shown else "in none of the optimizers"
+    if UNEQUAL_EPSILON in settings:
+        del settings["epsilon"]
+    return "; ".join(shown_setting(name, value) for name, value in settings.items())
