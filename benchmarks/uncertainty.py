@@ -106,14 +106,14 @@ class Setting:
         model.set_weights(self.single)
         return model
 
-    def sampled(self, optimizer, frozen=(), callbacks=(), **arguments) -> Ensemble:
-        """Samples of the last half of 2E/3 epochs that go on from the single net."""
+    def sampled(self, optimizer, only=None) -> Ensemble:
+        """Samples of the last half of 2E/3 epochs that go on from the single net; of one layer, `only`."""
         model, updates = self.start(), self.own * self.steps
-        for name in frozen:
-            model.get_layer(name).trainable = False
+        for layer in model.layers if only else ():
+            layer.trainable = layer.name == only
         thinning = max(updates // 2 // self.options.samples, 1)
-        samples = PosteriorSamples(updates // 2, thinning, self.options.samples, **arguments)
-        self.train(model, optimizer, self.own, *callbacks, samples)
+        samples = PosteriorSamples(updates // 2, thinning, self.options.samples, layers=only)
+        self.train(model, optimizer, self.own, samples)
         return samples
 
     def langevin(self, cls, temperature=None, **arguments):
@@ -172,12 +172,7 @@ RECIPES = {
     "SGHMC": (lambda s: underdamped(s, SGHMC), 5 / 3),
     "BAOAB": (lambda s: underdamped(s, BAOAB), 5 / 3),
     "SGNHT": (lambda s: underdamped(s, SGNHT), 5 / 3),
-    "partly Bayesian": (
-        lambda s: s.sampled(
-            s.langevin(LSGD), [layer.name for layer in s.start().layers if layer.name != "head"], layers="head"
-        ),
-        5 / 3,
-    ),
+    "partly Bayesian": (lambda s: s.sampled(s.langevin(LSGD), only="head"), 5 / 3),
 }
 
 
