@@ -35,7 +35,7 @@ def gradient_averages(optimizer) -> list[GradientAverage]:
     if isinstance(optimizer, SGNHT) and optimizer.thermal_rate:
         return []  # its momentum decays by another factor at each step
     if isinstance(optimizer, keras.optimizers.SGD):
-        noise = optimizer.momentum_noise if isinstance(optimizer, SGHMC) else 0.0
+        noise = optimizer._momentum_noise if isinstance(optimizer, SGHMC) else 0.0
         decay, weight = optimizer.momentum, -optimizer.learning_rate
         return [GradientAverage(optimizer.momentums, decay, weight, 1, noise)] if optimizer.momentum else []
     if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Nadam, keras.optimizers.Lamb)):

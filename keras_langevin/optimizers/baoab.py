@@ -54,7 +54,7 @@ class BAOAB(SGHMC):
             )
 
     @property
-    def momentum_noise(self) -> float:
+    def _momentum_noise(self) -> float:
         return (2 - self.friction) / (1 - self.friction)
 
     def preconditioner(self, t):

@@ -68,7 +68,7 @@ class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
         return self._friction
 
     @property
-    def momentum_noise(self) -> float:
+    def _momentum_noise(self) -> float:
         """How much of an update's noise is added to the momentum, for each part that the weights get."""
         return 1.0
 
@@ -80,7 +80,7 @@ class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
         super()._add_noise(variables, indices, draw, before, learning_rate)
         if self.momentum:
             momentums = [self.momentums[index] for index in indices]
-            super()._add_noise(momentums, indices, draw, before, self.momentum_noise**2 * learning_rate)
+            super()._add_noise(momentums, indices, draw, before, self._momentum_noise**2 * learning_rate)
 
     def get_config(self):
         config = super().get_config()
