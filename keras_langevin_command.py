@@ -9,8 +9,11 @@ import sys
 
 
 def main(arguments: list[str] | None = None) -> int:
-    from keras_langevin.cli import main
-
+    try:
+        from keras_langevin.cli import main
+    except ImportError as error:  # the packages of the command are an extra
+        print(f"keras-langevin: error: {error}", file=sys.stderr)
+        return 2
     return main(arguments)
 
 

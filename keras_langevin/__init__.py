@@ -7,6 +7,7 @@ Importing the package registers its optimizers and layers with Keras, so that sa
 `keras-langevin` leaves that to its sub-commands, see `keras_langevin_command`.
 """
 
+import importlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -37,19 +38,30 @@ __all__ = [
     "PosteriorSamples",
     "RandomCropFlip",
     "ReduceSigmaOnPlateau",
+    "SamplerDiagnostics",
     "SigmaScheduler",
+    "SigmaSearch",
     "StepDown",
     "__version__",
     "callbacks",
     "describe",
+    "find_sigma",
     "langevin",
     "models",
     "optimizers",
     "posterior_sigma",
     "run_chains",
     "sampling",
+    "tune_learning_rate",
     "without_noise",
 ]
+
+
+def __getattr__(name: str):
+    """`keras_langevin.plots` and the others whose packages are an extra: imported when they are used."""
+    if name in ("datasets", "experiments", "plots"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 if "keras_langevin_command" not in sys.modules:
@@ -87,7 +99,14 @@ if "keras_langevin_command" not in sys.modules:
     )
     from keras_langevin.optimizers.conversion import langevin
     from keras_langevin.optimizers.registry import NEWER
-    from keras_langevin.sampling import GaussianPrior, PosteriorSamples, run_chains
+    from keras_langevin.sampling import (
+        GaussianPrior,
+        PosteriorSamples,
+        SamplerDiagnostics,
+        run_chains,
+        tune_learning_rate,
+    )
+    from keras_langevin.sigma import SigmaSearch, find_sigma
 
     globals().update(NEWER)
     __all__ += NEWER

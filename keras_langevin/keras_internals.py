@@ -51,7 +51,7 @@ OPTIONAL = ("_flat_losses", "_inputs_struct", "_outputs_struct", "_user_loss", "
 # Those of one backend alone.
 NAMES_ON = {
     "tensorflow": {"keras.Optimizer": ("_distribution_strategy",)},
-    "jax": {"keras.Model": ("compute_loss_and_updates",)},
+    "jax": {"keras.Model": ("_jax_state_synced", "compute_loss_and_updates")},
 }
 
 

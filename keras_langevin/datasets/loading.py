@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_langevin import extras
 from keras_langevin.datasets import exported, prepared
 from keras_langevin.datasets.data import CorruptDatasetError, Data, Split, stratified
 
@@ -91,6 +92,7 @@ def _cut(train: Split, fraction: float, seed: int, limit: int | None) -> tuple[S
 
 def _digits() -> Data:
     """All 1,797 images; one fifth of them, drawn by class and always the same, is the test split."""
+    extras.check("experiments", "sklearn", what="The dataset 'digits'")
     from sklearn.datasets import load_digits
 
     digits = load_digits()

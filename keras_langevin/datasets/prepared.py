@@ -26,8 +26,9 @@ def read(name: str, data_dir: str | Path | None = None) -> Data:
     except ImportError as error:
         raise DatasetNotFoundError(
             f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
-            f"Install tensorflow-datasets and tensorflow; or run `keras-langevin data export {name} --out FILE` where "
-            "they are, copy FILE to this machine, and load it with data_file=FILE (--data-file FILE)."
+            'Run: pip install "keras-langevin[experiments,tensorflow]". Or run '
+            f"`keras-langevin data export {name} --out FILE` where it is installed, copy FILE to this machine, and "
+            "load it with data_file=FILE (--data-file FILE)."
         ) from error
     if alone:  # another backend trains, and TensorFlow, which only reads, would take all of a GPU's memory
         tf.config.set_visible_devices([], "GPU")

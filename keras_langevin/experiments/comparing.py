@@ -63,11 +63,7 @@ def compare(
 
 def prepared(sweep: Sweep, out: str | Path | None = None, **where) -> tuple[list[runner.Job], Path]:
     """The comparisons of a sweep, ready to be trained, and the folder that holds them all, by default one below
-    `DEFAULT_FOLDER`; `where` is as `runner.prepare` takes it.
-
-    Raises:
-        ValueError: see `runner.prepare` and `Store`.
-    """
+    `DEFAULT_FOLDER`; `where` is as `datasets.load` takes it."""
     ready, loaded, backend = [], {}, keras.backend.backend()
     for comparison in sweep.comparisons:
         same = (comparison.dataset, comparison.validation_fraction, comparison.limit)
@@ -98,9 +94,7 @@ def train(
 ) -> list[runner.Job]:
     """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends. Learning
     rates and sigma are searched first, where that is asked for; returns the comparisons with what was chosen.
-
-    `watchers` are functions of the jobs that return who is told what happens, too; `how` is as `runner.run` takes it.
-    """
+    `watchers` are functions of the jobs that return who is told, too; `how` is as `runner.run` takes it."""
 
     def train_all(jobs: list[runner.Job]):
         with RunsProgress(jobs, console) as progress:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES
+from keras_langevin.experiments.records import CURVES, LOG_NAMES
 
 if TYPE_CHECKING:  # without Keras
     from keras_langevin.experiments.runner import Job, Task

@@ -9,8 +9,8 @@ from typing import NamedTuple, Protocol
 
 from keras_langevin import datasets, models
 from keras_langevin.experiments import controls, examples, machine
-from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.records import State
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
 from keras_langevin.files import StorageError
@@ -186,15 +186,7 @@ class Ledger:
 
 def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) -> datasets.Data:
     """Loads the data, with uint8 pixels, and tries everything that the comparison names, before anything is trained.
-
-    Args:
-        data: those of a comparison on the same data that was prepared before. Defaults to `None`.
-        **where: `data_dir` and `data_file`, as `datasets.load` takes them.
-
-    Raises:
-        ValueError: an unknown name, layers that the model does not have, examples of a shape that it does not take,
-            too large a batch, no data, a precision or a compiler that there is not.
-    """
+    `data` are those of a comparison on the same that was prepared before; `where` is as `datasets.load` takes it."""
     machine.check_precision(comparison.precision)
     machine.check_jit(comparison.jit)
     parse(comparison.model)  # a wrong name is an error before data are downloaded
@@ -225,12 +217,7 @@ def run(jobs: Sequence[Job], engine: Engine, *, watchers: Sequence = (), **optio
 
     A run that was interrupted resumes from its last state, and ends as if it had not been. An exception in a run is
     recorded and does not end the others. `options` are `save_weights`, `checkpoint_seconds` and `data_on_device`, as
-    `Task` has them.
-
-    Raises:
-        ValueError: `data_on_device` is none of these; the data have a note that the store does not have; a comparison
-            is to be tuned and was not; another process works on a store.
-        StorageError: a store cannot be written; what it holds stays.
+    `Task` has them. A `StorageError` ends all; what the stores hold stays.
     """
     examples.is_wanted(options.get("data_on_device"))
     for comparison, data, store, chosen in jobs:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES, Checkpoint, State
 from keras_langevin.experiments.config import Arm, Comparison
-from keras_langevin.experiments.records import checked_run
+from keras_langevin.experiments.records import CURVES, LOG_NAMES, Checkpoint, State, checked_run
 from keras_langevin.files import check_name, read_json, remove_pieces, replaced, writing_to
 from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
@@ -29,8 +28,8 @@ class Store:
     number of seeds alone; it then has the larger. Other data than those on record (`Data.sha256`, where it is given)
     are refused. `found` is what `Comparison.as_dict` takes beside what was asked for.
 
-    Raises:
-        ValueError: the folder holds results of another configuration or of other data, or a file that is not a record.
+    Raises `ValueError` where the folder holds results of another configuration or of other data, or a file that is not
+    a record.
     """
 
     def __init__(self, folder: str | Path, comparison: Comparison, data_sha256: str = "", **found):
@@ -85,12 +84,7 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps other processes from working on this folder, which is made if need be, and has all seeds of this
-        configuration from now on.
-
-        Raises:
-            ValueError: another one does; the folder cannot be made, or meanwhile holds another configuration.
-            StorageError: the folder cannot be written.
-        """
+        configuration from now on. Raises `ValueError` where another process does, or the folder cannot be made."""
         try:
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -142,8 +136,7 @@ class Store:
         return self.path(arm, seed).exists() and self._record(arm, seed)["status"] != "failed"
 
     def begin(self, arm: Arm, seed: int) -> State | None:
-        """The state that a run resumes from, or `None`; its curves are cut there when its next epoch ends. Raises
-        `ValueError` where the file with the state is corrupt."""
+        """The state that a run resumes from, or `None`; its curves are cut there when its next epoch ends."""
         self._begun.discard(self.path(arm, seed))
         return self.checkpoint(arm, seed).read()
 

@@ -15,9 +15,9 @@ from keras_langevin import datasets, models
 from keras_langevin.callbacks.step_down import StepDown
 from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
 from keras_langevin.experiments import controls, machine
-from keras_langevin.experiments.checkpoint import CURVES, LOG_NAMES, State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.examples import Batches, ImageTable, is_wanted
+from keras_langevin.experiments.records import CURVES, LOG_NAMES, State
 from keras_langevin.models.initial_kernels import LSUV_IMAGES
 from keras_langevin.optimizers.langevin import Langevin
 

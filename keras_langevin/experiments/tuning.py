@@ -118,11 +118,7 @@ def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
     """The jobs with what their trials chose. It is written to `tuning.json`, which from then on decides.
 
     `train` is given the jobs of trials, in folders below theirs, and whether they extend a search; the runs are on
-    record when it returns.
-
-    Raises:
-        ValueError: the file is of another search: of another configuration or other data.
-        StorageError: the file cannot be written.
+    record when it returns. Raises `ValueError` where the file is of another search.
     """
     searches = {
         number: dict.fromkeys(job.comparison.arms, Search(()))

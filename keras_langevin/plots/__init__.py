@@ -11,6 +11,7 @@ from keras_langevin.plots.gain_against_depth import gain_against_depth
 from keras_langevin.plots.noise_histogram import noise_histogram
 from keras_langevin.plots.paired_differences import paired_differences
 from keras_langevin.plots.predictive_band import predictive_band
+from keras_langevin.plots.sigma_search import sigma_search
 
 __all__ = [
     "calibration",
@@ -19,4 +20,5 @@ __all__ = [
     "noise_histogram",
     "paired_differences",
     "predictive_band",
+    "sigma_search",
 ]

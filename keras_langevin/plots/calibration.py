@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-from scipy import stats
 
+from keras_langevin import extras
 from keras_langevin.confidence import confidence_bins
 from keras_langevin.plots import style
 from keras_langevin.values import check_int
@@ -43,6 +43,9 @@ def calibration(
     References:
         C. Guo et al., On calibration of modern neural networks, ICML 2017, figure 1 and equation (3).
     """
+    extras.check("experiments", "scipy", what="plots.calibration")
+    from scipy import stats
+
     check_int("num_bins", num_bins, 1)
     probabilities = style.checked_arrays("probabilities", probabilities, "(num_examples, num_classes)")
     styles, all_bins = style.chosen_styles(probabilities, styles), {}

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from keras_langevin import extras
 from keras_langevin.values import is_real
 
+extras.check("experiments", "matplotlib", what="keras_langevin.plots")
 # Okabe and Ito's colours, which colour-blind readers can tell apart, without the yellow: it is too pale on white.
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 GREY = "0.5"  # of lines that are not data: a zero, a diagonal

@@ -168,6 +168,7 @@ def with_both_classes(probabilities: np.ndarray) -> np.ndarray:
 
 
 def _probabilities(logits: np.ndarray) -> np.ndarray:
-    from scipy import special
-
-    return special.softmax(logits, axis=-1) if logits.shape[-1] > 1 else special.expit(logits)
+    if logits.shape[-1] == 1:
+        return np.exp(-np.logaddexp(0, -logits))
+    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shares / shares.sum(axis=-1, keepdims=True)

@@ -16,9 +16,8 @@ def entropy(probabilities) -> np.ndarray:
     >>> entropy([[0.5, 0.5], [1.0, 0.0]]).round(4).tolist()
     [0.6931, 0.0]
     """
-    from scipy.special import entr
-
-    return entr(np.asarray(probabilities, float)).sum(axis=-1)
+    probabilities = np.asarray(probabilities, float)
+    return -(probabilities * np.log(np.where(probabilities > 0, probabilities, 1))).sum(axis=-1)
 
 
 def accuracy(probabilities, labels) -> float:

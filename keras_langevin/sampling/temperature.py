@@ -26,16 +26,21 @@ def warn_of_temperature(model, stacklevel: int = 2):
         model: a compiled model. Nothing is said of an optimizer without Langevin noise.
         stacklevel: int, see `warnings.warn`. Defaults to `2`, the caller.
     """
-    parts = langevin_parts(model.optimizer)
-    if not parts:
-        return
-    found = [line for part in parts for line in (*_of_momentum(part), *_of_weight_decay(part))]
-    found = list(
-        dict.fromkeys([*found, *warnings_of_losses(model), *_of_added_losses(model), *_of_precision(model, parts)])
-    )
+    found = temperature_faults(model)
     if found:
         lines = "".join(f"\n- {line}" for line in found)
         warnings.warn(f"The samples are not at the temperature that sigma says.{lines}", stacklevel=stacklevel + 1)
+
+
+def temperature_faults(model) -> list[str]:
+    """What makes the law another than exp(−2V/σ²): a sentence for each, with the number that is wrong."""
+    parts = langevin_parts(model.optimizer)
+    if not parts:
+        return []
+    found = [line for part in parts for line in (*_of_momentum(part), *_of_weight_decay(part))]
+    return list(
+        dict.fromkeys([*found, *warnings_of_losses(model), *_of_added_losses(model), *_of_precision(model, parts)])
+    )
 
 
 # --- the optimizer ----------------------------------------------------------------------------------------------------

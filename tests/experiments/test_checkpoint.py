@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_langevin import archive
-from keras_langevin.experiments.checkpoint import LOG_NAMES, Checkpoint, State
+from keras_langevin.experiments.records import LOG_NAMES, Checkpoint, State
 from tests.damaged import DAMAGES
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from keras_langevin.experiments import runner, training
-from keras_langevin.experiments.checkpoint import LOG_NAMES
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.engines import Local, Processes, RayCluster, processes
 from keras_langevin.experiments.progress import Watcher
+from keras_langevin.experiments.records import LOG_NAMES
 from keras_langevin.experiments.store import Store
 from tests.experiments.records import created
 from tests.experiments.trained import trained

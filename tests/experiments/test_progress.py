@@ -5,9 +5,9 @@ import pytest
 from rich.console import Console
 
 from keras_langevin.experiments import runner
-from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.progress import RunsProgress
+from keras_langevin.experiments.records import State
 from keras_langevin.experiments.store import Store
 from tests.experiments.records import failed, record
 

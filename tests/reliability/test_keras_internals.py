@@ -34,8 +34,8 @@ def private_names() -> dict[str, str]:
                 read |= dict.fromkeys((name for name in names if name.startswith("_")), path.name)
             elif isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
                 defined.add(node.attr) if isinstance(node.ctx, ast.Store) else read.setdefault(node.attr, path.name)
-    # Keras's methods that a class of ours overrides
-    overridden = {name for _, name in keras_internals.all_names()} & defined
+    # Keras's methods that a class of ours overrides, and attributes of its objects that we set, on any backend
+    overridden = listed() & defined
     return {name: file for name, file in read.items() if name not in defined - overridden}
 
 

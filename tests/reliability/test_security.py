@@ -19,9 +19,9 @@ import pytest
 import keras_langevin
 from keras_langevin import archive, datasets, models
 from keras_langevin.experiments import report
-from keras_langevin.experiments.checkpoint import Checkpoint
 from keras_langevin.experiments.config import Comparison, Sweep
 from keras_langevin.experiments.engines import processes
+from keras_langevin.experiments.records import Checkpoint
 from keras_langevin.experiments.store import Store
 from keras_langevin.optimizers import REGISTRY
 from keras_langevin.sampling import GaussianPrior, samples

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 
 from keras_langevin import datasets
-from keras_langevin.experiments.checkpoint import State
 from keras_langevin.experiments.config import Arm, Comparison
 from keras_langevin.experiments.examples import Batches
 from keras_langevin.experiments.machine import computing_in
+from keras_langevin.experiments.records import State
 from keras_langevin.experiments.runner import Job, Ledger, Task, failed, outcome
 from keras_langevin.experiments.training import EVALUATION_BATCH, RunLog, Trainer
 from keras_langevin.files import StorageError

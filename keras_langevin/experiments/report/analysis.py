@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_langevin.experiments.checkpoint import CURVES
+from keras_langevin.experiments.records import CURVES
 from keras_langevin.experiments.report.collecting import ArmResult, Cell, settings_key, titles
 from keras_langevin.experiments.statistics import Difference, holm, paired_difference, probability_of_improvement
 from keras_langevin.names import unknown

@@ -172,7 +172,7 @@ WRONG = [
     ("config.json", {"optimizers": "adam"}, "`optimizers` must be a list of names"),
     ("config.json", {"optimizers": ["adam", 5]}, "Names must be printable text. Received: 5"),
     ("config.json", {"model": "a\nb"}, "Names must be printable text"),
-    ("config.json", {"optimizers": []}, "Received none. Leave its folder out."),
+    ("config.json", {"optimizers": []}, "Received: optimizers=[]."),
     ("config.json", {"epochs": 0}, "`epochs` must be an int from 1 to"),
     ("config.json", {"sigma": "x"}, "is not a configuration of a comparison"),
     ("config.json", {"arguments": []}, "`arguments` must be an object"),

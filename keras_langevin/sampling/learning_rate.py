@@ -1,0 +1,154 @@
+"""`tune_learning_rate`."""
+
+import math
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_langevin import batches
+from keras_langevin.reading import number
+from keras_langevin.sampling.metropolis import Proposals
+from keras_langevin.sampling.potential import Potential
+from keras_langevin.sampling.sampler_diagnostics import checked_sampler
+from keras_langevin.values import check_int, is_real
+
+MOST_NOISE = 0.1  # of the gradient's noise beside the injected noise
+
+
+@dataclass(frozen=True)
+class TunedLearningRate:
+    """A learning rate for a sampler.
+
+    Attributes:
+        learning_rate: float, the largest with that acceptance.
+        acceptance: float, what a Metropolis step accepted at it.
+        gradient_noise_share: float, the variance that the batches add at it, over that of the noise.
+        reason: str, one sentence.
+    """
+
+    learning_rate: float
+    acceptance: float
+    gradient_noise_share: float
+    reason: str
+
+
+def tune_learning_rate(
+    model,
+    x,
+    y=None,
+    *,
+    sample_weight=None,
+    batch_size: int | None = None,
+    acceptance: float = 0.9,
+    num_steps: int = 150,
+    seed: int = 0,
+    verbose: str | int = "auto",
+) -> TunedLearningRate:
+    """The largest learning rate γ of a sampler at which a Metropolis step would accept nearly all of its steps.
+
+    The discretization makes the law of a Langevin step another than exp(−2V/σ²); what a Metropolis–Hastings test would
+    reject measures by how much. A chain with that test (MALA) starts from the model's weights and adapts γ by dual
+    averaging. Because of the test it samples the law itself at any γ. Call it after burn-in: at other weights, such as
+    a minimum of V, the acceptance is another. The model is left as it is; set `optimizer.learning_rate` yourself.
+
+    A step costs a pass over `x`. A part of the data will do, as long as V, a mean, is nearly the same. The noise of
+    batches is not in the acceptance: `gradient_noise_share` says what share it has at the γ that was found, and
+    `reason` which γ keeps it below 10%.
+
+    Args:
+        model: a built model that is compiled with `LSGD`, `SGHMC` or another Langevin optimizer. P is what it is at
+            the time.
+        x, y, sample_weight: data, as `fit` takes them; the last incomplete batch is left out.
+        batch_size: int, of arrays: that of the training. Defaults to `None`, all examples in one batch.
+        acceptance: float in (0, 1). Defaults to `0.9`.
+        num_steps: int >= 20, of the chain. Defaults to `150`.
+        seed: int, of the proposals. Defaults to `0`.
+        verbose: `"auto"` or 1 for a progress bar, 0 for none. Defaults to `"auto"`.
+
+    Returns:
+        `TunedLearningRate`.
+
+    Raises:
+        ValueError: the model is not compiled with one Langevin optimizer with a sigma > 0, is not built, or its loss is
+            not finite; there are no data; an argument is out of its range.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_langevin import LSGD, posterior_sigma, sampling
+    >>> x = np.random.default_rng(0).normal(size=(50, 2)).astype("float32")
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+    >>> model.compile(LSGD(0.01, sigma=posterior_sigma(50), seed=0), loss="mse")
+    >>> _ = model.fit(x, x[:, :1], batch_size=50, epochs=100, verbose=0)
+    >>> model.optimizer.learning_rate = sampling.tune_learning_rate(model, x, x[:, :1], verbose=0).learning_rate
+
+    References:
+        G. O. Roberts and R. L. Tweedie, Exponential convergence of Langevin distributions, Bernoulli 2 (1996). M. D.
+        Hoffman and A. Gelman, The No-U-Turn sampler, JMLR 15 (2014), section 3.2 (dual averaging).
+    """
+    if not (is_real(acceptance) and 0 < acceptance < 1):
+        raise ValueError(
+            "`acceptance`, the share of steps that would be accepted, must be a float in (0, 1). Received: "
+            f"acceptance={acceptance!r}. Pass one, as in `acceptance=0.9`."
+        )
+    check_int("num_steps", num_steps, 20)
+    potential = Potential(checked_sampler(model, "tune_learning_rate"), batches.whole(x, y, sample_weight, batch_size))
+    proposals, generator = Proposals.of(potential), np.random.default_rng(seed)
+    bar = keras.utils.Progbar(
+        num_steps, verbose=1 if verbose == "auto" else verbose, stateful_metrics=["learning_rate", "acceptance"]
+    )
+    point = potential.at(potential.theta)
+    if not math.isfinite(point.loss):
+        raise ValueError(
+            f"The loss must be finite at the model's weights. Received: {point.loss}. Look at the data, or begin the "
+            "chain anew."
+        )
+    search = _DualAveraging(number(potential.optimizer.learning_rate), acceptance)
+    checked = num_steps // 3  # of them at the rate that was found
+    accepted, shares = [], []
+    for step in range(num_steps):
+        is_checked = step >= num_steps - checked
+        rate = search.found if is_checked else search.next
+        other, probability = proposals.propose(point, rate, generator)
+        if generator.uniform() < probability:
+            point = other
+        if is_checked:
+            accepted.append(probability)
+            shares.append(proposals.gradient_noise_share(point, rate))
+        else:
+            search.add(probability)
+        bar.update(step + 1, [("learning_rate", rate), ("acceptance", probability)])
+    return _tuned(search.found, float(np.mean(accepted)), float(np.mean(shares)))
+
+
+def _tuned(rate: float, accepted: float, share: float) -> TunedLearningRate:
+    reason = f"learning_rate={rate:.3g}: a Metropolis step would accept {accepted:.0%}"
+    if share > MOST_NOISE:
+        reason += (
+            f", but batches add {share:.0%} to the variance of the noise: take {rate * MOST_NOISE / share:.2g} for "
+            f"{MOST_NOISE:.0%}, or larger batches"
+        )
+    return TunedLearningRate(rate, accepted, share, f"{reason}.")
+
+
+class _DualAveraging:
+    """Finds the rate with a given acceptance, on a logarithmic scale, with the constants of Hoffman and Gelman."""
+
+    def __init__(self, rate: float, target: float):
+        self._centre, self._target = math.log(10 * rate), target
+        self._error = self._average = 0.0
+        self._count = 0
+        self.next = rate
+
+    def add(self, accepted: float):
+        self._count += 1
+        self._error += (self._target - accepted - self._error) / (self._count + 10)
+        log = self._centre - math.sqrt(self._count) / 0.05 * self._error
+        weight = self._count**-0.75
+        self._average = weight * log + (1 - weight) * self._average
+        self.next = math.exp(log)
+
+    @property
+    def found(self) -> float:
+        return math.exp(self._average)

@@ -1,0 +1,296 @@
+"""`find_sigma`."""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from keras_langevin import batches
+from keras_langevin.callbacks.base import check_built, langevin_optimizers
+from keras_langevin.callbacks.measurement import Change, Reader, Snapshot, rows
+from keras_langevin.optimizers import Langevin
+from keras_langevin.reading import number
+from keras_langevin.sigma.restoring import Start, untouched
+from keras_langevin.sigma.result import SigmaSearch
+from keras_langevin.values import LARGEST, check_int, is_level
+
+# What a level may add to the loss. Measured on the pairs of net and optimizer of benchmarks/find_sigma.py.
+_EXCESS = 0.1  # in a trial: of the loss at the start, and where the net learns in it, of what it learns
+_LAW = 0.02  # in the end: of the loss at the start
+_MARGIN = 1.5  # by which the suggestion is below the level that the trials bear
+_FROM_HARM = 2.0  # the least factor between the suggestion and a level that does harm
+_STEP = math.sqrt(10)  # between neighbouring levels
+_FINE = 10**0.126  # where the search for the level that does harm ends: two bisections of a step
+_FEWEST, _MOST = 10, 30  # updates of a trial
+_RUIN = 10.0  # a trial ends where the loss is so many times the loss at the start
+
+
+class Trial(NamedTuple):
+    """A few updates at one level.
+
+    Attributes:
+        sigma: float.
+        loss: float, the mean over its second half; infinite where the weights are ruined.
+        noise_to_drift: float, of its last update; NaN where that was not reached.
+        first: float, the loss of its first batch.
+    """
+
+    sigma: float
+    loss: float
+    noise_to_drift: float
+    first: float
+
+
+def find_sigma(
+    model,
+    x,
+    y=None,
+    *,
+    sample_weight=None,
+    batch_size: int = 32,
+    epochs: int = 10,
+    sigmas: Sequence[float] | None = None,
+    num_sigmas: int = 10,
+    verbose: str | int = "auto",
+) -> SigmaSearch:
+    """Suggests a noise level σ for a compiled model, from a few updates at each of some levels.
+
+        suggestion = max(σ_trial, σ_law), at most σ_harm / 2
+        σ_trial = σ_harm / (1.5 · √(T/n)),   σ_law² · d/4 = 2% of the loss at the start
+
+    Each level is tried for n updates (10 to 30) from the same weights, on the same batches, with the compiled step that
+    `fit` uses. σ_harm is the least level that does harm: the loss ends more than 10% above where it ends without noise;
+    where the net learns in these updates, 10% of what it learns. (In a very deep net the loss rises for a moment before
+    the net starts to train: that is no harm.) Noise adds up over updates as their square root, so that T updates bear
+    √(T/n) times less than n. In the long run the law exp(−2V/σ²) adds dσ²/4 to the loss by d noisy weights, whatever
+    the optimizer: a level for which that is small is never too large. docs/choosing-sigma.md has the measurements.
+
+    The levels begin at σ_law and move by half a decade until one does harm and one does not, then between these two.
+    All takes about the time of one epoch. Afterwards the model is as it was, bit for bit, also after an interrupt: its
+    weights, the optimizer with its sigma, metrics and the states of random generators.
+
+    Args:
+        model: a built model that is compiled with a Langevin optimizer.
+        x, y, sample_weight: the training data, as `fit` takes them: arrays, or a `keras.utils.PyDataset`, a
+            `tf.data.Dataset` or a `DataLoader`. A generator would be used up, and is refused.
+        batch_size: int, of arrays. Defaults to `32`.
+        epochs: int >= 1, how long the noise is to last: T is so many epochs of updates. Defaults to `10`. Where the
+            length of the data is not known, the search itself is taken for one epoch.
+        sigmas: floats > 0, the levels to try. Defaults to `None`, chosen as above.
+        num_sigmas: int >= 2, the number of levels at most, where `sigmas` is `None`. Defaults to `10`.
+        verbose: `"auto"` or 1 for a progress bar, 0 for none. Defaults to `"auto"`.
+
+    Returns:
+        `SigmaSearch`: `sigma`, the suggestion; `reason`; the levels, losses and ratios of noise to drift; `plot()`. It
+        shows itself in a notebook.
+
+    Raises:
+        ValueError: the model is not compiled with one Langevin optimizer or not built, its sigma is a schedule or its
+            `layers` choose none; there are no data; the loss is not finite without noise; an argument is out of its
+            range.
+
+    Example:
+
+    >>> import keras, numpy as np
+    >>> from keras_langevin import LAdam, find_sigma
+    >>> x = np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    >>> model.compile(LAdam(1e-2, seed=0), loss="mse")
+    >>> search = find_sigma(model, x, x[:, :1], batch_size=16, verbose=0)
+    >>> model.optimizer.sigma = search.sigma
+    """
+    optimizer = _checked_optimizer(model)
+    check_int("batch_size", batch_size, 1)
+    check_int("epochs", epochs, 1, "how long the noise is to last")
+    check_int("num_sigmas", num_sigmas, 2, "how many levels are tried")
+    levels = None if sigmas is None else _checked_levels(sigmas)
+    most = num_sigmas if levels is None else len(levels)
+    per_epoch = batches.num_batches(x, batch_size)
+    accumulated = optimizer.gradient_accumulation_steps or 1
+    per_trial = _FEWEST if per_epoch is None else per_epoch // ((most + 1) * accumulated)
+    updates = min(max(per_trial, _FEWEST), _MOST)
+    of_training = max(epochs * (per_epoch or updates * most) // accumulated, updates)
+    bar = keras.utils.Progbar(
+        (most + 1) * updates * accumulated,
+        verbose=1 if verbose == "auto" else verbose,
+        stateful_metrics=["sigma", "loss"],
+    )
+    with untouched(model) as start:
+        some = batches.take(x, y, sample_weight, batch_size, updates * accumulated)
+        trials = _Trials(model, optimizer, start, some, bar)
+        without = trials.run(0.0)
+        if not math.isfinite(without.loss):
+            raise ValueError(
+                f"The loss must be finite without noise. Received: {without.loss} within {updates} updates with "
+                f"learning_rate={number(optimizer.learning_rate):g}. Lower the learning rate, or look at the data."
+            )
+        by_law = 2 * math.sqrt(_LAW * _scale(without) / trials.num_noisy)
+        allowed = without.loss + _allowed(without)
+        if levels is None:
+            _bracket(trials, min(by_law, LARGEST / _STEP**most), allowed, most)
+        else:
+            for level in levels:
+                trials.run(level)
+    bar.update(bar.target, finalize=True)
+    return _result(trials.done, without, allowed, by_law, updates, of_training, trials.num_noisy)
+
+
+def _scale(without: Trial) -> float:
+    """The size of the loss, which may be negative or close to 0 at the start."""
+    return max(abs(without.first), abs(without.first - without.loss), np.finfo("float32").tiny)
+
+
+def _allowed(without: Trial) -> float:
+    """How much above its end without noise a trial's loss may be: a share of what was learned, if that is much; else of
+    the loss."""
+    learned = max(without.first - without.loss, 0.0)
+    learns = min(learned / (_EXCESS * _scale(without)), 1.0)
+    return _EXCESS * (learns * learned + (1 - learns) * _scale(without))
+
+
+def _bracket(trials: "_Trials", level: float, allowed: float, most: int):
+    """Tries levels until one does harm and the next lower one does not, then between them."""
+    harmless, harm = 0.0, math.inf
+    for _ in range(most):
+        if trials.run(level).loss > allowed:
+            harm = min(harm, level)
+        else:
+            harmless = max(harmless, level)
+        if harmless == 0:
+            level = harm / _STEP
+        elif harm == math.inf:
+            level = harmless * _STEP
+        elif harm / harmless < _FINE:
+            return
+        else:
+            level = math.sqrt(harmless * harm)
+
+
+class _Trials:
+    """Runs trials, each from the same start.
+
+    Args:
+        model: the compiled model.
+        optimizer: its Langevin optimizer.
+        start: `Start` of the model.
+        some: list of batches, the steps of a trial.
+        bar: `keras.utils.Progbar`.
+    """
+
+    def __init__(self, model, optimizer: Langevin, start: Start, some: list[tuple], bar):
+        self._model, self._optimizer, self._start, self._some, self._bar = model, optimizer, start, some, bar
+        self._reader = Reader(optimizer)
+        self._initial = self._reader.weights()
+        self._steps = 0
+        self.done: list[Trial] = []
+        shapes = [optimizer._trainable_variables[i].shape for group in optimizer._noisy_groups() for i in group.indices]
+        self.num_noisy = sum(math.prod(shape) for shape in shapes)
+
+    def run(self, sigma: float) -> Trial:
+        """A trial at one level."""
+        self._start.restore()
+        self._optimizer.sigma = sigma
+        losses, before, ratio = [], None, math.nan
+        last = len(self._some) - (self._optimizer.gradient_accumulation_steps or 1)
+        for step, (x, y, sample_weight) in enumerate(self._some):
+            if step == last:
+                before = Snapshot(self._reader, several=False)
+            logs = self._model.train_on_batch(x, y, sample_weight, return_dict=True)
+            losses.append(float(logs["loss"]))
+            self._steps += 1
+            if self._steps < self._bar.target:  # the last is shown at the end
+                self._bar.update(self._steps, [("sigma", sigma), ("loss", losses[-1])])
+            if self.done and not losses[-1] < _RUIN * _scale(self.done[0]) + abs(losses[0]):
+                losses = [math.inf]
+                break
+        else:
+            updates = int(number(self._optimizer.iterations))
+            with np.errstate(all="ignore"):
+                change = Change(self._reader, before if before.updates < updates else None, updates)
+                ratio = rows(0, [change], [self._initial])[0].noise_to_drift
+        tail = losses[len(losses) // 2 :]
+        mean = float(np.mean(tail)) if np.isfinite(tail).all() else math.inf
+        found = Trial(sigma, mean, ratio, losses[0])
+        self.done.append(found)
+        return found
+
+
+def _result(done, without, allowed, by_law, updates, of_training, num_noisy) -> SigmaSearch:
+    trials = sorted(done[1:])
+    harmless = [trial.sigma for trial in itertools.takewhile(lambda trial: trial.loss <= allowed, trials)]
+    rest = trials[len(harmless) :]
+    below = harmless[-1] if harmless else None
+    harm = below if below and not rest else rest[0].sigma
+    if below and rest:  # between the two, and near the lower one where they are far apart
+        harm = below * math.sqrt(min(harm / below, _STEP))
+    spread = _MARGIN * math.sqrt(of_training / updates)
+    by_trials = harm / spread
+    sigma = min(max(by_trials, by_law), harm / _FROM_HARM) if harmless else min(by_trials, by_law)
+    return SigmaSearch(
+        sigma=sigma,
+        reason=_reason(sigma, by_trials, by_law, harm, harmless, rest, updates, of_training, num_noisy),
+        sigmas=np.array([trial.sigma for trial in trials]),
+        losses=np.array([trial.loss for trial in trials]),
+        noise_to_drift=np.array([trial.noise_to_drift for trial in trials]),
+        loss_without_noise=without.loss,
+        allowed_loss=allowed,
+        loss_at_start=without.first,
+        num_updates=updates,
+    )
+
+
+def _reason(sigma, by_trials, by_law, harm, harmless, rest, updates, of_training, num_noisy) -> str:
+    if not rest:
+        bears = f"the model bears sigma={harm:.2g}, the largest that was tried, for {updates} updates"
+    elif not harmless:
+        bears = f"already sigma={harm:.2g}, the smallest that was tried, raises the loss within {updates} updates"
+    else:
+        bears = f"the model bears up to about sigma={harm:.2g} for {updates} updates"
+    if sigma == by_trials:
+        why = f"noise adds up: over {of_training:,} updates it bears 1/{harm / by_trials:.0f} of it"
+    elif sigma == by_law:
+        why = f"in the long run this level adds at most 2% of the loss by {num_noisy:,} noisy weights"
+    else:
+        why = "the suggestion stays a factor of 2 below it"
+    return f"sigma={sigma:.2g}: {bears}, and {why}."
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def _checked_optimizer(model) -> Langevin:
+    found = langevin_optimizers(model, "find_sigma")
+    check_built(model, "find_sigma")
+    if len(found) > 1:
+        raise ValueError(
+            "`find_sigma` needs a model with one Langevin optimizer. Received: a `MultiOptimizer` with "
+            f"{len(found)}. Compile the model with one of them for the search, with its layers in `layers=`."
+        )
+    (optimizer,) = found
+    if not isinstance(optimizer._sigma, keras.Variable):
+        raise ValueError(
+            "`find_sigma` sets the noise level, so `sigma` must be a float. Received an optimizer whose sigma is "
+            f"{optimizer._sigma!r}. Compile the model with `{type(optimizer).__name__}(sigma=1e-3)`, and make a "
+            "schedule from the level that was found."
+        )
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    if not any(group.indices for group in optimizer._noisy_groups()):
+        raise ValueError(
+            f"`find_sigma` needs an optimizer with noisy layers. Received: layers={optimizer.layers!r}, which chooses "
+            "none. Choose some, as in `layers=None` for all."
+        )
+    return optimizer
+
+
+def _checked_levels(sigmas) -> list[float]:
+    levels = list(sigmas) if not isinstance(sigmas, float | int | str) else []
+    if not levels or not all(is_level(level) and level > 0 for level in levels):
+        raise ValueError(
+            f"`sigmas` must be finite floats > 0. Received: sigmas={sigmas!r}. Give the levels to try, as in "
+            "`sigmas=[1e-4, 1e-3, 1e-2]`, or leave it out."
+        )
+    return sorted(float(level) for level in levels)

@@ -1,0 +1,65 @@
+"""A model as it was before: a trial run leaves no trace."""
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@contextmanager
+def untouched(model) -> Iterator["Start"]:
+    """Afterwards the model is what it was, bit for bit, also after an error or an interrupt: its weights, the
+    optimizer's variables (moments, number of updates, seed, sigma, loss scale), metrics, and the states of random
+    generators, of its layers and of Python, NumPy and PyTorch.
+
+    Args:
+        model: a compiled model whose optimizer is built.
+    """
+    start = Start(model)
+    generators = _generators()
+    try:
+        yield start
+    finally:
+        start.restore()
+        for restore, state in generators:
+            restore(state)
+
+
+class Start:
+    """What a compiled model holds at one moment.
+
+    Args:
+        model: a compiled model whose optimizer is built.
+    """
+
+    def __init__(self, model):
+        self._model = model
+        self._values = [(variable, np.array(ops.convert_to_numpy(variable))) for variable in _variables(model)]
+
+    def restore(self):
+        """Puts it back."""
+        model = self._model
+        if keras.backend.backend() == "jax" and not model._jax_state_synced:
+            model._jax_state_synced = True  # an interrupted step leaves a state that Keras would take for newer
+        known = {id(variable) for variable, _ in self._values}
+        if any(id(variable) not in known for variable in _variables(model)):
+            model.reset_metrics()  # the first step makes the variables of the metrics
+        for variable, value in self._values:
+            variable.assign(value)
+
+
+def _variables(model) -> list[keras.Variable]:
+    found = [*model.variables, *model.metrics_variables, *model.optimizer.variables]
+    return list({id(variable): variable for variable in found}.values())
+
+
+def _generators() -> list[tuple]:
+    """How the state of each global generator is put back, and the state."""
+    found = [(random.setstate, random.getstate()), (np.random.set_state, np.random.get_state())]
+    if torch := sys.modules.get("torch"):  # a `DataLoader` draws from it
+        found.append((torch.set_rng_state, torch.get_rng_state()))
+    return found
