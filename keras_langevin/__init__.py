@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from keras_langevin.version import __version__
 
 __all__ = [
+    "BAOAB",
     "LSGD",
     "SGHMC",
+    "SGNHT",
     "CyclicalLangevin",
     "GaussianPrior",
     "LAdadelta",
@@ -74,8 +76,10 @@ if "keras_langevin_command" not in sys.modules:
     )
     from keras_langevin.datasets.preprocessing import RandomCropFlip
     from keras_langevin.optimizers import (
+        BAOAB,
         LSGD,
         SGHMC,
+        SGNHT,
         LAdadelta,
         LAdafactor,
         LAdagrad,

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_langevin.optimizers import SGHMC
+from keras_langevin.optimizers import SGHMC, SGNHT
 from keras_langevin.optimizers.registry import NEWER
 
 
@@ -19,22 +19,25 @@ class GradientAverage(NamedTuple):
         decay: float, or a flat array of all elements.
         weight: the same.
         power: int, 1 or 2.
-        has_noise: bool, whether the noise of a step is added to the slot too. Defaults to `False`.
+        noise: float, how much of a step's noise is added to the slot, for each part that the weights get. Defaults to
+            `0.0`.
     """
 
     slots: list
     decay: float | np.ndarray
     weight: float | np.ndarray
     power: int
-    has_noise: bool = False
+    noise: float = 0.0
 
 
 def gradient_averages(optimizer) -> list[GradientAverage]:
     """The averages that the optimizer keeps; an empty list where that is not known."""
+    if isinstance(optimizer, SGNHT) and optimizer.thermal_rate:
+        return []  # its momentum decays by another factor at each step
     if isinstance(optimizer, keras.optimizers.SGD):
-        has_noise = isinstance(optimizer, SGHMC)
+        noise = optimizer._momentum_noise if isinstance(optimizer, SGHMC) else 0.0
         decay, weight = optimizer.momentum, -optimizer.learning_rate
-        return [GradientAverage(optimizer.momentums, decay, weight, 1, has_noise)] if optimizer.momentum else []
+        return [GradientAverage(optimizer.momentums, decay, weight, 1, noise)] if optimizer.momentum else []
     if isinstance(optimizer, (keras.optimizers.Adam, keras.optimizers.Nadam, keras.optimizers.Lamb)):
         return [
             _mean(optimizer._momentums, optimizer.beta_1, 1),

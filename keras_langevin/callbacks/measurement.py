@@ -176,8 +176,8 @@ class Change:
             self.drift = (self.weights - snapshot.weights - self._noise(updates, self.count)) / self.count
         elif step is not None:
             self.drift = self._whole(step)
-            if average is not None and average.has_noise:
-                self.drift = self.drift - self._noise(updates, 1)
+            if average is not None and average.noise:
+                self.drift = self.drift - average.noise * self._noise(updates, 1)
         else:
             self.drift = self.learning_rate * self.preconditioner * np.sqrt(square_gradient)
         if square_gradient is None:
@@ -218,8 +218,8 @@ class Change:
     def _square_gradient(self, average, before: np.ndarray, updates: int) -> np.ndarray:
         """g² of the one update, or its mean over several with the average's weights; from s and the s before."""
         added = self._reader.read(average.slots) - average.decay**self.count * before
-        if average.has_noise:
-            added -= self._noise(updates, self.count, average.decay)
+        if average.noise:
+            added -= average.noise * self._noise(updates, self.count, average.decay)
         total = average.weight * sum(average.decay**step for step in range(self.count))
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = np.where(total, added / total, np.nan)

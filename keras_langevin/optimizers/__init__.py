@@ -6,6 +6,7 @@ from keras_langevin.optimizers.adafactor import LAdafactor
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
 from keras_langevin.optimizers.adamax import LAdamax
+from keras_langevin.optimizers.baoab import BAOAB
 from keras_langevin.optimizers.conversion import without_noise
 from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from keras_langevin.optimizers.describe import describe
@@ -21,14 +22,17 @@ from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.schedules import LogSchedule, NoiseBurst, posterior_sigma
 from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
+from keras_langevin.optimizers.sgnht import SGNHT
 
 keras_classes.install()
 globals().update(NEWER)
 
 __all__ = [
+    "BAOAB",
     "LSGD",
     "REGISTRY",
     "SGHMC",
+    "SGNHT",
     "CyclicalCosine",
     "CyclicalNoise",
     "GammaCorrection",

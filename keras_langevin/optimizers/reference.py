@@ -54,6 +54,26 @@ def sghmc(theta, g, n, t, m=0.0, *, learning_rate, friction=0.1):
     return theta + m, p, {"m": m}
 
 
+def baoab(theta, g, n, t, m=0.0, *, learning_rate, friction=0.1):
+    p = np.full_like(g, friction / 4)
+    m = (1 - friction) * m - learning_rate * g
+    theta = theta + m + np.sqrt(p) * n
+    return theta, p, {"m": m + (2 - friction) / (1 - friction) * np.sqrt(p) * n}
+
+
+def sgnht(
+    theta, g, n, t, m=0.0, alpha=None, *, learning_rate, friction=0.1, thermal_rate=0.01, sigma=0.0
+):  # fmt: skip
+    """With `sigma` σ, which the thermostat needs beside the noise; at 0 it rests."""
+    alpha = friction if alpha is None else alpha
+    p = np.full_like(g, friction)
+    m = (1 - alpha) * m - learning_rate * g + np.sqrt(p) * n
+    if sigma:
+        ratio = (1 - alpha / 2) * np.mean(m**2) / (learning_rate * sigma**2 / 2)
+        alpha = np.clip(alpha + thermal_rate * (ratio - 1), -1, 1)
+    return theta + m, p, {"m": m, "alpha": alpha}
+
+
 def adam(
     theta, g, n, t, m=0.0, v=0.0, v_max=0.0, *, learning_rate, beta_1=0.9, beta_2=0.999, epsilon=1e-6, amsgrad=False
 ):

@@ -11,17 +11,21 @@ from keras_langevin.optimizers.adafactor import LAdafactor
 from keras_langevin.optimizers.adagrad import LAdagrad
 from keras_langevin.optimizers.adam import LAdam, LAdamW
 from keras_langevin.optimizers.adamax import LAdamax
+from keras_langevin.optimizers.baoab import BAOAB
 from keras_langevin.optimizers.lamb import LLamb
 from keras_langevin.optimizers.lion import LLion
 from keras_langevin.optimizers.nadam import LNadam
 from keras_langevin.optimizers.rmsprop import LRMSprop
 from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
+from keras_langevin.optimizers.sgnht import SGNHT
 
 # Each Langevin optimizer beside the parent that it is compared with. Of two with one parent the first is its twin.
 PARENTS = {
     LSGD: keras.optimizers.SGD,
     SGHMC: keras.optimizers.SGD,
+    BAOAB: keras.optimizers.SGD,
+    SGNHT: keras.optimizers.SGD,
     LAdam: keras.optimizers.Adam,
     LAdamW: keras.optimizers.AdamW,
     LRMSprop: keras.optimizers.RMSprop,

@@ -67,15 +67,20 @@ class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
         """The share of the momentum that is lost at an update. It stays what it was created with."""
         return self._friction
 
+    @property
+    def _momentum_noise(self) -> float:
+        """How much of an update's noise is added to the momentum, for each part that the weights get."""
+        return 1.0
+
     def preconditioner(self, t):
         return self.friction
 
     def _add_noise(self, variables, indices, draw, before, learning_rate):
-        """To the weights as to the momentum that has moved them: the same noise, drawn again and not stored."""
+        """To the weights and to the momentum that has moved them: the same noise, drawn again and not stored."""
         super()._add_noise(variables, indices, draw, before, learning_rate)
         if self.momentum:
             momentums = [self.momentums[index] for index in indices]
-            super()._add_noise(momentums, indices, draw, before, learning_rate)
+            super()._add_noise(momentums, indices, draw, before, self._momentum_noise**2 * learning_rate)
 
     def get_config(self):
         config = super().get_config()

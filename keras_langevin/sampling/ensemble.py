@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -11,8 +12,8 @@ from keras_langevin.confidence import class_labels
 from keras_langevin.sampling import scores
 from keras_langevin.sampling.averages import Averages, Probabilities, Values
 from keras_langevin.sampling.batch_norm import BatchNormStatistics
-from keras_langevin.sampling.ring import MemoryRing
-from keras_langevin.sampling.weights import assign, check_layout, restored
+from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
+from keras_langevin.sampling.weights import assign, check_layout, restored, weights_of
 from keras_langevin.values import check_int
 
 
@@ -52,6 +53,74 @@ class Ensemble:
     def __init__(self, model, rings: Sequence[MemoryRing]):
         self._ensemble_model = model
         self.rings = list(rings)
+
+    @classmethod
+    def of(cls, members: Sequence) -> "Ensemble":
+        """An ensemble of trained models, or of ensembles.
+
+        Args:
+            members: list of built models of one architecture (a deep ensemble), or of ensembles of such, as several
+                `SWAG` (MultiSWAG). Weights are copied, those of ensembles are not. Predictions are made by the first
+                member's model.
+
+        Raises:
+            ValueError: there are none, or they have different weights.
+
+        Example:
+
+        >>> import keras, numpy as np
+        >>> from keras_langevin.sampling import Ensemble
+        >>> models = [keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, "softmax")]) for _ in range(5)]
+        >>> ensemble = Ensemble.of(models)
+        >>> len(ensemble), ensemble.predict(np.zeros((4, 2)), verbose=0).shape
+        (5, (4, 3))
+
+        References:
+            B. Lakshminarayanan, A. Pritzel and C. Blundell, Simple and scalable predictive uncertainty estimation using
+            deep ensembles, NeurIPS 2017.
+        """
+        members = list(members)
+        kinds = {isinstance(member, Ensemble) for member in members}
+        if len(kinds) != 1 or not all(isinstance(member, Ensemble | keras.Model) for member in members):
+            raise ValueError(
+                "`members` must be a list of models, or a list of ensembles. Received: "
+                f"{[type(member).__name__ for member in members]}. Give for example `Ensemble.of([model, other])`."
+            )
+        if kinds == {True}:
+            rings, model = [ring for member in members for ring in member.rings], members[0]._current_model()
+        else:
+            ring, model = MemoryRing(len(members)), members[0]
+            for number, member in enumerate(members):
+                ring.append(Sample({"iteration": number, "seed": None}, weights_of(member)))
+            rings = [ring]
+        ensemble = Ensemble(model, rings)
+        ensemble.check()
+        return ensemble
+
+    def save(self, directory: str | Path):
+        """Writes the samples into a folder, from which `keras_langevin.sampling.load` reads them.
+
+        Args:
+            directory: str or path of a folder without samples; it is made where it does not exist. Of several chains
+                each gets a folder in it, `chain-0`, `chain-1`, ...
+
+        Raises:
+            ValueError: there are no samples, or the folder has some.
+        """
+        self.check()
+        directory = Path(directory)
+        if any(directory.glob("sample-*")) or any(directory.glob("chain-*")):
+            raise ValueError(
+                f"`directory` must be a folder without samples. Received: {str(directory)!r}, which has some. Choose "
+                "another directory."
+            )
+        for number, ring in enumerate(self.rings):
+            folder = directory if len(self.rings) == 1 else directory / f"chain-{number}"
+            written = DiskRing(folder, len(ring))
+            if ring.stored is not None:
+                written.store_only(ring.stored, ring.arrays(0))
+            for slot, head in enumerate(ring.heads):
+                written.put(head | {"slot": slot, "number": slot}, ring.arrays(slot))
 
     def __len__(self) -> int:
         return sum(map(len, self.rings))

@@ -1,16 +1,18 @@
 """A normal prior on weights, as a regularizer."""
 
 import keras
+import numpy as np
 from keras import ops
 
+from keras_langevin.names import shown
 from keras_langevin.values import is_real
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class GaussianPrior(keras.regularizers.Regularizer):
-    """The prior N(0, s²) of each element, scaled for a mean loss.
+    """The prior N(c, s²) of each element, scaled for a mean loss.
 
-        −log p(θ) / N = Σ θ² / (2 s² N) + constant
+        −log p(θ) / N = Σ (θ − c)² / (2 s² N) + constant
 
     Where the loss is the mean of −log p over the examples alone, the loss and this, summed over the variables, are V =
     −log posterior / N, from which `posterior_sigma(data_size)` makes samples of the posterior. A Keras loss that also
@@ -23,6 +25,8 @@ class GaussianPrior(keras.regularizers.Regularizer):
         stddev: s, float > 0, the standard deviation (not the variance) of each element.
         data_size: N, int >= 1, the number of training examples (not of batches), or of values that the loss averages:
             the one for `posterior_sigma`.
+        center: c, float, or array of the variable's shape (its configuration then holds all its elements). Defaults to
+            `0.0`.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -40,7 +44,7 @@ class GaussianPrior(keras.regularizers.Regularizer):
         R. M. Neal, Bayesian Learning for Neural Networks, Springer 1996, section 1.2.
     """
 
-    def __init__(self, stddev: float, data_size: int):
+    def __init__(self, stddev: float, data_size: int, center=0.0):
         if not (is_real(stddev) and stddev > 0):
             raise ValueError(
                 "`stddev`, the prior's standard deviation, must be a finite float > 0. "
@@ -51,11 +55,27 @@ class GaussianPrior(keras.regularizers.Regularizer):
                 "`data_size`, the number of training examples, must be a finite number >= 1. "
                 f"Received: data_size={data_size!r}. Give the length of the training data."
             )
+        if not _is_finite(center):
+            raise ValueError(
+                "`center`, the prior's mean, must be a finite float, or an array of them. "
+                f"Received: center={shown(center)}. Leave it out for a prior around 0."
+            )
         self.stddev = float(stddev)
+        self.center = float(center) if np.ndim(center) == 0 else np.asarray(center)
         self.data_size = int(data_size) if data_size == int(data_size) else float(data_size)
 
     def __call__(self, x):
+        if np.ndim(self.center) or self.center:
+            x = ops.subtract(x, ops.cast(self.center, x.dtype))
         return ops.sum(ops.square(x)) / (2 * self.stddev**2 * self.data_size)
 
     def get_config(self):
-        return {"stddev": self.stddev, "data_size": self.data_size}
+        center = self.center.tolist() if np.ndim(self.center) else self.center
+        return {"stddev": self.stddev, "data_size": self.data_size, "center": center}
+
+
+def _is_finite(center) -> bool:
+    try:
+        return not isinstance(center, bool | str) and bool(np.isfinite(np.asarray(center, float)).all())
+    except (TypeError, ValueError):
+        return False

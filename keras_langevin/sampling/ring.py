@@ -10,6 +10,9 @@ from keras_langevin import archive
 from keras_langevin.files import writing_to
 from keras_langevin.values import is_count, or_none
 
+# The file of the arrays that all samples share.
+_REST = "rest.npz"
+
 
 class Sample(NamedTuple):
     """The weights after one update.
@@ -40,6 +43,9 @@ class MemoryRing:
         # Of each sample: settings, layout (shapes and dtypes), slot, number in the order of arrival, chain and levels.
         self.heads: list[dict] = []
         self._samples: dict[int, list[np.ndarray]] = {}
+        # The numbers of the arrays that each sample has of its own (`None`: all), and the others, which are kept once.
+        self.stored: list[int] | None = None
+        self._rest: list[np.ndarray] = []
 
     def __len__(self):
         return len(self.heads)
@@ -62,12 +68,63 @@ class MemoryRing:
         self.heads = [other for other in self.heads if other["slot"] != head["slot"]] + [head]
         self.heads.sort(key=lambda head: head["number"])
 
+    def store_only(self, stored: list[int], arrays: list[np.ndarray]):
+        """Makes samples differ in these arrays alone.
+
+        Args:
+            stored: list of ints, their numbers.
+            arrays: list of arrays, all of them: the others are kept as they are here.
+
+        Raises:
+            ValueError: there are samples already that differ in other arrays.
+        """
+        rest = [array for number, array in enumerate(arrays) if number not in set(stored)]
+        if self.stored is None and not self.heads:
+            self.keep_rest(stored, rest)
+        elif self.stored != stored or not all(map(_equal, self._rest, rest)):
+            raise ValueError(
+                "The samples of some layers must be of the same layers, and all others the same. Received: other ones "
+                f"than those of the {len(self.heads)} samples in {getattr(self, 'folder', 'memory')}. Choose another "
+                "directory, and make a new `PosteriorSamples`."
+            )
+
+    def keep_rest(self, stored: list[int], rest: list[np.ndarray]):
+        """Keeps what samples do not store."""
+        self.stored, self._rest = stored, rest
+
     def put(self, head: dict, arrays: list[np.ndarray]):
-        """Writes into the slot that `head` names."""
-        self._samples[head["slot"]] = arrays
+        """Writes into the slot that `head` names.
+
+        Raises:
+            ValueError: arrays that are not stored have changed.
+        """
+        if self.stored is not None:
+            own = set(self.stored)
+            rest = [array for number, array in enumerate(arrays) if number not in own]
+            if not all(map(_equal, self._rest, rest)):
+                raise ValueError(
+                    "With `layers` the weights of all other layers must stay what they are. Received: others in update "
+                    f"{head['settings']['iteration']}. Freeze these layers (`layer.trainable = False`, and compile), "
+                    "or leave `layers` out."
+                )
+            arrays = [array for number, array in enumerate(arrays) if number in own]
+        self.write(head, arrays)
+
+    def write(self, head: dict, stored: list[np.ndarray]):
+        """Writes what a sample stores."""
+        self._samples[head["slot"]] = stored
 
     def arrays(self, index: int) -> list[np.ndarray]:
         """The weights of sample `index`, counted from the oldest."""
+        arrays = self.read(index)
+        if self.stored is None:
+            return arrays
+        own, rest, chosen = iter(arrays), iter(self._rest), set(self.stored)
+        count = len(arrays) + len(self._rest)
+        return [next(own) if number in chosen else next(rest) for number in range(count)]
+
+    def read(self, index: int) -> list[np.ndarray]:
+        """What sample `index` stores."""
         return self._samples[self.heads[index]["slot"]]
 
     def find(self, settings: dict) -> int | None:
@@ -127,6 +184,16 @@ class DiskRing(MemoryRing):
 
     def read_heads(self):
         """Reads what the folder holds now."""
+        path = self.folder / _REST
+        if self.stored is None and path.exists():
+            try:
+                head, rest = archive.read(path)
+                stored = head["stored"]
+                if not (isinstance(stored, list) and stored and all(map(_is_whole, stored))):
+                    raise ValueError(f"its list of stored arrays is {stored}")
+            except archive.UNREADABLE as error:
+                raise _no_sample(path, error) from error
+            self.stored, self._rest = stored, rest
         self.heads = sorted(map(self._read_head, self.folder.glob("sample-*.npz")), key=lambda head: head["number"])
         chains = {json.dumps(head["chain"], sort_keys=True) for head in self.heads}
         if len(chains) > 1:
@@ -141,16 +208,22 @@ class DiskRing(MemoryRing):
             for piece in self.folder.glob(".sample-*"):
                 piece.unlink(missing_ok=True)
 
-    def put(self, head: dict, arrays: list[np.ndarray]):
-        archive.write(self._path(head["slot"]), head, arrays)
+    def keep_rest(self, stored: list[int], rest: list[np.ndarray]):
+        super().keep_rest(stored, rest)
+        archive.write(self.folder / _REST, {"stored": stored}, rest)
 
-    def arrays(self, index: int) -> list[np.ndarray]:
+    def write(self, head: dict, stored: list[np.ndarray]):
+        archive.write(self._path(head["slot"]), head, stored)
+
+    def read(self, index: int) -> list[np.ndarray]:
         path = self._path(self.heads[index]["slot"])
         try:
             head, arrays = archive.read(path)
             head = _checked(head)
-            if len(head["layout"]) != len(arrays) or not all(map(_is_of, arrays, head["layout"])):
-                raise ValueError(f"its arrays are {_layout(arrays)}, and its layout says {head['layout']}")
+            own = range(len(head["layout"])) if self.stored is None else self.stored
+            layout = [head["layout"][number] for number in own]
+            if len(layout) != len(arrays) or not all(map(_is_of, arrays, layout)):
+                raise ValueError(f"its arrays are {_layout(arrays)}, and its layout says {layout}")
         except archive.UNREADABLE as error:
             raise _no_sample(path, error) from error
         wanted = self.heads[index]["settings"]
@@ -214,6 +287,10 @@ def _is_shape_and_dtype(value) -> bool:
 
 def _layout(arrays: list[np.ndarray]) -> list:
     return [[list(array.shape), array.dtype.name] for array in arrays]
+
+
+def _equal(array: np.ndarray, other: np.ndarray) -> bool:
+    return array.shape == other.shape and array.tobytes() == other.tobytes()
 
 
 def _is_of(array: np.ndarray, layout: list) -> bool:

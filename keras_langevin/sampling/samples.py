@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_langevin.optimizers.selection import LayerSelection
 from keras_langevin.reading import innermost
 from keras_langevin.sampling import chain
 from keras_langevin.sampling.ensemble import Ensemble
@@ -56,6 +57,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         when: what says at each due update whether the sample is taken: an object with an attribute `is_sampling`, such
             as the callback `CyclicalLangevin`, or a function of the number of the update. `None`: always. Defaults to
             `None`.
+        layers: the layers whose weights a sample stores, as the argument of a Langevin optimizer says them: a partly
+            Bayesian net. All others are stored once, and must not change: freeze them. `None`: all. Defaults to
+            `None`.
 
     Raises:
         ValueError: an argument is out of its range, or the directory cannot be used; when `fit` begins: there are
@@ -91,6 +95,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         max_samples: int = 100,
         directory: str | Path | None = None,
         when: Callable[[int], bool] | object | None = None,
+        layers=None,
     ):
         keras.callbacks.Callback.__init__(self)
         check_int("burn_in", burn_in, 0, "the number of updates that are left out")
@@ -102,6 +107,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
                 f"`is_sampling`. Received: when={when!r}. Give for example `when=lambda update: update % 100 > 50`."
             )
         self.burn_in, self.thinning, self.when = burn_in, thinning, when
+        self.layers = layers
+        LayerSelection(layers)  # refuses what is none
         self.warns = True  # of the temperature
         self._of = None  # a weak reference to the model whose samples this object takes
         self._sizes = deque(maxlen=101)  # of the latest samples
@@ -175,6 +182,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         """Refuses samples of another chain."""
         now, heads = chain.begun(model, self._compiled), self.ring.heads
         self._of, self._chain, self._is_same = weakref.ref(model), now, True
+        if self.layers is not None:
+            self.ring.store_only(self._stored(model), weights_of(model))
         if not heads:
             if now["begin"] >= self.burn_in > 0 and self._left is None:  # else it has seen an earlier fit
                 warnings.warn(
@@ -195,6 +204,17 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             )
         # Restored from a state of the chain, it is the same. If it begins anew, it may have other data.
         self._is_same = now["begin"] > self._chain["begin"]
+
+    def _stored(self, model) -> list[int]:
+        """The numbers of the weights of the chosen layers in `model.weights`."""
+        _, groups = LayerSelection(self.layers).resolve(model.trainable_variables)
+        chosen = {id(model.trainable_variables[index]) for group in groups for index in group.indices}
+        if not chosen:
+            raise ValueError(
+                "`layers` must choose at least one layer with trainable weights. Received: "
+                f"layers={self.layers!r}, which chooses none. Give None for all."
+            )
+        return [number for number, variable in enumerate(model.weights) if id(variable) in chosen]
 
     def _is_sound(self, model, arrays, update: int) -> bool:
         """Whether weights are those of a chain that has not diverged; if not, warns once in a fit."""
@@ -266,7 +286,8 @@ def load(directory: str | Path, model) -> Ensemble:
     """The samples in a directory, for a model that was built as theirs was.
 
     Args:
-        directory: str or path, the `directory` of a `PosteriorSamples`.
+        directory: str or path, the `directory` of a `PosteriorSamples`, a `SWAG` or `run_chains`, or that of
+            `Ensemble.save`.
         model: a built Keras model; it need not be compiled.
 
     Raises:
@@ -282,6 +303,7 @@ def load(directory: str | Path, model) -> Ensemble:
             f"`directory` must be a folder with samples. Received: {str(directory)!r}, which is no folder. Give the "
             "`directory` of a `PosteriorSamples`."
         )
-    ensemble = Ensemble(model, [DiskRing(directory, None)])
+    folders = sorted(Path(directory).glob("chain-*"), key=lambda folder: (len(folder.name), folder.name))
+    ensemble = Ensemble(model, [DiskRing(folder, None) for folder in folders or [directory]])
     ensemble.check()
     return ensemble

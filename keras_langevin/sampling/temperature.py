@@ -12,6 +12,7 @@ from keras import ops
 from keras_langevin.optimizers import SGHMC
 from keras_langevin.optimizers.keras_classes import langevin_parts
 from keras_langevin.reading import number
+from keras_langevin.sampling.losses import own_loss
 from keras_langevin.sampling.weights import restored
 
 _HALF = ("bfloat16", "float16")
@@ -37,7 +38,9 @@ def temperature_faults(model) -> list[str]:
     if not parts:
         return []
     found = [line for part in parts for line in (*_of_momentum(part), *_of_weight_decay(part))]
-    return list(dict.fromkeys([*found, *_of_losses(model), *_of_added_losses(model), *_of_precision(model, parts)]))
+    return list(
+        dict.fromkeys([*found, *warnings_of_losses(model), *_of_added_losses(model), *_of_precision(model, parts)])
+    )
 
 
 # --- the optimizer ----------------------------------------------------------------------------------------------------
@@ -80,14 +83,14 @@ def _of_weight_decay(optimizer) -> Iterator[str]:
 # --- the loss ---------------------------------------------------------------------------------------------------------
 
 
-def _of_losses(model) -> Iterator[str]:
-    compiled = getattr(model, "_compile_loss", None)
-    if compiled is None:
-        return
+def warnings_of_losses(model) -> Iterator[str]:
+    """What makes a loss another than the mean of −log p over the examples."""
     with suppress(Exception), warnings.catch_warnings(action="ignore"):  # a model or loss that made-up data don't fit
+        own = own_loss(model)
+        if own is None:
+            return
         outputs = _outputs(model)
         examples = keras.tree.map_structure(_made_up, outputs)
-        own = type(compiled)(compiled._user_loss, compiled._user_loss_weights, output_names=compiled.output_names)
         own.build(examples, examples)
         names = len(own._flat_losses) > 1
         for path, loss, weight, name in own._flat_losses:

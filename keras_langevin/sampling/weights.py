@@ -11,12 +11,22 @@ from keras import ops
 def weights_of(model) -> list[np.ndarray]:
     """Copies of `model.weights`. (A view would change, or die, with the variable: PyTorch assigns in place, JAX donates
     the buffer to the next step.)"""
-    return [_copy(variable) for variable in model.weights]
+    return values_of(model.weights)
+
+
+def values_of(variables) -> list[np.ndarray]:
+    """Copies of the variables' values."""
+    return [_copy(variable) for variable in variables]
 
 
 def assign(model, arrays: list[np.ndarray]):
     """Puts the arrays into `model.weights`."""
-    for variable, array in zip(model.weights, arrays, strict=True):
+    assign_all(model.weights, arrays)
+
+
+def assign_all(variables, arrays: list[np.ndarray]):
+    """Puts the arrays into the variables."""
+    for variable, array in zip(variables, arrays, strict=True):
         if array.dtype.kind == "V":  # bfloat16 comes back from a file as bytes
             array = array.view(ops.convert_to_numpy(variable).dtype)
         variable.assign(array)
@@ -26,12 +36,11 @@ def assign(model, arrays: list[np.ndarray]):
 def restored(model) -> Iterator[None]:
     """Afterwards all variables of the model, weights and states of random generators, are what they were."""
     variables = list(model.variables)
-    before = [_copy(variable) for variable in variables]
+    before = values_of(variables)
     try:
         yield
     finally:
-        for variable, value in zip(variables, before, strict=True):
-            variable.assign(value)
+        assign_all(variables, before)
 
 
 def check_layout(model, heads: list[dict], source: str):

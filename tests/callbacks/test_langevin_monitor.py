@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_langevin import LSGD, SGHMC, LAdam, LangevinMonitor
+from keras_langevin import BAOAB, LSGD, SGHMC, LAdam, LangevinMonitor
 from keras_langevin.callbacks.measurement import ALL, NAMES
 from keras_langevin.optimizers import layer_noise
 from tests.callbacks.models import EXECUTIONS, LAYERS, eager_model, examples, fit, policy, small_model, weights_of
@@ -27,7 +27,17 @@ EVERY_OPTION = [
     for name, options in ({"default": {}} | case.options).items()
 ]
 # Those that keep no mean of squared gradients: gradients of several steps may cancel in what they keep.
-WITHOUT_SQUARES = ("LSGD", "SGHMC", "LAdamax", "LLion", "LAdafactor", "LMuon", "LMuon, AdamW's weights")
+WITHOUT_SQUARES = (
+    "LSGD",
+    "SGHMC",
+    "BAOAB",
+    "SGNHT",
+    "LAdamax",
+    "LLion",
+    "LAdafactor",
+    "LMuon",
+    "LMuon, AdamW's weights",
+)
 # Of several steps at once: with momentum, and with slots that tell the gradient.
 OF_EXECUTIONS = [
     pytest.param(
@@ -54,7 +64,8 @@ class Recorder(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         self.weights.append(weights_of(self.model))
-        momentums = getattr(self.model.optimizer, "_momentums", [])
+        optimizer = self.model.optimizer
+        momentums = optimizer.momentums if isinstance(optimizer, BAOAB) else getattr(optimizer, "_momentums", [])
         self.weights.base.append([np.array(ops.convert_to_numpy(slot)) for slot in momentums])
 
     def on_train_end(self, logs=None):
@@ -110,8 +121,9 @@ def test_numbers_are_those_of_a_step_made_by_hand(case, options):
     drifts = []
     for step, before, after in zip(found, weights, weights[1:], strict=False):
         parent.set_weights(before)
-        if case_name(case) == "LScheduleFreeAdamW":  # z has noise in it too
-            for slot, value in zip(parent.optimizer._momentums, weights.base[len(drifts)], strict=True):
+        if case_name(case) in ("LScheduleFreeAdamW", "BAOAB"):  # z, and the momentum, have noise in them too
+            slots = parent.optimizer.momentums if case.langevin is BAOAB else parent.optimizer._momentums
+            for slot, value in zip(slots, weights.base[len(drifts)], strict=True):
                 slot.assign(value)
         elif moved and case.kept(**options):  # the momentum has noise in it, and is what the weights moved by
             for slot, value in zip(parent.optimizer.momentums, moved, strict=True):

@@ -15,8 +15,10 @@ import pytest
 from keras import ops
 
 from keras_langevin.optimizers import (
+    BAOAB,
     LSGD,
     SGHMC,
+    SGNHT,
     LAdadelta,
     LAdafactor,
     LAdagrad,
@@ -154,6 +156,16 @@ def through_momentum(noises, friction=0.1, **_) -> list:
     return added
 
 
+def through_splitting(noises, friction=0.1, **_) -> list:
+    """BAOAB: each its own, and a share of what the momentum has, which gets (2 − α)/(1 − α) of each."""
+    added, momentum = [], 0.0
+    for fresh in noises:
+        momentum = (1 - friction) * momentum
+        added.append(fresh + momentum)
+        momentum = momentum + (2 - friction) / (1 - friction) * fresh
+    return added
+
+
 def through_average(noises, beta_1=0.9, **_) -> list:
     """Schedule-Free: z has all noise so far, of which the average x, found from θ = 0 and z, takes 1/t."""
     in_z, added = 0.0, []
@@ -164,7 +176,7 @@ def through_average(noises, beta_1=0.9, **_) -> list:
 
 
 def with_momentum(arguments: dict) -> dict:
-    """SGHMC's arguments as those of SGD."""
+    """The arguments of SGHMC and BAOAB as those of SGD."""
     momentum = {"momentum": 1.0 - arguments["friction"]} if "friction" in arguments else {}
     return {name: value for name, value in arguments.items() if name != "friction"} | momentum
 
@@ -190,6 +202,29 @@ CASES = [
         of_parent=with_momentum,
         kept=lambda friction=0.1, **_: 1 - friction,
         accumulate=through_momentum,
+    ),
+    Case(
+        BAOAB,
+        keras.optimizers.SGD,
+        reference.baoab,
+        parent_arguments={"momentum": 0.9},
+        options={"friction": {"friction": 0.4}},
+        own_arguments=("friction",),
+        of_parent=with_momentum,
+        kept=lambda friction=0.1, **_: 1 - friction,
+        accumulate=through_splitting,
+    ),
+    Case(  # its thermostat rests, and the noise of the updates adds up linearly; test_sgnht.py has the rest
+        SGNHT,
+        keras.optimizers.SGD,
+        reference.sgnht,
+        parent_arguments={"momentum": 0.9},
+        options={"friction": {"friction": 0.4}},
+        own_arguments=("friction", "thermal_rate"),
+        of_parent=with_momentum,
+        kept=lambda friction=0.1, **_: 1 - friction,
+        accumulate=through_momentum,
+        arguments={"thermal_rate": 0.0},
     ),
     Case(LAdam, keras.optimizers.Adam, reference.adam, options=AMSGRAD, own_arguments=("gamma_correction",)),
     Case(LAdamW, keras.optimizers.AdamW, reference.adamw, options=AMSGRAD),

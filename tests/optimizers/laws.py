@@ -101,3 +101,14 @@ def law_of_underdamped_steps(precision, rate, sigma, friction, decay=0.0) -> np.
     transition = np.block([[shrunk - rate * precision, kept], [-rate * precision, kept]])
     noise = friction * rate * sigma**2 * np.kron(np.ones((2, 2)), identity)
     return linalg.solve_discrete_lyapunov(transition, noise)
+
+
+def law_of_splitting_steps(precision, rate, sigma, friction) -> np.ndarray:
+    """Of m ← (1 − α)m − γAθ, θ ← θ + m + n, m ← m + (2 − α)/(1 − α)·n with n = σ√(αγ)/2·Z: covariance of (θ, m), array
+    of shape `(2d, 2d)`."""
+    identity = np.eye(len(precision))
+    kept = (1 - friction) * identity
+    transition = np.block([[identity - rate * precision, kept], [-rate * precision, kept]])
+    shares = np.array([1, (2 - friction) / (1 - friction)])
+    noise = friction / 4 * rate * sigma**2 * np.kron(np.outer(shares, shares), identity)
+    return linalg.solve_discrete_lyapunov(transition, noise)

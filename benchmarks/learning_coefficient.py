@@ -1,0 +1,185 @@
+"""Local learning coefficients measured against closed forms.
+
+    KERAS_BACKEND=jax python benchmarks/learning_coefficient.py [--only NAME]
+
+n = 1,000 examples of a model with normal noise, weights at the true map w*. There L(w*) is above the sample's minimum,
+so the estimate is to be λ(1 − 1/log n): within 15%, or within three standard errors. (That is its mean over data sets.
+One data set's differs from it by a standard deviation of about √λ/log n.) A crossing has labels without noise, so that
+L(w) − L(w*) is K(w); its exact estimate at this n is known by quadrature, and takes its place. Prints the table of
+docs/learning-coefficient.md and writes it to benchmarks/results/learning_coefficient.json.
+"""
+
+import argparse
+import json
+import math
+import time
+import warnings
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_langevin.sampling import learning_coefficient
+
+SIZE, BATCH = 1000, 100
+RESULTS = Path(__file__).parent / "results" / "learning_coefficient.json"
+
+
+def of_deep_linear_net(widths: list[int], rank: int) -> float:
+    """λ by M. Aoyagi, Consideration on the learning efficiency of multiple-layered neural networks with linear units,
+    Neural Networks 172 (2024), theorem 1; with three widths it is that of reduced-rank regression (Aoyagi and Watanabe
+    2005)."""
+    excess = [width - rank for width in widths]
+    for count in range(2, len(widths) + 1):
+        for chosen in combinations(range(len(widths)), count):
+            inner = [excess[i] for i in chosen]
+            outer = [excess[i] for i in range(len(widths)) if i not in chosen]
+            length, total = count - 1, sum(inner)
+            is_below = not outer or (max(inner) < min(outer) and total < length * min(outer))
+            if is_below and total >= length * max(inner):
+                ceiling = math.ceil(total / length)
+                a = total - (ceiling - 1) * length
+                pairs = sum(left * right for left, right in combinations(inner, 2))
+                return (
+                    (rank * (widths[0] + widths[-1]) - rank**2) / 2
+                    + a * (length - a) / (4 * length)
+                    - length * (length - 1) / 4 * (total / length) ** 2
+                    + pairs / 2
+                )
+    raise ValueError(f"The theorem must name a set of widths. Received: widths={widths}, rank={rank}.")
+
+
+class Crossing(keras.layers.Layer):
+    """∏ w_i^k_i, for every example."""
+
+    def __init__(self, powers: tuple[int, ...]):
+        super().__init__()
+        self.powers = powers
+        self.w = self.add_weight(shape=(len(powers),), initializer="zeros", name="w")
+
+    def call(self, x):
+        factors = [self.w[i] ** power for i, power in enumerate(self.powers)]
+        return x * math.prod(factors)
+
+
+def half_squares(y, f):
+    """−log p of observations with variance 1."""
+    return keras.ops.sum(keras.ops.square(y - f), axis=-1) / 2
+
+
+def crossing(powers):
+    x = np.ones((SIZE, 1), "float32")
+    model = keras.Sequential([keras.Input((1,)), Crossing(powers)])
+    return model, x, np.zeros((SIZE, 1))
+
+
+def linear_net(widths, rank, generator):
+    """At its deepest point: each kernel is the identity of that rank, and zeros."""
+    x = generator.normal(size=(SIZE, widths[0]))
+    model = keras.Sequential([keras.Input((widths[0],)), *(keras.layers.Dense(w, use_bias=False) for w in widths[1:])])
+    kernels = [np.eye(*shape) for shape in pairwise(widths)]
+    for kernel in kernels:
+        kernel[range(rank, min(kernel.shape)), range(rank, min(kernel.shape))] = 0
+    model.set_weights(kernels)
+    f = x @ np.linalg.multi_dot(kernels) if len(kernels) > 1 else x @ kernels[0]
+    return model, x.astype("float32"), f + generator.normal(size=f.shape)
+
+
+CROSSING = {"learning_rate": 0.05, "localization": 10.0, "num_draws": 8_000}
+# name -> λ, what makes model and data, arguments
+CASES = {
+    "regular, d = 5": (2.5, lambda g: linear_net([5, 1], 1, g), {"learning_rate": 0.05}),
+    "regular, d = 50": (25.0, lambda g: linear_net([10, 5], 5, g), {"learning_rate": 0.05}),
+    "w1² w2": (1 / 4, lambda g: crossing((2, 1)), CROSSING),
+    "w1³ w2": (1 / 6, lambda g: crossing((3, 1)), CROSSING),
+}
+NETS = {
+    ((4, 3, 8), 2): 0.02,
+    ((10, 4, 10), 2): 0.02,
+    ((10, 10, 10, 10), 0): 0.01,
+    ((10, 10, 10, 10), 5): 0.01,
+    ((20, 15, 10, 20), 4): 0.005,
+}
+CASES |= {
+    f"linear net {list(widths)}, rank {rank}": (
+        of_deep_linear_net(list(widths), rank),
+        lambda g, widths=widths, rank=rank: linear_net(list(widths), rank, g),
+        {"learning_rate": rate, "num_draws": 4_000, "burn_in": 2_000},
+    )
+    for (widths, rank), rate in NETS.items()
+}
+# Their factor of the learning rate: the noise of batches of 100 asks for smaller steps, and P is up to 1/√ε = 10.
+VARIANTS = {
+    "full batch": (1.0, {}),
+    f"batches of {BATCH}": (0.4, {"batch_size": BATCH}),
+    "L-RMSprop with Γ": (0.1, {"optimizer": "lrmsprop"}),
+}
+
+
+def exact_of_crossing(powers, localization) -> float:
+    """nβ·E[K] of exp(−nβ K(w) − κ|w|²/2), K = f²/2, by quadrature over two weights."""
+    scale = SIZE / math.log(SIZE)
+    axis = np.linspace(-5, 5, 4001)
+    f = axis[:, None] ** powers[0] * axis ** powers[1]
+    loss = f**2 / 2
+    law = np.exp(-scale * loss - localization / 2 * (axis[:, None] ** 2 + axis**2))
+    return scale * float((law * loss).sum() / law.sum())
+
+
+def measured(name: str, variant: str) -> dict:
+    true, make, arguments = CASES[name]
+    factor, changed = VARIANTS[variant]
+    arguments = arguments | changed | {"learning_rate": factor * arguments["learning_rate"]}
+    model, x, y = make(np.random.default_rng(0))
+    model.compile(loss=half_squares)
+    began = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = learning_coefficient(model, x, y.astype("float32"), **{"num_chains": 4, "verbose": 0} | arguments)
+    wanted = true * (1 - 1 / math.log(SIZE))
+    if isinstance(model.layers[-1], Crossing):
+        wanted = exact_of_crossing(model.layers[-1].powers, arguments["localization"])
+    return {
+        "case": name,
+        "variant": variant,
+        "weights": model.count_params(),
+        "true": true,
+        "wanted": wanted,
+        "found": found.value,
+        "standard_error": found.standard_error,
+        "of_chains": found.of_chains.tolist(),
+        "r_hat": found.r_hat,
+        "descent": found.descent,
+        "is_within": abs(found.value - wanted) <= max(0.15 * wanted, 3 * found.standard_error),
+        "warnings": [str(each.message) for each in caught if issubclass(each.category, UserWarning)],
+        "arguments": arguments,
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", default="", help="cases whose name has this in it")
+    only = parser.parse_args().only
+    rows = []
+    print("| model | weights | λ | to be | variant | found | R-hat | within |\n|---|---|---|---|---|---|---|---|")
+    for name in CASES:
+        for variant in VARIANTS if only in name else ():
+            row = measured(name, variant)
+            rows.append(row)
+            print(
+                f"| {name} | {row['weights']} | {row['true']:.4g} | {row['wanted']:.4g} | {variant} | "
+                f"{row['found']:.4g} ± {row['standard_error']:.2g} | {row['r_hat']:.2f} | "
+                f"{'yes' if row['is_within'] else 'no'} |",
+                flush=True,
+            )
+    kept = json.loads(RESULTS.read_text("utf-8"))["rows"] if only and RESULTS.exists() else []
+    rows += [row for row in kept if only not in row["case"]]
+    rows.sort(key=lambda row: list(CASES).index(row["case"]))
+    head = {"backend": keras.backend.backend(), "keras": keras.__version__, "data_size": SIZE, "seed": 0}
+    RESULTS.write_text(json.dumps(head | {"rows": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""SGNHT: SGHMC with a thermostat, which makes up for the noise of the batches."""
+
+import keras
+from keras import ops
+
+from keras_langevin.optimizers.draws import noise_dtype
+from keras_langevin.optimizers.sghmc import SGHMC
+from keras_langevin.values import is_real
+
+
+@keras.saving.register_keras_serializable(package="keras_langevin")
+class SGNHT(SGHMC):
+    """SGHMC whose friction follows the momentum: stochastic gradient Nosé-Hoover thermostats.
+
+        m_t = (1 − α_{t−1}) · m_{t−1} − γ_t · g_t + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = a,   Z_t ~ N(0, I)
+        θ_t = θ_{t−1} + m_t
+        α_t = α_{t−1} + κ · ((1 − α_{t−1}/2) · mean(m_t²) / (γ_t·σ_t²/2) − 1),   α_0 = a,   α_t in [−1, 1]
+
+    Each variable has a thermostat α of its own, and the mean is over its elements. Where the batches add noise to the
+    gradients, α rises until the momentum has the size that σ says. For small γ the invariant law of θ is ∝
+    exp(−2V/σ²), also with normal gradient noise of unknown constant variance, equal for all elements of a variable. α
+    then varies with variance κ/(number of elements). With κ = 0 it is `SGHMC`. Where there is no noise (σ = 0, quiet
+    layers) the thermostat rests.
+
+    In the paper's letters, with U = 2V/σ²: its step size is √(γσ²/2), A is a over that, and κ = γσ²/2. Its factor
+    1 − α/2 is 1, the limit of small steps; with 1 the law of θ would be too narrow by that factor.
+
+    Args:
+        learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
+        friction: a, float in (0, 1), the friction at the start, and that of exact gradients. Defaults to `0.1`.
+        thermal_rate: κ, float in [0, 1), how fast the friction follows. Defaults to `0.01`.
+        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
+        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
+        seed: int, or `None` to draw one. Defaults to `None`.
+        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        **kwargs: every other argument of `keras.optimizers.SGD`, but for `momentum` and `nesterov`.
+
+    Raises:
+        ValueError: see `keras_langevin.SGHMC`; `friction` is 1; `thermal_rate` is out of its range.
+
+    Example:
+
+    >>> from keras_langevin import SGNHT, posterior_sigma
+    >>> optimizer = SGNHT(0.01, friction=0.1, sigma=posterior_sigma(data_size=50_000), seed=0)
+    >>> optimizer.thermal_rate
+    0.01
+
+    References:
+        N. Ding et al., Bayesian sampling using stochastic gradient thermostats, NeurIPS 2014, algorithm 1.
+    """
+
+    def __init__(self, learning_rate=0.01, friction: float = 0.1, thermal_rate: float = 0.01, **kwargs):
+        super().__init__(learning_rate, friction, **kwargs)
+        if self.friction == 1:
+            raise ValueError(
+                "`friction` must be below 1: without momentum there is nothing to measure. Received: "
+                f"friction={friction!r}. Give for example `friction=0.1`, or use `LSGD`."
+            )
+        if not (is_real(thermal_rate) and 0 <= thermal_rate < 1):
+            raise ValueError(
+                "`thermal_rate`, how fast the friction follows the momentum, must be a float in [0, 1). Received: "
+                f"thermal_rate={thermal_rate!r}. `thermal_rate=0.01` is usual."
+            )
+        self.thermal_rate = float(thermal_rate)
+        self._thermostats = []
+
+    def build(self, variables):
+        if self.built:
+            return
+        super().build(variables)
+        self._thermostats = [
+            self._setting_variable(f"thermostat_{index}", self.friction, noise_dtype(variable))
+            for index, variable in enumerate(self._trainable_variables)
+        ]
+
+    def _own_variables(self):
+        return super()._own_variables() | {f"thermostat_{i}": each for i, each in enumerate(self._thermostats)}
+
+    def _before(self, indices):
+        """Before the parent's step, whose factor is 1 − a, the momentum is multiplied by what makes it 1 − α."""
+        for index in indices if self.thermal_rate else ():
+            momentum, thermostat = self.momentums[index], ops.convert_to_tensor(self._thermostats[index])
+            factor = self._where_open(index, (1 - thermostat) / (1 - self.friction), ops.ones_like(thermostat))
+            self.assign(momentum, ops.multiply(momentum, ops.cast(factor, momentum.dtype)))
+        return super()._before(indices)
+
+    def _add_noise(self, variables, indices, draw, before, learning_rate):
+        super()._add_noise(variables, indices, draw, before, learning_rate)
+        for index in indices if self.thermal_rate else ():
+            thermostat = ops.convert_to_tensor(self._thermostats[index])
+            wanted = ops.square(self._scale(learning_rate, thermostat.dtype)) / (2 - thermostat)
+            found = ops.mean(ops.square(ops.cast(self.momentums[index], thermostat.dtype)))
+            is_noisy = ops.greater(wanted, 0)
+            change = self.thermal_rate * (found / ops.where(is_noisy, wanted, ops.ones_like(wanted)) - 1)
+            followed = ops.clip(thermostat + ops.where(is_noisy, change, ops.zeros_like(change)), -1.0, 1.0)
+            self.assign(self._thermostats[index], self._where_open(index, followed, thermostat))
+
+    def _where_open(self, index: int, value, otherwise):
+        """The value where the variable's layer is noisy."""
+        return value if self._gate is None else ops.where(self._gate.of(index), value, otherwise)
+
+    def get_config(self):
+        return super().get_config() | {"thermal_rate": self.thermal_rate}
