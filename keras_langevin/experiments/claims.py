@@ -7,8 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from keras_langevin.experiments import paper, report
-from keras_langevin.experiments.arms import Arm
-from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult
+from keras_langevin.experiments.optimizer_specs import OptimizerSpec
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, SettingResult
 from keras_langevin.experiments.report.words import count, with_interval
 from keras_langevin.experiments.statistics import Difference, paired_difference
 
@@ -53,7 +53,7 @@ class Claim:
     source: str  # where the paper makes it, or that it is ours
     preset: str  # the preset that measures it
     expects: Expects
-    optimizers: tuple[str, ...]  # as in `Arm`, which are compared
+    optimizers: tuple[str, ...]  # as in `OptimizerSpec`, which are compared
     models: tuple[str, ...]  # for `GROWS` the shallowest and the deepest, else each counts, under each setting
     against: str = ""  # the optimizer that they are compared with; empty for the parent of each
     dataset: str = "mnist"
@@ -144,7 +144,7 @@ def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
     return "\n".join(rows)
 
 
-def _scale_and_seeds(name: str, results: list[CellResult]) -> tuple[str, int | None]:
+def _scale_and_seeds(name: str, results: list[SettingResult]) -> tuple[str, int | None]:
     """The scale at which a preset was trained, and how many seeds, where the preset has another number there."""
     names = ("model", "dataset", "limit", "epochs", "tuning_trials")
     found = {tuple(result.cell.settings[each] for each in names) for result in results}
@@ -156,11 +156,11 @@ def _scale_and_seeds(name: str, results: list[CellResult]) -> tuple[str, int | N
     return "cpu", None
 
 
-def _findings(claim: Claim, results: list[CellResult]):
+def _findings(claim: Claim, results: list[SettingResult]):
     about = [(each, model) for model in claim.models for each in results if _is_of(each, claim.dataset, model)]
     for spec in claim.optimizers:
-        arm = Arm(spec)
-        other = Arm(claim.against or arm.parent)
+        arm = OptimizerSpec(spec)
+        other = OptimizerSpec(claim.against or arm.parent)
         gains = [(each, model, gain) for each, model in about if (gain := _gain(each, arm, other))]
         fair = [each.cell.is_fair(arm, other) for each, *_ in gains]
         pair = f"{arm.label} − {other.label}"
@@ -172,11 +172,11 @@ def _findings(claim: Claim, results: list[CellResult]):
             yield _finding(claim, f"{pair}, {claim.models[1]} beside {claim.models[0]}", deep, shallow, all(fair))
 
 
-def _is_of(result: CellResult, dataset: str, model: str) -> bool:
+def _is_of(result: SettingResult, dataset: str, model: str) -> bool:
     return (result.cell.comparison.dataset, result.cell.comparison.model) == (dataset, model)
 
 
-def _gain(result: CellResult, arm: Arm, other: Arm) -> dict[int, float]:
+def _gain(result: SettingResult, arm: OptimizerSpec, other: OptimizerSpec) -> dict[int, float]:
     """Of each seed that both have: the difference in percentage points."""
     own, others = result.cell.find(arm), result.cell.find(other)
     pairs = own.in_common(others) if own and others else []

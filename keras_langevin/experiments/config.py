@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from keras_langevin.experiments.arms import Arm
+from keras_langevin.experiments.optimizer_specs import OptimizerSpec
 from keras_langevin.names import digest, plain, shown, unknown
 from keras_langevin.values import LARGEST, is_count, is_number, two_thirds
 
@@ -159,11 +159,11 @@ class Comparison:
                 )
 
     @cached_property
-    def arms(self) -> tuple[Arm, ...]:
-        return tuple(Arm(spec) for spec in self.optimizers)
+    def arms(self) -> tuple[OptimizerSpec, ...]:
+        return tuple(OptimizerSpec(spec) for spec in self.optimizers)
 
     @property
-    def runs(self) -> list[tuple[Arm, int]]:
+    def runs(self) -> list[tuple[OptimizerSpec, int]]:
         """Optimizer and seed of each run: by optimizer, then by seed."""
         return [(arm, seed) for arm in self.arms for seed in range(self.seeds)]
 
@@ -190,7 +190,7 @@ class Comparison:
         found = {name: value for name, value in asdict(self).items() if value != getattr(usual, name)}
         return {name: name.replace("_", " ") + ("" if value is True else f" {value}") for name, value in found.items()}
 
-    def arguments(self, arm: Arm) -> dict[str, float | int | str | list[int] | None]:
+    def arguments(self, arm: OptimizerSpec) -> dict[str, float | int | str | list[int] | None]:
         """What an optimizer is called with before a search: what is given, else its own."""
         return arm.arguments(self.learning_rate, self.sigma, self.epsilon)
 
@@ -198,7 +198,7 @@ class Comparison:
         """Whether their training steps are one: they differ in nothing that a step sees but reads from variables."""
         return replace(self, **_OUTSIDE_A_STEP, epochs=1) == replace(other, **_OUTSIDE_A_STEP, epochs=1)
 
-    def run_key(self, arm: Arm, seed: int, arguments: dict) -> tuple:
+    def run_key(self, arm: OptimizerSpec, seed: int, arguments: dict) -> tuple:
         """What tells a run from all others, of other comparisons too. In a grid over sigma a run without noise is the
         same at each value."""
         return replace(self, **_OUTSIDE_A_STEP, epsilon=None), arm, json.dumps(arguments, sort_keys=True), seed

@@ -6,7 +6,7 @@ from functools import lru_cache
 import keras
 from keras import ops
 
-from keras_langevin.experiments.arms import FAMILIES, LANGEVIN, Arm
+from keras_langevin.experiments.optimizer_specs import FAMILIES, LANGEVIN, OptimizerSpec
 from keras_langevin.names import unknown
 from keras_langevin.optimizers.conversion import without_noise
 from keras_langevin.optimizers.langevin import Langevin
@@ -62,16 +62,16 @@ class WarmUp:
         super()._backend_update_step(grads, trainable_variables, learning_rate * share)
 
 
-def optimizer(arm: Arm, **arguments) -> keras.optimizers.Optimizer:
+def optimizer(arm: OptimizerSpec, **arguments) -> keras.optimizers.Optimizer:
     """The optimizer of an arm, called with `arguments`. One without noise is made from the Langevin optimizer: they
     share every other argument.
 
     Raises:
         ValueError: no such optimizer, or an argument is out of its range.
 
-    >>> optimizer(Arm("clip-ladam"), sigma=1e-3).global_clipnorm
+    >>> optimizer(OptimizerSpec("clip-ladam"), sigma=1e-3).global_clipnorm
     1.0
-    >>> type(optimizer(Arm("isotropic-adam"), sigma=1e-3)).__name__
+    >>> type(optimizer(OptimizerSpec("isotropic-adam"), sigma=1e-3)).__name__
     'IsotropicLAdam'
     """
     if arm.family not in FAMILIES:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from keras_langevin import archive
-from keras_langevin.experiments.arms import Arm
+from keras_langevin.experiments.optimizer_specs import OptimizerSpec
 from keras_langevin.experiments.statistics import chance_threshold
 from keras_langevin.names import printable, shown
 from keras_langevin.values import is_count, is_number, or_none
@@ -21,7 +21,7 @@ STATUSES = ("finished", "diverged", "failed")
 class Run:
     """One optimizer, trained with one seed."""
 
-    arm: Arm
+    arm: OptimizerSpec
     seed: int
     num_classes: int
     status: str  # "finished"; "diverged": the loss was not finite at some epoch; "failed": it ended with an error
@@ -110,7 +110,9 @@ def checked_run(record: Any, path: Path, *, trial: bool = False) -> Run:
     accuracy = record.get("test_accuracy")
     if not trial and record["status"] != "failed" and not (is_number(accuracy) and 0 <= accuracy <= 1):
         refuse("`test_accuracy` must be in [0, 1]", accuracy)
-    return Run(Arm(record["optimizer"]), record["seed"], record["num_classes"], record["status"], record, path)
+    return Run(
+        OptimizerSpec(record["optimizer"]), record["seed"], record["num_classes"], record["status"], record, path
+    )
 
 
 class State(NamedTuple):

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from keras_langevin.experiments import report
 from keras_langevin.experiments.report import words
-from keras_langevin.experiments.report.analysis import CellResult, DepthGroup, depth_groups
+from keras_langevin.experiments.report.analysis import DepthGroup, SettingResult, depth_groups
 from keras_langevin.experiments.report.writing import html_table
 from keras_langevin.names import unknown
 
@@ -30,7 +30,7 @@ class Results:
         folder: Path, where the runs are.
     """
 
-    cells: tuple[CellResult, ...]
+    cells: tuple[SettingResult, ...]
     folder: Path
 
     @classmethod
@@ -130,7 +130,7 @@ class Results:
         return {cell.title: report.about_setting(cell, number) for cell in self.cells}
 
     @property
-    def _single(self) -> CellResult:
+    def _single(self) -> SettingResult:
         if len(self.cells) > 1:
             titles = "; ".join(cell.title for cell in self.cells)
             raise ValueError(

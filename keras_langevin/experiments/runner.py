@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 from keras_langevin import datasets, models
 from keras_langevin.experiments import controls, examples, machine
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.records import State
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
@@ -26,7 +26,7 @@ class Task:
     """A run to be trained."""
 
     comparison: Comparison
-    arm: Arm
+    arm: OptimizerSpec
     seed: int
     arguments: dict  # what its optimizer is called with
     is_trial: bool = False  # of a search: the test split is not used
@@ -59,7 +59,7 @@ class Job(NamedTuple):
     store: Store  # where the records are; it says how the data differ, and whether this is a trial of a search
     chosen: dict[str, dict[str, float]] = {}  # by optimizer as written, the arguments that a search chose
 
-    def arguments(self, arm: Arm) -> dict:
+    def arguments(self, arm: OptimizerSpec) -> dict:
         """What an optimizer is called with: what a search chose, else what is given, else its own."""
         return self.comparison.arguments(arm) | self.chosen.get(arm.spec, {})
 

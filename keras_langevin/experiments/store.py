@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.records import CURVES, LOG_NAMES, Checkpoint, State, checked_run
 from keras_langevin.files import check_name, read_json, remove_pieces, replaced, writing_to
 from keras_langevin.names import digest, file_name, shown
@@ -50,7 +50,7 @@ class Store:
     def is_trial(self) -> bool:
         return self.found["trial"]
 
-    def planned(self, comparison: Comparison) -> list[tuple[Arm, int]]:
+    def planned(self, comparison: Comparison) -> list[tuple[OptimizerSpec, int]]:
         """The runs of a comparison, with the seeds of a trial where this is one."""
         return [(arm, seed + FIRST_TRIAL_SEED * self.is_trial) for arm, seed in comparison.runs]
 
@@ -114,33 +114,33 @@ class Store:
         finally:
             lock.release()
 
-    def name(self, arm: Arm) -> str:
+    def name(self, arm: OptimizerSpec) -> str:
         """An optimizer in letters that every file system takes; no two share one."""
         return file_name(arm.spec)
 
-    def path(self, arm: Arm, seed: int, suffix: str = ".json") -> Path:
+    def path(self, arm: OptimizerSpec, seed: int, suffix: str = ".json") -> Path:
         """The file of a run: its record, or another."""
         return self.folder / "runs" / f"{self.name(arm)}-seed-{seed}{suffix}"
 
-    def weights_path(self, arm: Arm, seed: int) -> Path:
+    def weights_path(self, arm: OptimizerSpec, seed: int) -> Path:
         """Where the trained weights of a run go, if they are kept."""
         return self.path(arm, seed, ".weights.h5")
 
-    def checkpoint(self, arm: Arm, seed: int) -> Checkpoint:
+    def checkpoint(self, arm: OptimizerSpec, seed: int) -> Checkpoint:
         """The state of an unfinished run."""
         owner = {"optimizer": arm.spec, "seed": seed, "configuration": digest(self.identity), "data": self.data_sha256}
         return Checkpoint(self.path(arm, seed, ".checkpoint.npz"), owner, self.comparison.epochs)
 
-    def finished(self, arm: Arm, seed: int) -> bool:
+    def finished(self, arm: OptimizerSpec, seed: int) -> bool:
         """Whether that run is on record. A failed one is not finished: it is tried again."""
         return self.path(arm, seed).exists() and self._record(arm, seed)["status"] != "failed"
 
-    def begin(self, arm: Arm, seed: int) -> State | None:
+    def begin(self, arm: OptimizerSpec, seed: int) -> State | None:
         """The state that a run resumes from, or `None`; its curves are cut there when its next epoch ends."""
         self._begun.discard(self.path(arm, seed))
         return self.checkpoint(arm, seed).read()
 
-    def append_epoch(self, arm: Arm, seed: int, epoch: int, logs: dict):
+    def append_epoch(self, arm: OptimizerSpec, seed: int, epoch: int, logs: dict):
         """Adds a line to the curves of an unfinished run. Raises `StorageError` where the disk is full, say."""
         path = self.path(arm, seed, ".epochs.csv")
         with writing_to(self.folder):
@@ -153,12 +153,12 @@ class Store:
             with open(path, "a", encoding="utf-8") as file:
                 file.write(",".join(map(str, [epoch, *(float(logs[name]) for name in LOG_NAMES)])) + "\n")
 
-    def read(self, arm: Arm, seed: int) -> tuple[dict, bytes | None]:
+    def read(self, arm: OptimizerSpec, seed: int) -> tuple[dict, bytes | None]:
         """The record of a run and its trained weights, if they were kept, as `write` takes them."""
         weights = self.weights_path(arm, seed)
         return self._record(arm, seed), weights.read_bytes() if weights.exists() else None
 
-    def write(self, arm: Arm, seed: int, record: dict, weights: bytes | None = None):
+    def write(self, arm: OptimizerSpec, seed: int, record: dict, weights: bytes | None = None):
         """Writes the record of one run, its weights as a Keras weights file, and the CSV of all curves anew. Raises
         `StorageError` where the disk is full, say."""
         with writing_to(self.folder):
@@ -176,7 +176,7 @@ class Store:
         """All records, in the order of the configuration: by optimizer, then by seed."""
         return [self._record(*run) for run in self.planned(self.comparison) if self.path(*run).exists()]
 
-    def _record(self, arm: Arm, seed: int) -> dict:
+    def _record(self, arm: OptimizerSpec, seed: int) -> dict:
         path = self.path(arm, seed)
         run = checked_run(read_json(path, "the record of a run"), path, trial=self.is_trial)
         if (run.arm.spec, run.seed) != (arm.spec, seed):

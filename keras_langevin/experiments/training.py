@@ -15,7 +15,7 @@ from keras_langevin import datasets, models
 from keras_langevin.callbacks.step_down import StepDown
 from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
 from keras_langevin.experiments import controls, machine
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.examples import Batches, ImageTable, is_wanted
 from keras_langevin.experiments.records import CURVES, LOG_NAMES, State
 from keras_langevin.models.initial_kernels import LSUV_IMAGES
@@ -71,7 +71,9 @@ class RunLog(keras.callbacks.Callback):
 class Trainer:
     """One optimizer's model, compiled once and trained once a seed; `data_on_device` as `is_wanted` takes it."""
 
-    def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm, data_on_device: bool | None = None):
+    def __init__(
+        self, comparison: Comparison, data: datasets.Data, arm: OptimizerSpec, data_on_device: bool | None = None
+    ):
         self.comparison, self.data, self.arm, self.data_on_device = comparison, data, arm, data_on_device
         self.arguments = comparison.arguments(arm)  # until a run says
         accurate = machine.accurate(comparison.precision)
@@ -98,7 +100,7 @@ class Trainer:
         self.initial_state = [ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
         self.all_variables = [*weights, *self.model.optimizer.variables]  # the state of a run
 
-    def serves(self, comparison: Comparison, arm: Arm) -> bool:
+    def serves(self, comparison: Comparison, arm: OptimizerSpec) -> bool:
         """Whether runs of that comparison need no other compiled step."""
         return arm == self.arm and comparison.has_step_of(self.comparison)
 

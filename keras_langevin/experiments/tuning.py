@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.store import Store
 from keras_langevin.files import replaced, writing_to
 from keras_langevin.names import digest
@@ -89,10 +89,10 @@ class Search:
         return {name: [min(of) / 10, max(of) * 10] for name, of in values.items()}
 
 
-def points(comparison: Comparison, arm: Arm, search: Search = Search(())) -> list[dict[str, float]]:
+def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search(())) -> list[dict[str, float]]:
     """The learning rate, and sigma where the optimizer has one, of the first trials, or of those after a search.
 
-    >>> points(Comparison(tuning_trials=3), Arm("ladam"))
+    >>> points(Comparison(tuning_trials=3), OptimizerSpec("ladam"))
     [{'learning_rate': 0.001, 'sigma': 0.001}, {'learning_rate': 0.000316, 'sigma': 0.00215}, \
 {'learning_rate': 0.00316, 'sigma': 0.000167}]
     """
@@ -172,7 +172,7 @@ def _checked(trial: dict) -> Trial:
     return Trial(*rates, *values)
 
 
-def _trials(job, arm: Arm, search: Search) -> list:
+def _trials(job, arm: OptimizerSpec, search: Search) -> list:
     """The jobs of an optimizer's next trials."""
     found = []
     for number, values in enumerate(points(job.comparison, arm, search), start=len(search.trials)):

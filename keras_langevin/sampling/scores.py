@@ -17,7 +17,7 @@ def entropy(probabilities) -> np.ndarray:
     [0.6931, 0.0]
     """
     probabilities = np.asarray(probabilities, float)
-    return -(probabilities * np.log(np.where(probabilities > 0, probabilities, 1))).sum(axis=-1)
+    return -(probabilities * np.log(np.where(probabilities > 0, probabilities, 1))).sum(axis=-1) + 0.0  # no −0
 
 
 def accuracy(probabilities, labels) -> float:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.records import checked_run
 from keras_langevin.experiments.report.analysis import analyse
-from keras_langevin.experiments.report.collecting import ArmResult, Cell, arm_key
+from keras_langevin.experiments.report.collecting import OptimizerResult, SettingRuns, spec_key
 from keras_langevin.experiments.store import Store
 
 COMPARISON = Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=3)
@@ -53,18 +53,20 @@ def results_of(comparison, records):
 def cell_of(comparison, records, **settings):
     runs = [checked_run(run, Path(f"{run['optimizer']}-seed-{run['seed']}.json")) for run in records]
     arms = tuple(
-        ArmResult(arm, arm.label, tuple(run for run in runs if arm_key(run.arm) == arm_key(arm)), comparison.seeds)
+        OptimizerResult(
+            arm, arm.label, tuple(run for run in runs if spec_key(run.arm) == spec_key(arm)), comparison.seeds
+        )
         for arm in comparison.arms
     )
     settings = {"model": comparison.model, "dataset": comparison.dataset} | settings
-    return Cell(comparison, settings, arms, ("results",))
+    return SettingRuns(comparison, settings, arms, ("results",))
 
 
 def write_folder(folder, comparison, records, **found):
     """A folder as `compare` writes it; `found` as `Store` takes it."""
     store = created(Store(folder, comparison, **found))
     for run in records:
-        store.write(Arm(run["optimizer"]), run["seed"], run)
+        store.write(OptimizerSpec(run["optimizer"]), run["seed"], run)
     return folder
 
 

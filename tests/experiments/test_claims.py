@@ -8,7 +8,7 @@ import pytest
 from keras_langevin import cli
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.claims import CLAIMS, RULE, Claim, Expects, Verdict, judge, text
-from keras_langevin.experiments.config import Arm
+from keras_langevin.experiments.config import OptimizerSpec
 from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON
 from keras_langevin.experiments.store import Store
 from tests.experiments.records import COMPARISON, created, record
@@ -27,7 +27,7 @@ def results(tmp_path):
         store = created(Store(tmp_path / preset / f"{model}-{learning_rate}", comparison))
         for spec, values in {"adam": BASE, **accuracies}.items():
             for seed, value in enumerate(values):
-                store.write(Arm(spec), seed, record(spec, seed, value))
+                store.write(OptimizerSpec(spec), seed, record(spec, seed, value))
         return tmp_path
 
     return put

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from keras_langevin.experiments.arms import MODIFIERS
-from keras_langevin.experiments.config import SETTINGS, Arm, Comparison
+from keras_langevin.experiments.config import SETTINGS, Comparison, OptimizerSpec
+from keras_langevin.experiments.optimizer_specs import MODIFIERS
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from keras_langevin.experiments.config import SETTINGS, Arm, Comparison
     ],
 )
 def test_an_arm_is_a_name_and_layers(spec, optimizer, layers, label):
-    arm = Arm(spec)
+    arm = OptimizerSpec(spec)
     assert (arm.optimizer, arm.layers, arm.label) == (optimizer, layers, label)
     assert type(arm.layers) is type(layers)
 
@@ -48,9 +48,11 @@ def test_the_help_names_everything_that_may_stand_before_a_name():
     ],
 )
 def test_an_arm_is_compared_with_what_has_no_noise_and_the_same_remedy(spec, parent, is_noisy):
-    arm = Arm(spec)
+    arm = OptimizerSpec(spec)
     assert (arm.parent, arm.is_noisy) == (parent, is_noisy)
-    assert Arm(arm.parent).label == {"adam": "Adam", "clipadam": "Adam, clipped", "rmsprop": "RMSprop"}[parent]
+    assert (
+        OptimizerSpec(arm.parent).label == {"adam": "Adam", "clipadam": "Adam, clipped", "rmsprop": "RMSprop"}[parent]
+    )
 
 
 def test_defaults_are_the_main_job():

@@ -7,10 +7,10 @@ from keras.ops import convert_to_numpy as as_numpy
 
 from keras_langevin import optimizers
 from keras_langevin.experiments import runner
-from keras_langevin.experiments.arms import Arm
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.controls import GLOBAL_CLIPNORM, WARM_UP_UPDATES, optimizer
 from keras_langevin.experiments.engines import Local
+from keras_langevin.experiments.optimizer_specs import OptimizerSpec
 from keras_langevin.experiments.store import Store
 from tests.quick import JIT
 
@@ -46,7 +46,9 @@ def normals(updates):
 
 
 def test_gradient_noise_is_the_parent_with_noisy_gradients():
-    found = steps(optimizer(Arm("gradient-noise-adam"), learning_rate=0.01, sigma=0.5, seed=3), [GRADIENTS] * 3)
+    found = steps(
+        optimizer(OptimizerSpec("gradient-noise-adam"), learning_rate=0.01, sigma=0.5, seed=3), [GRADIENTS] * 3
+    )
     noisy = [
         [gradient + 0.5 / (1 + t) ** 0.275 * noise for gradient, noise in zip(GRADIENTS, z, strict=True)]
         for t, z in enumerate(normals(3))
@@ -58,7 +60,7 @@ def test_gradient_noise_is_the_parent_with_noisy_gradients():
 def test_isotropic_noise_has_the_power_of_langevins():
     """Each variable's noise is Z times one number, the root of the mean of P: after one update, P is
     1/(|g| + ε/√(1 − β₂))."""
-    (found,) = steps(optimizer(Arm("isotropic-adam"), learning_rate=0.01, sigma=0.5, seed=3), [GRADIENTS])
+    (found,) = steps(optimizer(OptimizerSpec("isotropic-adam"), learning_rate=0.01, sigma=0.5, seed=3), [GRADIENTS])
     (parents,) = steps(keras.optimizers.Adam(0.01, epsilon=1e-6), [GRADIENTS])
     scales = [0.5 * np.sqrt(0.01 * (1 / (np.abs(g) + 1e-6 / np.sqrt(1e-3))).mean()) for g in GRADIENTS]
     (z,) = normals(1)
@@ -70,24 +72,24 @@ def test_isotropic_noise_has_the_power_of_langevins():
 @pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop", "adadelta", "lsgd", "ladam"])
 def test_warm_up_is_a_smaller_learning_rate_at_first(name):
     noise = {"sigma": 0.1, "seed": 1} if name.startswith("l") else {}
-    warm = optimizer(Arm(f"warmup-{name}"), learning_rate=0.5, **noise)
+    warm = optimizer(OptimizerSpec(f"warmup-{name}"), learning_rate=0.5, **noise)
     (found,) = steps(warm, [GRADIENTS])
-    (expected,) = steps(optimizer(Arm(name), learning_rate=0.5 / WARM_UP_UPDATES, **noise), [GRADIENTS])
+    (expected,) = steps(optimizer(OptimizerSpec(name), learning_rate=0.5 / WARM_UP_UPDATES, **noise), [GRADIENTS])
     assert_close(found, expected, 1e-6)
     assert float(as_numpy(warm.learning_rate)) == 0.5
-    (late,) = steps(optimizer(Arm("warmup-sgd"), learning_rate=0.5), [GRADIENTS], after=3 * WARM_UP_UPDATES)
+    (late,) = steps(optimizer(OptimizerSpec("warmup-sgd"), learning_rate=0.5), [GRADIENTS], after=3 * WARM_UP_UPDATES)
     assert_close(late, [start - 0.5 * g for start, g in zip(START, GRADIENTS, strict=True)], 1e-6)
 
 
 def test_clipping_bounds_the_norm_of_all_gradients():
-    (found,) = steps(optimizer(Arm("clip-sgd"), learning_rate=1.0), [GRADIENTS])
+    (found,) = steps(optimizer(OptimizerSpec("clip-sgd"), learning_rate=1.0), [GRADIENTS])
     norm = np.sqrt(sum(((mine - start) ** 2).sum() for mine, start in zip(found, START, strict=True)))
     assert norm == pytest.approx(GLOBAL_CLIPNORM, rel=1e-4)
 
 
 @pytest.mark.parametrize("spec", ["isotropic-adam@1", "gradient-noise-adam@1"])
 def test_layers_without_noise_are_the_parents(spec):
-    made = optimizer(Arm(spec), learning_rate=0.01, sigma=0.5, layers=["w0"], seed=3)
+    made = optimizer(OptimizerSpec(spec), learning_rate=0.01, sigma=0.5, layers=["w0"], seed=3)
     found, parents = (
         steps(made, [GRADIENTS] * 2)[-1],
         steps(keras.optimizers.Adam(0.01, epsilon=1e-6), [GRADIENTS] * 2)[-1],
@@ -114,4 +116,4 @@ def test_they_are_trained_beside_their_parents(tmp_path):
 
 def test_noise_until_the_end_is_for_a_langevin_optimizer():
     with pytest.raises(ValueError, match=r"`always-` must stand before a Langevin optimizer, as in 'always-ladam'"):
-        optimizer(Arm("always-adam"))
+        optimizer(OptimizerSpec("always-adam"))

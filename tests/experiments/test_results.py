@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_langevin.experiments.config import Arm
+from keras_langevin.experiments.config import OptimizerSpec
 from keras_langevin.experiments.report.analysis import analyse
 from keras_langevin.experiments.results import Results
 from keras_langevin.experiments.store import Store
@@ -58,7 +58,7 @@ def test_one_setting_is_chosen_by_its_values():
 def test_a_folder_is_read(tmp_path):
     store = created(Store(tmp_path / "dense-30", COMPARISON))
     for each in RECORDS:
-        store.write(Arm(each["optimizer"]), each["seed"], each)
+        store.write(OptimizerSpec(each["optimizer"]), each["seed"], each)
     results = Results.read(tmp_path)
     assert results.differences["L-Adam − Adam"].tolist() == of_depths(30).differences["L-Adam − Adam"].tolist()
     with pytest.raises(ValueError, match="Name a folder with results"):

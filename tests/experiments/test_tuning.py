@@ -9,7 +9,7 @@ import pytest
 
 from keras_langevin import cli
 from keras_langevin.experiments import progress, report, runner, tuning
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
@@ -131,7 +131,7 @@ def test_trials_choose_what_the_runs_are_trained_with(searched):
         chosen = settled.arguments(arm)
         assert {name: chosen[name] for name in best} == best
     for run in job.store.records():
-        arguments = settled.arguments(Arm(run["optimizer"]))
+        arguments = settled.arguments(OptimizerSpec(run["optimizer"]))
         assert run["arguments"] == arguments and run["test_accuracy"] is not None
     assert tuning.settled([job], no_trials)[0].chosen == settled.chosen
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_langevin import datasets
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.examples import Batches
 from keras_langevin.experiments.machine import computing_in
 from keras_langevin.experiments.records import State
@@ -104,7 +104,7 @@ class StackedTrainer(Trainer):
     A step is Keras's own, a function on JAX; an epoch is a `lax.scan` over its batches, which `vmap` maps over runs.
     """
 
-    def __init__(self, comparison: Comparison, data: datasets.Data, arm: Arm):
+    def __init__(self, comparison: Comparison, data: datasets.Data, arm: OptimizerSpec):
         super().__init__(comparison, data, arm, data_on_device=False)
         self.examples = {name: tuple(map(jnp.asarray, getattr(data, name))) for name in ("train", "validation", "test")}
         self.places = {id(variable): place for place, variable in enumerate(self.all_variables)}

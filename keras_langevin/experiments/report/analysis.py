@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_langevin.experiments.records import CURVES
-from keras_langevin.experiments.report.collecting import ArmResult, Cell, settings_key, titles
+from keras_langevin.experiments.report.collecting import OptimizerResult, SettingRuns, settings_key, titles
 from keras_langevin.experiments.statistics import Difference, holm, paired_difference, probability_of_improvement
 from keras_langevin.names import unknown
 
@@ -48,15 +48,15 @@ class PairedResult:
 
 
 @dataclass(frozen=True)
-class CellResult:
+class SettingResult:
     """One setting."""
 
-    cell: Cell
+    cell: SettingRuns
     title: str  # what tells it from the others of the report
     pairs: tuple[PairedResult, ...]  # one for each optimizer that has a seed in common with its parent
 
     @property
-    def arms(self) -> tuple[ArmResult, ...]:
+    def arms(self) -> tuple[OptimizerResult, ...]:
         return self.cell.arms
 
     def curves(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, list[np.ndarray]]]:
@@ -96,9 +96,11 @@ class DepthGroup:
         return {name: {d: pair.interval for d, pair in own.items()} for name, own in self.series.items()}
 
 
-def analyse(cells: list[Cell]) -> list[CellResult]:
+def analyse(cells: list[SettingRuns]) -> list[SettingResult]:
     """The numbers of a report over what `collect` returned; Holm's family is all differences of all cells."""
-    results = [CellResult(cell, title, tuple(_pairs(cell))) for cell, title in zip(cells, titles(cells), strict=True)]
+    results = [
+        SettingResult(cell, title, tuple(_pairs(cell))) for cell, title in zip(cells, titles(cells), strict=True)
+    ]
     adjusted = iter(holm([pair.difference.p_value for result in results for pair in result.pairs]).tolist())
     return [
         replace(result, pairs=tuple(replace(pair, holm_p_value=next(adjusted)) for pair in result.pairs))
@@ -106,7 +108,7 @@ def analyse(cells: list[Cell]) -> list[CellResult]:
     ]
 
 
-def _pairs(cell: Cell):
+def _pairs(cell: SettingRuns):
     for arm in cell.arms:
         parent = cell.parent(arm.arm)
         runs = arm.in_common(parent) if parent else []
@@ -123,9 +125,9 @@ def _pairs(cell: Cell):
             )
 
 
-def depth_groups(results: list[CellResult]) -> list[DepthGroup]:
+def depth_groups(results: list[SettingResult]) -> list[DepthGroup]:
     """The groups of a report that differ in depth alone, the number at the end of the model's name."""
-    groups: dict[tuple, list[CellResult]] = {}
+    groups: dict[tuple, list[SettingResult]] = {}
     for result in results:
         family, depth = result.cell.family_and_depth
         if depth is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_langevin.experiments import tuning
-from keras_langevin.experiments.config import Arm, Comparison
+from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.records import Run, checked_run, is_name
 from keras_langevin.experiments.statistics import Share, Summary, share, summary
 from keras_langevin.files import read_json
@@ -27,10 +27,10 @@ _IN_WORDS = {list: "a list of names", dict: "an object", str: "text", bool: "tru
 
 
 @dataclass(frozen=True)
-class ArmResult:
+class OptimizerResult:
     """One optimizer under one setting."""
 
-    arm: Arm
+    arm: OptimizerSpec
     label: str  # as tables show it
     runs: tuple[Run, ...]  # by seed
     num_planned: int  # how many seeds the configurations ask for
@@ -58,19 +58,19 @@ class ArmResult:
         at_chance = sum(run.at_chance for run in self.runs)
         return {"at chance": at_chance, "diverged": statuses.count("diverged"), "error": statuses.count("failed")}
 
-    def in_common(self, other: "ArmResult") -> list[tuple[Run, Run]]:
+    def in_common(self, other: "OptimizerResult") -> list[tuple[Run, Run]]:
         """The runs of both on the seeds for which both have an accuracy, by seed."""
         others = {run.seed: run for run in other.ended}
         return [(run, others[run.seed]) for run in self.ended if run.seed in others]
 
 
 @dataclass(frozen=True)
-class Cell:
+class SettingRuns:
     """Optimizers side by side under one setting, from one folder or several."""
 
     comparison: Comparison  # one of these settings; its optimizers and seeds are those of one folder only
     settings: dict[str, Any]  # every entry of the configuration but optimizers, seeds and arguments
-    arms: tuple[ArmResult, ...]
+    arms: tuple[OptimizerResult, ...]
     folders: tuple[str, ...]  # where the runs were read
 
     @property
@@ -78,17 +78,17 @@ class Cell:
         """By optimizer, then by seed."""
         return [run for arm in self.arms for run in arm.runs]
 
-    def find(self, wanted: Arm) -> ArmResult | None:
+    def find(self, wanted: OptimizerSpec) -> OptimizerResult | None:
         """The optimizer, however it is written."""
-        return next((each for each in self.arms if arm_key(each.arm) == arm_key(wanted)), None)
+        return next((each for each in self.arms if spec_key(each.arm) == spec_key(wanted)), None)
 
-    def parent(self, arm: Arm) -> ArmResult | None:
+    def parent(self, arm: OptimizerSpec) -> OptimizerResult | None:
         """The optimizer without noise that `arm` is compared with, if it is there: `adam`, else `ladam@0`."""
         silent = [each for each in self.arms if each.arm.optimizer == arm.optimizer and each.arm.layers == 0]
         parents = [each for each in self.arms if each.arm.optimizer == arm.parent]
         return next(iter(parents + (silent if arm.layers != 0 else [])), None) if arm.is_noisy else None
 
-    def is_fair(self, arm: Arm, other: Arm) -> bool:
+    def is_fair(self, arm: OptimizerSpec, other: OptimizerSpec) -> bool:
         """Whether the two have equal ε."""
         differ = UNEQUAL_EPSILON in self.settings and arm.is_noisy != other.is_noisy
         return not (differ and "epsilon" in arm.arguments())
@@ -106,7 +106,7 @@ class Cell:
         return (match[1], int(match[2])) if match else (self.comparison.model, None)
 
 
-def arm_key(arm: Arm) -> tuple:
+def spec_key(arm: OptimizerSpec) -> tuple:
     """What is the same for an optimizer however it is written: `ladam@0.30`, `L-Adam@.3`."""
     return arm.optimizer, type(arm.layers).__name__, str(arm.layers)
 
@@ -116,7 +116,7 @@ def settings_key(settings: dict[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def titles(cells: list[Cell], subjects: list[str] | None = None) -> list[str]:
+def titles(cells: list[SettingRuns], subjects: list[str] | None = None) -> list[str]:
     """A title for each cell: `model on dataset`, or its subject, and the settings in which the cells differ."""
     keys = sorted({key for cell in cells for key in cell.settings} - {"model", "dataset", "dataset_note"})
     differ = [key for key in keys if len({settings_key({key: cell.settings.get(key)}) for cell in cells}) > 1]
@@ -146,7 +146,7 @@ class _Folder(NamedTuple):
     data_sha256: str  # empty in older results
 
 
-def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Cell]:
+def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[SettingRuns]:
     """All results in and below the folders, merged, sorted by data, family, depth and the other settings.
 
     Comparisons that differ in nothing but optimizers and seeds are one cell. A run that is found twice is there once;
@@ -177,7 +177,7 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Ce
     return sorted(map(_merged, groups.values()), key=_order)
 
 
-def _order(cell: Cell) -> tuple:
+def _order(cell: SettingRuns) -> tuple:
     family, depth = cell.family_and_depth
     return cell.dataset_label, family, depth or 0, settings_key(cell.settings)
 
@@ -238,16 +238,16 @@ def _read_folder(folder: Path) -> _Folder | None:
     return _Folder(folder, comparison, settings, arguments, searches, config["data_sha256"])
 
 
-def _merged(group: list[_Folder]) -> Cell:
+def _merged(group: list[_Folder]) -> SettingRuns:
     _check_equal("data", [(folder.data_sha256, folder.path) for folder in group if folder.data_sha256])
     arms: dict[tuple, list] = {}  # an optimizer, and the folders that have it
     for folder in group:
         for arm in folder.comparison.arms:
-            arms.setdefault(arm_key(arm), []).append((arm, folder))
+            arms.setdefault(spec_key(arm), []).append((arm, folder))
     runs: dict[tuple, dict[int, Run]] = {key: {} for key in arms}
     for folder in group:
         for run in _read_runs(folder):
-            own = runs[arm_key(run.arm)]
+            own = runs[spec_key(run.arm)]
             own[run.seed] = _one_of(own[run.seed], run) if run.seed in own else run
     _check_equal("numbers of classes", [(run.num_classes, run.path) for own in runs.values() for run in own.values()])
     found = []
@@ -259,9 +259,9 @@ def _merged(group: list[_Folder]) -> Cell:
         search = next((f.searches[arm.spec] for arm, f in places if arm.spec in f.searches), None)
         alike = sum(other[0][0].label == first.label for other in arms.values()) > 1
         label = f"{first.label} ({first.spec})" if alike else first.label
-        found.append(ArmResult(first, label, own, max(f.comparison.seeds for _, f in places), search))
+        found.append(OptimizerResult(first, label, own, max(f.comparison.seeds for _, f in places), search))
     folders = tuple(str(folder.path) for folder in group)
-    return Cell(group[0].comparison, group[0].settings, tuple(found), folders)
+    return SettingRuns(group[0].comparison, group[0].settings, tuple(found), folders)
 
 
 def _check_equal(what: str, found: list[tuple[Any, Path]]):
@@ -274,10 +274,10 @@ def _check_equal(what: str, found: list[tuple[Any, Path]]):
 
 
 def _read_runs(folder: _Folder) -> Iterable[Run]:
-    own = [arm_key(arm) for arm in folder.comparison.arms]
+    own = [spec_key(arm) for arm in folder.comparison.arms]
     for path in sorted((folder.path / "runs").glob("[!.]*.json")):  # a hidden one is what a killed process left
         run = checked_run(read_json(path, "the record of a run"), path)
-        if arm_key(run.arm) not in own:
+        if spec_key(run.arm) not in own:
             raise ValueError(
                 f"{path} must be of an optimizer that {folder.path / 'config.json'} names: "
                 f"{', '.join(folder.comparison.optimizers)}. Received: {run.arm.spec!r}. Move it away."

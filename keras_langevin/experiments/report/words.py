@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult, PairedResult
-from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON, ArmResult, shown_setting
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, PairedResult, SettingResult
+from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON, OptimizerResult, shown_setting
 from keras_langevin.experiments.statistics import Difference, chance_threshold, summary
 from keras_langevin.experiments.tuning import Search
 from keras_langevin.names import printable
@@ -63,7 +63,7 @@ TABLE = (
 TERMINAL_TABLE = ("optimizer", "test %", "each seed %", "train loss", "seconds")
 
 
-def optimizers_table(result: CellResult, columns: Iterable[str] = TABLE) -> "DataFrame":
+def optimizers_table(result: SettingResult, columns: Iterable[str] = TABLE) -> "DataFrame":
     """A row for each optimizer of a setting."""
     pairs = {pair.label: pair for pair in result.pairs}
     return _frame(
@@ -91,7 +91,7 @@ def _accuracy(run) -> str:
     return f"{100 * run.test_accuracy:.1f}{'*' if run.status == 'diverged' else ''}"
 
 
-def _mean(arm: ArmResult, name: str, form: str) -> str:
+def _mean(arm: OptimizerResult, name: str, form: str) -> str:
     found = summary([run.record[name] for run in arm.ended if run.record.get(name) is not None])
     return plus_minus(found.mean, found.std, form)
 
@@ -103,7 +103,7 @@ def _numbers(pair: PairedResult) -> dict[str, str]:
     return dict(zip(_DIFFERENCE, (signed(found.mean), interval, *p_values, f"{pair.improvement:.0%}"), strict=True))
 
 
-def differences_table(results: list[CellResult]) -> "DataFrame":
+def differences_table(results: list[SettingResult]) -> "DataFrame":
     """A row for each difference of the report."""
     return _frame(
         {"setting": result.title, "optimizers": pair.name, "seeds": str(len(pair.seeds))} | _numbers(pair)
@@ -112,7 +112,7 @@ def differences_table(results: list[CellResult]) -> "DataFrame":
     )
 
 
-def origins_table(results: list[CellResult]) -> "DataFrame":
+def origins_table(results: list[SettingResult]) -> "DataFrame":
     """Where the runs come from: folders, and versions, commits, devices, dates, each value once."""
     found = {"folder": {folder for result in results for folder in result.cell.folders}}
     for name, values in runs_frame(results).filter(regex="^provenance_").items():
@@ -121,7 +121,7 @@ def origins_table(results: list[CellResult]) -> "DataFrame":
     return _frame({"what": what.replace("_", " "), "found": ", ".join(sorted(own))} for what, own in found.items())
 
 
-def terminal_table(result: CellResult) -> Table:
+def terminal_table(result: SettingResult) -> Table:
     """What a terminal shows: test accuracy (mean ± standard deviation, and every seed's value), loss and seconds."""
     grid = Table(title=f"{escape(result.title)}, {result.cell.comparison.epochs} epochs", pad_edge=False)
     for name in TERMINAL_TABLE:
@@ -144,7 +144,7 @@ def _frame(rows: Iterable[dict]) -> "DataFrame":
 # --- tables of numbers ------------------------------------------------------------------------------------------------
 
 
-def runs_frame(results: list[CellResult]) -> "DataFrame":
+def runs_frame(results: list[SettingResult]) -> "DataFrame":
     """A row for each run: all settings, then what is on record of it, of a curve its last value."""
     return _frame(
         _settings_first(
@@ -169,7 +169,7 @@ def runs_frame(results: list[CellResult]) -> "DataFrame":
     )
 
 
-def differences_frame(results: list[CellResult]) -> "DataFrame":
+def differences_frame(results: list[SettingResult]) -> "DataFrame":
     """A row for each paired difference, in percentage points; `seeds` and `values` are in the same order."""
     return _frame(
         _settings_first(
@@ -191,7 +191,7 @@ def differences_frame(results: list[CellResult]) -> "DataFrame":
     )
 
 
-def _settings_first(result: CellResult, row: dict) -> dict:
+def _settings_first(result: SettingResult, row: dict) -> dict:
     """The row after the settings, whose names it does not share."""
     settings = {f"setting_{name}" if name in row else name: value for name, value in _flat(result.cell.settings)}
     return settings | row
@@ -209,7 +209,7 @@ def _flat(record: dict, before: str = "") -> Iterable[tuple[str, Any]]:
 # --- sentences --------------------------------------------------------------------------------------------------------
 
 
-def overview(results: list[CellResult]) -> list[str]:
+def overview(results: list[SettingResult]) -> list[str]:
     """Sentences about the whole report: what was found, how many seeds trained where some did not, the runs."""
     pairs = [(result, pair) for result in results for pair in result.pairs]
     sentences = [about_difference(pairs[0][1])] if len(pairs) == len(results) == 1 else _findings(pairs)
@@ -232,7 +232,7 @@ def overview(results: list[CellResult]) -> list[str]:
     ]
 
 
-def _findings(pairs: list[tuple[CellResult, PairedResult]]) -> list[str]:
+def _findings(pairs: list[tuple[SettingResult, PairedResult]]) -> list[str]:
     if not pairs:
         return ["No optimizer with noise has a seed in common with its parent: there is no difference to report."]
     judged = [pair for _, pair in pairs if pair.may_conclude]
@@ -255,7 +255,7 @@ def _findings(pairs: list[tuple[CellResult, PairedResult]]) -> list[str]:
     return sentences
 
 
-def about_setting(result: CellResult, num_differences: int) -> list[str]:
+def about_setting(result: SettingResult, num_differences: int) -> list[str]:
     """Sentences about one setting: how many seeds trained, what each of the report's `num_differences` shows, what went
     wrong, and where the rates come from.
 
@@ -276,13 +276,13 @@ def about_setting(result: CellResult, num_differences: int) -> list[str]:
     return [*shares, *differences, *troubles, *(_about_search(arm.label, arm.search) for arm in ended if arm.search)]
 
 
-def _above_chance(arm: ArmResult) -> str:
+def _above_chance(arm: OptimizerResult) -> str:
     classes = arm.ended[0].num_classes
     level = f"{100 * chance_threshold(classes):.3g}%, {'twice chance' if classes > 2 else 'where chance is 50%'}"
     return f"above chance level (a test accuracy of {level})"
 
 
-def _share(arm: ArmResult) -> str:
+def _share(arm: OptimizerResult) -> str:
     found = arm.trained
     if found.of == 1:
         return f"the one seed {'' if found.number else 'not '}{_above_chance(arm)}"
@@ -293,7 +293,7 @@ def _share(arm: ArmResult) -> str:
     return f"{share}, {interval}; mean of the middle half {arm.accuracy.interquartile_mean:.2f}%"
 
 
-def _troubles(arm: ArmResult) -> Iterable[str]:
+def _troubles(arm: OptimizerResult) -> Iterable[str]:
     for run in arm.runs:
         if run.status == "diverged":
             yield (
@@ -337,7 +337,7 @@ def about_difference(pair: PairedResult, num_differences: int = 1) -> str:
     )
 
 
-def settings_words(result: CellResult) -> str:
+def settings_words(result: SettingResult) -> str:
     """The settings of a cell, in one line; ε as it was, by default too, because in a deep net it decides."""
     settings = {name: value for name, value in result.cell.settings.items() if value != ""}
     values = {result.cell.comparison.arguments(arm.arm).get("epsilon") for arm in result.arms} - {None}

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from keras_langevin import plots
 from keras_langevin.experiments.report import words
-from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, CellResult, DepthGroup, depth_groups
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, DepthGroup, SettingResult, depth_groups
 from keras_langevin.files import replaced, writing_to
 from keras_langevin.names import printable
 from keras_langevin.plots.files import new_figure, save_figure
@@ -23,7 +23,7 @@ CURVES = {"train_loss": "train loss (cross-entropy)", "validation_accuracy": "va
 _WIDTH = 4.4  # of figures, in inches: made for a telephone; two or three stand side by side on a desktop
 
 
-def write(results: list[CellResult], folder: str | Path, *, title: str | None = None) -> list[Path]:
+def write(results: list[SettingResult], folder: str | Path, *, title: str | None = None) -> list[Path]:
     """Writes the report: each file whole or not at all, and the same results give the same bytes.
 
     Args:
@@ -93,7 +93,7 @@ class Picture(NamedTuple):
     draw: Callable[[], Any]  # returns a matplotlib Figure
 
 
-def pictures(results: list[CellResult]) -> list[list[Picture]]:
+def pictures(results: list[SettingResult]) -> list[list[Picture]]:
     """The figures of the whole report, then those of each setting."""
     colours, groups, found = colours_of(results), depth_groups(results), []
     if any(result.pairs for result in results):
@@ -107,7 +107,7 @@ def pictures(results: list[CellResult]) -> list[list[Picture]]:
     return [found, *([*_pictures(each, number, colours)] for each, number in zip(results, numbers, strict=True))]
 
 
-def _pictures(result: CellResult, number: int, colours: Styles) -> Iterator[Picture]:
+def _pictures(result: SettingResult, number: int, colours: Styles) -> Iterator[Picture]:
     """The figures of one setting; their number is 0 if it is the only one."""
     comparison = result.cell.comparison
     # in letters that every file system and link takes
@@ -122,13 +122,13 @@ def _pictures(result: CellResult, number: int, colours: Styles) -> Iterator[Pict
         yield Picture(f"{file}-differences", caption, draw)
 
 
-def colours_of(results: list[CellResult]) -> Styles:
+def colours_of(results: list[SettingResult]) -> Styles:
     """A colour and a line style for each optimizer, and the same for its differences, in all figures of a report."""
     found = styles(arm.label for result in results for arm in result.arms)
     return found | {pair.name: found[pair.label] for result in results for pair in result.pairs}
 
 
-def curve_figure(result: CellResult, name: str, colours: Styles):
+def curve_figure(result: SettingResult, name: str, colours: Styles):
     """A curve of every optimizer, a key of `CURVES`: the seeds that finished, and what diverged."""
     figure = new_figure(_WIDTH, 3.3)
     ax = figure.subplots()
@@ -151,7 +151,7 @@ def curve_figure(result: CellResult, name: str, colours: Styles):
     return _finished(figure, result.title, columns=2)
 
 
-def differences_figure(results: list[CellResult], colours: Styles, *, least_height: float = 0.0):
+def differences_figure(results: list[SettingResult], colours: Styles, *, least_height: float = 0.0):
     """All paired differences, one below the other, under the titles of their settings."""
     blocks = [(textwrap.fill(each.title, 52, break_on_hyphens=False), each.pairs) for each in results if each.pairs]
     rows = sum(HEADING * (heading.count("\n") + 1) + ROW * len(pairs) + GAP for heading, pairs in blocks)
@@ -224,7 +224,7 @@ def latex_escaped(text: str) -> str:
     return re.sub("|".join(map(re.escape, _SPECIAL)), lambda match: _SPECIAL[match[0]], text)
 
 
-def latex(results: list[CellResult]) -> str:
+def latex(results: list[SettingResult]) -> str:
     r"""A `table` environment with booktabs, to be read with `\input`: a block of rows for each setting."""
     from pandas import concat
 

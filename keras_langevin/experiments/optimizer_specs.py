@@ -75,7 +75,7 @@ _PARSED = {"init": False, "repr": False, "compare": False}
 
 
 @dataclass(frozen=True)
-class Arm:
+class OptimizerSpec:
     """One optimizer of a comparison, written `name` or `name@layers`.
 
     Args:
@@ -90,7 +90,7 @@ class Arm:
 
     Example:
 
-    >>> arm = Arm("L-Adam@-3")
+    >>> arm = OptimizerSpec("L-Adam@-3")
     >>> arm.optimizer, arm.parent, arm.layers, arm.label
     ('ladam', 'adam', [-3, -2, -1], 'L-Adam on the last 3')
     """
@@ -132,7 +132,7 @@ class Arm:
         """What its optimizer is called with: what is given, else its own. An arm without noise is called with what the
         Langevin arm is called with, but for `sigma` and `layers`.
 
-        >>> Arm("ladam@0.3").arguments(sigma=0.1)
+        >>> OptimizerSpec("ladam@0.3").arguments(sigma=0.1)
         {'learning_rate': 0.001, 'epsilon': 1e-06, 'sigma': 0.1, 'layers': 0.3}
         """
         family = FAMILIES.get(self.family, Family(self.family))
