@@ -2,9 +2,12 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+
+import numpy as np
+from scipy import stats
 
 from keras_langevin.experiments import paper, report
 from keras_langevin.experiments.optimizer_specs import OptimizerSpec
@@ -18,6 +21,8 @@ RULE = (
     'above zero ("better", "gains", "grows", "helps", "is worth it"), '
     f'within ±{MARGIN:g} point ("changes little") or above −{MARGIN:g} point ("no worse"). '
     'Else it refutes the claim where the interval excludes zero: it lies below, for "changes little" on either side. '
+    "The p-values of all differences in the table are corrected together by Benjamini and Hochberg's procedure: a "
+    "difference whose corrected p is above 0.05 bears nothing out. "
     "A claim holds where every difference bears it out, and holds partly where some do. "
     "Where none does, it does not hold if one refutes it, and is not shown if none does. "
     f"Fewer than {ENOUGH_SEEDS} seeds conclude nothing. "
@@ -68,6 +73,7 @@ class Finding:
     holds: bool  # whether it bears the claim out
     refutes: bool  # whether it says the contrary
     is_fair: bool = True  # whether both optimizers had the same ε
+    p_value: float = 1.0  # of what the claim denies: that the difference is zero, or is outside the margin
 
     def __str__(self) -> str:
         unequal = "" if self.is_fair else " (unequal ε)"
@@ -121,8 +127,16 @@ def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgemen
         place = Path(folder) / name
         results[name] = report.analyse(report.collect([place])) if place.is_dir() else []
     trained = {name: _scale_and_seeds(name, found) for name, found in results.items()}
+    found = {claim: list(_findings(claim, results[claim.preset])) for claim in claims}
+    p_values = [finding.p_value for findings in found.values() for finding in findings]
+    corrected = iter(stats.false_discovery_control(p_values) if p_values else ())
     return [
-        Judgement(claim, tuple(_findings(claim, results[claim.preset])), *trained[claim.preset]) for claim in claims
+        Judgement(
+            claim,
+            tuple(replace(each, holds=next(corrected) <= 0.05 and each.holds) for each in findings),
+            *trained[claim.preset],
+        )
+        for claim, findings in found.items()
     ]
 
 
@@ -185,7 +199,8 @@ def _gain(result: SettingResult, arm: OptimizerSpec, other: OptimizerSpec) -> di
 
 def _finding(claim: Claim, name: str, gains: dict[int, float], others: dict[int, float], is_fair: bool) -> Finding:
     seeds = sorted(gains.keys() & others.keys())
-    difference = paired_difference([gains[seed] for seed in seeds], [others[seed] for seed in seeds])
+    own, other = (np.array([values[seed] for seed in seeds]) for values in (gains, others))
+    difference = paired_difference(own, other)
     low, high = difference.low, difference.high
     holds, refutes = {
         Expects.BETTER: (low > 0, high < 0),
@@ -193,5 +208,7 @@ def _finding(claim: Claim, name: str, gains: dict[int, float], others: dict[int,
         Expects.SAME: (low > -MARGIN and high < MARGIN, high < 0 or low > 0),
         Expects.NO_WORSE: (low > -MARGIN, high < 0),
     }[claim.expects]
+    bounds = {Expects.SAME: (-MARGIN, MARGIN), Expects.NO_WORSE: (-MARGIN,)}.get(claim.expects, (0.0,))
+    p_value = max(paired_difference(own, other + bound).p_value for bound in bounds)
     enough = len(seeds) >= ENOUGH_SEEDS
-    return Finding(name, difference, enough and holds, enough and refutes and not holds, is_fair)
+    return Finding(name, difference, enough and holds, enough and refutes and not holds, is_fair, p_value)

@@ -63,6 +63,18 @@ def test_an_interval_decides(results, points, better, same, no_worse):
     assert verdict(folder, Expects.NO_WORSE) is no_worse
 
 
+def test_one_of_many_differences_has_to_stand_out_among_them(results):
+    """By itself p is 0.035; among five, of which four show nothing, Benjamini and Hochberg's is 0.17."""
+    nothing = above(0.1, -0.1, 0.2, -0.2, 0.0)
+    folder = results("dense-30", ladam=above(1, 3, 2, 1, 0.3), **{f"ladam@{n}": nothing for n in (1, 2, 3, 4)})
+    claims = [
+        Claim("A claim.", "here", "figure-1", Expects.BETTER, (spec,), ("dense-30",))
+        for spec in ("ladam", "ladam@1", "ladam@2", "ladam@3", "ladam@4")
+    ]
+    assert judge(folder, claims[:1])[0].verdict is Verdict.HOLDS
+    assert judge(folder, claims)[0].verdict is Verdict.NOT_SHOWN
+
+
 def test_a_gain_grows_where_it_is_larger_seed_by_seed(results):
     results("dense-3", ladam=above(1, 1, 2, 1, 1))
     folder = results("dense-30", ladam=above(3, 4, 5, 4, 3))

@@ -11,6 +11,8 @@ from keras_langevin.experiments.report.words import signed
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path for path in (ROOT / "results").iterdir() if path.is_dir())
+# A preset that is still being trained has no report, and no claim is made of it.
+IN_PROGRESS = [path for path in FOLDERS if not (path / "report.md").exists()]
 NAMES = ("L-Adam", "L-RMSprop (ε outside)", "L-RMSprop", "L-Adadelta")
 EACH = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 
@@ -24,12 +26,15 @@ def test_they_are_of_a_preset_with_their_provenance(folder):
     def settings(comparison):
         return tuple(getattr(comparison, name) for name in ("model", "dataset", "limit", "epochs", "tuning_trials"))
 
-    found = {settings(cell.comparison) for cell in cells}
-    seeds = [each[0].seeds for each in sweeps.values() if found == {settings(comparison) for comparison in each}]
+    found, whole = {settings(cell.comparison) for cell in cells}, folder not in IN_PROGRESS
+    planned = {scale: {settings(comparison) for comparison in each} for scale, each in sweeps.items()}
+    seeds = [
+        sweeps[scale][0].seeds for scale in sweeps if found == planned[scale] or found < planned[scale] and not whole
+    ]
     assert seeds, "they are of no scale of the preset"
     for cell in cells:
         assert cell.comparison.seeds >= min(seeds)
-        assert len(cell.runs) == sum(arm.num_planned for arm in cell.arms)
+        assert not whole or len(cell.runs) == sum(arm.num_planned for arm in cell.arms)
         for run in cell.runs:
             assert run.status != "failed"
             made = run.record["provenance"]
@@ -44,8 +49,13 @@ def test_they_are_small_and_have_a_report(folder):
     # pages, SVG and PDF files are made here by `report`, and git ignores them
     kept = [path for path in files if path.suffix not in (".svg", ".pdf") and path.name != "report.html"]
     assert sum(path.stat().st_size for path in kept) < 3e6
-    assert {"report.md", "results.csv", "differences.csv"} <= {path.name for path in files}
+    reports = {"report.md", "results.csv", "differences.csv"} & {path.name for path in files}
+    assert len(reports) == (0 if folder in IN_PROGRESS else 3)
     assert not [path.name for path in files if path.name.endswith((".epochs.csv", ".npz", ".h5"))]
+
+
+def test_no_claim_is_made_of_what_is_still_being_trained():
+    assert not {claim.preset for claim in claims.CLAIMS} & {path.name for path in IN_PROGRESS}
 
 
 def test_the_page_says_what_the_results_say(monkeypatch):
