@@ -29,7 +29,7 @@ def test_they_are_of_a_preset_with_their_provenance(folder):
     found, whole = {settings(cell.comparison) for cell in cells}, folder not in IN_PROGRESS
     planned = {scale: {settings(comparison) for comparison in each} for scale, each in sweeps.items()}
     seeds = [
-        sweeps[scale][0].seeds for scale in sweeps if found == planned[scale] or found < planned[scale] and not whole
+        sweeps[scale][0].seeds for scale in sweeps if found == planned[scale] or (found < planned[scale] and not whole)
     ]
     assert seeds, "they are of no scale of the preset"
     for cell in cells:
