@@ -20,6 +20,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_langevin.experiments.machine import provenance
 from keras_langevin.sampling import learning_coefficient
 
 SIZE, BATCH = 1000, 100
@@ -178,6 +179,7 @@ def main():
     rows += [row for row in kept if only not in row["case"]]
     rows.sort(key=lambda row: list(CASES).index(row["case"]))
     head = {"backend": keras.backend.backend(), "keras": keras.__version__, "data_size": SIZE, "seed": 0}
+    head["provenance"] = provenance()
     RESULTS.write_text(json.dumps(head | {"rows": rows}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

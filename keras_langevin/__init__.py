@@ -40,7 +40,6 @@ __all__ = [
     "ReduceSigmaOnPlateau",
     "SamplerDiagnostics",
     "SigmaScheduler",
-    "SigmaSearch",
     "StepDown",
     "__version__",
     "callbacks",
@@ -106,7 +105,7 @@ if "keras_langevin_command" not in sys.modules:
         run_chains,
         tune_learning_rate,
     )
-    from keras_langevin.sigma import SigmaSearch, find_sigma
+    from keras_langevin.sigma import find_sigma
 
     globals().update(NEWER)
     __all__ += NEWER

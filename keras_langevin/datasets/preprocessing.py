@@ -38,6 +38,9 @@ class RandomCropFlip(keras.layers.Layer):
         seed: int, determines the draws, or `None` to draw it. Defaults to `None`.
         **kwargs: as `keras.layers.Layer` takes them.
 
+    Raises:
+        ValueError: an argument is out of its range; when the layer is built, it is given something else than images.
+
     Example:
 
     >>> layer = RandomCropFlip(padding=4, seed=0)

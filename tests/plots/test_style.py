@@ -13,6 +13,7 @@ PLOTS = {
     plots.noise_histogram: (({"a": [1.0, 2.0]},), "noise"),
     plots.calibration: (({"a": [[0.9, 0.1]]}, [0]), "probabilities"),
     plots.predictive_band: (([0.0, 1.0], [0.0, 1.0], [0.1, 0.1]), None),
+    plots.sigma_search: (([1e-3, 1e-2], [2.0, 3.0]), None),
 }
 ALL = pytest.mark.parametrize("plot", PLOTS, ids=lambda plot: plot.__name__)
 
