@@ -100,9 +100,7 @@ def callbacks() -> str:
 def machines() -> str:
     lines = []
     for path in sorted(RESULTS.glob("*.json")):
-        made = json.loads(path.read_text("utf-8")).get("provenance")
-        if made is None:  # the first learning_coefficient.json says its backend and release of Keras alone
-            continue
+        made = json.loads(path.read_text("utf-8"))["provenance"]
         versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
         device = f"{made['device']}, {made['cores']} cores"
         lines.append([f"`{path.name}`", made["finished_at"][:10], device, f"Python {made['python']}, {versions}"])
