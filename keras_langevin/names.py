@@ -55,6 +55,15 @@ def shown(value: object, longest: int = 80) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
+def count(number: int, noun: str) -> str:
+    """A number and a noun.
+
+    >>> count(1, "seed"), count(2, "seed")
+    ('1 seed', '2 seeds')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def unknown(kind: str, name: str, known: Iterable[str], also: Iterable[str] = ()) -> ValueError:
     """The error for an unknown name, with the nearest known one.
 

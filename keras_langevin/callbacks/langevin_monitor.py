@@ -34,7 +34,7 @@ class LangevinMonitor(LangevinCallback):
     (weight decay, constraints, `ema_overwrite_frequency`, Γ). Adam's gradient is read from its m before and after, that
     of RMSprop, Adadelta and Adagrad from their squared gradients, that of momentum SGD and SGHMC from the momentum;
     otherwise it is drift/(γP), in which weight decay counts as gradient. Quantiles of a layer with more than 65,536
-    elements are those of so many of them. An update that `LossScaleOptimizer` skipped has no drift and no gradient:
+    elements are those of 65,536 of them. An update that `LossScaleOptimizer` skipped has no drift and no gradient:
     they are NaN.
 
     Weights that had no gradient in the step (a head that no loss uses, a frozen layer) have no noise, no drift and no
@@ -61,9 +61,9 @@ class LangevinMonitor(LangevinCallback):
     Langevin optimizers are measured; the model's `sigma` is NaN where they have different ones.
 
     Args:
-        frequency: int >= 1, measure every so many epochs, from epoch 0. Defaults to `1`.
-        csv: path of a CSV file, a line for each epoch and layer, or `None`. A fit from epoch 0 begins it anew; one that
-            goes on from a later epoch keeps the lines of earlier ones. Defaults to `None`.
+        frequency: int >= 1, the number of epochs from one measurement to the next. Defaults to `1`.
+        csv: path of a CSV file, a line for each epoch and layer, or `None`. A fit from epoch 0 overwrites it; one that
+            resumes at a later epoch keeps the lines of earlier ones. Defaults to `None`.
         tensorboard: path of a folder for TensorBoard, or `None`. Needs the package tensorboard. Defaults to `None`.
         warn_ratio: float > 0: warn once when the model's `noise_to_drift` exceeds it, or `None` for no warning.
             Defaults to `300.0`: L-Adam with γ = σ = 1e-3, which trains `dense-30` on digits, had a ratio of 12 to 100

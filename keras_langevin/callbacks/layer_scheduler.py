@@ -20,7 +20,7 @@ class LayerScheduler(LangevinCallback):
     A layer gets the very noise that the optimizer's `layers=` would give it with that choice: bit for bit, except that
     XLA, where it compiles the noise (on JAX and TensorFlow), may round other sets of variables otherwise, by one unit
     in the last place. `optimizer.noisy_layers` and `keras_langevin.describe` say which are noisy at the moment. What an
-    epoch has depends on its number alone, so a fit that goes on after a restart (`BackupAndRestore`, `initial_epoch`)
+    epoch has depends on its number alone, so a fit that resumes after a restart (`BackupAndRestore`, `initial_epoch`)
     has it too.
 
     For this the optimizer gets one more variable, with a number for each layer, before its step is traced: it is saved

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from keras_langevin.cli.terminal import add_shared, new_command, new_console, show, start_keras
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.config import DEFAULT_FOLDER, SETTINGS, SWEPT, Sweep, read_config
+from keras_langevin.names import count
 
 _PLACEHOLDERS = {int: "N", float: "X", str: "NAME"}
 # From an engine's name to its class in `engines`.
@@ -16,7 +17,7 @@ _ENGINE_ARGUMENTS = {
     "address": ("ray", str, "of a running cluster, or auto (default: RAY_ADDRESS, else one is started here)"),
     "cpus_per_run": ("ray", float, "cores for a run (default: 1)"),
     "gpus_per_run": ("ray", float, "0.25 puts four runs on a GPU (default: 0)"),
-    "runs_at_once": ("vmap", int, "at most so many (default: 32)"),
+    "runs_at_once": ("vmap", int, "the largest number (default: 32)"),
 }
 
 
@@ -51,7 +52,7 @@ def _add_training(option: Callable):
     """The options that say where and how runs are trained, and where the results go."""
     text = "how often, at most, the state of a run is kept at the end of an epoch; 0: each epoch (default: 10)"
     option("--checkpoint-seconds", type=float, default=10.0, metavar="S", help=text)
-    text = "keep all images on the accelerator; the numbers are the same (default: where there is an accelerator)"
+    text = "keep all images on the accelerator; the numbers are the same (default: on an accelerator)"
     option("--data-on-device", action=argparse.BooleanOptionalAction, help=text)
     text = (
         "where runs are trained: one after another in this process; several at a time in processes that share the "
@@ -61,7 +62,7 @@ def _add_training(option: Callable):
     option("--engine", choices=_ENGINES, default="local", help=text)
     for name, (engine, kind, text) in _ENGINE_ARGUMENTS.items():
         option(_dashed(name), type=kind, metavar=_PLACEHOLDERS[kind], help=f"{engine}: {text}")
-    option("--tensorboard", action="store_true", help="write logs that TensorBoard opens, as runs go on")
+    option("--tensorboard", action="store_true", help="write logs for TensorBoard during training")
     option("--save-weights", action="store_true", help="write the trained weights of each run")
     option("--out", help=f"folder for the results (default: {DEFAULT_FOLDER}/MODEL-DATASET-...)")
     add_shared(option, "--backend", "--data-dir", "--data-file")
@@ -87,7 +88,7 @@ def reproduce(options: argparse.Namespace) -> int:
     several seeds and intervals, and writes a report. The same command resumes where it was interrupted.
     """
     preset = paper.preset(options.preset)
-    settings, reasons = preset.at(options.scale), preset.reasons
+    settings, reasons = preset.at(options.scale), preset.reasons(options.scale)
     if options.seeds is not None:
         settings["seeds"] = options.seeds
         reasons = reasons | {"seeds": f"{options.seeds}, as asked for"}
@@ -146,6 +147,6 @@ def _plan(sweep: Sweep) -> str:
     """What is to be trained, in words: how much, the lists of a grid, and what is not as by default."""
     first = sweep.comparisons[0]
     words = [f"{len(sweep.comparisons)} comparisons"] if sweep.axes else []
-    words += [f"{len(first.arms)} optimizers × {first.seeds} seeds"]
+    words += [f"{count(len(first.arms), 'optimizer')} × {count(first.seeds, 'seed')}"]
     lists = {name: f"{name.replace('_', ' ')} {', '.join(map(str, values))}" for name, values in sweep.axes.items()}
     return ", ".join(words + list(({"epochs": f"epochs {first.epochs}"} | first.unusual | lists).values()))

@@ -12,8 +12,9 @@ from scipy import stats
 from keras_langevin.experiments import paper, report
 from keras_langevin.experiments.optimizer_specs import OptimizerSpec
 from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, SettingResult
-from keras_langevin.experiments.report.words import count, with_interval
+from keras_langevin.experiments.report.words import with_interval
 from keras_langevin.experiments.statistics import Difference, paired_difference
+from keras_langevin.names import count
 
 MARGIN = 1.0  # percentage points: two optimizers that differ by less are called equally good
 RULE = (
@@ -40,7 +41,7 @@ class Expects(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Whether a claim holds, by `RULE`. With arms of unequal ε there is no verdict."""
+    """Whether a claim holds, by `RULE`. Arms of unequal ε get no verdict."""
 
     HOLDS = "holds"
     PARTLY = "holds partly"

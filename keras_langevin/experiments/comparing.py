@@ -102,7 +102,7 @@ def train(
 
     def search(trials: list[runner.Job], extends: bool):
         begin = "First learning rates and sigma are searched on the validation split"
-        again = "The best trial of an optimizer is at the edge of its range: the search goes on"
+        again = "The best trial of an optimizer is at the edge of its range: the search continues"
         runs = len({task.run_key for job in trials for task in job.tasks()})
         text = f"{again if extends else begin}: {len(trials)} trials, {runs} runs, with seeds of their own."
         console.print(f"{text} The test split is left alone.", soft_wrap=True, highlight=False)

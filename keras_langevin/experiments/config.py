@@ -80,7 +80,7 @@ class Comparison:
         epsilon: ε of every optimizer that has one, with noise and without. Defaults to 1e-6.
         seeds: how many: 0, 1, ...; those that are not on record are added.
         validation_fraction: the share of the training examples that is held out.
-        limit: train on so many examples, drawn by class, validation among them. Defaults to all.
+        limit: the number of training examples, drawn by class, validation among them. Defaults to all.
         augment: none; crop-flip: pad by 2 pixels, random crop, random flip, as in the paper; with another padding
             crop-flip-4. Defaults to crop-flip on cifar10 and cifar100, and none elsewhere.
         standardize: bring each channel to mean 0 and variance 1 over the training split, in place of pixels in [0, 1].

@@ -46,7 +46,7 @@ def is_wanted(data_on_device: bool | None) -> bool:
         return has_accelerator()
     if not isinstance(data_on_device, bool):
         raise ValueError(
-            "`data_on_device` must be True, False, or None for yes where there is an accelerator. "
+            "`data_on_device` must be True, False, or None for yes on an accelerator. "
             f"Received: data_on_device={data_on_device!r}. Leave it out for None."
         )
     return data_on_device

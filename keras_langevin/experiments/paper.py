@@ -44,9 +44,11 @@ class Preset:
     full: dict = field(default_factory=lambda: {"epochs": 12, "seeds": 10})
     why: dict[str, str] = field(default_factory=dict)  # from a setting to why ours is as it is
 
-    @property
-    def reasons(self) -> dict[str, str]:
+    def reasons(self, scale: str) -> dict[str, str]:
         """Why each setting is as it is, where the paper is silent or we differ."""
+        if scale == "smoke":
+            few = {"epochs": "few, with few images and seeds, to see that it runs"}
+            return few | {name: why for name, why in self.why.items() if name not in ("epochs", "seeds", "limit")}
         usual = {"epochs": _EPOCHS} if self.cpu.get("epochs") == self.full.get("epochs") == 12 else {}
         return self.why | {name: why for name, why in ({"seeds": _SEEDS} | usual).items() if name not in self.why}
 

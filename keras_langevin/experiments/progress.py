@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from keras_langevin.experiments.records import CURVES, LOG_NAMES
+from keras_langevin.names import count
 
 if TYPE_CHECKING:  # without Keras
     from keras_langevin.experiments.runner import Job, Task
@@ -45,7 +46,7 @@ class RunsProgress(Watcher):
                 self.left[task.run_key] = 0 if is_finished else job.comparison.epochs
         pending = sum(map(bool, self.left.values()))
         if pending < len(self.left):
-            console.print(f"{len(self.left) - pending} runs are finished already; {pending} are left.")
+            console.print(f"{count(len(self.left) - pending, 'run')} finished already; {pending} left.")
         columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs")]
         columns += [TimeElapsedColumn(), TimeRemainingColumn()]
         self.bar = Progress(*columns, console=console, transient=True)

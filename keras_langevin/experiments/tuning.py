@@ -152,7 +152,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
         content = json.loads(path.read_text("utf-8"))
         made_for, _ = [content.pop(n, {}) for n in ("made_for", "ranges")] if isinstance(content, dict) else ({}, {})
         if not isinstance(made_for, dict):
-            raise ValueError("`made_for` is no object")
+            raise ValueError("`made_for` is not an object")
         if not isinstance(content, dict) or not all(isinstance(trials, list) and trials for trials in content.values()):
             raise ValueError("no object of lists of trials")
         return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}

@@ -13,7 +13,7 @@ class LAdagrad(Langevin, backend_class(keras.optimizers.Adagrad), slots=("_accum
 
         θ_t = [Adagrad's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(a_t + ε),   Z_t ~ N(0, I)
 
-    a is the sum of the squared gradients, so that the noise fades as training goes on.
+    a is the sum of the squared gradients, so the noise fades during training.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.

@@ -39,7 +39,7 @@ def langevin(
         process that loads a model must make it first, as with every custom object.
 
     Raises:
-        ValueError: the parent is no optimizer, is built, or needs a `preconditioner`.
+        ValueError: the parent is not an optimizer, is built, or needs a `preconditioner`.
 
     Example:
 

@@ -86,7 +86,7 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
     With `centered`, v_t − ḡ_t² stands for v_t, ḡ the running mean of the gradient. With `momentum` the noise is added
     to the weights, not to the momentum buffer. Keras does not damp the momentum μ, so the drift is 1/(1 − μ) times as
     large and the temperature (1 − μ) of what σ says: multiply σ by 1/√(1 − μ). `weight_decay` is not preconditioned and
-    is no normal prior: use `GaussianPrior`.
+    is not a normal prior: use `GaussianPrior`.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.

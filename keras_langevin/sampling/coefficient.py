@@ -117,7 +117,7 @@ def learning_coefficient(
 
     The chains begin at w* and are drawn back to it (κ). Each makes `burn_in + num_draws` updates. The model is called
     as in inference: dropout is off, and batch normalization has its moving statistics. Its regularizers and added
-    losses are no part of L. Afterwards its weights are what they were.
+    losses are not part of L. Afterwards its weights are what they were.
 
     Warnings say where an assumption fails: w* is not near a minimum, chains differ or drift (R̂ above 1.1), the estimate
     is negative, the loss is no −log p.
@@ -133,7 +133,7 @@ def learning_coefficient(
         temperature: T, float > 0. Defaults to `None`, log n.
         num_chains: int >= 1. Defaults to `4`.
         num_draws: int >= 4, of each chain; every update after the burn-in is a draw. Defaults to `2000`.
-        burn_in: int >= 0, the first updates, which are no draws. Defaults to `1000`.
+        burn_in: int >= 0, the first updates, which are discarded. Defaults to `1000`.
         batch_size: int, of at most n, or `None` for all examples at once. The examples are divided once into batches,
             which come in another order in each pass; L(w) − L(w*) is that of the batch. Defaults to `None`.
         layers: the layers whose weights are sampled, as the argument of a Langevin optimizer says them; all others stay
@@ -150,7 +150,7 @@ def learning_coefficient(
             chain diverges, or the directory has chains of another call.
         ImportError: arviz is not there.
 
-    Example: two weights, of which the output has the sum, are one.
+    Example: the output depends on the sum of two weights, so they count as one.
 
     >>> import keras, numpy as np
     >>> from keras_langevin.sampling import learning_coefficient

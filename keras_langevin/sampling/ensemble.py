@@ -42,7 +42,7 @@ class Ensemble:
     `batch_size` and `verbose` (a progress bar over the samples) are Keras's.
 
     Args:
-        model: a built Keras model. Its own weights are no sample.
+        model: a built Keras model. Its own weights are not a sample.
         rings: list of rings, one for each chain; every sample has the same weight.
 
     Raises:

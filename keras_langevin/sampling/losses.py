@@ -3,7 +3,7 @@
 
 def own_loss(model):
     """A copy of the compiled loss without a state, a function of labels and outputs that returns their mean loss; the
-    losses of layers and regularizers are no part of it.
+    losses of layers and regularizers are not part of it.
 
     Args:
         model: a Keras model.

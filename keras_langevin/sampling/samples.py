@@ -40,7 +40,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
 
     A sample is all of `model.weights`, moving statistics of batch normalization included, which lag behind the weights
     by some hundred updates; `recompute_batch_norm` replaces them. Weights that are not finite, or 10³ times as large as
-    is usual, are no sample: a warning says that the chain has diverged, and the samples before are kept.
+    is usual, are not a sample: a warning says that the chain has diverged, and the samples before are kept.
 
     The samples are of one chain: one model, one optimizer, the same settings, seed and start. Learning rate and sigma
     may change while it runs. A second `fit` of the model adds to the samples.
@@ -230,7 +230,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             self._has_diverged = True
             warnings.warn(
                 "The weights must be finite, and of the size that they had. Received: a root sum of squares of "
-                f"{size:.3g} after update {update}: the chain has diverged. Such weights are no sample. Those "
+                f"{size:.3g} after update {update}: the chain has diverged. Such weights are not a sample. Those "
                 "before are kept. Lower the learning rate.",
                 stacklevel=3,
             )

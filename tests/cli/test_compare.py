@@ -77,7 +77,7 @@ def test_several_values_make_a_grid_and_its_file_repeats_it(tmp_path, capsys):
     records = {path: path.stat().st_mtime_ns for path in out.glob("*/runs/*.json")}
     assert len(records) == 4
     assert cli.main(["compare", "--config", str(out / "experiment.toml"), "--out", str(out)]) == 0
-    assert "4 runs are finished already; 0 are left." in capsys.readouterr().out
+    assert "4 runs finished already; 0 left." in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in out.glob("*/runs/*.json")} == records
 
 
@@ -204,7 +204,7 @@ def test_where_the_data_are_is_no_part_of_the_configuration(tmp_path, monkeypatc
         capsys.readouterr()
     assert records[0] == records[1]
     assert cli.main([*arguments, str(tmp_path / "--data-on-device")]) == 0
-    assert "2 runs are finished already; 0 are left." in capsys.readouterr().out
+    assert "2 runs finished already; 0 left." in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("blank_pictures")

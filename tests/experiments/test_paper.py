@@ -62,20 +62,25 @@ def tiny(monkeypatch):
 @pytest.mark.ci
 def test_reproduce_says_what_it_shows_trains_and_goes_on(tiny, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["reproduce", "tiny"]) == 0
+    assert cli.main(["reproduce", "tiny", "--scale", "cpu"]) == 0
     shown = capsys.readouterr().out
     assert "A moment (no figure)." in shown
     assert "In the paper: Nothing." in shown
     assert "Here, seeds: two are enough." in shown
-    out = tmp_path / "keras-langevin-results" / "tiny-smoke"
-    assert "<h1>A moment (no figure; scale smoke)</h1>" in (out / "report.html").read_text("utf-8")
-    assert cli.main(["reproduce", "tiny", "--scale", "smoke"]) == 0
-    assert "4 runs are finished already; 0 are left." in capsys.readouterr().out
-    assert cli.main(["reproduce", "tiny", "--seeds", "3"]) == 0
+    out = tmp_path / "keras-langevin-results" / "tiny-cpu"
+    assert "<h1>A moment (no figure; scale cpu)</h1>" in (out / "report.html").read_text("utf-8")
+    assert cli.main(["reproduce", "tiny", "--scale", "cpu"]) == 0
+    assert "4 runs finished already; 0 left." in capsys.readouterr().out
+    assert cli.main(["reproduce", "tiny", "--scale", "cpu", "--seeds", "3"]) == 0
     shown = capsys.readouterr().out
-    assert "4 runs are finished already; 2 are left." in shown and "Here, seeds: 3, as asked for." in shown
+    assert "4 runs finished already; 2 left." in shown and "Here, seeds: 3, as asked for." in shown
     assert cli.main(["reproduce", "tiny", "--seeds", "0"]) == 2
     assert "seeds" in capsys.readouterr().err
+
+
+def test_at_scale_smoke_the_reasons_are_those_of_that_scale(tiny):
+    found = paper.preset("tiny").reasons("smoke")
+    assert "seeds" not in found and "to see that it runs" in found["epochs"]
 
 
 def test_a_preset_that_is_not_there_is_one_line(capsys):

@@ -209,7 +209,7 @@ def test_a_file_of_another_comparison_or_of_other_data_is_an_error(data, tmp_pat
     for change, message in wrong:
         with pytest.raises(ValueError, match=rf"{message}\. Remove it to choose again"):
             settle(here | change)
-    with pytest.raises(ValueError, match="is no object"):
+    with pytest.raises(ValueError, match="is not an object"):
         settle([1])
     assert settle(None)[0].chosen == settled.chosen, "a file of the first version"
 
@@ -224,7 +224,7 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
     assert cli.main([*COMMAND, "--out", str(whole)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "6 trials, 6 runs" in shown and "validation accuracy" in shown
-    extensions = shown.count("at the edge of its range: the search goes on: 4 trials, 4 runs")
+    extensions = shown.count("at the edge of its range: the search continues: 4 trials, 4 runs")
     assert extensions == 2 and "of 7 trials on the validation split" in shown
 
     class Interrupted(Watcher):
@@ -242,11 +242,11 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
     capsys.readouterr()
     assert cli.main([*COMMAND, "--out", str(broken)]) == 0
     resumed = capsys.readouterr().out
-    assert "4 runs are finished already; 2 are left." in resumed and resumed.count("the search goes on") == extensions
+    assert "4 runs finished already; 2 left." in resumed and resumed.count("the search continues") == extensions
     for name in (tuning.FILE, "config.json", "curves.csv"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes()
     assert cli.main([*COMMAND, "--out", str(broken)]) == 0
-    assert "2 runs are finished already; 0 are left." in capsys.readouterr().out
+    assert "2 runs finished already; 0 left." in capsys.readouterr().out
     (found,) = report.collect([tmp_path])
     assert len(found.runs) == 2, "trials are no results, and equal runs are one"
 

@@ -10,9 +10,9 @@ from rich.table import Table
 
 from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, PairedResult, SettingResult
 from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON, OptimizerResult, shown_setting
-from keras_langevin.experiments.statistics import Difference, chance_threshold, summary
+from keras_langevin.experiments.statistics import Difference, Summary, chance_threshold, summary
 from keras_langevin.experiments.tuning import Search
-from keras_langevin.names import printable
+from keras_langevin.names import count, printable
 
 if TYPE_CHECKING:  # it takes long to import
     from pandas import DataFrame
@@ -39,11 +39,6 @@ def with_interval(difference: Difference) -> str:
 def plus_minus(mean: float, std: float = math.nan, form: str = ".2f") -> str:
     """Mean and standard deviation, as far as they are known: `92.50 ± 1.25`."""
     return " ± ".join(f"{value:{form}}" for value in (mean, std) if not math.isnan(value)) or "-"
-
-
-def count(number: int, noun: str) -> str:
-    """A number and a noun: `1 seed`, `2 seeds`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 # --- tables of text ---------------------------------------------------------------------------------------------------
@@ -77,7 +72,7 @@ def optimizers_table(result: SettingResult, columns: Iterable[str] = TABLE) -> "
             "each seed %": " ".join(map(_accuracy, arm.runs)) or "-",
             "failures": ", ".join(f"{number} {kind}" for kind, number in arm.failures.items() if number) or "0",
             "train loss": _mean(arm, "train_loss", ".3g"),
-            "seconds": _mean(arm, "seconds", ".1f").partition(" ")[0],
+            "seconds": plus_minus(_recorded(arm, "seconds").median, form=".1f"),
         }
         | (_numbers(pairs[arm.label]) if arm.label in pairs else dict.fromkeys(_DIFFERENCE, "-"))
         for arm in result.arms
@@ -92,8 +87,12 @@ def _accuracy(run) -> str:
 
 
 def _mean(arm: OptimizerResult, name: str, form: str) -> str:
-    found = summary([run.record[name] for run in arm.ended if run.record.get(name) is not None])
+    found = _recorded(arm, name)
     return plus_minus(found.mean, found.std, form)
+
+
+def _recorded(arm: OptimizerResult, name: str) -> Summary:
+    return summary([run.record[name] for run in arm.ended if run.record.get(name) is not None])
 
 
 def _numbers(pair: PairedResult) -> dict[str, str]:
