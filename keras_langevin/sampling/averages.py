@@ -170,5 +170,6 @@ def with_both_classes(probabilities: np.ndarray) -> np.ndarray:
 def _probabilities(logits: np.ndarray) -> np.ndarray:
     if logits.shape[-1] == 1:
         return np.exp(-np.logaddexp(0, -logits))
-    shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shares / shares.sum(axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # an infinite maximum gives NaN, which is refused
+        shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return shares / shares.sum(axis=-1, keepdims=True)

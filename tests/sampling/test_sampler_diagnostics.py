@@ -20,7 +20,9 @@ from keras_langevin import (
 )
 from keras_langevin.sampling.metropolis import Proposals
 from keras_langevin.sampling.potential import Potential
-from tests.quick import JIT_COMPILE
+from tests.quick import JIT_COMPILE, LONG_ON_TENSORFLOW
+
+pytestmark = LONG_ON_TENSORFLOW
 
 SIGMA = 0.5
 CURVATURES = {3: np.array([0.3, 1.0, 3.0]), 50: np.linspace(0.2, 2.0, 50)}
