@@ -162,7 +162,7 @@ def test_preprocessing_leaves_layer_selection_alone(augmented):
 def test_a_random_layer_of_the_model_begins_anew_with_each_seed(augmented, monkeypatch):
     """Dropout's state is reset like the weights. (Without a seed of its own it has none on PyTorch.)"""
 
-    def with_dropout(name, input_shape, num_classes):
+    def with_dropout(name, input_shape, num_classes, images):
         flat, dropout, logits = (
             keras.layers.Flatten(),
             keras.layers.Dropout(0.5, seed=1),
@@ -363,7 +363,7 @@ def test_another_model_is_another_step(data, tmp_path):
         comparison = dataclasses.replace(SMALL, model=model, optimizers=("sgd",), seeds=1)
         train_all(comparison, data, Store(tmp_path / model, comparison), engine=engine)
         assert engine.trainers.kept["sgd"].comparison.model == model
-        assert len(engine.trainers.kept["sgd"].variables) == 2 * (int(model[-1]) + 1)
+        assert len(engine.trainers.kept["sgd"].of_images.trainable_variables) == 2 * (int(model[-1]) + 1)
 
 
 def _counted(function, calls):
