@@ -58,7 +58,7 @@ def test_more_seeds_are_added_and_the_same_command_again_trains_nothing(tmp_path
     for seeds in ("2", "1"):
         assert cli.main([*arguments, "--seeds", seeds]) == 0
         assert trained() == both
-        assert "0 are left." in capsys.readouterr().out
+        assert " 0 left." in capsys.readouterr().out
         with open(tmp_path / "results.csv", newline="") as file:
             assert [line["seed"] for line in csv.DictReader(file)] == ["0", "1"]
         assert "seeds = 2\n" in (tmp_path / "experiment.toml").read_text("utf-8")
