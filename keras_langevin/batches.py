@@ -41,7 +41,7 @@ def take(x, y, sample_weight, batch_size: int, count: int) -> list[tuple]:
     if is_batched(x):
         at = x.__getitem__ if isinstance(x, keras.utils.PyDataset) else None
         found = [at(index) for index in range(min(count, len(x)))] if at else list(itertools.islice(x, count))
-        some = [tuple(map(_converted, keras.utils.unpack_x_y_sample_weight(batch))) for batch in found]
+        some = [tuple(map(as_fed, keras.utils.unpack_x_y_sample_weight(batch))) for batch in found]
     else:
         size = len(keras.tree.flatten(x)[0])
         order = np.random.default_rng(0).permutation(size)
@@ -61,11 +61,11 @@ def is_batched(x) -> bool:
 
 
 def _rows(data, rows):
-    return keras.tree.map_structure(lambda array: None if array is None else _converted(np.asarray(array)[rows]), data)
+    return keras.tree.map_structure(lambda array: None if array is None else as_fed(np.asarray(array)[rows]), data)
 
 
-def _converted(data):
-    """Tensors of this backend and arrays, as `fit` makes them."""
+def as_fed(data):
+    """Tensors of this backend and arrays, in the precision in which `fit` feeds them."""
 
     def one(array):
         if array is None or ops.is_tensor(array):

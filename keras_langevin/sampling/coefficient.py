@@ -12,16 +12,16 @@ import numpy as np
 from keras import ops
 
 from keras_langevin import archive
+from keras_langevin.batches import as_fed
 from keras_langevin.optimizers import registry
 from keras_langevin.optimizers.schedules import posterior_sigma
-from keras_langevin.optimizers.selection import LayerSelection
 from keras_langevin.sampling import diagnostics
 from keras_langevin.sampling.chains import chain_seed
 from keras_langevin.sampling.localized import CHUNK, LocalizedUpdates
 from keras_langevin.sampling.losses import own_loss
 from keras_langevin.sampling.prior import GaussianPrior
 from keras_langevin.sampling.temperature import warnings_of_losses
-from keras_langevin.sampling.weights import restored, values_of
+from keras_langevin.sampling.weights import restored, values_of, weights_of_layers
 from keras_langevin.values import check_int, is_real
 
 # Its arguments beside learning rate, sigma and seed.
@@ -333,8 +333,7 @@ def _batches(data, size: int, batch_size: int, seed: int):
     shape = (-1, batch_size)
 
     def of_each(array):
-        array = np.asarray(array)
-        array = array.astype(keras.config.floatx()) if array.dtype == np.float64 else array
+        array = as_fed(np.asarray(array))
         return array[chosen].reshape(*shape, *array.shape[1:])
 
     return keras.tree.map_structure(of_each, data)
@@ -362,15 +361,7 @@ def _doubts(found: LearningCoefficient):
 def _chosen(model, layers) -> list:
     if not getattr(model, "built", False):
         raise ValueError("`model` must be built. Received: a model without weights. Call it on an example first.")
-    variables = model.trainable_variables
-    _, groups = LayerSelection(layers).resolve(variables)
-    chosen = sorted(index for group in groups for index in group.indices)
-    if not chosen:
-        raise ValueError(
-            f"`layers` must choose at least one layer with trainable weights. Received: layers={layers!r}, which "
-            "chooses none. Give None for all."
-        )
-    return [variables[index] for index in chosen]
+    return weights_of_layers(model, layers)
 
 
 def _checked_size(x, y) -> int:

@@ -17,7 +17,7 @@ from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
 from keras_langevin.sampling.settings import iteration_of, settings_of
 from keras_langevin.sampling.temperature import warn_of_temperature
-from keras_langevin.sampling.weights import weights_of
+from keras_langevin.sampling.weights import weights_of, weights_of_layers
 from keras_langevin.values import check_int
 
 _DIVERGED = 1e3  # times the median size of the weights so far: no chain that has a law moves so far
@@ -207,13 +207,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
 
     def _stored(self, model) -> list[int]:
         """The numbers of the weights of the chosen layers in `model.weights`."""
-        _, groups = LayerSelection(self.layers).resolve(model.trainable_variables)
-        chosen = {id(model.trainable_variables[index]) for group in groups for index in group.indices}
-        if not chosen:
-            raise ValueError(
-                "`layers` must choose at least one layer with trainable weights. Received: "
-                f"layers={self.layers!r}, which chooses none. Give None for all."
-            )
+        chosen = set(map(id, weights_of_layers(model, self.layers)))
         return [number for number, variable in enumerate(model.weights) if id(variable) in chosen]
 
     def _is_sound(self, model, arrays, update: int) -> bool:

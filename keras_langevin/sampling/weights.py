@@ -7,11 +7,30 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.optimizers.selection import LayerSelection
+
 
 def weights_of(model) -> list[np.ndarray]:
     """Copies of `model.weights`. (A view would change, or die, with the variable: PyTorch assigns in place, JAX donates
     the buffer to the next step.)"""
     return values_of(model.weights)
+
+
+def weights_of_layers(model, layers) -> list[keras.Variable]:
+    """The trainable weights of the layers that `layers` chooses, in the order of the model.
+
+    Raises:
+        ValueError: there are none.
+    """
+    variables = model.trainable_variables
+    _, groups = LayerSelection(layers).resolve(variables)
+    chosen = sorted(index for group in groups for index in group.indices)
+    if not chosen:
+        raise ValueError(
+            f"`layers` must choose at least one layer with trainable weights. Received: layers={layers!r}, which "
+            "chooses none. Give None for all."
+        )
+    return [variables[index] for index in chosen]
 
 
 def values_of(variables) -> list[np.ndarray]:
