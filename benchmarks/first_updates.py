@@ -108,13 +108,13 @@ def _measured(model, hidden, x, y) -> dict:
 
 
 def plot(out: Path):
+    from matplotlib import colormaps
+
     from keras_langevin.plots.files import new_figure, save_figure
 
     results = json.loads(RESULTS.read_text())
     figure = new_figure(4 * len(ARMS), 2.6 * len(MEASURES))
     grid = figure.subplots(len(MEASURES), len(ARMS), sharex=True, sharey="row")
-    from matplotlib import colormaps
-
     shades = colormaps["viridis"]
     for column, (name, seeds) in enumerate(results["arms"].items()):
         for row, (measured, label) in enumerate(MEASURES.items()):

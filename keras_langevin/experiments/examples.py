@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_langevin.datasets import Data, Split
 from keras_langevin.experiments.machine import has_accelerator
+from keras_langevin.models.initial_kernels import LSUV_IMAGES
 
 _SPLITS = ("train", "validation", "test")
 
@@ -38,6 +39,11 @@ class Batches(keras.utils.PyDataset):
         epoch, step = divmod(self.steps[index], self.steps_per_epoch)
         chosen = self.order(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
         return chosen.astype("int32") if self.indices else self.split.x[chosen], self.split.y[chosen]
+
+
+def first_images(data: Data) -> np.ndarray:
+    """What `models.build` looks at for `lsuv-`: some training images, with pixels in [0, 1]."""
+    return data.train.x[:LSUV_IMAGES].astype("float32") / data.max_pixel
 
 
 def is_wanted(data_on_device: bool | None) -> bool:

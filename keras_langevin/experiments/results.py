@@ -13,7 +13,7 @@ from keras_langevin.experiments import report
 from keras_langevin.experiments.report import words
 from keras_langevin.experiments.report.analysis import DepthGroup, SettingResult, depth_groups
 from keras_langevin.experiments.report.writing import html_table
-from keras_langevin.names import unknown
+from keras_langevin.names import count, unknown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -119,7 +119,7 @@ class Results:
             place = f"on {found.get('device', 'an unknown device')} with {versions or 'unknown versions'}"
             places.setdefault(place, []).append(found.get("finished_at", "day unknown")[:11].rstrip("T"))
         return [
-            f"{words.count(len(days), 'run')}, trained {place}, {' to '.join(sorted({min(days), max(days)}))}."
+            f"{count(len(days), 'run')}, trained {place}, {' to '.join(sorted({min(days), max(days)}))}."
             for place, days in places.items()
         ]
 

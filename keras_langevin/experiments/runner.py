@@ -14,7 +14,6 @@ from keras_langevin.experiments.records import State
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
 from keras_langevin.files import StorageError
-from keras_langevin.models.initial_kernels import LSUV_IMAGES
 from keras_langevin.models.registry import parse
 from keras_langevin.optimizers.describe import describe
 
@@ -204,9 +203,8 @@ def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) 
             f"`batch_size` must be at most {len(data.train.x)}, the number of training examples. "
             f"Received: batch_size={comparison.batch_size}"
         )
-    model = models.build(
-        comparison.model, data.input_shape, data.num_classes, images=data.train.x[:LSUV_IMAGES] / data.max_pixel
-    )
+    images = examples.first_images(data)
+    model = models.build(comparison.model, data.input_shape, data.num_classes, images=images)
     for optimizer in optimizers:
         describe(model, optimizer)
     return data

@@ -16,9 +16,8 @@ from keras_langevin.callbacks.step_down import StepDown
 from keras_langevin.datasets.preprocessing import RandomCropFlip, preprocessed, standardization
 from keras_langevin.experiments import controls, machine
 from keras_langevin.experiments.config import Comparison, OptimizerSpec
-from keras_langevin.experiments.examples import Batches, ImageTable, is_wanted
+from keras_langevin.experiments.examples import Batches, ImageTable, first_images, is_wanted
 from keras_langevin.experiments.records import CURVES, LOG_NAMES, State
-from keras_langevin.models.initial_kernels import LSUV_IMAGES
 from keras_langevin.optimizers.langevin import Langevin
 
 EVALUATION_BATCH = 500
@@ -226,7 +225,7 @@ class Trainer:
         random.seed(seed)
         try:
             with machine.computing_in(precision):
-                images = data.train.x[:LSUV_IMAGES].astype("float32") / data.max_pixel
+                images = first_images(data)
                 if self.standardization is not None:
                     images = self.standardization(images)
                 model = models.build(comparison.model, data.input_shape, data.num_classes, images=images)

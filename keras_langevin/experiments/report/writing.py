@@ -12,7 +12,7 @@ from keras_langevin import plots
 from keras_langevin.experiments.report import words
 from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, DepthGroup, SettingResult, depth_groups
 from keras_langevin.files import replaced, writing_to
-from keras_langevin.names import printable
+from keras_langevin.names import count, printable
 from keras_langevin.plots.files import new_figure, save_figure
 from keras_langevin.plots.paired_differences import GAP, HEADING, ROW
 from keras_langevin.plots.style import FONT, Styles, plain, shortened, styles
@@ -46,7 +46,7 @@ def write(results: list[SettingResult], folder: str | Path, *, title: str | None
         "words": words,
         "pictures": found,
         "number": number,
-        "how_to_read": how_to_read.format(enough=ENOUGH_SEEDS, differences=words.count(number, "difference")),
+        "how_to_read": how_to_read.format(enough=ENOUGH_SEEDS, differences=count(number, "difference")),
     }
     with writing_to(folder):
         (folder / FIGURES).mkdir(parents=True, exist_ok=True)
