@@ -487,6 +487,15 @@ def make_step(optimizer, variables, mode: str = FIRST_MODE):
     return make_common_step([(optimizer, variables)], mode)
 
 
+def train_together(optimizers, mode: str = FIRST_MODE, updates: int = 5) -> list[list[np.ndarray]]:
+    """For each optimizer, the values of two variables after updates with the same gradients from the same start."""
+    pairs = [(optimizer, make_variables((3, 4), (4,))) for optimizer in optimizers]
+    step = make_common_step(pairs, mode)
+    for gradient in make_gradients(pairs[0][1], updates):
+        step(gradient)
+    return [values(variables) for _, variables in pairs]
+
+
 def train(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[np.ndarray]:
     """The variables' values after an update with each of `gradients`."""
     step = make_step(optimizer, variables, mode)

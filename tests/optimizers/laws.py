@@ -4,6 +4,7 @@ Chains are rows of one variable; after the burn-in their last states are indepen
 """
 
 import numpy as np
+from keras import ops
 from scipy import linalg, stats
 
 from tests.optimizers.cases import MODES, make_step, make_variables, values
@@ -30,6 +31,27 @@ def run_chains(optimizer, gradient, updates: int, start: np.ndarray, record: int
         if update == updates or (record and update % record == 0):
             states.append(values([theta])[0].astype("float64"))
     return np.stack(states) if record else states[-1]
+
+
+def run_underdamped(
+    optimizer, precision: np.ndarray, num_chains: int, friction: float, gradient_noise: float = 0.0
+) -> np.ndarray:
+    """Weights and momentum of chains on θᵀ·precision·θ/2 after their burn-in: array of shape
+    `(num_chains, 2·dimension)`.
+
+    Args:
+        optimizer: one with momentum, not built yet.
+        friction: what the length of the burn-in follows from.
+        gradient_noise: float, the standard deviation of the gradients' noise. Defaults to `0.0`.
+    """
+    shape, generator = (num_chains, len(precision)), np.random.default_rng(0)
+    (theta,) = make_variables(shape, seed=None)
+    step = make_step(optimizer, [theta], COMPILED)
+    slowest = float(ops.convert_to_numpy(optimizer.learning_rate)) / friction * np.linalg.eigvalsh(precision).min()
+    for _ in range(round(12 / min(friction / 2, slowest))):
+        noise = gradient_noise * generator.normal(size=shape)
+        step([(values([theta])[0] @ precision + noise).astype("float32")])
+    return np.concatenate([values([theta])[0], values(optimizer.momentums)[0]], axis=1).astype("float64")
 
 
 def assert_samples_normal(samples, covariance, bias: float = 0.0):

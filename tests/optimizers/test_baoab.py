@@ -7,7 +7,7 @@ import pytest
 
 from keras_langevin import BAOAB
 from tests.optimizers.cases import make_step, make_variables, normals, values
-from tests.optimizers.laws import COMPILED, assert_samples_normal, law_of_splitting_steps
+from tests.optimizers.laws import COMPILED, assert_samples_normal, law_of_splitting_steps, run_underdamped
 from tests.optimizers.test_sghmc import COVARIANCE, PRECISION
 
 SIGMA, SEED = 0.5, 2**40 + 3
@@ -49,12 +49,7 @@ def test_weights_and_momentum_have_the_law_of_their_steps():
     """Jointly, at a step with which SGHMC's weights would be 17% too wide in one direction."""
     rate, friction = 0.3, 0.3
     law = law_of_splitting_steps(PRECISION, rate, SIGMA, friction)
-    (theta,) = make_variables((CHAINS, 3), seed=None)
-    optimizer = BAOAB(rate, friction, sigma=SIGMA, seed=1)
-    step = make_step(optimizer, [theta], COMPILED)
-    for _ in range(round(12 / min(friction / 2, rate / friction * np.linalg.eigvalsh(PRECISION).min()))):
-        step([values([theta])[0] @ PRECISION.astype("float32")])
-    samples = np.concatenate([values([theta])[0], values(optimizer.momentums)[0]], axis=1).astype("float64")
+    samples = run_underdamped(BAOAB(rate, friction, sigma=SIGMA, seed=1), PRECISION, CHAINS, friction)
     assert_samples_normal(samples, law)
 
 

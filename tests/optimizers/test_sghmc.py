@@ -6,8 +6,8 @@ import pytest
 from scipy import linalg
 
 from keras_langevin import LSGD, SGHMC
-from tests.optimizers.cases import MODES, make_common_step, make_gradients, make_step, make_variables, normals, values
-from tests.optimizers.laws import COMPILED, assert_samples_normal, law_of_underdamped_steps
+from tests.optimizers.cases import MODES, make_gradients, make_step, make_variables, normals, train_together, values
+from tests.optimizers.laws import assert_samples_normal, law_of_underdamped_steps, run_underdamped
 
 SIGMA, RATE, SEED = 0.5, 0.02, 2**40 + 3
 
@@ -35,14 +35,8 @@ def test_update_is_the_formula(friction, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_with_all_friction_it_is_langevin_sgd(mode):
-    pairs = [
-        (optimizer, make_variables((3, 4), (4,)))
-        for optimizer in (SGHMC(RATE, 1.0, sigma=SIGMA, seed=1), LSGD(RATE, sigma=SIGMA, seed=1))
-    ]
-    step = make_common_step(pairs, mode)
-    for gradient in make_gradients(pairs[0][1], 5):
-        step(gradient)
-    for ours, theirs in zip(values(pairs[0][1]), values(pairs[1][1]), strict=True):
+    optimizers = SGHMC(RATE, 1.0, sigma=SIGMA, seed=1), LSGD(RATE, sigma=SIGMA, seed=1)
+    for ours, theirs in zip(*train_together(optimizers, mode), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
@@ -90,12 +84,7 @@ def test_law_of_the_docstring(rate, friction):
 def test_weights_and_momentum_have_the_law_of_their_steps(rate, friction):
     """Jointly: covariances of weights with momentums too. It is (σ²/2)Σ within 7% in the weights, at this step."""
     law = law_of_underdamped_steps(PRECISION, rate, SIGMA, friction)
-    (theta,) = make_variables((CHAINS, 3), seed=None)
-    optimizer = SGHMC(rate, friction, sigma=SIGMA, seed=1)
-    step = make_step(optimizer, [theta], COMPILED)
-    for _ in range(round(12 / min(friction / 2, rate / friction * np.linalg.eigvalsh(PRECISION).min()))):
-        step([values([theta])[0] @ PRECISION.astype("float32")])
-    samples = np.concatenate([values([theta])[0], values(optimizer.momentums)[0]], axis=1).astype("float64")
+    samples = run_underdamped(SGHMC(rate, friction, sigma=SIGMA, seed=1), PRECISION, CHAINS, friction)
     assert_samples_normal(samples, law)
     ratios = linalg.eigvalsh(law[:3, :3], SIGMA**2 / 2 * COVARIANCE)
     np.testing.assert_allclose(ratios, 1, atol=0.07)

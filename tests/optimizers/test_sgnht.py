@@ -8,16 +8,8 @@ from scipy import linalg, optimize
 
 from keras_langevin import SGHMC, SGNHT
 from keras_langevin.optimizers import gate_layers, reference
-from tests.optimizers.cases import (
-    MODES,
-    make_common_step,
-    make_gradients,
-    make_step,
-    make_variables,
-    normals,
-    values,
-)
-from tests.optimizers.laws import COMPILED, assert_samples_normal
+from tests.optimizers.cases import MODES, make_gradients, make_step, make_variables, normals, train_together, values
+from tests.optimizers.laws import COMPILED, assert_samples_normal, run_underdamped
 from tests.optimizers.test_sghmc import COVARIANCE, PRECISION
 
 SIGMA, RATE, SEED = 0.5, 0.02, 2**40 + 3
@@ -49,32 +41,20 @@ def test_update_is_the_formula(mode):
 
 
 def test_with_a_thermostat_that_rests_it_is_sghmc():
-    pairs = [
-        (optimizer, make_variables((3, 4), (4,)))
-        for optimizer in (SGNHT(RATE, 0.3, 0.0, sigma=SIGMA, seed=1), SGHMC(RATE, 0.3, sigma=SIGMA, seed=1))
-    ]
-    step = make_common_step(pairs, COMPILED)
-    for gradient in make_gradients(pairs[0][1], 5):
-        step(gradient)
-    for ours, theirs in zip(values(pairs[0][1]), values(pairs[1][1]), strict=True):
+    optimizers = SGNHT(RATE, 0.3, 0.0, sigma=SIGMA, seed=1), SGHMC(RATE, 0.3, sigma=SIGMA, seed=1)
+    for ours, theirs in zip(*train_together(optimizers, COMPILED), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
 def test_without_noise_it_is_momentum_sgd():
     """With sigma=0, and in layers whose gate is closed."""
-    pairs = [
-        (optimizer, make_variables((3, 4), (4,)))
-        for optimizer in (
-            SGNHT(RATE, 0.25, 0.05, sigma=0.0, seed=1),
-            SGNHT(RATE, 0.25, 0.05, sigma=SIGMA, seed=1, layers=1),
-            keras.optimizers.SGD(RATE, momentum=0.75),
-        )
-    ]
-    gate_layers(pairs[1][0])
-    step = make_common_step(pairs, COMPILED)
-    for gradient in make_gradients(pairs[0][1], 4):
-        step(gradient)
-    silent, gated, plain = (values(variables) for _, variables in pairs)
+    optimizers = (
+        SGNHT(RATE, 0.25, 0.05, sigma=0.0, seed=1),
+        SGNHT(RATE, 0.25, 0.05, sigma=SIGMA, seed=1, layers=1),
+        keras.optimizers.SGD(RATE, momentum=0.75),
+    )
+    gate_layers(optimizers[1])
+    silent, gated, plain = train_together(optimizers, COMPILED, updates=4)
     for ours, theirs in zip(silent, plain, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     np.testing.assert_allclose(gated[1], plain[1], rtol=1e-6)
@@ -104,15 +84,9 @@ def test_the_law_with_noisy_gradients(gradient_noise):
     """(σ²/2)Σ within 3% of its weights' variances, where SGHMC's would be 1.9 times too large with the noise."""
     rate, friction = 0.01, 0.1
     law, alpha = law_of_thermostat(rate, friction, gradient_noise)
-    (theta,) = make_variables((CHAINS, 3), seed=None)
     optimizer = SGNHT(rate, friction, 0.02, sigma=SIGMA, seed=1)
-    step = make_step(optimizer, [theta], COMPILED)
-    generator = np.random.default_rng(0)
-    for _ in range(round(12 / min(alpha / 2, rate / alpha * np.linalg.eigvalsh(PRECISION).min()))):
-        noise = gradient_noise * generator.normal(size=(CHAINS, 3))
-        step([(values([theta])[0] @ PRECISION + noise).astype("float32")])
+    samples = run_underdamped(optimizer, PRECISION, CHAINS, alpha, gradient_noise)
     assert float(values(optimizer._thermostats)[0]) == pytest.approx(alpha, rel=0.02)
-    samples = np.concatenate([values([theta])[0], values(optimizer.momentums)[0]], axis=1).astype("float64")
     assert_samples_normal(samples, law, bias=0.01)  # the friction still moves a little
     ratios = linalg.eigvalsh(law[:3, :3], SIGMA**2 / 2 * COVARIANCE)
     np.testing.assert_allclose(ratios, 1, atol=0.03)
