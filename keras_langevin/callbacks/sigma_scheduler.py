@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 
 from keras_langevin.callbacks.base import SigmaCallback
-from keras_langevin.values import is_level
+from keras_langevin.values import is_level, takes
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -45,11 +45,11 @@ class SigmaScheduler(SigmaCallback):
     `get_config` needs a `schedule` that is registered with Keras (`@keras.saving.register_keras_serializable()`).
     """
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0):
         super().__init__()
-        if not callable(schedule):
+        if not (callable(schedule) and (takes(schedule, 2) or takes(schedule, 1))):
             raise ValueError(
-                "`schedule` must be a function of (epoch, sigma) that returns a float. "
+                "`schedule` must be a function of (epoch, sigma), or of the epoch alone, that returns a float. "
                 f"Received: schedule={schedule!r}. Pass one, as in `SigmaScheduler(lambda epoch, sigma: 0.9 * sigma)`."
             )
         self.schedule = schedule
@@ -57,7 +57,8 @@ class SigmaScheduler(SigmaCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        sigmas = [self.schedule(epoch, sigma) for sigma in self.sigmas()]
+        takes_sigma = takes(self.schedule, 2)
+        sigmas = [self.schedule(epoch, sigma) if takes_sigma else self.schedule(epoch) for sigma in self.sigmas()]
         for sigma in sigmas:
             if not is_level(sigma):
                 raise ValueError(

@@ -1,8 +1,11 @@
 """L-Adafactor."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.langevin import Langevin
 
 
@@ -53,10 +56,7 @@ class LAdafactor(
         epsilon_2: ε₂, float, the least RMS of the weights. Defaults to `1e-3`.
         clip_threshold: float, the largest RMS of g/√v that is not clipped. Defaults to `1.0`.
         relative_step: bool, as in Keras. (Keras 3.15 takes ρ = min(γ, 1/√t) with both values.) Defaults to `True`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Adafactor`.
 
     Raises:
@@ -73,7 +73,20 @@ class LAdafactor(
         P. Bras, arXiv:2212.14718.
     """
 
-    _defaults = {"epsilon_1": 1e-12}
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        beta_2_decay=-0.8,
+        epsilon_1=1e-12,
+        epsilon_2=1e-3,
+        clip_threshold=1.0,
+        relative_step=True,
+        *args,
+        **kwargs: Unpack[Arguments],
+    ):
+        super().__init__(
+            learning_rate, beta_2_decay, epsilon_1, epsilon_2, clip_threshold, relative_step, *args, **kwargs
+        )
 
     def preconditioner(self, t, v, clipping, theta):
         size = ops.maximum(self._rms(theta), self.epsilon_2)

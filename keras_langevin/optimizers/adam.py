@@ -1,8 +1,11 @@
 """L-Adam."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level, NoiseArguments
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
@@ -33,10 +36,7 @@ class LAdam(AdamPreconditioner, GammaCorrection, backend_class(keras.optimizers.
             where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε), at the start of training
             (1 − β₂ᵗ)^¼ of that.
         amsgrad: bool. Defaults to `False`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         gamma_correction: bool. Only with `beta_1=0.0` and `amsgrad=False`, where LAdam is an RMSprop: see
             `keras_langevin.LRMSprop`. Defaults to `False`.
         **kwargs: every other argument of `keras.optimizers.Adam`.
@@ -62,6 +62,21 @@ class LAdam(AdamPreconditioner, GammaCorrection, backend_class(keras.optimizers.
     _needed_for_correction = {"beta_1": 0.0, "amsgrad": False}
     _averaging_rate = property(lambda self: self.beta_2)
 
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        amsgrad=False,
+        *args,
+        gamma_correction=False,
+        **kwargs: Unpack[Arguments],
+    ):
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, *args, gamma_correction=gamma_correction, **kwargs
+        )
+
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class LAdamW(AdamPreconditioner, backend_class(keras.optimizers.AdamW)):
@@ -80,10 +95,7 @@ class LAdamW(AdamPreconditioner, backend_class(keras.optimizers.AdamW)):
             where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε), at the start of training
             (1 − β₂ᵗ)^¼ of that.
         amsgrad: bool. Defaults to `False`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.AdamW`.
 
     Raises:
@@ -98,3 +110,16 @@ class LAdamW(AdamPreconditioner, backend_class(keras.optimizers.AdamW)):
     References:
         I. Loshchilov and F. Hutter, Decoupled weight decay regularization, ICLR 2019. P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        weight_decay: float | None = 0.004,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        amsgrad=False,
+        *args,
+        **kwargs: Unpack[NoiseArguments],
+    ):
+        super().__init__(learning_rate, weight_decay, beta_1, beta_2, epsilon, amsgrad, *args, **kwargs)

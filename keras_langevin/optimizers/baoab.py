@@ -1,7 +1,10 @@
 """BAOAB: underdamped Langevin by a splitting, without an error of the step on a quadratic."""
 
+from typing import Unpack
+
 import keras
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.sghmc import SGHMC
 
 
@@ -24,10 +27,7 @@ class BAOAB(SGHMC):
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
         friction: α, float in (0, 1), the share of the momentum that is lost at an update. Defaults to `0.1`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.SGD`, but for `momentum` and `nesterov`.
 
     Raises:
@@ -45,7 +45,7 @@ class BAOAB(SGHMC):
         Applied Mathematics Research eXpress (2013), section 2.
     """
 
-    def __init__(self, learning_rate=0.01, friction: float = 0.1, **kwargs):
+    def __init__(self, learning_rate: Level = 0.01, friction: float = 0.1, **kwargs: Unpack[Arguments]):
         super().__init__(learning_rate, friction, **kwargs)
         if self.friction == 1:
             raise ValueError(

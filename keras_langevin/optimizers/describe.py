@@ -83,8 +83,12 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
     variables = model.trainable_variables
     if not variables:
         raise ValueError(
-            "`describe` needs a model with trainable weights. Received a model that has none: "
-            "build it first (`model.build(input_shape)`, or call it on a batch)."
+            "`describe` needs a model with trainable weights. Received a model "
+            + (
+                f"whose {len(model.weights)} weights are all frozen: set `trainable = True` on a layer and compile again."
+                if model.weights
+                else "without weights: build it first (`model.build(input_shape)`, or call it on a batch)."
+            )
         )
     noisy = _noisy(optimizer, variables)
     rows = []

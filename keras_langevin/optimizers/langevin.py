@@ -1,17 +1,25 @@
 """How a step adds noise: the mixin that makes a Langevin optimizer of a Keras optimizer."""
 
 import itertools
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 from keras import ops
 
 from keras_langevin import keras_internals
 from keras_langevin.optimizers import noise as noise_source
+from keras_langevin.optimizers.arguments import Level, spelled_out
 from keras_langevin.optimizers.draws import Preconditioner, draws_of, noise_dtype, slot_of
 from keras_langevin.optimizers.noisy_layers import NoisyLayers
-from keras_langevin.optimizers.parent import arguments_of, parent_class, parent_parameters, signature
-from keras_langevin.optimizers.selection import LayerSelection
+from keras_langevin.optimizers.parent import (
+    arguments_of,
+    check_by_place,
+    check_known,
+    parent_class,
+    parent_parameters,
+    signature,
+)
+from keras_langevin.optimizers.selection import LayersArgument, LayerSelection
 from keras_langevin.optimizers.settings import NoiseSettings
 from keras_langevin.optimizers.state import SavedState
 
@@ -114,14 +122,33 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
             if value is not None:
                 setattr(cls, name, value)
         cls.__signature__ = signature(cls, Langevin)
+        cls.__doc__ = spelled_out(vars(cls).get("__doc__"))
 
-    def __init__(self, *args, sigma=1e-3, layers=None, seed: int | None = None, noise: str = "normal", **kwargs):
+    if not TYPE_CHECKING:  # editors read `__init__`
+
+        def __new__(cls, *args, **kwargs):
+            check_by_place(cls, args)
+            return super().__new__(cls)
+
+    def __init__(
+        self,
+        *args,
+        sigma: Level = 1e-3,
+        layers: LayersArgument = None,
+        seed: int | None = None,
+        noise="normal",
+        **kwargs,
+    ):
         self._check_settings(sigma, seed, noise)
         selection = layers if isinstance(layers, LayerSelection) else LayerSelection(layers)
         of_parent = list(parent_parameters(type(self), Langevin))
         for argument in set(self._defaults) & set(of_parent[len(args) :]):
             kwargs.setdefault(argument, self._defaults[argument])
-        super().__init__(*args, **kwargs)
+        try:
+            super().__init__(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            check_known(type(self), kwargs, error)
+            raise
         self._part = 0
         self._reach = self._last_update = None
         self._set_layers(selection)

@@ -1,7 +1,10 @@
 """L-Lion."""
 
+from typing import Unpack
+
 import keras
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
 
@@ -26,10 +29,7 @@ class LLion(Langevin, backend_class(keras.optimizers.Lion)):
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         beta_1: float, the share of the momentum in c. Defaults to `0.9`.
         beta_2: float, decay rate of the momentum. Defaults to `0.99`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Lion`.
 
     Raises:
@@ -44,6 +44,9 @@ class LLion(Langevin, backend_class(keras.optimizers.Lion)):
     References:
         X. Chen et al., Symbolic discovery of optimization algorithms, NeurIPS 2023. P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(self, learning_rate: Level = 0.001, beta_1=0.9, beta_2=0.99, *args, **kwargs: Unpack[Arguments]):
+        super().__init__(learning_rate, beta_1, beta_2, *args, **kwargs)
 
     def preconditioner(self, t):
         return 1.0

@@ -1,10 +1,12 @@
 """L-Muon."""
 
 import math
+from typing import Unpack
 
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Level, NoiseArguments
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
 
@@ -33,10 +35,7 @@ class LMuon(Langevin, backend_class(keras.optimizers.Muon), slots=("adam_velocit
         rms_rate: float, or `None` for steps that are not scaled by the shape. Defaults to `0.2`.
         epsilon: ε, float, outside the root of AdamW's weights as in Keras. Defaults to `1e-6` (Keras's Muon: `1e-7`).
             It bounds their P by adam_lr_ratio/ε.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Muon`.
 
     Raises:
@@ -52,6 +51,48 @@ class LMuon(Langevin, backend_class(keras.optimizers.Muon), slots=("adam_velocit
         K. Jordan et al., Muon, https://kellerjordan.github.io/posts/muon. J. Liu et al., Muon is scalable for LLM
         training, arXiv:2502.16982 (`rms_rate`). P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        adam_beta_1=0.9,
+        adam_beta_2=0.999,
+        adam_weight_decay: float | None = 0.004,
+        epsilon=1e-6,
+        weight_decay: float | None = 0.004,
+        *args,
+        exclude_layers: list[str] | None = None,
+        exclude_embeddings=True,
+        muon_a=3.4445,
+        muon_b=-4.775,
+        muon_c=2.0315,
+        adam_lr_ratio: float = 1,
+        momentum=0.95,
+        ns_steps=5,
+        nesterov=True,
+        rms_rate: float | None = 0.2,
+        **kwargs: Unpack[NoiseArguments],
+    ):
+        super().__init__(
+            learning_rate,
+            adam_beta_1,
+            adam_beta_2,
+            adam_weight_decay,
+            epsilon,
+            weight_decay,
+            *args,
+            exclude_layers=exclude_layers,
+            exclude_embeddings=exclude_embeddings,
+            muon_a=muon_a,
+            muon_b=muon_b,
+            muon_c=muon_c,
+            adam_lr_ratio=adam_lr_ratio,
+            momentum=momentum,
+            ns_steps=ns_steps,
+            nesterov=nesterov,
+            rms_rate=rms_rate,
+            **kwargs,
+        )
 
     def preconditioner(self, t, v, scale):
         adam = self.adam_lr_ratio * ops.sqrt(1 - ops.power(self.adam_beta_2, t)) / (ops.sqrt(v) + self.epsilon)

@@ -1,8 +1,11 @@
 """L-RMSprop."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.parent import arguments_of, backend_class
 
@@ -97,10 +100,7 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
             bounds P by 1/ε: the noise is σ√(γ/ε), with the defaults 32 times as much, and the step γ·g/ε, 1000 times as
             long. In very deep nets gradients are smaller than √ε, so the place of ε decides whether they train.
         centered: bool. Defaults to `False`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         epsilon_inside_sqrt: bool, whether ε stands inside the root, as in Keras. Defaults to `True`.
         gamma_correction: bool, whether to add the drift γ·(σ²/2)·Γ, Γ_i = ∂P_i/∂θ_i, without which small steps sample
             exp(−2V/σ²)/P and not exp(−2V/σ²). It is estimated, see `keras_langevin.optimizers.GammaCorrection`, which
@@ -126,13 +126,26 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
     _needed_for_correction = {"momentum": 0.0, "centered": False}
     _averaging_rate = property(lambda self: self.rho)
 
-    def __init__(self, *args, epsilon_inside_sqrt: bool = True, **kwargs):
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        rho=0.9,
+        momentum=0.0,
+        epsilon=1e-6,
+        centered=False,
+        *args,
+        epsilon_inside_sqrt=True,
+        gamma_correction=False,
+        **kwargs: Unpack[Arguments],
+    ):
         if not isinstance(epsilon_inside_sqrt, bool):
             raise ValueError(
                 "`epsilon_inside_sqrt` must be True (Keras's formula) or False (pSGLD's). "
                 f"Received: {epsilon_inside_sqrt=}. Pass a bool."
             )
-        super().__init__(*args, **kwargs)
+        super().__init__(
+            learning_rate, rho, momentum, epsilon, centered, *args, gamma_correction=gamma_correction, **kwargs
+        )
         self.epsilon_inside_sqrt = epsilon_inside_sqrt
 
     def preconditioner(self, t, v, g_mean):

@@ -1,8 +1,11 @@
 """L-ScheduleFreeAdamW."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.draws import noise_dtype
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
@@ -35,10 +38,7 @@ class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAd
         epsilon: ε, float, outside the root as in Keras, after the bias correction. Defaults to `1e-6` (Keras's
             ScheduleFreeAdamW: `1e-8`). It bounds Q by 1/ε.
         warmup_steps: int, over how many updates w grows to 1. Defaults to `0`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.ScheduleFreeAdamW`.
 
     Raises:
@@ -53,6 +53,18 @@ class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAd
     References:
         A. Defazio et al., The road less scheduled, NeurIPS 2024. P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(
+        self,
+        learning_rate: Level = 0.0025,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        warmup_steps=0,
+        *args,
+        **kwargs: Unpack[Arguments],
+    ):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, warmup_steps, *args, **kwargs)
 
     def preconditioner(self, t, v):
         warmup = ops.minimum(t / self.warmup_steps, 1.0) if self.warmup_steps else 1.0

@@ -329,7 +329,8 @@ def _of_name(name, groups, is_saved: bool) -> set[int]:
     if not chosen:
         raise ValueError(
             "An entry of `layers` must be the name or path of a layer with trainable weights, or a regular expression "
-            f"that matches the whole of one. Received: {name!r}. The layers are: {_listing(groups)}"
+            f"that matches the whole of one. Received: {name!r}. The layers are: {_listing(groups)}. Choose a nested "
+            "model by the object, as its name may be in no path: `layers=model.get_layer(name)`."
         )
     return chosen
 
@@ -413,4 +414,7 @@ def _serialized(function):
 
 
 def _listing(groups) -> str:
-    return ", ".join(dict.fromkeys(group.path for group in groups))
+    """Their paths; of many, the first and the last."""
+    paths = list(dict.fromkeys(group.path for group in groups))
+    left_out = [f"... ({len(paths) - 20} more, see `keras_langevin.describe(model, optimizer)`)"]
+    return ", ".join(paths if len(paths) <= 25 else paths[:15] + left_out + paths[-5:])

@@ -10,10 +10,11 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_langevin import reading
 from keras_langevin.optimizers import noise as noise_source
-from keras_langevin.values import LARGEST, is_level
+from keras_langevin.optimizers.parent import MixinBase
+from keras_langevin.values import LARGEST, is_level, takes
 
 
-class NoiseSettings:
+class NoiseSettings(MixinBase):
     """`sigma`, `seed` and `noise` of a Langevin optimizer."""
 
     @staticmethod
@@ -92,6 +93,12 @@ class NoiseSettings:
 
 
 def _check_sigma(sigma):
+    if callable(sigma) and not isinstance(sigma, LearningRateSchedule) and not takes(sigma, 0):
+        raise ValueError(
+            "A callable `sigma` must take no arguments, as a callable `learning_rate`. Received: "
+            f"sigma={sigma!r}, which needs some. For a level that depends on the step, pass a "
+            "`keras.optimizers.schedules.LearningRateSchedule`, as `keras_langevin.LogSchedule`."
+        )
     largest = float(np.finfo("float16").max) if keras.config.floatx() == "float16" else LARGEST
     if not (callable(sigma) or (is_level(sigma) and sigma <= largest)):
         raise ValueError(

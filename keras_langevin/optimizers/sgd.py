@@ -1,7 +1,10 @@
 """L-SGD: stochastic gradient Langevin dynamics."""
 
+from typing import Unpack
+
 import keras
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
 
@@ -21,10 +24,7 @@ class LSGD(Langevin, backend_class(keras.optimizers.SGD)):
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
         momentum: float in [0, 1]. Defaults to `0.0`.
         nesterov: bool. Defaults to `False`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.SGD`.
 
     Raises:
@@ -41,6 +41,9 @@ class LSGD(Langevin, backend_class(keras.optimizers.SGD)):
         M. Welling and Y. W. Teh, Bayesian learning via stochastic gradient Langevin dynamics, ICML 2011, equation (4).
         P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(self, learning_rate: Level = 0.01, momentum=0.0, nesterov=False, *args, **kwargs: Unpack[Arguments]):
+        super().__init__(learning_rate, momentum, nesterov, *args, **kwargs)
 
     def preconditioner(self, t):
         return 1.0

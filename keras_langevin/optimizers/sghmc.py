@@ -1,7 +1,10 @@
 """SGHMC: underdamped Langevin, stochastic gradient Hamiltonian Monte Carlo."""
 
+from typing import Unpack
+
 import keras
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
 from keras_langevin.values import is_real
@@ -25,10 +28,7 @@ class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
         friction: α, float in (0, 1], the share of the momentum that is lost at an update. Defaults to `0.1`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.SGD`, but for `momentum` and `nesterov`.
 
     Raises:
@@ -47,7 +47,7 @@ class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
 
     _replaced_arguments = ("momentum", "nesterov")
 
-    def __init__(self, learning_rate=0.01, friction: float = 0.1, **kwargs):
+    def __init__(self, learning_rate: Level = 0.01, friction: float = 0.1, **kwargs: Unpack[Arguments]):
         for argument in self._replaced_arguments:
             if argument in kwargs:
                 raise ValueError(

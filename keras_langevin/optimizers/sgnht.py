@@ -1,8 +1,11 @@
 """SGNHT: SGHMC with a thermostat, which makes up for the noise of the batches."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.draws import noise_dtype
 from keras_langevin.optimizers.sghmc import SGHMC
 from keras_langevin.values import is_real
@@ -29,10 +32,7 @@ class SGNHT(SGHMC):
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
         friction: a, float in (0, 1), the friction at the start, and that of exact gradients. Defaults to `0.1`.
         thermal_rate: κ, float in [0, 1), how fast the friction follows. Defaults to `0.01`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.SGD`, but for `momentum` and `nesterov`.
 
     Raises:
@@ -49,7 +49,13 @@ class SGNHT(SGHMC):
         N. Ding et al., Bayesian sampling using stochastic gradient thermostats, NeurIPS 2014, algorithm 1.
     """
 
-    def __init__(self, learning_rate=0.01, friction: float = 0.1, thermal_rate: float = 0.01, **kwargs):
+    def __init__(
+        self,
+        learning_rate: Level = 0.01,
+        friction: float = 0.1,
+        thermal_rate: float = 0.01,
+        **kwargs: Unpack[Arguments],
+    ):
         super().__init__(learning_rate, friction, **kwargs)
         if self.friction == 1:
             raise ValueError(

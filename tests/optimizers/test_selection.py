@@ -252,3 +252,21 @@ def test_config_of_a_selection_is_plain():
     assert LayerSelection((0, "a")).get_config() == [0, "a"]
     assert LayerSelection(np.int32(3)).get_config() == 3
     assert type(LayerSelection(np.float64(0.5)).get_config()) is float
+
+
+def test_a_nested_model_is_chosen_by_its_object():
+    """Keras has no name of it in the paths of its layers; the error says so, and lists some of many layers."""
+    inner = keras.Sequential(
+        [keras.Input((2,)), *(keras.layers.Dense(2, name=f"in_{i}") for i in range(40))], name="base"
+    )
+    inputs = keras.Input((2,))
+    backbone = keras.Model(inner.inputs, inner.outputs, name="backbone")
+    model = keras.Model(inputs, keras.layers.Dense(1, name="head")(backbone(inputs)))
+    with pytest.raises(
+        ValueError, match=r"Received: 'backbone'.*in_14, \.\.\. \(21 more.*head\. .*get_layer"
+    ) as raised:
+        LSGD(layers="backbone").build(model.trainable_variables)
+    assert "in_20" not in str(raised.value)
+    optimizer = LSGD(layers=model.get_layer("backbone"))
+    optimizer.build(model.trainable_variables)
+    assert len(optimizer.noisy_layers) == 40
