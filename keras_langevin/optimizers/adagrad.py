@@ -16,19 +16,14 @@ class LAdagrad(Langevin, backend_class(keras.optimizers.Adagrad), slots=("_accum
 
         θ_t = [Adagrad's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(a_t + ε),   Z_t ~ N(0, I)
 
-    a is the sum of the squared gradients, so the noise fades during training.
+    a_t is the sum of the squared gradients, so the noise fades during training.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
-        initial_accumulator_value: float, a_0. Defaults to `0.1`.
-        epsilon: ε, float, inside the root as in Keras. Defaults to `1e-6` (Keras's Adagrad: `1e-7`). With
-            `initial_accumulator_value` a_0 it bounds P by 1/√(a_0 + ε): where the gradient has vanished, a step adds
-            noise of standard deviation σ√γ/(a_0 + ε)^¼.
+        initial_accumulator_value: a_0, float. It bounds P by 1/√(a_0 + ε). Defaults to `0.1`.
+        epsilon: ε, float. Defaults to `1e-6` (Keras's Adagrad: `1e-7`).
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Adagrad`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 

@@ -25,24 +25,18 @@ class LAdam(AdamPreconditioner, GammaCorrection, backend_class(keras.optimizers.
 
         θ_t = [Adam's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(1 − β₂ᵗ) / (√v_t + ε),   Z_t ~ N(0, I)
 
-    Adam's step is −γ_t · P_t ⊙ m̂_t with m̂_t = m_t / (1 − β₁ᵗ): the correction of the first moment belongs to the
-    direction, not to P. With `amsgrad`, v_t is the running maximum.
+    Adam's step is −γ_t · P_t ⊙ m̂_t. With `amsgrad`, v_t is the running maximum.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         beta_1: float, decay rate of the first moment. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
-        epsilon: ε, float, outside the root as in Keras. Defaults to `1e-6` (Keras's Adam: `1e-7`). It bounds P by 1/ε:
-            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε), at the start of training
-            (1 − β₂ᵗ)^¼ of that.
+        epsilon: ε, float. It bounds P by 1/ε, see docs/epsilon.md. Defaults to `1e-6` (Keras's Adam: `1e-7`).
         amsgrad: bool. Defaults to `False`.
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
-        gamma_correction: bool. Only with `beta_1=0.0` and `amsgrad=False`, where LAdam is an RMSprop: see
-            `keras_langevin.LRMSprop`. Defaults to `False`.
+        gamma_correction: bool, only with `beta_1=0.0` and `amsgrad=False`: see `keras_langevin.LRMSprop`. Defaults to
+            `False`.
         **kwargs: every other argument of `keras.optimizers.Adam`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`; `gamma_correction` with `beta_1` or `amsgrad`.
 
     Example:
 
@@ -91,15 +85,10 @@ class LAdamW(AdamPreconditioner, backend_class(keras.optimizers.AdamW)):
         weight_decay: λ, float. Defaults to `0.004`.
         beta_1: float, decay rate of the first moment. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
-        epsilon: ε, float, outside the root as in Keras. Defaults to `1e-6` (Keras's AdamW: `1e-7`). It bounds P by 1/ε:
-            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε), at the start of training
-            (1 − β₂ᵗ)^¼ of that.
+        epsilon: ε, float. It bounds P by 1/ε, see docs/epsilon.md. Defaults to `1e-6` (Keras's AdamW: `1e-7`).
         amsgrad: bool. Defaults to `False`.
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.AdamW`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 

@@ -15,20 +15,15 @@ class LAdamax(Langevin, backend_class(keras.optimizers.Adamax), slots=("_u",)):
 
         θ_t = [Adamax's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / (u_t + ε),   Z_t ~ N(0, I)
 
-    u_t = max(β₂ · u_{t−1}, abs(g_t)) is the decaying maximum of the gradient. Adamax's step is −γ_t · P_t ⊙ m̂_t with
-    m̂_t = m_t / (1 − β₁ᵗ): the bias correction belongs to the direction, not to P.
+    u_t = max(β₂ · u_{t−1}, abs(g_t)) is the decaying maximum of the gradient. Adamax's step is −γ_t · P_t ⊙ m̂_t.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         beta_1: float, decay rate of the first moment. Defaults to `0.9`.
         beta_2: float, decay rate of the maximum. Defaults to `0.999`.
-        epsilon: ε, float, added to u as in Keras. Defaults to `1e-6` (Keras's Adamax: `1e-7`). It bounds P by 1/ε:
-            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε).
+        epsilon: ε, float. It bounds P by 1/ε. Defaults to `1e-6` (Keras's Adamax: `1e-7`).
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Adamax`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 

@@ -24,22 +24,18 @@ def langevin(
         θ_t = [the parent's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
 
     Args:
-        parent: an optimizer, or a class of optimizers. An optimizer must not be built. Its arguments are kept, also its
-            `epsilon`.
-        preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `Langevin.preconditioner`. It may be
-            left out for the optimizers of Keras that have a Langevin one.
-        slots: names of the parent's attributes that P is computed from, as they are after its step. Defaults to none.
-        slots_before: the same, as they are before its step. Defaults to none.
+        parent: an optimizer that is not built, or a class of optimizers. The arguments of an optimizer are kept,
+            `epsilon` among them.
+        preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `Langevin.preconditioner`. Optional for
+            Keras's optimizers that have a Langevin one.
+        slots: names of the parent's attributes that P depends on, after its step. Defaults to none.
+        slots_before: the same, before its step. Defaults to none.
         elementwise: bool, whether an element of P depends on the same element of the slots alone. Defaults to `True`.
         **noise: with an optimizer only: `sigma`, `layers`, `seed`, `noise`, see `keras_langevin.Langevin`.
 
     Returns:
-        A new optimizer; of a class, the class of Langevin optimizers, which is called with the parent's arguments and
-        those of the noise. Keras saves and loads both: the class is registered as `"L"` and the parent's name, so a
-        process that loads a model must make it first, as with every custom object.
-
-    Raises:
-        ValueError: the parent is not an optimizer, is built, or needs a `preconditioner`.
+        A new optimizer, or, for a class, a class of Langevin optimizers. It is registered with Keras as `"L"` and the
+        parent's name; call `langevin` before you load a model with it.
 
     Example:
 

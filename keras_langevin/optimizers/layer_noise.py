@@ -15,21 +15,15 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
 
         s = σ · √γ · √P
 
-    P is read from the optimizer's slots as they are: it is that of the latest update (LAdadelta's with the squared
-    steps that the next one begins with, and LLamb's with the present weights). Before the first one the slots are zero,
-    and P near its bound.
-    `plots.noise_histogram` draws what is returned.
+    P is that of the latest update. Before the first one the slots are zero, and P is near its bound.
+    `plots.noise_histogram` draws the result.
 
     Args:
-        optimizer: a built Langevin optimizer (`model.fit` builds it). It may be wrapped in a `LossScaleOptimizer`.
+        optimizer: a built Langevin optimizer (`model.fit` builds it).
 
     Returns:
-        dict from a layer's path, in the model's order, to an array of shape `(num_elements,)`, in the weights' unit;
-        zeros for a layer that is not noisy, and for weights that the loss of the latest step did not reach. Of several
-        layers with one path the second is `"PATH (2)"`.
-
-    Raises:
-        ValueError: the optimizer is not a Langevin one, or is not built yet.
+        dict from a layer's path, in the model's order, to an array of shape `(num_elements,)` in the weights' unit. It
+        is zero for layers that are not noisy.
 
     Example:
 

@@ -15,15 +15,8 @@ class LLion(Langevin, backend_class(keras.optimizers.Lion)):
 
         θ_t = [Lion's step] + σ_t · √γ_t · Z_t,   P_t = 1,   Z_t ~ N(0, I)
 
-    Lion's step is −γ_t · sign(c_t) with c_t = β₁ · m_{t−1} + (1 − β₁) · g_t: every element moves by γ_t, whatever its
-    gradient. The sign is the direction, and the factor before it is 1 for all elements, hence P = 1.
-
-    The other choice, P = 1/abs(c), for which −γ · P ⊙ c is the same step, has no bound where c passes through zero, and
-    there Lion's step is not large at all.
-
-    No temperature follows: the sign of a gradient is not the gradient of a potential, and the invariant law is not
-    ∝ exp(−2V/σ²). Take σ as a level of exploration. A step moves an element by γ and adds noise of σ√γ, so σ = √γ makes
-    the two equal.
+    Lion's step is −γ_t · sign(c_t) with c_t = β₁ · m_{t−1} + (1 − β₁) · g_t. No temperature follows from σ: it is a
+    level of exploration. A step moves an element by γ and adds noise of σ√γ, so σ = √γ makes the two equal.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
@@ -31,9 +24,6 @@ class LLion(Langevin, backend_class(keras.optimizers.Lion)):
         beta_2: float, decay rate of the momentum. Defaults to `0.99`.
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Lion`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 

@@ -19,27 +19,17 @@ class LMuon(Langevin, backend_class(keras.optimizers.Muon), slots=("adam_velocit
         P_t = √max(rows, columns) · rms_rate              of a matrix that Muon moves; 1 with `rms_rate=None`
         P_t = adam_lr_ratio · √(1 − β₂ᵗ) / (√v_t + ε)      of the other weights, which AdamW moves
 
-    Muon's step is −γ_t · P_t · O_t. O_t is the orthogonalized momentum: the direction, whose size does not depend on
-    the gradient. No diagonal P makes O of the momentum, so P is the factor that Muon multiplies O with. No temperature
-    follows for these weights, as with `LLion`: σ is a level of exploration.
-
-    The matrix P = (M Mᵀ)^(−½) makes O of the momentum M. It was tried (`python benchmarks/muon_preconditioner.py`) and
-    left out. In float32 the Newton–Schulz iterations for its root are wrong by 0.3% where M has a condition number of
-    10³, and diverge from 10⁴ on. They take 4 to 11 times as long as Muon's own for a square matrix. And P has no bound
-    where M has less than full rank, as with a dead unit or a batch smaller than the layer.
+    Muon's step is −γ_t · P_t · O_t with the orthogonalized momentum O_t. No temperature follows from σ for its
+    matrices: it is a level of exploration, as with `LLion`.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         adam_beta_2: β₂, float, decay rate of AdamW's second moment. Defaults to `0.999`.
+        epsilon: ε, float. It bounds P of AdamW's weights by adam_lr_ratio/ε. Defaults to `1e-6` (Keras's Muon: `1e-7`).
         adam_lr_ratio: float, AdamW's learning rate over γ. Defaults to `1`.
-        rms_rate: float, or `None` for steps that are not scaled by the shape. Defaults to `0.2`.
-        epsilon: ε, float, outside the root of AdamW's weights as in Keras. Defaults to `1e-6` (Keras's Muon: `1e-7`).
-            It bounds their P by adam_lr_ratio/ε.
+        rms_rate: float, or `None` for steps that the shape does not scale. Defaults to `0.2`.
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Muon`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 

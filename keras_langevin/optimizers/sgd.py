@@ -15,20 +15,15 @@ class LSGD(Langevin, backend_class(keras.optimizers.SGD)):
 
         θ_t = [SGD's step] + σ_t · √γ_t · Z_t,   P_t = 1,   Z_t ~ N(0, I)
 
-    With `momentum` μ the noise is added to the weights, not to the momentum buffer. Keras does not damp the momentum,
-    so that the drift is 1/(1 − μ) times as large: for small γ the invariant law is ∝ exp(−2V/((1 − μ)σ²)), whose
-    temperature is (1 − μ) of what σ says. Multiply σ by 1/√(1 − μ), or use `SGHMC`. Without momentum, `weight_decay` λ
-    is the prior N(0, 1/(λN)) where V is a mean over N examples; with it λ becomes (1 − μ)λ.
+    The noise is added to the weights, not to the momentum. With a `momentum` μ the temperature is therefore (1 − μ)
+    times what σ says: multiply σ by 1/√(1 − μ), or use `SGHMC`. docs/sampling.md has the reason.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
-        momentum: float in [0, 1]. Defaults to `0.0`.
+        momentum: μ, float in [0, 1]. Defaults to `0.0`.
         nesterov: bool. Defaults to `False`.
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.SGD`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 

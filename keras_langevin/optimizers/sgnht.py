@@ -13,30 +13,21 @@ from keras_langevin.values import is_real
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class SGNHT(SGHMC):
-    """SGHMC whose friction follows the momentum: stochastic gradient Nosé-Hoover thermostats.
+    """SGHMC with a Nosé-Hoover thermostat: the friction follows the momentum and absorbs the noise of the batches.
 
         m_t = (1 − α_{t−1}) · m_{t−1} − γ_t · g_t + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = a,   Z_t ~ N(0, I)
         θ_t = θ_{t−1} + m_t
         α_t = α_{t−1} + κ · ((1 − α_{t−1}/2) · mean(m_t²) / (γ_t·σ_t²/2) − 1),   α_0 = a,   α_t in [−1, 1]
 
-    Each variable has a thermostat α of its own, and the mean is over its elements. Where the batches add noise to the
-    gradients, α rises until the momentum has the size that σ says. For small γ the invariant law of θ is ∝
-    exp(−2V/σ²), also with normal gradient noise of unknown constant variance, equal for all elements of a variable. α
-    then varies with variance κ/(number of elements). With κ = 0 it is `SGHMC`. Where there is no noise (σ = 0, quiet
-    layers) the thermostat rests.
-
-    In the paper's letters, with U = 2V/σ²: its step size is √(γσ²/2), A is a over that, and κ = γσ²/2. Its factor
-    1 − α/2 is 1, the limit of small steps; with 1 the law of θ would be too narrow by that factor.
+    Each variable has its own α. It rises until the momentum has the size that σ says. For small γ it samples
+    exp(−2V/σ²), also with normal gradient noise of constant variance. With κ = 0 it is `SGHMC`.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
-        friction: a, float in (0, 1), the friction at the start, and that of exact gradients. Defaults to `0.1`.
+        friction: a, float in (0, 1), the friction at the start. Defaults to `0.1`.
         thermal_rate: κ, float in [0, 1), how fast the friction follows. Defaults to `0.01`.
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
-        **kwargs: every other argument of `keras.optimizers.SGD`, but for `momentum` and `nesterov`.
-
-    Raises:
-        ValueError: see `keras_langevin.SGHMC`; `friction` is 1; `thermal_rate` is out of its range.
+        **kwargs: every other argument of `keras.optimizers.SGD`, except `momentum` and `nesterov`.
 
     Example:
 

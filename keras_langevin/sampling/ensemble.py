@@ -33,21 +33,14 @@ class Prediction(NamedTuple):
 class Ensemble:
     """A model with samples of its weights.
 
-    Methods with an `x` take what `keras.Model.predict` takes: an array, a list or a dict of arrays, a
-    `tf.data.Dataset`, a `PyDataset`, a `DataLoader`; not a generator, which can be run through only once, nor what
-    gives its examples in another order each time. They go through it once a sample, by the same compiled step, and
-    leave the model with the weights that it had. `outputs` says what the model's outputs are: `"probabilities"` (of
-    classes on the last axis; a single unit's is that of the second of two classes), `"logits"` or `"values"`
-    (regression, and all else); for several outputs one of these, or a list or dict of them like the outputs.
-    `batch_size` and `verbose` (a progress bar over the samples) are Keras's.
+    Methods with an `x` take what `keras.Model.predict` takes, except a generator. They go through it once for each
+    sample, and leave the model's weights as they were. `outputs` says what the model returns: `"probabilities"` (of
+    classes on the last axis, or of the second of two classes), `"logits"` or `"values"` (regression); for several
+    outputs one of these, or a list or dict of them.
 
     Args:
         model: a built Keras model. Its own weights are not a sample.
         rings: list of rings, one for each chain; every sample has the same weight.
-
-    Raises:
-        ValueError: from each method: there are no samples, or they are of another model, or the outputs are not what
-            `outputs` says.
     """
 
     def __init__(self, model, rings: Sequence[MemoryRing]):

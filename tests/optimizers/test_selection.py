@@ -256,12 +256,11 @@ def test_config_of_a_selection_is_plain():
 
 def test_a_nested_model_is_chosen_by_its_object():
     """Keras has no name of it in the paths of its layers; the error says so, and lists some of many layers."""
-    inner = keras.Sequential(
-        [keras.Input((2,)), *(keras.layers.Dense(2, name=f"in_{i}") for i in range(40))], name="base"
-    )
-    inputs = keras.Input((2,))
-    backbone = keras.Model(inner.inputs, inner.outputs, name="backbone")
-    model = keras.Model(inputs, keras.layers.Dense(1, name="head")(backbone(inputs)))
+    inputs = outputs = keras.Input((2,))
+    for number in range(40):
+        outputs = dense(f"in_{number}", 2)(outputs)
+    backbone, inputs = keras.Model(inputs, outputs, name="backbone"), keras.Input((2,))
+    model = keras.Model(inputs, dense("head", 1)(backbone(inputs)))
     with pytest.raises(
         ValueError, match=r"Received: 'backbone'.*in_14, \.\.\. \(21 more.*head\. .*get_layer"
     ) as raised:
