@@ -80,14 +80,12 @@ def langevin(
 
 
 def without_noise(optimizer: Langevin) -> keras.optimizers.Optimizer:
-    """A new optimizer that takes the same step without noise: the parent, with equal arguments, ε among them. It is
-    what a Langevin optimizer is to be compared with.
+    """Makes the optimizer that takes the same step without noise: the other arm of a fair comparison.
+
+    It is the parent with equal arguments, ε among them.
 
     Args:
         optimizer: a Langevin optimizer. It may be wrapped in a `LossScaleOptimizer`.
-
-    Raises:
-        ValueError: it is no Langevin optimizer.
 
     Example:
 

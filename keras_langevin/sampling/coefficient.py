@@ -105,7 +105,7 @@ def learning_coefficient(
     optimizer_arguments: dict | None = None,
     seed: int = 0,
     directory: str | Path | None = None,
-    verbose="auto",
+    verbose: str | int = "auto",
 ) -> LearningCoefficient:
     """Estimates the local learning coefficient λ of a model at its weights w*.
 

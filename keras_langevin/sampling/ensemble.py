@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -15,6 +15,9 @@ from keras_langevin.sampling.batch_norm import BatchNormStatistics
 from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
 from keras_langevin.sampling.weights import assign, check_layout, restored, weights_of
 from keras_langevin.values import check_int
+
+# What a model returns: `"probabilities"`, `"logits"` or `"values"`, or a list or dict of these.
+Outputs = str | Sequence[Any] | dict[str, Any]
 
 
 class Prediction(NamedTuple):
@@ -123,7 +126,9 @@ class Ensemble:
         """What made each sample, in order, see `settings_of`."""
         return [settings for ring in self.rings for settings in ring.settings]
 
-    def predict(self, x, outputs="probabilities", batch_size: int | None = None, verbose="auto"):
+    def predict(
+        self, x, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
+    ):
         """The mean over the samples of what the model predicts.
 
         Returns:
@@ -132,11 +137,15 @@ class Ensemble:
         """
         return self._averages(x, outputs, batch_size, verbose).map(_prediction)
 
-    def predictive_entropy(self, x, outputs="probabilities", batch_size: int | None = None, verbose="auto"):
+    def predictive_entropy(
+        self, x, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
+    ):
         """H[E p] in nats, array of shape `(num_examples,)`: all uncertainty of a prediction."""
         return self._averages(x, outputs, batch_size, verbose, classes=True).map(lambda average: average.entropy)
 
-    def mutual_information(self, x, outputs="probabilities", batch_size: int | None = None, verbose="auto"):
+    def mutual_information(
+        self, x, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
+    ):
         """H[E p] − E H[p] in nats, array of shape `(num_examples,)`: the uncertainty that comes of the weights.
 
         References:
@@ -146,7 +155,13 @@ class Ensemble:
         return averages.map(lambda average: average.mutual_information)
 
     def evaluate(
-        self, x, y, outputs="probabilities", batch_size: int | None = None, verbose="auto", num_bins: int = 15
+        self,
+        x,
+        y,
+        outputs: Outputs = "probabilities",
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        num_bins: int = 15,
     ):
         """How good the mean probabilities are.
 
@@ -176,7 +191,7 @@ class Ensemble:
         pairs = zip(averages.leaves, labels, strict=True)
         return averages.pack([scores.all_scores(average.of_each_class, of_it, num_bins) for average, of_it in pairs])
 
-    def predictions(self, x, batch_size: int | None = None, verbose="auto") -> Iterator:
+    def predictions(self, x, batch_size: int | None = None, verbose: str | int = "auto") -> Iterator:
         """What the model predicts with each sample, in order; like `model.predict`, outputs as they are."""
         if hasattr(x, "__next__"):
             raise ValueError(
@@ -191,7 +206,7 @@ class Ensemble:
             else:
                 yield _predicted(model, arrays, batch_size or 32)
 
-    def models(self, verbose=0) -> Iterator:
+    def models(self, verbose: str | int = 0) -> Iterator:
         """The model, with the weights of each sample in turn; with its own ones after the last."""
         self.check()
         model = self._current_model()
@@ -203,7 +218,7 @@ class Ensemble:
                     yield model
                     bar.add(1)
 
-    def recompute_batch_norm(self, x, batch_size: int = 32, verbose="auto"):
+    def recompute_batch_norm(self, x, batch_size: int = 32, verbose: str | int = "auto"):
         """Replaces the moving statistics of each sample's `BatchNormalization` layers by those of its own weights.
 
         Of a layer that is called several times in a forward pass they are the average that its own updates settle at.

@@ -35,7 +35,7 @@ class GaussianPrior(keras.regularizers.Regularizer):
         R. M. Neal, Bayesian Learning for Neural Networks, Springer 1996, section 1.2.
     """
 
-    def __init__(self, stddev: float, data_size: int, center=0.0):
+    def __init__(self, stddev: float, data_size: int, center: float | np.ndarray = 0.0):
         if not (is_real(stddev) and stddev > 0):
             raise ValueError(
                 "`stddev`, the prior's standard deviation, must be a finite float > 0. "

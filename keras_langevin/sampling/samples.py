@@ -24,7 +24,7 @@ _DIVERGED = 1e3  # times the median size of the weights so far: no chain that ha
 
 
 class PosteriorSamples(Ensemble, keras.callbacks.Callback):
-    """Collects the weights after updates burn_in + thinning, burn_in + 2·thinning, ...: a callback that keeps the latest.
+    """A callback that collects weights after updates burn_in + thinning, burn_in + 2·thinning, ..., keeping the latest.
 
     With σ = `posterior_sigma(data_size)`, a loss that is −log p, and `GaussianPrior` on the weights, they are samples
     of the posterior. A warning at the start of `fit` lists what makes the temperature another. `predict`, `evaluate`,
