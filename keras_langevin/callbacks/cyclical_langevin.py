@@ -160,8 +160,9 @@ class CyclicalLangevin(LangevinCallback):
         if isinstance(setting, kind):
             return setting.initial_value
         raise ValueError(
-            f"`CyclicalLangevin` sets `{name}` by a schedule of its own, from a number. Received an optimizer whose "
-            f"`{name}` is {setting!r}. Create the optimizer with a float, or pass `CyclicalLangevin({name}=...)`."
+            f"`CyclicalLangevin` puts its own schedule in the place of `{name}`, so it needs a number. Received an "
+            f"optimizer whose `{name}` is {setting!r}. Create the optimizer with a float, or pass "
+            f"`CyclicalLangevin({name}=...)`."
         )
 
     def get_config(self):

@@ -48,7 +48,7 @@ class LayerScheduler(LangevinCallback):
         super().__init__()
         expected = "`schedule` must be a dict from epochs (int >= 0, among them 0) to `layers`"
         if not isinstance(schedule, dict) or 0 not in schedule:
-            raise ValueError(f"{expected}. Received: schedule={schedule!r}. Say what epoch 0 has, as in {{0: None}}.")
+            raise ValueError(f"{expected}. Received: schedule={schedule!r}. Give epoch 0 a value, as in {{0: None}}.")
         for epoch in schedule:
             if not isinstance(epoch, numbers.Integral) or isinstance(epoch, bool) or epoch < 0:
                 raise ValueError(

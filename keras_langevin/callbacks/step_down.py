@@ -50,7 +50,7 @@ class StepDown(keras.callbacks.Callback):
                 if not isinstance(getattr(optimizer, f"_{name}"), keras.Variable):
                     raise ValueError(
                         f"`StepDown` sets the {name}, so it must be a float. Received an optimizer whose {name} is "
-                        f"{getattr(optimizer, f'_{name}')!r}. Give it a float, or leave the callback out."
+                        f"{getattr(optimizer, f'_{name}')!r}. Pass a float, or remove the callback."
                     )
 
     def on_epoch_begin(self, epoch, logs=None):

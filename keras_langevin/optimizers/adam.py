@@ -54,7 +54,6 @@ class LAdam(AdamPreconditioner, GammaCorrection, backend_class(keras.optimizers.
     """
 
     _needed_for_correction = {"beta_1": 0.0, "amsgrad": False}
-    _averaging_rate = property(lambda self: self.beta_2)
 
     def __init__(
         self,
@@ -70,6 +69,10 @@ class LAdam(AdamPreconditioner, GammaCorrection, backend_class(keras.optimizers.
         super().__init__(
             learning_rate, beta_1, beta_2, epsilon, amsgrad, *args, gamma_correction=gamma_correction, **kwargs
         )
+
+    @property
+    def _averaging_rate(self) -> float:
+        return self.beta_2
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")

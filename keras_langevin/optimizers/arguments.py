@@ -25,8 +25,8 @@ noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to 
 
 def spelled_out(docstring: str | None) -> str | None:
     """A docstring with the noise's arguments one by one. (`python -OO` has no docstrings.)"""
-    line = re.search(rf"^( *){re.escape(IN_SHORT)}$", docstring or "", re.MULTILINE)
-    return docstring.replace(line[0], textwrap.indent(SPELLED_OUT, line[1])) if line else docstring
+    pattern = re.compile(rf"^( *){re.escape(IN_SHORT)}$", re.MULTILINE)
+    return docstring and pattern.sub(lambda line: textwrap.indent(SPELLED_OUT, line[1]), docstring)
 
 
 class NoiseArguments(TypedDict, total=False):

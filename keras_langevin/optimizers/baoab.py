@@ -41,7 +41,7 @@ class BAOAB(SGHMC):
         if self.friction == 1:
             raise ValueError(
                 "`friction` must be below 1: the momentum carries half of an update's noise to the next. Received: "
-                f"friction={friction!r}. Give for example `friction=0.9`, or use `LSGD`."
+                f"friction={friction!r}. Pass a smaller one, as in `friction=0.9`, or use `LSGD`."
             )
 
     @property

@@ -72,9 +72,9 @@ def langevin(
         return made
     if parent.built:
         raise ValueError(
-            "`parent` must not be built: its state does not go along. "
-            f"Received: {cls.__name__} with {len(parent._trainable_variables)} variables. Convert it before `fit`, or "
-            "save the weights and load them into the new one."
+            f"`parent` must not be built, because its state is not converted. Received: {cls.__name__} with "
+            f"{len(parent._trainable_variables)} variables. Convert it before `fit`, or save the weights and load "
+            "them into the new optimizer."
         )
     return made.from_config(arguments_of(parent) | noise)
 
@@ -109,7 +109,7 @@ def _twin(cls) -> type[Langevin]:
             return langevin_class
     known = ", ".join(dict.fromkeys(parent.__name__ for parent in PARENTS.values()))
     raise ValueError(
-        f"`preconditioner` may be left out for {known}. Received: {cls.__name__}. Pass `preconditioner`, a function "
+        f"`preconditioner` is optional for {known} only. Received: {cls.__name__}. Pass `preconditioner`, a function "
         "`(optimizer, t, *slots)` that returns the factor by which its step multiplies the direction, and `slots`."
     )
 

@@ -27,7 +27,7 @@ class LayerRow:
     share: float
 
 
-class Description(tuple):
+class Description(tuple[LayerRow, ...]):
     """A tuple of `LayerRow` that prints as a table."""
 
     def __repr__(self) -> str:

@@ -46,8 +46,11 @@ class GammaCorrection(Langevin):
 
     # Arguments with which there is no correction, and the value that they must have.
     _needed_for_correction: dict[str, object] = {}
-    # ρ, the share of v that stays at an update.
-    _averaging_rate: float
+
+    @property
+    def _averaging_rate(self) -> float:
+        """ρ, the share of v that stays at an update."""
+        raise NotImplementedError
 
     # ----------------------------------------------------------------------------------------------------------------
 

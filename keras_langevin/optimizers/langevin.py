@@ -255,7 +255,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
                 kept = [name for name, value in vars(self).items() if isinstance(value, list) and value]
                 raise ValueError(
                     f"`slots` must name attributes of {parent.__name__} that hold a variable for each weight. "
-                    f"Received: {name!r}, which it does not have. Lists that it has: {', '.join(kept)}."
+                    f"Received: {name!r}, which it does not have. Choose from: {', '.join(kept)}."
                 )
 
     def _set_places(self):

@@ -44,8 +44,8 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
         )
     if not optimizer.built:
         raise ValueError(
-            "`layer_noise` needs an optimizer that knows its variables. Received one that is not built yet. Train a "
-            "step, or call `optimizer.build(model.trainable_variables)`."
+            "`layer_noise` needs a built optimizer. Received one that is not built. Train a step, or call "
+            "`optimizer.build(model.trainable_variables)`."
         )
     noisy = {index for group in optimizer._noisy_groups() for index in group.indices}
     if optimizer._last_update is not None:

@@ -111,7 +111,6 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
     """
 
     _needed_for_correction = {"momentum": 0.0, "centered": False}
-    _averaging_rate = property(lambda self: self.rho)
 
     def __init__(
         self,
@@ -134,6 +133,10 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
             learning_rate, rho, momentum, epsilon, centered, *args, gamma_correction=gamma_correction, **kwargs
         )
         self.epsilon_inside_sqrt = epsilon_inside_sqrt
+
+    @property
+    def _averaging_rate(self) -> float:
+        return self.rho
 
     def preconditioner(self, t, v, g_mean):
         if self.centered:

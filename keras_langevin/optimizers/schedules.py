@@ -34,7 +34,10 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
         super().__init__()
         for argument, value in (("initial_value", initial_value), ("decay", decay)):
             if not is_level(value):
-                raise ValueError(f"`{argument}` must be a finite number >= 0. Received: {argument}={value!r}")
+                raise ValueError(
+                    f"`{argument}` must be a finite number >= 0. Received: {argument}={value!r}. Pass one, as in "
+                    f"`{argument}=1e-3`."
+                )
         self.initial_value = initial_value
         self.decay = decay
         self.name = name
@@ -105,7 +108,12 @@ def posterior_sigma(data_size: int, temperature: float = 1.0) -> float:
         M. Welling and Y. W. Teh, ICML 2011.
     """
     if not (is_real(data_size) and data_size >= 1):
-        raise ValueError(f"`data_size`, the number of examples, must be >= 1. Received: data_size={data_size!r}")
+        raise ValueError(
+            f"`data_size`, the number of examples, must be >= 1. Received: data_size={data_size!r}. Pass the length "
+            "of the training data."
+        )
     if not (is_real(temperature) and temperature > 0):
-        raise ValueError(f"`temperature` must be finite and > 0. Received: temperature={temperature!r}")
+        raise ValueError(
+            f"`temperature` must be finite and > 0. Received: temperature={temperature!r}. Pass 1.0 for the posterior."
+        )
     return math.sqrt(2 * temperature / data_size)

@@ -22,7 +22,7 @@ _EXPECTED = (
     "or a callable `f(layer_path) -> bool`."
 )
 _CHOOSE_AGAIN = (
-    "Give `layers` anew: compile the model with a new optimizer (a file of Keras loads with `compile=False`)."
+    "Pass `layers` again: compile the model with a new optimizer (a file of Keras loads with `compile=False`)."
 )
 
 
@@ -237,7 +237,7 @@ class LayerSelection:
         count = len(groups)
         if not -count <= entry < count:
             raise ValueError(
-                f"An index in `layers` must be in [{-count}, {count - 1}], there being {count} layers with trainable "
+                f"An index in `layers` must be in [{-count}, {count - 1}], because {count} layers have trainable "
                 f"weights. Received: {entry}. The layers are: {_listing(groups)}"
             )
         return {entry % count}
@@ -316,8 +316,8 @@ def _of_name(name, groups, is_saved: bool) -> set[int]:
             pattern = re.compile(name)
         except re.error as error:
             raise ValueError(
-                f"`layers` has no layer of this name, and it is no regular expression either ({error}). "
-                f"Received: {name!r}. The layers are: {_listing(groups)}"
+                f"An entry of `layers` must be a layer's name or a regular expression. Received: {name!r}, which is "
+                f"neither ({error}). The layers are: {_listing(groups)}"
             ) from error
         chosen = {
             i

@@ -43,13 +43,13 @@ class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
         for argument in self._replaced_arguments:
             if argument in kwargs:
                 raise ValueError(
-                    "SGHMC takes `friction`, its momentum being 1 − friction, and no Nesterov step. "
-                    f"Received: {argument}={kwargs[argument]!r}. Pass `friction` alone."
+                    "SGHMC takes `friction` (its momentum is 1 − friction) and has no Nesterov step. Received: "
+                    f"{argument}={kwargs[argument]!r}. Pass `friction` alone."
                 )
         if not (is_real(friction) and 0 < friction <= 1):
             raise ValueError(
-                "`friction`, the share of the momentum that is lost at an update, must be a float in (0, 1]. "
-                f"Received: friction={friction!r}. `friction=0.1` is a momentum of 0.9."
+                "`friction`, the share of the momentum that an update loses, must be a float in (0, 1]. Received: "
+                f"friction={friction!r}. Pass `friction=0.1` for a momentum of 0.9."
             )
         super().__init__(learning_rate, momentum=1.0 - float(friction), **kwargs)
         self._friction = float(friction)

@@ -51,12 +51,12 @@ class SGNHT(SGHMC):
         if self.friction == 1:
             raise ValueError(
                 "`friction` must be below 1: without momentum there is nothing to measure. Received: "
-                f"friction={friction!r}. Give for example `friction=0.1`, or use `LSGD`."
+                f"friction={friction!r}. Pass a smaller one, as in `friction=0.1`, or use `LSGD`."
             )
         if not (is_real(thermal_rate) and 0 <= thermal_rate < 1):
             raise ValueError(
                 "`thermal_rate`, how fast the friction follows the momentum, must be a float in [0, 1). Received: "
-                f"thermal_rate={thermal_rate!r}. `thermal_rate=0.01` is usual."
+                f"thermal_rate={thermal_rate!r}. Pass one, as in `thermal_rate=0.01`."
             )
         self.thermal_rate = float(thermal_rate)
         self._thermostats = []

@@ -79,8 +79,8 @@ def run_chains(
         found = {settings["seed"] for settings in of_chain.settings} - {seeds[number]}
         if found:
             raise ValueError(
-                f"`directory` must be new, or have samples of chains of seed={seed}. Received: {folders[number]} with "
-                "samples of another chain. Choose another directory."
+                f"`directory` must be new, or hold chains of seed={seed}. Received: {folders[number]} with samples "
+                "of another chain. Choose another directory."
             )
         of_chain.warns = number == 0  # of the temperature: once for all chains
     for of_chain, own_seed in zip(samples, seeds, strict=True):
@@ -154,8 +154,8 @@ class Chains(Ensemble):
         lengths = [len(ring) for ring in self.rings]
         if len(set(lengths)) > 1:
             raise ValueError(
-                f"Each chain must have the same number of samples. Received: {lengths}. Train them for equally many "
-                "updates."
+                f"Each chain must have the same number of samples. Received: {lengths}. Train all chains for the "
+                "same number of updates."
             )
         chosen = {} if weights is None and x is not None else self._chosen(weights)
         columns: dict[str, list] = {path: [] for path in chosen}

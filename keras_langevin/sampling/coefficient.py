@@ -190,9 +190,7 @@ def learning_coefficient(
         updates = LocalizedUpdates(model, loss, variables, pulls, sampler, batches)
         at_start = updates.losses()
         if not np.isfinite(at_start).all():
-            raise ValueError(
-                f"The loss must be finite at w*. Received: {at_start.mean()}. Look at `x` and the weights."
-            )
+            raise ValueError(f"The loss must be finite at w*. Received: {at_start.mean()}. Check `x` and the weights.")
         call = {
             "weights": _digest(values_of(model.weights)),
             "data": _digest(keras.tree.flatten(batches)),
@@ -353,8 +351,8 @@ def _checked_size(x, y) -> int:
     sizes = {np.shape(array)[0] if np.ndim(array) else 0 for array in keras.tree.flatten((x, y))}
     if len(sizes) != 1 or sizes == {0}:
         raise ValueError(
-            "`x` and `y` must be arrays, or structures of arrays, of one number of examples. Received: "
-            f"{sorted(sizes)} examples. Give arrays of NumPy."
+            "`x` and `y` must be arrays, or structures of arrays, with the same number of examples. Received: "
+            f"{sorted(sizes)} examples. Pass NumPy arrays."
         )
     return sizes.pop()
 
@@ -362,7 +360,9 @@ def _checked_size(x, y) -> int:
 def _check_numbers(**numbers):
     for name, value in numbers.items():
         if not (is_real(value) and value > 0):
-            raise ValueError(f"`{name}` must be a finite float > 0. Received: {name}={value!r}.")
+            raise ValueError(
+                f"`{name}` must be a finite float > 0. Received: {name}={value!r}. Pass one, as in `{name}=1.0`."
+            )
 
 
 def _digest(arrays: list) -> str:

@@ -195,8 +195,8 @@ class Ensemble:
         """What the model predicts with each sample, in order; like `model.predict`, outputs as they are."""
         if hasattr(x, "__next__"):
             raise ValueError(
-                "`x` must be something that can be run through once a sample. Received: a generator or iterator "
-                f"({type(x).__name__}), which can be run through once. Give arrays, a PyDataset or a tf.data.Dataset."
+                "`x` must be data that can be read once for each sample. Received: a generator or iterator "
+                f"({type(x).__name__}), which can be read only once. Pass arrays, a PyDataset or a tf.data.Dataset."
             )
         arrays = None
         for model in self.models(verbose):
@@ -256,7 +256,7 @@ class Ensemble:
     def _averages(
         self, x, outputs, batch_size, verbose, classes: bool = False, check: Callable[[Averages], None] | None = None
     ) -> Averages:
-        averages = None
+        averages: Any = None  # before the first sample
         with closing(self.predictions(x, batch_size, verbose)) as predictions:
             for predicted in predictions:
                 first = averages is None

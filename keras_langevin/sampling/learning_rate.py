@@ -88,8 +88,8 @@ def tune_learning_rate(
     point = potential.at(potential.theta)
     if not math.isfinite(point.loss):
         raise ValueError(
-            f"The loss must be finite at the model's weights. Received: {point.loss}. Look at the data, or begin the "
-            "chain anew."
+            f"The loss must be finite at the model's weights. Received: {point.loss}. Check the data, or start a new "
+            "chain."
         )
     search = _DualAveraging(number(potential.optimizer.learning_rate), acceptance)
     checked = num_steps // 3  # of them at the rate that was found

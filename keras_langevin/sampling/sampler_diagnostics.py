@@ -308,7 +308,7 @@ def checked_sampler(model, user: str):
     optimizer = langevin_optimizer(model)
     if not model.built:
         raise ValueError(
-            f"`{user}` needs a model whose weights exist. Received a model that is not built: {model.name}. Begin it "
+            f"`{user}` needs a model whose weights exist. Received a model that is not built: {model.name}. Start it "
             "with `keras.Input(shape)`."
         )
     if not model.optimizer.built:

@@ -153,8 +153,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         if len(self) and self._of is not None and self._of() is not model:
             self.set_model(self._of())
             raise ValueError(
-                f"`PosteriorSamples` must be of one model. Received: a fit of another model than that of its "
-                f"{len(self)} samples. Make a `PosteriorSamples` for each model."
+                "`PosteriorSamples` collects samples of one model. Received: a fit of another model than that of "
+                f"its {len(self)} samples. Make a `PosteriorSamples` for each model."
             )
 
     def _begin_chain(self, model):
@@ -166,9 +166,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         if not heads:
             if now["begin"] >= self.burn_in > 0 and self._left is None:  # else it has seen an earlier fit
                 warnings.warn(
-                    "`burn_in` must be more than the updates that the optimizer has done, for some to be left out. "
-                    f"Received: burn_in={self.burn_in} after {now['begin']} updates: nothing is left out. Add "
-                    f"these, as in `burn_in={now['begin'] + self.burn_in}`.",
+                    "`burn_in` must be larger than the number of updates that the optimizer has made, or it leaves "
+                    f"out nothing. Received: burn_in={self.burn_in} after {now['begin']} updates. Add these, as in "
+                    f"`burn_in={now['begin'] + self.burn_in}`.",
                     stacklevel=3,
                 )
             return
@@ -177,7 +177,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         different = list(chain.differences(self._chain, now, chain.plain(chain.levels_of(model.optimizer)), known))
         if different:
             raise ValueError(
-                f"The samples in {self._source()} must be of the chain that this fit goes on with. Received: "
+                f"The samples in {self._source()} must be of the chain that this fit continues. Received: "
                 f"{'; '.join(different)}. Choose another directory for another chain, and make a new "
                 "`PosteriorSamples`."
             )
@@ -218,9 +218,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             if found is None or not chain.alike(sample.arrays, self.ring.arrays(found)):
                 what = f"none of update {update}" if found is None else f"other weights after update {update}"
                 raise ValueError(
-                    f"A fit that begins anew must come to the samples in {self._source()}. Received: {what}: it has "
-                    "other data, or the same in another order. Choose another directory. (To add to the samples, "
-                    "restore the state of the fit that took them.)"
+                    f"A fit that starts anew must reach the samples in {self._source()} again. Received: {what}: its "
+                    "data differ, or their order. Choose another directory. (To add to the samples, restore the "
+                    "state of the fit that took them.)"
                 )
             self._is_same = True
         self.ring.append(sample)
@@ -273,8 +273,8 @@ def load(directory: str | Path, model) -> Ensemble:
     """
     if not Path(directory).is_dir():
         raise ValueError(
-            f"`directory` must be a folder with samples. Received: {str(directory)!r}, which is no folder. Give the "
-            "`directory` of a `PosteriorSamples`."
+            f"`directory` must be a folder with samples. Received: {str(directory)!r}, which is not a folder. Pass "
+            "the `directory` of a `PosteriorSamples`."
         )
     folders = sorted(Path(directory).glob("chain-*"), key=lambda folder: (len(folder.name), folder.name))
     ensemble = Ensemble(model, [DiskRing(folder, None) for folder in folders or [directory]])

@@ -65,7 +65,9 @@ class SWAG(PosteriorSamples):
         check_int("num_samples", num_samples, 1, "how many samples are drawn")
         check_int("seed", seed, 0)
         if not is_level(scale):
-            raise ValueError(f"`scale` must be a finite float >= 0. Received: scale={scale!r}. The paper has 1.")
+            raise ValueError(
+                f"`scale` must be a finite float >= 0. Received: scale={scale!r}. Pass 1.0, as in the paper."
+            )
         super().__init__(burn_in, thinning, num_samples, directory, when)
         self.warns = False  # of a temperature
         self.rank, self.scale, self.seed = rank, float(scale), seed
@@ -108,7 +110,7 @@ class SWAG(PosteriorSamples):
         """
         if self.count < 2:
             raise ValueError(
-                f"SWAG must have weights of at least two updates. Received: {self.count} with burn_in={self.burn_in}, "
+                f"SWAG needs weights of at least two updates. Received: {self.count} with burn_in={self.burn_in}, "
                 f"thinning={self.thinning}. Train for longer, or lower `burn_in` or `thinning`."
             )
         latest, generator = self._latest, np.random.default_rng(self.seed)

@@ -113,7 +113,7 @@ def find_sigma(
         if not math.isfinite(without.loss):
             raise ValueError(
                 f"The loss must be finite without noise. Received: {without.loss} within {updates} updates with "
-                f"learning_rate={number(optimizer.learning_rate):g}. Lower the learning rate, or look at the data."
+                f"learning_rate={number(optimizer.learning_rate):g}. Lower the learning rate, or check the data."
             )
         by_law = 2 * math.sqrt(_LAW * _scale(without) / trials.num_noisy)
         allowed = without.loss + _allowed(without)
@@ -128,7 +128,7 @@ def find_sigma(
 
 def _scale(without: Trial) -> float:
     """The size of the loss, which may be negative or close to 0 at the start."""
-    return max(abs(without.first), abs(without.first - without.loss), np.finfo("float32").tiny)
+    return max(abs(without.first), abs(without.first - without.loss), float(np.finfo("float32").tiny))
 
 
 def _allowed(without: Trial) -> float:
@@ -255,7 +255,7 @@ def _checked_optimizer(model) -> Langevin:
     if len(found) > 1:
         raise ValueError(
             "`find_sigma` needs a model with one Langevin optimizer. Received: a `MultiOptimizer` with "
-            f"{len(found)}. Compile the model with one of them for the search, with its layers in `layers=`."
+            f"{len(found)}. For the search, compile the model with one of them, and choose its layers by `layers=`."
         )
     (optimizer,) = found
     if not isinstance(optimizer._sigma, keras.Variable):

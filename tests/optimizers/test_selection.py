@@ -228,7 +228,7 @@ def test_wrong_layers_are_refused_by_the_constructor(layers, message):
     [
         ("dence_1", r"Received: 'dence_1'\. The layers are: net/dense_0, net/dense_1, net/dense_2"),
         (["dense_0", "no"], r"Received: 'no'\. The layers are: net/dense_0"),
-        ("dense_(", r"no regular expression either \(.*\)\. Received: 'dense_\('"),
+        ("dense_(", r"name or a regular expression\. Received: 'dense_\(', which is neither \(.*\)"),
         ("dense", r"Received: 'dense'"),
         (4, r"at most 3, the number of layers with trainable weights\. Received: layers=4"),
         ([3], r"in \[-3, 2\].*Received: 3\."),
