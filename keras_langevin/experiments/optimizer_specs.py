@@ -11,6 +11,7 @@ class Family:
     label: str  # how the optimizer without noise is shown
     learning_rate: float = 1e-3  # where none is given, as with the next two
     sigma: float = 1e-3
+    paper: tuple[float, float] = (5e-3, 5e-3)  # the learning rate and sigma of arXiv:2212.14718
     epsilon: float | None = 1e-6  # the default of the Langevin class; `None` where there is no ε
     langevin: str = ""  # what the Langevin optimizer is written as; empty for `l` and the family's name
     langevin_label: str = ""  # how it is shown; empty for `L-` and the label
@@ -28,7 +29,7 @@ FAMILIES = {
     "adamw": Family("AdamW"),
     "rmsprop": Family("RMSprop"),
     "rmspropepsoutside": Family("RMSprop (ε outside)", optimizer="lrmsprop", arguments={"epsilon_inside_sqrt": False}),
-    "adadelta": Family("Adadelta", learning_rate=0.1, sigma=5e-2),
+    "adadelta": Family("Adadelta", learning_rate=0.1, sigma=5e-2, paper=(0.1, 5e-2)),
     "adagrad": Family("Adagrad", learning_rate=0.01),
     "nadam": Family("Nadam"),
     "adamax": Family("Adamax"),

@@ -1,8 +1,9 @@
 """The search for each optimizer's learning rate and sigma, on the validation split, with one budget for all.
 
 Every optimizer has equally many trials, the parent as many as its Langevin optimizer. The first is its default, the
-value that is given or its own. The others are points of the Halton sequence (Halton 1960) on a logarithmic scale, from
-a tenth to ten times the default: in the k-th trial all optimizers have the same multiple of their learning rate.
+value that is given or its own. The second has the paper's rates, where they are in the range and not the default. The
+others are points of the Halton sequence (Halton 1960) on a logarithmic scale, from a tenth to ten times the default: in
+the k-th trial all optimizers have the same multiple of their learning rate.
 
 The best trial has the highest mean validation accuracy at the end of training; of equal ones, the lowest mean
 validation loss; of those, it is the first. Where the best of some optimizer has the lowest or the highest value that it
@@ -19,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from keras_langevin.experiments.config import Comparison, OptimizerSpec
+from keras_langevin.experiments.optimizer_specs import FAMILIES
 from keras_langevin.experiments.store import Store
 from keras_langevin.files import replaced, writing_to
 from keras_langevin.names import digest
@@ -93,7 +95,7 @@ def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search((
     """The learning rate, and sigma where the optimizer has one, of the first trials, or of those after a search.
 
     >>> points(Comparison(tuning_trials=3), OptimizerSpec("ladam"))
-    [{'learning_rate': 0.001, 'sigma': 0.001}, {'learning_rate': 0.000316, 'sigma': 0.00215}, \
+    [{'learning_rate': 0.001, 'sigma': 0.001}, {'learning_rate': 0.005, 'sigma': 0.005}, \
 {'learning_rate': 0.00316, 'sigma': 0.000167}]
     """
     from scipy.stats import qmc  # which takes long to import
@@ -105,13 +107,18 @@ def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search((
     places = qmc.Halton(2, scramble=False).random(end + 1)[done + 1 :]
     if not done:
         places[0] = 0.5
-    return [
+    found = [
         {
             name: float(f"{centre[name] * 10.0 ** ((high - low) * place + low):.3g}")
             for (name, (low, high)), place in zip(spans.items(), point, strict=False)
         }
         for point in places
     ]
+    paper = dict(zip(spans, FAMILIES[arm.family].paper, strict=False))
+    is_in_range = all(0.1 <= rate / centre[name] <= 10 for name, rate in paper.items())
+    if not done and len(found) > 1 and is_in_range and paper != found[0]:
+        found[1] = paper
+    return found
 
 
 def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:

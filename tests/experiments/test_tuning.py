@@ -94,7 +94,22 @@ def test_all_optimizers_try_equally_many_points_about_their_own_values(given):
             if name in names:  # they fill the range: of 16, one at least in each eighth of it
                 assert set(np.clip(np.floor((logs + 1) * 4), 0, 7)) == set(range(8))
     np.testing.assert_allclose(multiples[0], multiples[1], rtol=0.01)
-    np.testing.assert_allclose(multiples[0], multiples[2], rtol=0.01)
+    np.testing.assert_allclose(multiples[0][2:], multiples[2][2:], rtol=0.01)
+
+
+def test_the_rates_of_the_paper_are_tried_second():
+    """As docs/protocol.md says: γ = σ = 5e-3, with Adadelta 0.1 and 0.05, which are its defaults."""
+    comparison = Comparison(optimizers=("adam", "ladam@0.3", "lrmsprop-eps-outside", "ladadelta"), tuning_trials=12)
+    tried = {arm.spec: tuning.points(comparison, arm) for arm in comparison.arms}
+    for spec, points in tried.items():
+        assert len(points) == 12 and len({point["learning_rate"] for point in points}) == 12, spec
+    assert tried["adam"][:2] == [{"learning_rate": 1e-3}, {"learning_rate": 5e-3}]
+    default, paper = ({"learning_rate": rate, "sigma": rate} for rate in (1e-3, 5e-3))
+    assert tried["ladam@0.3"][:2] == tried["lrmsprop-eps-outside"][:2] == [default, paper]
+    assert tried["ladadelta"][0] == {"learning_rate": 0.1, "sigma": 0.05} not in tried["ladadelta"][1:]
+    for settings in ({"learning_rate": 0.1}, {"sigma": 1e-4}, {"tuning_trials": 1}):
+        other = dataclasses.replace(comparison, **settings)
+        assert paper not in tuning.points(other, other.arms[1]), "beyond ten times what is given, or without room"
 
 
 def test_the_best_on_the_validation_split_is_chosen():
