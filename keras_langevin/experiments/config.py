@@ -91,8 +91,8 @@ class Comparison:
             convolutions, where Keras chooses), not on PyTorch. There on is `torch.compile`, which needs a C++ compiler.
         tuning_trials: before the runs, search the learning rate and sigma on the validation split: so many trials for
             every optimizer, parents too: the values above, the paper's (5e-3; 0.1 and 0.05 for Adadelta), and others
-            from a tenth to ten times the values above. Where the best of an optimizer is at the edge, all have half as
-            many more, a factor of ten beyond it, at most twice. 0: no search.
+            from a tenth to ten times the values above. Where the best of an optimizer is at the edge, all have a third
+            as many more, a factor of ten beyond it, at most twice. 0: no search.
         tuning_seeds: how many seeds a trial has, none of those reported.
 
     Raises:

@@ -7,8 +7,8 @@ the k-th trial all optimizers have the same multiple of their learning rate.
 
 The best trial has the highest mean validation accuracy at the end of training; of equal ones, the lowest mean
 validation loss; of those, it is the first. Where the best of some optimizer has the lowest or the highest value that it
-was tried with, every optimizer has half as many trials more: from its own best to a factor of ten beyond such an edge,
-else from a tenth to ten times its best. That happens at most twice, so a search at most doubles.
+was tried with, every optimizer has a third as many trials more: from its own best to a factor of ten beyond such an edge,
+else from a tenth to ten times its best. That happens at most twice.
 
 The records of the trials are the memory of a search: the same command asks for the same points, and finds them trained.
 """
@@ -85,7 +85,7 @@ class Search:
 
     def ranges(self, first: int) -> dict[str, list[float]]:
         """The lowest and the highest value that could be tried, after so many first trials."""
-        ends = range(first, len(self.trials), math.ceil(first / 2))
+        ends = range(first, len(self.trials), math.ceil(first / 3))
         centres = [self.trials[0], *(Search(self.trials[:end]).chosen for end in ends)]
         values = {name: [getattr(trial, name) for trial in centres] for name in centres[0].arguments}
         return {name: [min(of) / 10, max(of) * 10] for name, of in values.items()}
@@ -103,7 +103,7 @@ def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search((
     done = len(search.trials)
     centre, edges = (search.chosen.arguments, search.edges) if done else (comparison.arguments(arm), {})
     spans = {name: _DECADES[edges.get(name)] for name in _SEARCHED if name in centre}
-    end = done + math.ceil(comparison.tuning_trials / (2 if done else 1))
+    end = done + math.ceil(comparison.tuning_trials / (3 if done else 1))
     places = qmc.Halton(2, scramble=False).random(end + 1)[done + 1 :]
     if not done:
         places[0] = 0.5
