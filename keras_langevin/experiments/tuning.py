@@ -1,16 +1,10 @@
 """The search for each optimizer's learning rate and sigma, on the validation split, with one budget for all.
 
-Every optimizer has equally many trials, the parent as many as its Langevin optimizer. The first is its default, the
-value that is given or its own. The second has the paper's rates, where they are in the range and not the default. The
-others are points of the Halton sequence (Halton 1960) on a logarithmic scale, from a tenth to ten times the default: in
-the k-th trial all optimizers have the same multiple of their learning rate.
-
-The best trial has the highest mean validation accuracy at the end of training; of equal ones, the lowest mean
-validation loss; of those, it is the first. Where the best of some optimizer has the lowest or the highest value that it
-was tried with, every optimizer has a third as many trials more: from its own best to a factor of ten beyond such an edge,
-else from a tenth to ten times its best. That happens at most twice.
-
-The records of the trials are the memory of a search: the same command asks for the same points, and finds them trained.
+Every optimizer has equally many trials: its default, the paper's rates where they are in the range and not the default,
+and points of the Halton sequence (Halton 1960) from a tenth to ten times the default, on a logarithmic scale. The best
+has the highest mean validation accuracy, then the lowest mean loss, and then is the first. Where the best of some
+optimizer is at an edge of what it tried, all have a third as many trials more, a factor of ten beyond the edge or about
+their best, at most twice. The records of the trials are the memory of a search.
 """
 
 import json
@@ -78,18 +72,6 @@ class Search:
                 found[name] = "lowest" if best == min(values) else "highest"
         return found
 
-    @property
-    def at_edge(self) -> list[str]:
-        """`edges` in words."""
-        return [f"the {end} {name.replace('_', ' ')}" for name, end in self.edges.items()]
-
-    def ranges(self, first: int) -> dict[str, list[float]]:
-        """The lowest and the highest value that could be tried, after so many first trials."""
-        ends = range(first, len(self.trials), math.ceil(first / 3))
-        centres = [self.trials[0], *(Search(self.trials[:end]).chosen for end in ends)]
-        values = {name: [getattr(trial, name) for trial in centres] for name in centres[0].arguments}
-        return {name: [min(of) / 10, max(of) * 10] for name, of in values.items()}
-
 
 def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search(())) -> list[dict[str, float]]:
     """The learning rate, and sigma where the optimizer has one, of the first trials, or of those after a search.
@@ -144,7 +126,10 @@ def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
         for (number, arm), trials in fresh.items():
             searches[number][arm] = Search((*searches[number][arm].trials, *map(_trial, trials)))
     for number, own in searches.items():
-        _write(jobs[number], {arm.spec: search for arm, search in own.items()})
+        path, content = jobs[number].store.folder / FILE, {"made_for": _made_for(jobs[number])}
+        content |= {arm.spec: [asdict(trial) for trial in search.trials] for arm, search in own.items()}
+        with writing_to(path.parent), replaced(path) as file:
+            json.dump(content, file, indent=1)
     return [_chosen(job) if job.comparison.tuning_trials else job for job in jobs]
 
 
@@ -157,9 +142,11 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
     """What the searches were made for, and the searches."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        made_for, _ = [content.pop(n, {}) for n in ("made_for", "ranges")] if isinstance(content, dict) else ({}, {})
+        made_for = content.pop("made_for", {}) if isinstance(content, dict) else {}
         if not isinstance(made_for, dict):
             raise ValueError("`made_for` is not an object")
+        if isinstance(content, dict):
+            content.pop("ranges", None)  # which the first version wrote, too
         if not isinstance(content, dict) or not all(isinstance(trials, list) and trials for trials in content.values()):
             raise ValueError("no object of lists of trials")
         return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}
@@ -203,14 +190,6 @@ def _trial(job) -> Trial:
     ended = [record if record["status"] == "finished" else {} for record in records]
     values = (tuple(record.get(f"validation_{name}") for record in ended) for name in ("accuracy", "loss"))
     return Trial(*(job.comparison.arguments(arm).get(name) for name in _SEARCHED), *values)
-
-
-def _write(job, searches: dict[str, Search]):
-    path, first = job.store.folder / FILE, job.comparison.tuning_trials
-    content = {"made_for": _made_for(job), "ranges": {s: search.ranges(first) for s, search in searches.items()}}
-    content |= {spec: [asdict(trial) for trial in search.trials] for spec, search in searches.items()}
-    with writing_to(path.parent), replaced(path) as file:
-        json.dump(content, file, indent=1)
 
 
 def _made_for(job) -> dict[str, str]:

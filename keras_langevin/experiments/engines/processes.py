@@ -149,7 +149,8 @@ def environment() -> dict[str, str]:
     """The environment variables of a worker that is to train as this process would."""
     # several processes on one GPU: none may take all of its memory; and where X64 is true, JAX has float64
     unless_set = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    unless_set |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_ENABLE_X64": "false"}
+    # threads that wait for one another must not take the cores of other processes meanwhile
+    unless_set |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_ENABLE_X64": "false", "OMP_WAIT_POLICY": "PASSIVE"}
     found = {name: os.environ.get(name, value) for name, value in unless_set.items()}
     return found | {"KERAS_BACKEND": keras.backend.backend()}
 
@@ -175,7 +176,9 @@ def _as_a_child_starts(cores: list[int]) -> Iterator[None]:
     before, own = dict(os.environ), available_cores()
     pin = getattr(os, "sched_setaffinity", lambda process, cores: None)
     try:
-        os.environ.update(environment() | {"OMP_NUM_THREADS": str(len(cores))})
+        allowed = os.environ.get("OMP_NUM_THREADS", "")  # by the user
+        threads = min(len(cores), int(allowed)) if allowed.isdecimal() else len(cores)
+        os.environ.update(environment() | {"OMP_NUM_THREADS": str(threads)})
         pin(0, cores)
         with without_log_lines():
             yield
