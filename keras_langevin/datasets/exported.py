@@ -24,12 +24,9 @@ class Export(NamedTuple):
 def export(name: str, file: str | Path, *, data_dir: str | Path | None = None) -> Export:
     """Writes a dataset of tensorflow-datasets to one file, which `load(name, data_file=file)` reads without TensorFlow.
 
-    The file holds the pixels that TensorFlow decodes, compressed without loss. It is written whole or not at all.
-
     Args:
-        name: str, as in `load`.
-        file: the path, by convention `NAME.npz`, in a folder that exists.
-        data_dir: as in `load`. Defaults to `None`.
+        name, data_dir: as in `load`.
+        file: the path, by convention `NAME.npz`, in a folder that exists. It is written whole or not at all.
 
     Example:
 

@@ -130,10 +130,8 @@ def note_of(builder, image: str) -> str:
 
 
 def _read_split(builder, split: str, image: str, label: str) -> Split:
-    """A split, in the order of its files.
-
-    JPEG is decoded with the accurate discrete cosine transform, not with TensorFlow's quick default, so that the pixels
-    are those that Pillow decodes. (On CIFAR-10 as JPEG the default differs in two thirds of them, by up to 5 of 255.)
+    """A split, in the order of its files. JPEG is decoded with the accurate discrete cosine transform, as Pillow does;
+    with TensorFlow's default two thirds of the pixels of CIFAR-10 differ, by up to 5 of 255.
     """
     import tensorflow as tf
     import tensorflow_datasets as tfds

@@ -121,11 +121,7 @@ CLAIMS = _claims()  # the lines of claims.csv; the paper's RMSprop has ε outsid
 
 
 def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgement]:
-    """Each claim with what was found in the folders of presets below `folder`.
-
-    Raises:
-        ValueError: a file of results is corrupt.
-    """
+    """Each claim with what was found in the folders of presets below `folder`."""
 
     def found_in(*names: str) -> list[SettingResult]:
         places = [Path(folder) / name for name in names]

@@ -1,7 +1,6 @@
 """What is compared: settings that are checked before any work starts, and grids of them. No Keras.
 
-A setting is said once, in `Comparison`: a field has its default, what it must be and whether a list of values makes a
-grid; the docstring has what it means. The options of `keras-langevin compare` are made from both.
+`Comparison` says a setting once; the options of `keras-langevin compare` are made from its fields and its docstring.
 """
 
 import itertools
@@ -182,11 +181,7 @@ class Comparison:
 
     @property
     def unusual(self) -> dict[str, str]:
-        """The settings that are not as they are by default, in words, but for the model, data, optimizers and seeds.
-
-        >>> Comparison(sigma=0.01, standardize=True).unusual
-        {'sigma': 'sigma 0.01', 'standardize': 'standardize'}
-        """
+        """The settings that are not as by default, in words, without model, data, optimizers and seeds."""
         usual = Comparison(self.model, dataset=self.dataset, optimizers=self.optimizers, seeds=self.seeds)
         found = {name: value for name, value in asdict(self).items() if value != getattr(usual, name)}
         return {name: name.replace("_", " ") + ("" if value is True else f" {value}") for name, value in found.items()}
@@ -200,20 +195,17 @@ class Comparison:
         return replace(self, **_OUTSIDE_A_STEP, epochs=1) == replace(other, **_OUTSIDE_A_STEP, epochs=1)
 
     def run_key(self, arm: OptimizerSpec, seed: int, arguments: dict) -> tuple:
-        """What tells a run from all others, of other comparisons too. In a grid over sigma a run without noise is the
-        same at each value."""
+        """What tells a run from all others, of other comparisons too."""
         return replace(self, **_OUTSIDE_A_STEP, epsilon=None), arm, json.dumps(arguments, sort_keys=True), seed
 
     def as_dict(self, *, trial: bool = False, dataset_note: str = "", backend: str | None = None) -> dict:
-        """The entries of `config.json`: what was asked for; whether it is a trial of a search, how the data differ from
-        the official release, and what trains; and what each optimizer is called with, unless that is to be tuned."""
+        """`config.json`: what was asked for, what was found, and what optimizers are called with unless that is tuned."""
         found = {"trial": trial, "dataset_note": dataset_note, "backend": backend}
         arms = [] if self.tuning_trials else self.arms
         return asdict(self) | found | {"arguments": {arm.spec: self.arguments(arm) for arm in arms}}
 
     def identity(self, **found) -> str:
-        """What tells this configuration from others: all but the number of seeds, of which there can be more later.
-        `found` is as `as_dict` takes it."""
+        """What tells this configuration from others: all but the number of seeds. `found` is as `as_dict` takes it."""
         entries = self.as_dict(**found)
         return json.dumps({name: value for name, value in entries.items() if name != "seeds"}, sort_keys=True)
 
@@ -259,16 +251,7 @@ SWEPT = tuple(name for name, setting in SETTINGS.items() if setting.is_swept)
 
 @dataclass(frozen=True)
 class Sweep:
-    """One comparison for each point of a grid.
-
-    Args:
-        settings: dict of the settings of `Comparison`. Those in `SWEPT` may be lists; each combination of their values
-            is a comparison, and the last list runs fastest.
-
-    Raises:
-        ValueError: an unknown setting, a list where there can be none, or a value out of its range.
-
-    Example:
+    """One comparison for each point of a grid: settings in `SWEPT` may be lists, and the last list runs fastest.
 
     >>> sweep = Sweep({"model": "dense", "depth": [3, 30], "sigma": [1e-4, 1e-3]})
     >>> [(comparison.model, comparison.sigma) for comparison in sweep.comparisons]

@@ -149,8 +149,7 @@ def names() -> list[str]:
 
 
 def measure(name: str, *, rounds: int, steps: int, starts: int) -> dict:
-    """The times of a step, L-Adam's `extra_bytes`, and where the case has it the `first_step`: from `compile` to its
-    end, in so many pairs of fresh processes."""
+    """The times of a step, L-Adam's `extra_bytes`, and of the first step, from `compile` to its end."""
     case, turns, sizes = CASES[name], [], []
     for arm in ARMS:
         run, count, optimizer = case.prepare(arm, steps)

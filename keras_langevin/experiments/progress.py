@@ -30,8 +30,7 @@ class Watcher:
 
 
 class RunsProgress(Watcher):
-    """A bar over the epochs of all runs that are not on record, and a line for each run that ends, with the time that
-    is left at the pace of the epochs that this command has trained; a context manager."""
+    """A bar over the epochs of all runs that are not on record, and a line for each run that ends."""
 
     def __init__(self, jobs: Sequence[Job], console: Console, clock: Callable[[], float] = time.monotonic):
         self.clock, self.began, self.trained = clock, clock(), 0
@@ -93,8 +92,7 @@ class RunsProgress(Watcher):
 
 
 class TensorBoardLogs(Watcher):
-    """Writes the curves of each run that is trained, and its test accuracy, into `tensorboard/` in the folder of its
-    results: `tensorboard --logdir FOLDER` shows the runs of one comparison, or of all in a folder, over one another."""
+    """Writes the curves and the test accuracy of each run into `tensorboard/` in the folder of its results."""
 
     def __init__(self, jobs: Sequence[Job]):
         try:

@@ -90,11 +90,7 @@ _CHECKS = (
 
 
 def checked_run(record: Any, path: Path, *, trial: bool = False) -> Run:
-    """The run of a record, as `Store` writes it; that of a trial has no test accuracy.
-
-    Raises:
-        ValueError: it is not a record; the error names the file and what is wrong.
-    """
+    """The run of a record, or a `ValueError` that names the file; a trial has no test accuracy."""
 
     def refuse(expected: str, received: Any):
         raise ValueError(
@@ -126,8 +122,7 @@ class State(NamedTuple):
 
 
 class Checkpoint:
-    """The file of one run's latest state; replaced atomically, so that there is always a whole one. `owner` tells the
-    run from others; `epochs` is how many it has."""
+    """The file of a run's latest state, replaced whole. `owner` tells the run from others."""
 
     def __init__(self, path: Path, owner: dict[str, str | int], epochs: int):
         self.path, self.owner, self.epochs = path, owner, epochs

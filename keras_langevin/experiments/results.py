@@ -23,34 +23,18 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, repr=False)
 class Results:
-    """The settings of a comparison, or of a grid, with their numbers; a notebook shows it as tables and sentences.
-
-    Attributes:
-        cells: what `report.analyse` returned, one for each setting.
-        folder: Path, where the runs are.
-    """
+    """The settings of a comparison or a grid (`cells`, of `report.analyse`) with their numbers, and their folder."""
 
     cells: tuple[SettingResult, ...]
     folder: Path
 
     @classmethod
     def read(cls, folder: str | Path) -> "Results":
-        """What is on record in a folder, and below it; nothing is trained.
-
-        Args:
-            folder: where `compare` or `reproduce` wrote.
-
-        Raises:
-            ValueError: there are no results, or a file is corrupt.
-        """
+        """What is on record in a folder, and below it. Raises `ValueError` for nothing, or a corrupt file."""
         return cls(tuple(report.analyse(report.collect([folder]))), Path(folder))
 
     def only(self, **settings) -> "Results":
-        """The settings with these values, e.g. `results.only(model="dense-30")`; p-values stay corrected over all.
-
-        Raises:
-            ValueError: no setting has them, or there is no such name.
-        """
+        """The settings with these values, e.g. `results.only(model="dense-30")`; p-values stay corrected over all."""
         for name in settings:
             if name not in self.cells[0].cell.settings:
                 raise unknown("setting", name, self.cells[0].cell.settings)
@@ -78,11 +62,7 @@ class Results:
         return words.differences_frame(self.cells)
 
     def curves(self, name: str) -> dict[str, np.ndarray]:
-        """By optimizer, an array of shape `(num_seeds, num_epochs)` of the runs that finished; accuracies in percent.
-
-        Args:
-            name: str, `"train_loss"`, `"train_accuracy"`, `"validation_loss"` or `"validation_accuracy"`.
-        """
+        """By optimizer an array `(num_seeds, num_epochs)` of `"train_loss"`, `"validation_accuracy"` (%), ...."""
         return self._single.curves(name)[0]
 
     def diverged(self, name: str) -> dict[str, list[np.ndarray]]:

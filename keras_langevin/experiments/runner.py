@@ -95,8 +95,7 @@ class Trainers:
         self.kept: dict[str, Trainer] = {}
 
     def train(self, task: Task, data: datasets.Data, report: Callable[..., None]) -> Outcome:
-        """Trains a run, and calls `report("start")`, `report("epoch", epochs done, Keras's logs)` and
-        `report("keep", state)`. An exception is its outcome; only a `StorageError` of `report` is raised."""
+        """Trains a run, and reports its start, epochs and states. An exception is its outcome; a `StorageError` is not."""
         report("start")
         try:
             trainer = self._trainer(task, data)
@@ -135,10 +134,7 @@ class Engine(Protocol):
 
 
 class Ledger:
-    """The one place from which runs are put on disk and watchers are told, whatever engine trains them.
-
-    `equal` has the tasks of other comparisons that are the same run, by a task's key: its record is theirs, too.
-    """
+    """The one place from which runs are put on disk, those of equal tasks (`equal`) too, and watchers are told."""
 
     def __init__(self, jobs: Sequence[Job], watchers: Sequence, equal: dict[tuple[int, str, int], list[Task]]):
         self.jobs, self.watchers, self.equal = jobs, watchers, equal
@@ -184,8 +180,7 @@ class Ledger:
 
 
 def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) -> datasets.Data:
-    """Loads the data, with uint8 pixels, and tries everything that the comparison names, before anything is trained.
-    `data` are those of a comparison on the same that was prepared before; `where` is as `datasets.load` takes it."""
+    """Loads the data, if they are not given, and tries everything that the comparison names."""
     machine.check_precision(comparison.precision)
     machine.check_jit(comparison.jit)
     parse(comparison.model)  # a wrong name is an error before data are downloaded
@@ -213,9 +208,8 @@ def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) 
 def run(jobs: Sequence[Job], engine: Engine, *, watchers: Sequence = (), **options):
     """Trains every run that the stores do not hold yet, and writes each record as its run ends; `watchers` are told.
 
-    A run that was interrupted resumes from its last state, and ends as if it had not been. An exception in a run is
-    recorded and does not end the others. `options` are `save_weights`, `checkpoint_seconds` and `data_on_device`, as
-    `Task` has them. A `StorageError` ends all; what the stores hold stays.
+    An interrupted run resumes from its last state. An exception in a run is recorded and does not end the others; a
+    `StorageError` ends all. `options` are as `Task` has them.
     """
     examples.is_wanted(options.get("data_on_device"))
     for comparison, data, store, chosen in jobs:

@@ -24,12 +24,9 @@ class Store:
     """A folder with `config.json`, `runs/*.json` (one record a run), `curves.csv` and pictures. While a run is trained,
     `runs/` also has its curves so far (`*.epochs.csv`) and the state from which it resumes (`*.checkpoint.npz`).
 
-    Nothing is written there before it is `locked`. From the configuration on record, `comparison` may differ in its
-    number of seeds alone; it then has the larger. Other data than those on record (`Data.sha256`, where it is given)
-    are refused. `found` is what `Comparison.as_dict` takes beside what was asked for.
-
-    Raises `ValueError` where the folder holds results of another configuration or of other data, or a file that is not
-    a record.
+    Nothing is written before it is `locked`. Where more seeds are on record, `comparison` has them. `found` is as
+    `Comparison.as_dict` takes it. Raises `ValueError` where the folder holds results of another configuration or of
+    other data (`Data.sha256`), or a file that is not a record.
     """
 
     def __init__(self, folder: str | Path, comparison: Comparison, data_sha256: str = "", **found):
@@ -83,8 +80,7 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes from working on this folder, which is made if need be, and has all seeds of this
-        configuration from now on. Raises `ValueError` where another process does, or the folder cannot be made."""
+        """Keeps other processes from this folder, which is made and has all seeds of this configuration from now on."""
         try:
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -159,8 +155,7 @@ class Store:
         return self._record(arm, seed), weights.read_bytes() if weights.exists() else None
 
     def write(self, arm: OptimizerSpec, seed: int, record: dict, weights: bytes | None = None):
-        """Writes the record of one run, its weights as a Keras weights file, and the CSV of all curves anew. Raises
-        `StorageError` where the disk is full, say."""
+        """Writes the record of a run, its weights, and all curves. Raises `StorageError` if the disk is full."""
         with writing_to(self.folder):
             if weights is not None:  # first: a run with a record is not trained again
                 with replaced(self.weights_path(arm, seed), "wb") as file:

@@ -25,8 +25,7 @@ CHECKPOINT_SECONDS = 10.0  # an epoch of a small net is quicker than writing its
 
 
 class RunLog(keras.callbacks.Callback):
-    """The book-keeping of a run that may be interrupted, and its end where the loss is not finite. Runs that are
-    trained `together` share the time."""
+    """The book-keeping of a run, which ends where the loss is not finite. Runs trained `together` share the time."""
 
     def __init__(self, state: State | None, keep, keep_seconds: float, on_epoch=None, together: int = 1):
         super().__init__()
@@ -117,8 +116,7 @@ class Trainer:
         keep: Callable[[State], None] | None = None,
         keep_seconds: float = CHECKPOINT_SECONDS,
     ) -> dict:
-        """Trains from this seed's initial weights, or from `state`, and returns the record. The seed determines initial
-        weights, batches, augmentation and noise."""
+        """Trains from this seed's initial weights, or from `state`, and returns the record."""
         with machine.computing_in(self.comparison.precision):
             self.reset(seed, arguments)
             if state:

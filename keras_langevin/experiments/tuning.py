@@ -104,11 +104,7 @@ def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search((
 
 
 def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
-    """The jobs with what their trials chose. It is written to `tuning.json`, which from then on decides.
-
-    `train` is given the jobs of trials, in folders below theirs, and whether they extend a search; the runs are on
-    record when it returns. Raises `ValueError` where the file is of another search.
-    """
+    """The jobs with what their trials, which `train` trains, chose; `tuning.json` decides from then on."""
     searches = {
         number: dict.fromkeys(job.comparison.arms, Search(()))
         for number, job in enumerate(jobs)

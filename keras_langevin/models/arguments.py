@@ -54,13 +54,7 @@ def check_image_shape(input_shape: tuple[int, ...], model: str, *, least: int):
 def stages(
     family: str, depth: int | None, block_layers: Sequence[int] | None, *, weighted: int, others: Callable[[int], int]
 ) -> tuple[int, tuple[int, ...]]:
-    """The depth and the stages of a net whose depth is `weighted · Σ block_layers + others(len(block_layers))`.
-
-    Without `block_layers` there are three equal stages, without `depth` what `block_layers` gives.
-
-    >>> stages("resnet", 20, None, weighted=2, others=lambda stages: 2)
-    (20, (3, 3, 3))
-    """
+    """The depth and the stages of a net whose depth is `weighted · Σ block_layers + others(len(block_layers))`."""
     if block_layers is None:
         step, rest, is_size = 3 * weighted, others(3), _is_size(depth)
         if is_size:
@@ -88,11 +82,7 @@ def stages(
 
 
 def maker(layer_class: type[keras.layers.Layer], *, kernel_initializer, **shared) -> Callable[..., keras.layers.Layer]:
-    """Returns `layer_class` with the arguments that all of a net's layers share.
-
-    Each layer gets an initializer of its own: an object without a seed draws the same numbers wherever it is used, so
-    that layers which share one would start equal.
-    """
+    """Returns `layer_class` with shared arguments; each layer gets a kernel initializer of its own."""
 
     def make(*arguments, **own):
         initializer = kernel_initializer

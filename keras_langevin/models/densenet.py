@@ -23,35 +23,28 @@ def densenet(
 ) -> keras.Model:
     """A CIFAR DenseNet `densenet-{depth}`: every layer of a block sees the outputs of all layers before it.
 
-    A layer is `y = [x, F(x)]`, F being normalization, activation and a 3 × 3 convolution to `growth_rate` channels;
-    with a bottleneck the same three with a 1 × 1 convolution to `4 · growth_rate` channels come first. Between blocks,
-    a 1 × 1 convolution keeps `compression` of the channels, and the resolution is halved. The depth counts the
-    convolutions (`stem_conv`, `block1_layer1_conv`, ..., `transition1_conv`, ...) and `logits`:
-    `depth = (2 if bottleneck else 1) · Σ block_layers + len(block_layers) + 1`.
+    A layer is `y = [x, F(x)]`, F being normalization, activation and a 3 × 3 convolution to `growth_rate` channels. A
+    bottleneck puts the same with a 1 × 1 convolution to `4 · growth_rate` channels before it. Between blocks a 1 × 1
+    convolution keeps `compression` of the channels, and the resolution is halved.
 
     Args:
-        depth: int, 3n + 4 for three blocks of n layers (40, 100), 6n + 4 with a bottleneck (100, 190, 250), or `None`
-            where `block_layers` says it.
+        depth: int, 3n + 4 for three blocks of n layers, 6n + 4 with a bottleneck; or `None` with `block_layers`.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** (blocks - 1)`.
         growth_rate: int >= 1, the channels that each layer adds. Defaults to `12`.
-        bottleneck: bool, the "B" of DenseNet-BC. Defaults to `False`.
-        compression: float in (0, 1], the "C" of DenseNet-BC, where it is 0.5. Defaults to `1.0`.
+        bottleneck, compression: the B of DenseNet-BC, and the C, a float in (0, 1]. Default to `False` and `1.0`.
         block_layers: sequence of ints >= 1, the layers in each block. Defaults to `None`: three equal blocks.
-        initial_filters: int >= 1, the channels of the first convolution. Defaults to `None`: 16, or `2 · growth_rate`
-            with a bottleneck and compression.
-        activation, kernel_initializer, kernel_regularizer: as in `resnet`.
+        initial_filters: int >= 1, the first convolution's channels. Defaults to `None`: 16, or `2 · growth_rate` in a
+            BC.
+        num_classes, activation, kernel_initializer, kernel_regularizer: as in `resnet`.
 
-    Example:
-
-    The small net of the paper's code:
+    Example: the small net of the paper's code.
 
     >>> from keras_langevin import models
     >>> models.densenet(None, (32, 32, 3), 10, growth_rate=5, block_layers=(6, 6, 6), initial_filters=16).name
     'densenet-22'
 
     References:
-        Huang, Liu, van der Maaten and Weinberger, *Densely Connected Convolutional Networks*, CVPR 2017, section 3 and
-        table 2.
+        Huang et al., *Densely Connected Convolutional Networks*, CVPR 2017, section 3 and table 2.
     """
     described = "densenet with a bottleneck" if bottleneck else "densenet"
     depth, block_layers = stages(
@@ -99,10 +92,7 @@ def densenet(
 
 
 def densenet121(input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
-    """The ImageNet net `densenet-121` of `keras.applications`, with random weights and without its softmax.
-
-    `input_shape` is `(height, width, channels)`, height and width at least 32.
-    """
+    """`densenet-121` of `keras.applications`, with random weights and logits, for images of at least 32 × 32."""
     name = "densenet-121"
     check(num_classes=num_classes)
     check_image_shape(input_shape, name, least=32)

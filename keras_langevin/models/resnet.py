@@ -24,28 +24,24 @@ def resnet(
     """A CIFAR ResNet `resnet-{depth}`: stages of residual blocks, each at half the resolution with twice the channels.
 
     A block is `y = activation(x + F(x))`, F being convolution, normalization, activation, convolution, normalization;
-    `depth = 2 · Σ block_layers + 2`, all the 3 × 3 convolutions (`stem_conv`, `stage1_block1_conv1`, ...) and `logits`.
+    `depth = 2 · Σ block_layers + 2`.
 
     Args:
-        depth: int, 6n + 2 for three stages of n blocks (20, 32, 44, 56, 110), or `None` where `block_layers` says it.
+        depth: int, 6n + 2 for three stages of n blocks (20, 32, 44, 56, 110), or `None` with `block_layers`.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** (stages - 1)`.
+        num_classes: int >= 2, the number of logits.
         block_layers: sequence of ints >= 1, the blocks in each stage. Defaults to `None`: three equal stages.
         filters: int >= 1, the channels of the first stage. Defaults to `16`.
-        residual: bool, whether there are shortcuts. `False` gives He et al.'s plain net `plain-{depth}`, called VGG in
-            the paper. Defaults to `True`.
-        shortcut: str, what takes an input past a block that changes its shape: `"identity"` (every other pixel,
-            channels of zeros, no parameters; option A) or `"projection"` (a normalized 1 × 1 convolution; option B).
-            Defaults to `"identity"`, as in He et al.'s results on CIFAR.
-        activation: of all hidden layers. Defaults to `"relu"`.
-        kernel_initializer, kernel_regularizer: of all kernels. Default to `"he_normal"` and `None`.
+        residual: bool; `False` gives He et al.'s plain net `plain-{depth}`, the paper's VGG. Defaults to `True`.
+        shortcut: str, past a block that changes the shape: `"identity"` (every other pixel, channels of zeros; option
+            A) or `"projection"` (a normalized 1 × 1 convolution; option B). Defaults to `"identity"`.
+        activation, kernel_initializer, kernel_regularizer: of all layers. Default to `"relu"`, `"he_normal"`, `None`.
 
-    Example:
-
-    The nets of the paper's code: (6, 6, 6) with 8 filters, and (5, 5, 5) with 16, which is He et al.'s ResNet-32.
+    Example: ResNet-32 as in the paper's code.
 
     >>> from keras_langevin import models
-    >>> models.resnet(None, (32, 32, 3), 10, block_layers=(6, 6, 6), filters=8).name
-    'resnet-38'
+    >>> models.resnet(None, (32, 32, 3), 10, block_layers=(5, 5, 5)).name
+    'resnet-32'
 
     References:
         He, Zhang, Ren and Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016, section 4.2 and table 6.

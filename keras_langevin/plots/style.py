@@ -20,14 +20,7 @@ _OWN = dict(zip((f"{kind}{name}" for name in _PARENTS for kind in ("", "L-", "30
 
 
 def styles(labels: Iterable[str]) -> Styles:
-    """A colour and a line style for each label: the same for the same labels, in whatever order.
-
-    Adam, L-Adam, 30%-Layer L-Adam and the like have one colour in all figures, and `L-Adam − Adam` has L-Adam's. Other
-    labels take the colours that are left. More labels than colours differ in the line.
-
-    >>> styles(["L-Adam", "Adam"])
-    {'L-Adam': ('#E69F00', '-'), 'Adam': ('#000000', '-')}
-    """
+    """A colour and a line style for each label: the same for the same labels, in whatever order."""
     labels = list(dict.fromkeys(labels))
     own = {label: _OWN.get(label.partition(" − ")[0]) for label in labels}
     found: Styles = {}

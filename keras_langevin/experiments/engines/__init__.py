@@ -12,8 +12,7 @@ __all__ = ["Local", "Processes", "RayCluster", "Vmap"]
 
 
 class Local:
-    """Trains one run after another in this process. An optimizer's compiled step is kept over seeds, learning rates and
-    values of sigma."""
+    """Trains one run after another in this process, and keeps an optimizer's compiled step."""
 
     def __init__(self):
         self.trainers = Trainers()

@@ -20,14 +20,10 @@ from keras_langevin.values import is_count, or_none
 
 
 class Processes:
-    """Trains several runs at a time on this machine. Small nets leave most cores idle: a worker has few of them, and
-    is busy. A worker keeps the compiled step of an optimizer and is given runs of the same where there are any.
+    """Trains several runs at a time on this machine: `workers` processes, by default one on each core, share the cores.
 
     A run whose worker is lost (killed for memory, say) resumes from its last state in a new one, and has failed when
     three were lost.
-
-    Args:
-        workers: int >= 1, or `None` for one on each core. Defaults to `None`.
     """
 
     def __init__(self, workers: int | None = None):
@@ -49,8 +45,7 @@ class Processes:
 
 
 class _Worker:
-    """A process, started anew when it is lost. (A pool of joblib's is lost with any of its workers: the runs of all
-    would begin again. Executors of one worker each need this pipe besides, for the epochs.)"""
+    """A process, started anew when it is lost. (A pool of joblib's is lost with any of its workers.)"""
 
     def __init__(self, cores: list[int], paths: list[Path]):
         self.cores, self.paths = cores, paths
@@ -127,8 +122,7 @@ def _work(connection: Connection, paths: list[Path]):
 
 
 def share(files: ExitStack, data: datasets.Data) -> Path:
-    """Where `shared` reads these data until `files` is closed. On Linux nothing is left behind, however this process
-    ends: the file has no name, and workers open it through this process."""
+    """Where `shared` reads these data until `files` is closed. On Linux nothing is left behind."""
     if os.path.isdir("/proc/self/fd"):
         file = files.enter_context(tempfile.TemporaryFile(prefix="keras-langevin-"))  # noqa: SIM115
         path = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
@@ -161,18 +155,13 @@ def available_cores() -> list[int]:
 
 
 def share_of_cores(cores: list[int], worker: int, workers: int) -> list[int]:
-    """Equal shares, or one core in turn where there are more workers than cores.
-
-    >>> [share_of_cores([0, 1, 2, 3, 4], worker, 2) for worker in range(2)], share_of_cores([0, 1], 2, 3)
-    ([[0, 2, 4], [1, 3]], [0])
-    """
+    """Equal shares, or one core in turn where there are more workers than cores."""
     return cores[worker::workers] or [cores[worker % len(cores)]]
 
 
 @contextmanager
 def _as_a_child_starts(cores: list[int]) -> Iterator[None]:
-    """What a process that is started meanwhile inherits: these cores, where the system can, and `environment`. (A
-    backend counts its threads when it is imported or first used, so a child cannot set them for itself.)"""
+    """What a process that is started meanwhile inherits, because a backend counts its threads when it is imported."""
     before, own = dict(os.environ), available_cores()
     pin = getattr(os, "sched_setaffinity", lambda process, cores: None)
     try:

@@ -13,13 +13,11 @@ _POLL_SECONDS = 0.2
 
 
 class RayCluster:
-    """Trains every run as a task of a Ray cluster. All that is kept is written by the process that began: no node needs
-    to see its folder, and a node that is lost loses no finished run. Its unfinished runs resume elsewhere from the last
-    state that was reported; a run has failed when it has lost its worker three times.
+    """Trains every run as a task of a Ray cluster. Every node needs this package and the backend.
 
-    Every node needs this package and the backend. The machine that begins must stay. `address` is that of a cluster
-    that is running (`"auto"`: the one of this machine), or `None` for one that is started on this machine and ends with
-    the command. `gpus_per_run=0.25` puts four runs on a GPU.
+    The process that began writes all results, so no node needs to see its folder. Unfinished runs of a lost node resume
+    elsewhere. `address` is that of a running cluster (`"auto"`: the one of this machine), or `None` for one that is
+    started here and ends with the command. `gpus_per_run=0.25` puts four runs on a GPU.
     """
 
     def __init__(self, address: str | None = None, cpus_per_run: float = 1, gpus_per_run: float = 0):

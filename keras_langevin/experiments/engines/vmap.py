@@ -30,10 +30,8 @@ if keras.backend.backend() == "jax":
 
 
 class Vmap:
-    """Trains the runs of an optimizer together: all seeds, and all learning rates and values of sigma, are one batch.
-
-    A small net leaves a GPU idle between the kernels of a step; with many runs a step each kernel has work. The numbers
-    are those of `Local` but for rounding: XLA adds up in another order. All images are on the device. At most
+    """Trains the runs of an optimizer together: all seeds, learning rates and values of sigma are one batch, for small
+    nets on a GPU. The numbers are those of `Local` but for rounding. All images are on the device. At most
     `runs_at_once` runs are trained together; a group that does not fit into the device's memory is halved.
     """
 
@@ -99,10 +97,7 @@ def _go_together(task: Task, other: Task) -> bool:
 
 
 class StackedTrainer(Trainer):
-    """As `Trainer`, of many runs at once: weights, states and numbers such as sigma have a leading axis for the runs.
-
-    A step is Keras's own, a function on JAX; an epoch is a `lax.scan` over its batches, which `vmap` maps over runs.
-    """
+    """As `Trainer`, of many runs: an epoch is a `lax.scan` over Keras's own step, which `vmap` maps over the runs."""
 
     def __init__(self, comparison: Comparison, data: datasets.Data, arm: OptimizerSpec):
         super().__init__(comparison, data, arm, data_on_device=False)
@@ -220,10 +215,7 @@ def _of_run(stack: list, number: int) -> list:
 
 @contextmanager
 def mapped_over_runs() -> Iterator[None]:
-    """Steps that `vmap` makes steps of many runs are traced within it: they are quicker, and may be rounded otherwise.
-
-    `vmap` turns a conditional into a selection of both sides. Here it stays one: where one run has noise, all draw.
-    """
+    """Within it all runs of a mapped step draw where one has noise: `vmap` would compute both sides of a `cond`."""
     plain, on_jax.cond = on_jax.cond, _cond
     try:
         yield

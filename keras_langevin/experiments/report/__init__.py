@@ -1,9 +1,4 @@
-"""Reports over the results of one comparison or many: collect, analyse, write. No Keras.
-
->>> from keras_langevin.experiments import report
->>> cells = report.collect(["keras-langevin-results"])  # doctest: +SKIP
->>> report.write(report.analyse(cells), "my-report")  # doctest: +SKIP
-"""
+"""Reports over the results of one comparison or many: collect, analyse, write. No Keras."""
 
 from keras_langevin.experiments.report.analysis import analyse
 from keras_langevin.experiments.report.collecting import collect

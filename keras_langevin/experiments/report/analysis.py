@@ -60,12 +60,7 @@ class SettingResult:
         return self.cell.arms
 
     def curves(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, list[np.ndarray]]]:
-        """A curve of every optimizer, one of `CURVES`, by its label; accuracies are in percent.
-
-        Returns:
-            a dict of arrays of shape `(num_seeds, num_epochs)` of the runs that finished; a dict of lists of arrays of
-            shape `(num_epochs_before,)` of those that diverged.
-        """
+        """By optimizer one of `CURVES`, accuracies in percent: arrays of finished runs, lists of diverged."""
         if name not in CURVES:
             raise unknown("curve", name, CURVES)
         factor = 100 if name.endswith("accuracy") else 1

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -22,8 +23,9 @@ UNEQUAL_EPSILON = "unequal_epsilon"
 _NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned", "data_sha256")
 
 _WORDS = {"null": "by default", "true": "yes", "false": "no"}
-_KINDS = {"optimizers": list, "arguments": dict, "data_sha256": str, "trial": bool, "dataset_note": str}
-_IN_WORDS = {list: "a list of names", dict: "an object", str: "text", bool: "true or false"}
+# What an older configuration lacked, and what it must be.
+_LATER = {"trial": (False, "true or false"), "dataset_note": ("", "text"), "arguments": ({}, "an object")}
+_LATER |= {"data_sha256": ("", "text")}
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,9 @@ class OptimizerResult:
 
     @property
     def failures(self) -> dict[str, int]:
-        """How many runs failed, by how, each counted once. The accuracy of a diverged run counts."""
-        statuses = [run.status for run in self.runs]
-        at_chance = sum(run.at_chance for run in self.runs)
-        return {"at chance": at_chance, "diverged": statuses.count("diverged"), "error": statuses.count("failed")}
+        """How many runs failed, by how. The accuracy of a diverged run counts."""
+        counts = Counter("at chance" if run.at_chance else run.status for run in self.runs)
+        return {"at chance": counts["at chance"], "diverged": counts["diverged"], "error": counts["failed"]}
 
     def in_common(self, other: "OptimizerResult") -> list[tuple[Run, Run]]:
         """The runs of both on the seeds for which both have an accuracy, by seed."""
@@ -75,7 +76,6 @@ class SettingRuns:
 
     @property
     def runs(self) -> list[Run]:
-        """By optimizer, then by seed."""
         return [run for arm in self.arms for run in arm.runs]
 
     def find(self, wanted: OptimizerSpec) -> OptimizerResult | None:
@@ -128,11 +128,7 @@ def titles(cells: list[SettingRuns], subjects: list[str] | None = None) -> list[
 
 
 def shown_setting(name: str, value: Any) -> str:
-    """A setting in words.
-
-    >>> shown_setting("batch_size", 32), shown_setting("sigma", None), shown_setting("standardize", True)
-    ('batch size 32', 'sigma by default', 'standardize yes')
-    """
+    """A setting in words: `batch size 32`, `sigma by default`, `standardize yes`."""
     text = json.dumps(value)
     return f"{name.replace('_', ' ')} {value if isinstance(value, str) else _WORDS.get(text, text)}"
 
@@ -147,20 +143,11 @@ class _Folder(NamedTuple):
 
 
 def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[SettingRuns]:
-    """All results in and below the folders, merged, sorted by data, family, depth and the other settings.
+    """All results in the folders, and below them if `recursive`, by setting: data, family, depth and the others.
 
-    Comparisons that differ in nothing but optimizers and seeds are one cell. A run that is found twice is there once;
-    one that failed gives way to the same run that did not. A folder that is named twice, or lies in another, counts
-    once.
-
-    Args:
-        folders: folders of comparisons (`config.json` and `runs/*.json`, as `Store` writes them), or folders that have
-            such folders below them, at any depth; the trials of a search are left out.
-        recursive: bool, whether what lies below is looked for. Defaults to `True`.
-
-    Raises:
-        ValueError: a folder has no results; a file is corrupt or something else; the same run is found with different
-            numbers. The error names the files.
+    Comparisons that differ in optimizers and seeds alone are one. A run that is found twice is there once, and one that
+    failed gives way to the same that did not. The trials of a search are left out. Raises `ValueError` where a folder
+    has no results, a file is corrupt, or a run is found with different numbers.
     """
     found = {}
     for folder in folders:
@@ -174,12 +161,13 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Se
             "There must be results of a comparison. Received folders with the trials of a search alone: "
             f"{', '.join(map(str, found.values()))}. Name the folder above them."
         )
-    return sorted(map(_merged, groups.values()), key=_order)
+    merged = map(_merged, groups.values())
+    return sorted(merged, key=lambda cell: (cell.dataset_label, *_by_depth(cell), settings_key(cell.settings)))
 
 
-def _order(cell: SettingRuns) -> tuple:
+def _by_depth(cell: SettingRuns) -> tuple[str, int]:
     family, depth = cell.family_and_depth
-    return cell.dataset_label, family, depth or 0, settings_key(cell.settings)
+    return family, depth or 0
 
 
 def _result_folders(folder: Path, recursive: bool) -> list[Path]:
@@ -214,10 +202,10 @@ def _read_folder(folder: Path) -> _Folder | None:
         if missing:
             raise ValueError(f"It must have {', '.join(missing)}. Received: {', '.join(list(config)[:20])}")
         # in the order of the file, and after it what an older one lacked
-        config |= {"trial": False, "dataset_note": "", "backend": None, "arguments": {}, "data_sha256": ""} | config
-        for name, kind in _KINDS.items():
-            if not isinstance(config[name], kind):
-                raise ValueError(f"`{name}` must be {_IN_WORDS[kind]}. Received: {shown(config[name])}")
+        config |= {name: default for name, (default, _) in _LATER.items()} | {"backend": None} | config
+        for name, (default, expected) in _LATER.items():
+            if not isinstance(config[name], type(default)):
+                raise ValueError(f"`{name}` must be {expected}. Received: {shown(config[name])}")
         found = [config[name] for name in ("dataset_note", "backend") if config[name] not in ("", None)]
         for name in (config["model"], config["dataset"], *config["optimizers"], *found):
             if not is_name(name):

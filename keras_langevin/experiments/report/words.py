@@ -21,11 +21,7 @@ if TYPE_CHECKING:  # it takes long to import
 
 
 def signed(value: float) -> str:
-    """A difference with its sign, a true minus.
-
-    >>> signed(1.5), signed(-0.25), signed(-0.001), signed(float("nan"))
-    ('+1.50', '−0.25', '0.00', '-')
-    """
+    """A difference with its sign, a true minus."""
     text = "-" if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
     return "0.00" if text in ("+0.00", "−0.00") else text
 
@@ -255,11 +251,7 @@ def _findings(pairs: list[tuple[SettingResult, PairedResult]]) -> list[str]:
 
 
 def about_setting(result: SettingResult, num_differences: int) -> list[str]:
-    """Sentences about one setting: how many seeds trained, what each of the report's `num_differences` shows, what went
-    wrong, and where the rates come from.
-
-    "Better" and "worse" are said only where the interval excludes zero, with enough seeds.
-    """
+    """Sentences about one setting: what trained, what differs, what went wrong, where the rates come from."""
     ended = [arm for arm in result.arms if arm.ended]
     shares = [f"{arm.label}: {_share(arm)}." for arm in ended]
     if len(ended) > 1 and all(arm.trained.number == arm.trained.of for arm in ended):

@@ -24,18 +24,11 @@ _WIDTH = 4.4  # of figures, in inches: made for a telephone; two or three stand 
 
 
 def write(results: list[SettingResult], folder: str | Path, *, title: str | None = None) -> list[Path]:
-    """Writes the report: each file whole or not at all, and the same results give the same bytes.
+    """Writes the report into a folder, which is made if need be, and returns the paths of its files, `report.html`
+    last.
 
-    Args:
-        results: what `analyse` returned.
-        folder: where it goes; it is made where it does not exist.
-        title: str. Defaults to `TITLE`.
-
-    Returns:
-        list of the paths: the folder of the figures, then the files, `report.html` last.
-
-    Raises:
-        StorageError: the folder cannot be written.
+    Each file is written whole or not at all, and the same results give the same bytes. Raises `StorageError` where the
+    folder cannot be written.
     """
     folder, found = Path(folder), pictures(results)
     number = sum(len(result.pairs) for result in results)
@@ -199,11 +192,7 @@ def _finished(figure, title: str, *, columns: int):
 
 
 def escaped(text: str) -> str:
-    r"""Text that Markdown shows as it is, also where it looks like HTML or a table.
-
-    >>> print(escaped("<b>a|b_c*"))
-    &lt;b&gt;a\|b\_c\*
-    """
+    """Text that Markdown shows as it is, also where it looks like HTML or a table."""
     text = re.sub(r"([\\`*_\[\]|~#$!])", r"\\\1", str(text).replace("&", "&amp;"))
     return text.replace("<", "&lt;").replace(">", "&gt;")
 
@@ -216,11 +205,7 @@ _SPECIAL = {
 
 
 def latex_escaped(text: str) -> str:
-    r"""Text that LaTeX prints as it is.
-
-    >>> print(latex_escaped("30%-Layer_\\{x}"))
-    30\%-Layer\_\textbackslash{}\{x\}
-    """
+    """Text that LaTeX prints as it is."""
     return re.sub("|".join(map(re.escape, _SPECIAL)), lambda match: _SPECIAL[match[0]], text)
 
 
@@ -249,8 +234,7 @@ def csv(frame) -> str:
 
 
 def _guarded(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula: text that would begin one has a `'` before it. Line ends, which
-    would begin another cell, and other control characters are spaces."""
+    """A value that no spreadsheet takes for a formula, in one line."""
     if not isinstance(value, str):
         return value
     text = printable(value)
