@@ -199,7 +199,7 @@ class Comparison:
         return replace(self, **_OUTSIDE_A_STEP, epsilon=None), arm, json.dumps(arguments, sort_keys=True), seed
 
     def as_dict(self, *, trial: bool = False, dataset_note: str = "", backend: str | None = None) -> dict:
-        """`config.json`: what was asked for, what was found, and what optimizers are called with unless that is tuned."""
+        """`config.json`: what was asked for, what was found, and what optimizers are called with if it is not tuned."""
         found = {"trial": trial, "dataset_note": dataset_note, "backend": backend}
         arms = [] if self.tuning_trials else self.arms
         return asdict(self) | found | {"arguments": {arm.spec: self.arguments(arm) for arm in arms}}

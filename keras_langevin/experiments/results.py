@@ -11,7 +11,8 @@ from rich.console import Console
 
 from keras_langevin.experiments import report
 from keras_langevin.experiments.report import words
-from keras_langevin.experiments.report.analysis import DepthGroup, SettingResult, depth_groups
+from keras_langevin.experiments.report.analysis import DepthGroup, depth_groups
+from keras_langevin.experiments.report.collecting import SettingResult
 from keras_langevin.experiments.report.writing import html_table
 from keras_langevin.names import count, unknown
 
@@ -36,9 +37,9 @@ class Results:
     def only(self, **settings) -> "Results":
         """The settings with these values, e.g. `results.only(model="dense-30")`; p-values stay corrected over all."""
         for name in settings:
-            if name not in self.cells[0].cell.settings:
-                raise unknown("setting", name, self.cells[0].cell.settings)
-        found = [cell for cell in self.cells if all(cell.cell.settings[name] == settings[name] for name in settings)]
+            if name not in self.cells[0].settings:
+                raise unknown("setting", name, self.cells[0].settings)
+        found = [cell for cell in self.cells if all(cell.settings[name] == settings[name] for name in settings)]
         if not found:
             titles = "; ".join(cell.title for cell in self.cells)
             raise ValueError(f"There must be a setting with {settings}. Received: none. There are: {titles}.")
@@ -93,7 +94,7 @@ class Results:
     def provenance(self) -> list[str]:
         """Where and with what the runs were trained: a sentence for each such place."""
         places: dict[str, list[str]] = {}
-        for run in (run for cell in self.cells for run in cell.cell.runs):
+        for run in (run for cell in self.cells for run in cell.runs):
             found = run.record.get("provenance") or {}
             versions = ", ".join(f"{name} {version}" for name, version in (found.get("versions") or {}).items())
             place = f"on {found.get('device', 'an unknown device')} with {versions or 'unknown versions'}"
@@ -115,7 +116,7 @@ class Results:
             titles = "; ".join(cell.title for cell in self.cells)
             raise ValueError(
                 f"Curves and differences are those of one setting. Received: {len(self.cells)}: {titles}. Choose one, "
-                f"as in `results.only(model={self.cells[0].cell.comparison.model!r})`."
+                f"as in `results.only(model={self.cells[0].comparison.model!r})`."
             )
         return self.cells[0]
 

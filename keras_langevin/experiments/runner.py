@@ -95,7 +95,7 @@ class Trainers:
         self.kept: dict[str, Trainer] = {}
 
     def train(self, task: Task, data: datasets.Data, report: Callable[..., None]) -> Outcome:
-        """Trains a run, and reports its start, epochs and states. An exception is its outcome; a `StorageError` is not."""
+        """Trains a run, and reports its start, epochs and states. An exception is its outcome (no `StorageError`)."""
         report("start")
         try:
             trainer = self._trainer(task, data)

@@ -10,12 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from keras_langevin.experiments import tuning
 from keras_langevin.experiments.config import Comparison, OptimizerSpec
-from keras_langevin.experiments.records import Run, checked_run, is_name
+from keras_langevin.experiments.records import CURVES, Run, checked_run, is_name
 from keras_langevin.experiments.statistics import Share, Summary, share, summary
 from keras_langevin.files import read_json
-from keras_langevin.names import shown
+from keras_langevin.names import shown, unknown
 
 # An entry in the configuration of the first records, in which the arms with noise and those without had another ε.
 UNEQUAL_EPSILON = "unequal_epsilon"
@@ -66,17 +68,24 @@ class OptimizerResult:
 
 
 @dataclass(frozen=True)
-class SettingRuns:
+class SettingResult:
     """Optimizers side by side under one setting, from one folder or several."""
 
     comparison: Comparison  # one of these settings; its optimizers and seeds are those of one folder only
     settings: dict[str, Any]  # every entry of the configuration but optimizers, seeds and arguments
     arms: tuple[OptimizerResult, ...]
     folders: tuple[str, ...]  # where the runs were read
+    title: str = ""  # what tells it from the others of the report
+    pairs: tuple = ()  # a `PairedResult` for each optimizer that has a seed in common with its parent
 
     @property
     def runs(self) -> list[Run]:
         return [run for arm in self.arms for run in arm.runs]
+
+    @property
+    def cell(self) -> "SettingResult":
+        """What the notebooks call it."""
+        return self
 
     def find(self, wanted: OptimizerSpec) -> OptimizerResult | None:
         """The optimizer, however it is written."""
@@ -105,6 +114,22 @@ class SettingRuns:
         match = re.fullmatch(r"(.+)-(\d{1,9})", self.comparison.model, flags=re.ASCII)
         return (match[1], int(match[2])) if match else (self.comparison.model, None)
 
+    def curves(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, list[np.ndarray]]]:
+        """By optimizer one of `CURVES`, accuracies in percent: arrays of finished runs, lists of diverged."""
+        if name not in CURVES:
+            raise unknown("curve", name, CURVES)
+        factor = 100 if name.endswith("accuracy") else 1
+        finished, diverged = {}, {}
+        for arm in self.arms:
+            curves = {"finished": [], "diverged": [], "failed": []}
+            for run in arm.runs:
+                curves[run.status].append(factor * np.array(run.curves[name], float))
+            longest = max(map(len, curves["finished"]), default=0)
+            if longest:
+                finished[arm.label] = np.array([curve for curve in curves["finished"] if len(curve) == longest])
+            diverged[arm.label] = curves["diverged"]
+        return finished, diverged
+
 
 def spec_key(arm: OptimizerSpec) -> tuple:
     """What is the same for an optimizer however it is written: `ladam@0.30`, `L-Adam@.3`."""
@@ -116,7 +141,7 @@ def settings_key(settings: dict[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def titles(cells: list[SettingRuns], subjects: list[str] | None = None) -> list[str]:
+def titles(cells: list[SettingResult], subjects: list[str] | None = None) -> list[str]:
     """A title for each cell: `model on dataset`, or its subject, and the settings in which the cells differ."""
     keys = sorted({key for cell in cells for key in cell.settings} - {"model", "dataset", "dataset_note"})
     differ = [key for key in keys if len({settings_key({key: cell.settings.get(key)}) for cell in cells}) > 1]
@@ -142,7 +167,7 @@ class _Folder(NamedTuple):
     data_sha256: str  # empty in older results
 
 
-def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[SettingRuns]:
+def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[SettingResult]:
     """All results in the folders, and below them if `recursive`, by setting: data, family, depth and the others.
 
     Comparisons that differ in optimizers and seeds alone are one. A run that is found twice is there once, and one that
@@ -165,7 +190,7 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Se
     return sorted(merged, key=lambda cell: (cell.dataset_label, *_by_depth(cell), settings_key(cell.settings)))
 
 
-def _by_depth(cell: SettingRuns) -> tuple[str, int]:
+def _by_depth(cell: SettingResult) -> tuple[str, int]:
     family, depth = cell.family_and_depth
     return family, depth or 0
 
@@ -226,7 +251,7 @@ def _read_folder(folder: Path) -> _Folder | None:
     return _Folder(folder, comparison, settings, arguments, searches, config["data_sha256"])
 
 
-def _merged(group: list[_Folder]) -> SettingRuns:
+def _merged(group: list[_Folder]) -> SettingResult:
     _check_equal("data", [(folder.data_sha256, folder.path) for folder in group if folder.data_sha256])
     arms: dict[tuple, list] = {}  # an optimizer, and the folders that have it
     for folder in group:
@@ -249,7 +274,7 @@ def _merged(group: list[_Folder]) -> SettingRuns:
         label = f"{first.label} ({first.spec})" if alike else first.label
         found.append(OptimizerResult(first, label, own, max(f.comparison.seeds for _, f in places), search))
     folders = tuple(str(folder.path) for folder in group)
-    return SettingRuns(group[0].comparison, group[0].settings, tuple(found), folders)
+    return SettingResult(group[0].comparison, group[0].settings, tuple(found), folders)
 
 
 def _check_equal(what: str, found: list[tuple[Any, Path]]):

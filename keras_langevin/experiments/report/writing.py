@@ -3,14 +3,15 @@
 import base64
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_langevin import plots
 from keras_langevin.experiments.report import words
-from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, DepthGroup, SettingResult, depth_groups
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, DepthGroup, depth_groups
+from keras_langevin.experiments.report.collecting import SettingResult
 from keras_langevin.files import replaced, writing_to
 from keras_langevin.names import count, printable
 from keras_langevin.plots.files import new_figure, save_figure
@@ -33,14 +34,9 @@ def write(results: list[SettingResult], folder: str | Path, *, title: str | None
     folder, found = Path(folder), pictures(results)
     number = sum(len(result.pairs) for result in results)
     how_to_read = Path(__file__).with_name("how_to_read.txt").read_text("utf-8")
-    about = {
-        "title": title or TITLE,
-        "results": results,
-        "words": words,
-        "pictures": found,
-        "number": number,
-        "how_to_read": how_to_read.format(enough=ENOUGH_SEEDS, differences=count(number, "difference")),
-    }
+    how_to_read = how_to_read.format(enough=ENOUGH_SEEDS, differences=count(number, "difference"))
+    about = {"title": title or TITLE, "results": results, "words": words, "pictures": found, "number": number}
+    about |= {"how_to_read": how_to_read, "embedded": partial(_embedded, folder)}
     with writing_to(folder):
         (folder / FIGURES).mkdir(parents=True, exist_ok=True)
         for picture in (each for own in found for each in own):
@@ -54,7 +50,7 @@ def write(results: list[SettingResult], folder: str | Path, *, title: str | None
             "differences.csv": csv(words.differences_frame(results)),
             "table.tex": latex(results),
             "report.md": re.sub(r"\n{3,}", "\n\n", _rendered("page.md", about, finalize=escaped)),
-            "report.html": _rendered("page.html", about | {"embedded": partial(_embedded, folder)}, autoescape=True),
+            "report.html": _rendered("page.html", about, autoescape=True),
         }
         for name, text in texts.items():
             with replaced(folder / name) as file:
@@ -88,31 +84,27 @@ class Picture(NamedTuple):
 
 def pictures(results: list[SettingResult]) -> list[list[Picture]]:
     """The figures of the whole report, then those of each setting."""
-    colours, groups, found = colours_of(results), depth_groups(results), []
+    colours, groups, whole = colours_of(results), depth_groups(results), []
+    paired = "aired differences in test accuracy, with 95% intervals"
     if any(result.pairs for result in results):
-        caption = "Paired differences in test accuracy, with 95% intervals"
-        found.append(Picture(f"{FIGURES}/differences", caption, partial(differences_figure, results, colours)))
+        whole = [Picture(f"{FIGURES}/differences", f"P{paired}", partial(differences_figure, results, colours))]
     for index, group in enumerate(groups, start=1):
         caption = f"{group.title}: difference in test accuracy against depth, with 95% intervals"
         file = f"{FIGURES}/depth{f'-{index}' if len(groups) > 1 else ''}"
-        found.append(Picture(file, caption, partial(depth_figure, group, colours)))
-    numbers = range(1, len(results) + 1) if len(results) > 1 else [0]
-    return [found, *([*_pictures(each, number, colours)] for each, number in zip(results, numbers, strict=True))]
-
-
-def _pictures(result: SettingResult, number: int, colours: Styles) -> Iterator[Picture]:
-    """The figures of one setting; their number is 0 if it is the only one."""
-    comparison = result.cell.comparison
-    # in letters that every file system and link takes
-    file = re.sub(r"[^A-Za-z0-9.]+", "-", f"{comparison.model}-{comparison.dataset}")[:60]
-    file = f"{FIGURES}/{f'{number}-' if number else ''}{file}"
-    for name, label in CURVES.items():
-        draw = partial(curve_figure, result, name, colours)
-        yield Picture(f"{file}-{name.replace('_', '-')}", f"{result.title}: {label} by epoch", draw)
-    if result.pairs and number:  # else they are above already
-        caption = f"{result.title}: paired differences in test accuracy, with 95% intervals"
-        draw = partial(differences_figure, [result], colours, least_height=2.4)
-        yield Picture(f"{file}-differences", caption, draw)
+        whole.append(Picture(file, caption, partial(depth_figure, group, colours)))
+    found = [whole]
+    for index, result in enumerate(results, start=1):
+        # in letters that every file system and link takes
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{result.comparison.model}-{result.comparison.dataset}")[:60]
+        file, own = f"{FIGURES}/{f'{index}-' if len(results) > 1 else ''}{name}", []
+        for curve, label in CURVES.items():
+            draw = partial(curve_figure, result, curve, colours)
+            own.append(Picture(f"{file}-{curve.replace('_', '-')}", f"{result.title}: {label} by epoch", draw))
+        if result.pairs and len(results) > 1:  # else they are above already
+            draw = partial(differences_figure, [result], colours, least_height=2.4)
+            own.append(Picture(f"{file}-differences", f"{result.title}: p{paired}", draw))
+        found.append(own)
+    return found
 
 
 def colours_of(results: list[SettingResult]) -> Styles:
@@ -124,12 +116,10 @@ def colours_of(results: list[SettingResult]) -> Styles:
 def curve_figure(result: SettingResult, name: str, colours: Styles):
     """A curve of every optimizer, a key of `CURVES`: the seeds that finished, and what diverged."""
     figure = new_figure(_WIDTH, 3.3)
-    ax = figure.subplots()
-    finished, diverged = result.curves(name)
+    ax, (finished, diverged) = figure.subplots(), result.curves(name)
     plots.curves(finished, diverged=diverged, ylabel=CURVES[name], styles=colours, legend=False, ax=ax)
-    drop_epoch = result.cell.comparison.drop_epoch
-    if drop_epoch < result.cell.comparison.epochs:
-        ax.axvline(drop_epoch + 0.5, color="0.6", linestyle=":", linewidth=1)
+    if result.comparison.drop_epoch < result.comparison.epochs:
+        ax.axvline(result.comparison.drop_epoch + 0.5, color="0.6", linestyle=":", linewidth=1)
     if name == "validation_accuracy":
         ax.set_ylim(0, 100)
     else:
