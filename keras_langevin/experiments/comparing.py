@@ -19,7 +19,7 @@ def compare(
     *,
     data_dir: str | Path | None = None,
     data_file: str | Path | None = None,
-    engine: runner.Engine | None = None,
+    engine=None,
     verbose: bool = True,
     **settings,
 ) -> Results:
@@ -82,7 +82,7 @@ def write_config(out: Path, settings: dict, jobs: list[runner.Job]):
 
 
 def train(
-    jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Callable] = (), **how
+    jobs: list[runner.Job], engine, console: Console, *, watchers: Sequence[Callable] = (), **how
 ) -> list[runner.Job]:
     """Trains what is not on record, after the search where one is asked for; returns the jobs with what was chosen."""
 

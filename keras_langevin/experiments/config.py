@@ -8,7 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import InitVar, asdict, dataclass, field, replace
+from dataclasses import InitVar, asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -190,14 +190,6 @@ class Comparison:
         """What an optimizer is called with before a search: what is given, else its own."""
         return arm.arguments(self.learning_rate, self.sigma, self.epsilon)
 
-    def has_step_of(self, other: "Comparison") -> bool:
-        """Whether their training steps are one: they differ in nothing that a step sees but reads from variables."""
-        return replace(self, **_OUTSIDE_A_STEP, epochs=1) == replace(other, **_OUTSIDE_A_STEP, epochs=1)
-
-    def run_key(self, arm: OptimizerSpec, seed: int, arguments: dict) -> tuple:
-        """What tells a run from all others, of other comparisons too."""
-        return replace(self, **_OUTSIDE_A_STEP, epsilon=None), arm, json.dumps(arguments, sort_keys=True), seed
-
     def as_dict(self, *, trial: bool = False, dataset_note: str = "", backend: str | None = None) -> dict:
         """`config.json`: what was asked for, what was found, and what optimizers are called with if it is not tuned."""
         found = {"trial": trial, "dataset_note": dataset_note, "backend": backend}
@@ -212,10 +204,6 @@ class Comparison:
     def folder_name(self, **found) -> str:
         """A name that configurations of equal identity share and others do not."""
         return f"{plain(self.model)}-{plain(self.dataset)}-{digest(self.identity(**found))}"
-
-
-_OUTSIDE_A_STEP = {"learning_rate": None, "sigma": None, "optimizers": ("adam",), "seeds": 1}
-_OUTSIDE_A_STEP |= {"tuning_trials": 0, "tuning_seeds": 1}
 
 
 class Setting(NamedTuple):

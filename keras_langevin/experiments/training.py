@@ -98,13 +98,6 @@ class Trainer:
         self.initial_state = [ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
         self.all_variables = [*weights, *self.model.optimizer.variables]  # the state of a run
 
-    def serves(self, comparison: Comparison, arm: OptimizerSpec) -> bool:
-        """Whether runs of that comparison need no other compiled step."""
-        return arm == self.arm and comparison.has_step_of(self.comparison)
-
-    def rebind(self, comparison: Comparison):
-        self.comparison = comparison  # one that it serves
-
     def train(
         self,
         seed: int,

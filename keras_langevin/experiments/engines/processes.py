@@ -102,12 +102,8 @@ def _drive(workers: list[_Worker], pending: list[Task], ledger: Ledger):
 
 def _take(pending: list[Task], latest: Task | None, others: list[Task]) -> Task:
     """Takes the task that costs the least compiling: one whose step this worker has, else one whose step nobody has."""
-
-    def cost(task: Task) -> tuple[bool, bool]:
-        has_step = latest is not None and task.shares_step(latest)
-        return not has_step, any(map(task.shares_step, others))
-
-    return pending.pop(pending.index(min(pending, key=cost)))
+    own, taken = latest and latest.step_key, [other.step_key for other in others]
+    return pending.pop(pending.index(min(pending, key=lambda task: (task.step_key != own, task.step_key in taken))))
 
 
 def _work(connection: Connection, paths: list[Path]):

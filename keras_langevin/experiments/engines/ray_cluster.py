@@ -7,7 +7,7 @@ from itertools import count
 
 from keras_langevin import datasets
 from keras_langevin.experiments.engines.processes import environment
-from keras_langevin.experiments.runner import Job, Ledger, Outcome, Task, Trainers
+from keras_langevin.experiments.runner import Job, Ledger, Task, Trainers
 
 _POLL_SECONDS = 0.2
 
@@ -107,5 +107,5 @@ class RayCluster:
 _trainers = Trainers()  # of a worker process, which Ray gives one task after another
 
 
-def _train(task: Task, trial: int, data: datasets.Data, queue) -> Outcome:
+def _train(task: Task, trial: int, data: datasets.Data, queue):
     return _trainers.train(task, data, lambda *message: queue.put((trial, *message)))

@@ -15,7 +15,7 @@ from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.examples import Batches
 from keras_langevin.experiments.machine import computing_in
 from keras_langevin.experiments.records import State
-from keras_langevin.experiments.runner import Job, Ledger, Task, failed, outcome
+from keras_langevin.experiments.runner import Job, Ledger, Task
 from keras_langevin.experiments.training import EVALUATION_BATCH, RunLog, Trainer
 from keras_langevin.files import StorageError
 from keras_langevin.optimizers.langevin import Langevin
@@ -64,9 +64,10 @@ class Vmap:
         for task in group:
             ledger.report(task, "start")
         try:
-            if not (self.trainer and self.trainer.serves(first.comparison, first.arm)):
+            if not self.trainer or self.trainer.step_key != first.step_key:
                 self.trainer = None  # before another takes its memory
                 self.trainer = StackedTrainer(first.comparison, data, first.arm)
+                self.trainer.step_key = first.step_key
             with computing_in(first.comparison.precision):
                 ended = self.trainer.train_all(group, ledger)
         except StorageError:
@@ -76,7 +77,7 @@ class Vmap:
             text, trace = f"{type(error).__name__}: {error}", traceback.format_exc()
         else:
             for number, task in enumerate(group):
-                ledger.end(task, outcome(task, data, *ended[number]))
+                ledger.end(task, task.outcome(data, *ended[number]))
             return
         if "RESOURCE_EXHAUSTED" in text and len(group) > 1:  # with the error goes what it held on the device
             for part in (group[: len(group) // 2], group[len(group) // 2 :]):
@@ -84,7 +85,7 @@ class Vmap:
                     self._train(ready, jobs, ledger)
             return
         for task in group:
-            ledger.end(task, failed(task, data, text, trace))
+            ledger.end(task, task.failure(data, text, trace))
 
 
 def _go_together(task: Task, other: Task) -> bool:
@@ -93,7 +94,7 @@ def _go_together(task: Task, other: Task) -> bool:
         (each.state.epoch if each.state else 0, each.comparison.epochs, each.comparison.drop_epoch, each.is_trial)
         for each in (task, other)
     )
-    return own == others and task.shares_step(other)
+    return own == others and task.step_key == other.step_key
 
 
 class StackedTrainer(Trainer):
@@ -148,8 +149,7 @@ class StackedTrainer(Trainer):
         test = self._evaluate(stack, "test") if numbers and not tasks[0].is_trial else None
         host, found = jax.device_get(stack) if numbers else [], {}
         for number in numbers:
-            self.rebind(tasks[number].comparison)
-            self.arguments = tasks[number].arguments
+            self.comparison, self.arguments = tasks[number].comparison, tasks[number].arguments
             self.restore(State(0, {}, 0.0, _of_run(host, number)))
             record = self.record(logs[number], test and (test["loss"][number], test["accuracy"][number]))
             weights = self.weights() if tasks[number].save_weights else None
@@ -160,7 +160,7 @@ class StackedTrainer(Trainer):
         """The values of `all_variables`, each with an axis for the runs."""
         runs = []
         for task in tasks:
-            self.rebind(task.comparison)
+            self.comparison = task.comparison
             self.reset(task.seed, task.arguments)
             if task.state:
                 self.restore(task.state)
