@@ -22,7 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
     try:
-        options = new_parser().parse_args(arguments)
+        options, unknown = new_parser().parse_known_args(arguments)
+        if unknown:
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         with _ended_in_order():
             return options.run(options) or 0
     except (ValueError, ImportError, StorageError) as error:

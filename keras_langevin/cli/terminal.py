@@ -33,7 +33,7 @@ def new_command(commands, name: str, run: Callable) -> Callable:
     """Adds a sub-command, which its function's docstring explains, and returns what adds its options."""
     summary, _, description = (run.__doc__ or name).partition("\n\n")
     parser = commands.add_parser(name, help=summary.replace("%", "%%"), description=description or summary)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser.add_argument
 
 

@@ -54,11 +54,8 @@ def _add_training(option: Callable):
     option("--checkpoint-seconds", type=float, default=10.0, metavar="S", help=text)
     text = "keep all images on the accelerator; the numbers are the same (default: on an accelerator)"
     option("--data-on-device", action=argparse.BooleanOptionalAction, help=text)
-    text = (
-        "where runs are trained: one after another in this process; several at a time in processes that share the "
-        "cores; as tasks of a Ray cluster; many runs at once, for small nets on a GPU, with JAX (default: local). The "
-        "results are the same, of vmap to rounding"
-    )
+    text = "one run after another in this process; several in processes that share the cores; tasks of a Ray cluster; "
+    text += "many runs at once, for small nets on a GPU, with JAX (default: local). The results are the same"
     option("--engine", choices=_ENGINES, default="local", help=text)
     for name, (engine, kind, text) in _ENGINE_ARGUMENTS.items():
         option(_dashed(name), type=kind, metavar=_PLACEHOLDERS[kind], help=f"{engine}: {text}")

@@ -150,6 +150,11 @@ class Comparison:
         if repeated:
             raise ValueError(f"`optimizers` must differ from one another. Received twice: {', '.join(repeated)}")
         for arm in self.arms:
+            if "," in arm.spec.partition("@")[0]:
+                raise ValueError(
+                    f"`optimizers` must be names, separated by blanks on the command line. Received: {arm.spec!r}. "
+                    f"Try: {arm.spec.replace(',', ' ')}"
+                )
             if "@" in arm.spec and arm.layers is None:
                 raise ValueError(f"Layers must follow the @, as in 'ladam@0.3'. Received: {arm.spec!r}")
             if arm.layers is not None and not arm.is_noisy:

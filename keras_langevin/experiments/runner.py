@@ -137,19 +137,16 @@ class Ledger:
     def ready(self, task: Task) -> Task | None:
         """The task with the state that it resumes from. `None` where that cannot be read: the run has then failed."""
         try:
-            return replace(task, state=self.jobs[task.job].store.begin(task.arm, task.seed))
+            return replace(task, state=self.jobs[task.job].store.checkpoint(task.arm, task.seed).read())
         except ValueError as error:
             self.fail(task, f"ValueError: {error}")
             return None
 
     def report(self, task: Task, name: str, *arguments):
         """What `Trainers.train` reports."""
-        store = self.jobs[task.job].store
         if name == "keep":
-            store.checkpoint(task.arm, task.seed).write(*arguments)
+            self.jobs[task.job].store.checkpoint(task.arm, task.seed).write(*arguments)
             return
-        if name == "epoch":
-            store.append_epoch(task.arm, task.seed, *arguments)
         for watcher in self.watchers:
             getattr(watcher, name)(task, *arguments)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from keras_langevin.experiments.config import Comparison, OptimizerSpec
-from keras_langevin.experiments.records import CURVES, LOG_NAMES, Checkpoint, State, checked_run
+from keras_langevin.experiments.records import CURVES, Checkpoint, checked_run
 from keras_langevin.files import check_name, read_json, remove_pieces, replaced, writing_to
 from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
@@ -22,7 +22,7 @@ _WRITING_SECONDS = 60.0  # a file is written in less
 
 class Store:
     """A folder with `config.json`, `runs/*.json` (one record a run), `curves.csv` and pictures. While a run is trained,
-    `runs/` also has its curves so far (`*.epochs.csv`) and the state from which it resumes (`*.checkpoint.npz`).
+    `runs/` also has the state from which it resumes (`*.checkpoint.npz`).
 
     Nothing is written before it is `locked`. Where more seeds are on record, `comparison` has them. `found` is as
     `Comparison.as_dict` takes it. Raises `ValueError` where the folder holds results of another configuration or of
@@ -33,7 +33,6 @@ class Store:
         self.folder, self.comparison, self.data_sha256 = check_name(folder), comparison, data_sha256
         self.found = {"trial": False, "dataset_note": "", "backend": None} | found
         self._config = self.folder / "config.json"
-        self._begun = set()  # the epoch files that this process has begun
         if self._config.exists():
             self._merge()
         self.records()  # a corrupt record is an error now, not after training
@@ -131,24 +130,6 @@ class Store:
         """Whether that run is on record. A failed one is not finished: it is tried again."""
         return self.path(arm, seed).exists() and self._record(arm, seed)["status"] != "failed"
 
-    def begin(self, arm: OptimizerSpec, seed: int) -> State | None:
-        """The state that a run resumes from, or `None`; its curves are cut there when its next epoch ends."""
-        self._begun.discard(self.path(arm, seed))
-        return self.checkpoint(arm, seed).read()
-
-    def append_epoch(self, arm: OptimizerSpec, seed: int, epoch: int, logs: dict):
-        """Adds a line to the curves of an unfinished run. Raises `StorageError` where the disk is full, say."""
-        path = self.path(arm, seed, ".epochs.csv")
-        with writing_to(self.folder):
-            if self.path(arm, seed) not in self._begun:  # it resumes before its last line, or half line
-                # what is not UTF-8 was not written here; the epochs are in the state, too
-                lines = path.read_text("utf-8", "replace").splitlines()[:epoch] if path.exists() else []
-                with replaced(path) as file:
-                    file.writelines(f"{line}\n" for line in lines or [",".join(["epoch", *CURVES])])
-                self._begun.add(self.path(arm, seed))
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(",".join(map(str, [epoch, *(float(logs[name]) for name in LOG_NAMES)])) + "\n")
-
     def read(self, arm: OptimizerSpec, seed: int) -> tuple[dict, bytes | None]:
         """The record of a run and its trained weights, if they were kept, as `write` takes them."""
         weights = self.weights_path(arm, seed)
@@ -163,7 +144,7 @@ class Store:
             with replaced(self.path(arm, seed)) as file:
                 json.dump(record, file, indent=1)
             if record["status"] != "failed":
-                for suffix in (".checkpoint.npz", ".epochs.csv"):
+                for suffix in (".checkpoint.npz", ".epochs.csv"):  # the second is of an earlier version
                     self.path(arm, seed, suffix).unlink(missing_ok=True)
             self.write_curves()
 
