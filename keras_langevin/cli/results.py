@@ -13,7 +13,6 @@ _BEGIN, _END = "<!-- claims -->", "<!-- end -->"
 
 
 def add(commands):
-    """Adds the sub-commands."""
     option = new_command(commands, "claims", judge)
     option("folder", metavar="DIR", help="where the presets' folders are: DIR/figure-1, DIR/table-1, ...")
     text = (

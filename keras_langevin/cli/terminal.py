@@ -38,7 +38,6 @@ def new_command(commands, name: str, run: Callable) -> Callable:
 
 
 def add_shared(option: Callable, *names: str):
-    """Adds options that have the same meaning everywhere."""
     for name in names:
         option(name, **_SHARED[name])
 
@@ -78,7 +77,6 @@ def new_console() -> Console:
 
 
 def print_table(console: Console, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]):
-    """Prints a table of plain texts, of which none is cut."""
     from rich.table import Column, Table
 
     table = Table(*(Column(name, overflow="fold") for name in columns), title=title, show_lines=True)

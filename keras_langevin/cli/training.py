@@ -22,7 +22,6 @@ _ENGINE_ARGUMENTS = {
 
 
 def add(commands):
-    """Adds the sub-commands."""
     option = new_command(commands, "compare", compare)
     option("--config", metavar="FILE", help="a TOML file with these settings; options go before it")
     for name, setting in SETTINGS.items():

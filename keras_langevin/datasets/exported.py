@@ -13,8 +13,6 @@ _FORMAT = 2
 
 
 class Export(NamedTuple):
-    """What `export` wrote."""
-
     file: Path
     label: str  # the dataset's name and note
     num_images: int

@@ -104,5 +104,4 @@ def train(
 
 
 def analysed(jobs: list[runner.Job]) -> list:
-    """The numbers of a report over what these comparisons have on record."""
     return report.analyse(report.collect([job.store.folder for job in jobs], recursive=False))

@@ -144,7 +144,6 @@ CASES = {
 
 
 def names() -> list[str]:
-    """The cases that are measured on the backend in use."""
     return [name for name, case in CASES.items() if case.only_on in (None, keras.backend.backend())]
 
 

@@ -44,21 +44,18 @@ class Preset:
         return self.why | {name: why for name, why in ({"seeds": _SEEDS} | usual).items() if name not in self.why}
 
     def at(self, scale: str) -> dict:
-        """All settings at a scale."""
         if scale not in SCALES:
             raise unknown("scale", scale, SCALES)
         return self.settings | getattr(self, scale)
 
 
 def preset(name: str) -> Preset:
-    """The preset of that name, or a `ValueError` with a suggestion."""
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
     return PRESETS[name]
 
 
 def sweep(name: str, scale: str) -> Sweep:
-    """The comparisons of a preset."""
     return Sweep(preset(name).at(scale))
 
 

@@ -19,8 +19,6 @@ STATUSES = ("finished", "diverged", "failed")
 
 @dataclass(frozen=True)
 class Run:
-    """One optimizer, trained with one seed."""
-
     arm: OptimizerSpec
     seed: int
     num_classes: int
@@ -35,12 +33,10 @@ class Run:
 
     @property
     def at_chance(self) -> bool:
-        """Whether it finished, and its test accuracy is at chance level."""
         return self.status == "finished" and self.test_accuracy < chance_threshold(self.num_classes)
 
     @property
     def trained(self) -> bool:
-        """Whether it finished above chance level."""
         return self.status == "finished" and not self.at_chance
 
     @property
@@ -51,7 +47,6 @@ class Run:
 
     @property
     def error(self) -> str:
-        """What a failed run ended with, in one line."""
         return printable(self.record.get("error") or "")
 
     @property

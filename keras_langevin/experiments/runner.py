@@ -26,8 +26,6 @@ _OUTSIDE_A_STEP |= {"tuning_trials": 0, "tuning_seeds": 1}
 
 @dataclass(frozen=True)
 class Task:
-    """A run to be trained."""
-
     comparison: Comparison
     arm: OptimizerSpec
     seed: int
@@ -67,8 +65,6 @@ class Task:
 
 
 class Job(NamedTuple):
-    """A comparison that is ready to be trained."""
-
     comparison: Comparison
     data: datasets.Data  # what `prepare` returned
     store: Store  # where the records are; it says how the data differ, and whether this is a trial of a search
@@ -143,7 +139,6 @@ class Ledger:
             return None
 
     def report(self, task: Task, name: str, *arguments):
-        """What `Trainers.train` reports."""
         if name == "keep":
             self.jobs[task.job].store.checkpoint(task.arm, task.seed).write(*arguments)
             return

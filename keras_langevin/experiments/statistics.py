@@ -64,7 +64,6 @@ def summary(values) -> Summary:
 
 
 def share(number: int, of: int) -> Share:
-    """A share with its interval."""
     interval = stats.binomtest(number, of).proportion_ci(method="wilson") if of else (0.0, 1.0)
     return Share(number, of, *map(float, interval))
 

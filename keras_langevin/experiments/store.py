@@ -114,15 +114,12 @@ class Store:
         return file_name(arm.spec)
 
     def path(self, arm: OptimizerSpec, seed: int, suffix: str = ".json") -> Path:
-        """The file of a run: its record, or another."""
         return self.folder / "runs" / f"{self.name(arm)}-seed-{seed}{suffix}"
 
     def weights_path(self, arm: OptimizerSpec, seed: int) -> Path:
-        """Where the trained weights of a run go, if they are kept."""
         return self.path(arm, seed, ".weights.h5")
 
     def checkpoint(self, arm: OptimizerSpec, seed: int) -> Checkpoint:
-        """The state of an unfinished run."""
         owner = {"optimizer": arm.spec, "seed": seed, "configuration": digest(self.identity), "data": self.data_sha256}
         return Checkpoint(self.path(arm, seed, ".checkpoint.npz"), owner, self.comparison.epochs)
 

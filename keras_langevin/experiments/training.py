@@ -38,7 +38,6 @@ class RunLog(keras.callbacks.Callback):
 
     @property
     def seconds(self) -> float:
-        """How long the epochs took."""
         return (self.ends[-1] - self.ends[0]) / self.together + self.seconds_before
 
     def images_per_second(self, images: int) -> float | None:
@@ -159,7 +158,6 @@ class Trainer:
         }
 
     def weights(self) -> bytes:
-        """The present weights, as a Keras weights file."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "run.weights.h5"
             self.of_images.save_weights(path)

@@ -37,7 +37,6 @@ class Trial:
 
     @property
     def arguments(self) -> dict[str, float]:
-        """The learning rate, and sigma where there is one."""
         return {name: getattr(self, name) for name in _SEARCHED if getattr(self, name) is not None}
 
     @property
@@ -163,7 +162,6 @@ def _checked(trial: dict) -> Trial:
 
 
 def _trials(job, arm: OptimizerSpec, search: Search) -> list:
-    """The jobs of an optimizer's next trials."""
     found = []
     for number, values in enumerate(points(job.comparison, arm, search), start=len(search.trials)):
         changes = {"optimizers": (arm.spec,), "sigma": None} | values
@@ -176,7 +174,6 @@ def _trials(job, arm: OptimizerSpec, search: Search) -> list:
 
 
 def _trial(job) -> Trial:
-    """What a trial gave, by its records."""
     records, (arm,) = job.store.records(), job.comparison.arms
     if len(records) < job.comparison.seeds:
         raise ValueError(

@@ -9,30 +9,24 @@ from keras_langevin.names import shown
 
 # Keras would build a deeper net for hours. The deepest that is known to have been trained has 1,202 layers (ResNet).
 LARGEST_DEPTH = 5_000
+_SEQUENCES = {
+    "input_shape": ("a tuple of ints >= 1, without the batch", "(784,)"),
+    "block_layers": ("a sequence of ints >= 1", "(5, 5, 5)"),
+}
 
 
 def check(**arguments):
-    """Checks arguments by their names: `input_shape`, which will be flattened, and ints, with a maximum for depths.
-
-    >>> check(depth=3, width=0)
-    Traceback (most recent call last):
-    ValueError: `width` must be an int >= 1. Received: width=0. Give an int, as in `width=1`.
-    """
+    """Checks arguments by their names: shapes, and ints, with a maximum for depths."""
     for name, value in arguments.items():
-        if name == "input_shape":
-            if not _are_sizes(value):
-                raise ValueError(
-                    "`input_shape` must be a tuple of ints >= 1. Received: "
-                    f"input_shape={value!r}. Give the shape of one example without the batch, such as (784,)."
-                )
-            continue
-        least = 2 if name == "num_classes" else 1
-        most = LARGEST_DEPTH if name.endswith("depth") else math.inf
-        if not _is_size(value) or not least <= value <= most:
-            limit = f", at most {most}" if most < math.inf else ""
+        least, most = 2 if name == "num_classes" else 1, LARGEST_DEPTH if name.endswith("depth") else math.inf
+        if name in _SEQUENCES:
+            is_right, (expected, example) = _are_sizes(value), _SEQUENCES[name]
+        else:
+            is_right, example = _is_size(value) and least <= value <= most, least
+            expected = f"an int >= {least}" + (f", at most {most}" if most < math.inf else "")
+        if not is_right:
             raise ValueError(
-                f"`{name}` must be an int >= {least}{limit}. Received: {name}={shown(value)}. Give an int, as in "
-                f"`{name}={least}`."
+                f"`{name}` must be {expected}. Received: {name}={shown(value)}. Give one, as in `{name}={example}`."
             )
 
 
@@ -56,21 +50,17 @@ def stages(
 ) -> tuple[int, tuple[int, ...]]:
     """The depth and the stages of a net whose depth is `weighted · Σ block_layers + others(len(block_layers))`."""
     if block_layers is None:
-        step, rest, is_size = 3 * weighted, others(3), _is_size(depth)
-        if is_size:
+        step, rest, nearest = 3 * weighted, others(3), ""
+        if depth is not None:
             check(depth=depth)
-        if not is_size or depth < step + rest or (depth - rest) % step:
-            nearest = f" The nearest is {rest + step * max(1, round((depth - rest) / step))}." if is_size else ""
+            nearest = f" The nearest is {rest + step * max(1, round((depth - rest) / step))}."
+        if depth is None or depth < step + rest or (depth - rest) % step:
             raise ValueError(
                 f"`depth` of a {family} must be an int {step}n + {rest} with n >= 1. Received: depth={depth!r}."
                 f"{nearest} For stages of other lengths pass `block_layers`."
             )
         return depth, ((depth - rest) // step,) * 3
-    if not _are_sizes(block_layers):
-        raise ValueError(
-            f"`block_layers` must be a sequence of ints >= 1. Received: block_layers={block_layers!r}. Give (5, 5, 5), "
-            "say."
-        )
+    check(block_layers=block_layers)
     implied = weighted * sum(block_layers) + others(len(block_layers))
     check(depth=implied)
     if depth not in (None, implied):

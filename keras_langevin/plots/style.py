@@ -74,7 +74,6 @@ def plain(text: str) -> str:
 
 
 def shortened(text: str, most: int = 50) -> str:
-    """The text, cut to at most `most` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -94,7 +93,6 @@ def checked_dict(name: str, value, what: str, *, keys: str = "labels") -> Mappin
 
 
 def checked_arrays(name: str, value, shape: str, *, keys: str = "labels") -> dict:
-    """The dict with its values as `checked_array` returns them."""
     value = checked_dict(name, value, f"arrays of shape {shape}", keys=keys)
     return {key: checked_array(f"{name}[{key!r}]", array, shape) for key, array in value.items()}
 

@@ -18,6 +18,5 @@ class Local:
         self.trainers = Trainers()
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
-        """Trains every task."""
         for task in filter(None, map(ledger.ready, tasks)):
             ledger.end(task, self.trainers.train(task, jobs[task.job].data, partial(ledger.report, task)))

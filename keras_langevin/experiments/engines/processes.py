@@ -32,7 +32,6 @@ class Processes:
         self.workers = workers
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
-        """Trains every task."""
         cores = available_cores()
         count = min(self.workers or len(cores), len(tasks))
         with ExitStack() as stack:

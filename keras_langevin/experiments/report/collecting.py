@@ -32,8 +32,6 @@ _LATER |= {"data_sha256": ("", "text")}
 
 @dataclass(frozen=True)
 class OptimizerResult:
-    """One optimizer under one setting."""
-
     arm: OptimizerSpec
     label: str  # as tables show it
     runs: tuple[Run, ...]  # by seed
@@ -47,7 +45,6 @@ class OptimizerResult:
 
     @cached_property
     def accuracy(self) -> Summary:
-        """Of the test accuracies in percent."""
         return summary([100 * run.test_accuracy for run in self.ended])
 
     @property
@@ -98,7 +95,6 @@ class SettingResult:
         return next(iter(parents + (silent if arm.layers != 0 else [])), None) if arm.is_noisy else None
 
     def is_fair(self, arm: OptimizerSpec, other: OptimizerSpec) -> bool:
-        """Whether the two have equal ε."""
         differ = UNEQUAL_EPSILON in self.settings and arm.is_noisy != other.is_noisy
         return not (differ and "epsilon" in arm.arguments())
 

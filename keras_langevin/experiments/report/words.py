@@ -52,7 +52,6 @@ def plus_minus(mean: float, std: float = math.nan, form: str = ".2f") -> str:
 
 
 def optimizers_table(result: SettingResult, columns: Iterable[str] = TABLE) -> "DataFrame":
-    """A row for each optimizer of a setting."""
     pairs = {pair.label: pair for pair in result.pairs}
     rows = []
     for arm in result.arms:
@@ -91,7 +90,6 @@ def _numbers(pair: PairedResult) -> dict[str, str]:
 
 
 def differences_table(results: list[SettingResult]) -> "DataFrame":
-    """A row for each difference of the report."""
     return _frame(
         {"setting": result.title, "optimizers": pair.name, "seeds": str(len(pair.seeds))} | _numbers(pair)
         for result in results

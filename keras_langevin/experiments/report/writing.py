@@ -75,8 +75,6 @@ def _embedded(folder: Path, file: str) -> str:
 
 
 class Picture(NamedTuple):
-    """A figure of the report."""
-
     file: str  # its path without the ending
     caption: str
     draw: Callable[[], Any]  # returns a matplotlib Figure
@@ -155,7 +153,6 @@ def differences_figure(results: list[SettingResult], colours: Styles, *, least_h
 
 
 def depth_figure(group: DepthGroup, colours: Styles):
-    """The mean difference of each optimizer against depth, with intervals."""
     figure = new_figure(_WIDTH, 3.7)
     how = {"intervals": group.intervals, "xlabel": "depth (the number in the model's name)", "styles": colours}
     plots.gain_against_depth(group.differences, **how, legend=False, ax=figure.subplots())
@@ -195,7 +192,6 @@ _SPECIAL = {
 
 
 def latex_escaped(text: str) -> str:
-    """Text that LaTeX prints as it is."""
     return re.sub("|".join(map(re.escape, _SPECIAL)), lambda match: _SPECIAL[match[0]], text)
 
 
@@ -219,7 +215,6 @@ def latex(results: list[SettingResult]) -> str:
 
 
 def csv(frame) -> str:
-    """The table as CSV, in full precision."""
     return frame.map(_guarded).rename(columns=_guarded).to_csv(index=False, lineterminator="\n")
 
 
@@ -238,7 +233,6 @@ def _guarded(value: Any) -> Any:
 
 
 def html_table(frame) -> str:
-    """The table as HTML, its first column as the names of the rows."""
     from pandas import option_context
 
     first = frame.columns[0]
