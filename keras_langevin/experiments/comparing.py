@@ -87,7 +87,8 @@ def train(
     """Trains what is not on record, after the search where one is asked for; returns the jobs with what was chosen."""
 
     def train_all(jobs: list[runner.Job]):
-        with RunsProgress(jobs, console) as progress:
+        progress = RunsProgress(jobs, console)
+        with progress.bar:
             runner.run(jobs, engine, watchers=[progress, *(new_watcher(jobs) for new_watcher in watchers)], **how)
 
     def search(trials: list[runner.Job], extends: bool):

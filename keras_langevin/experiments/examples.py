@@ -66,12 +66,9 @@ class ImageTable(keras.layers.Layer):
     @classmethod
     def of(cls, data: Data) -> "ImageTable":
         """The one table of these images, which lives as long as a model uses it."""
-        # Arrays are told apart by where they are: a table holds its own, so nothing else is there as long as it lives.
-        # (A worker of a Ray cluster has the same arrays in another `Data` with each task.)
-        key = tuple((x.ctypes.data, x.shape, str(x.dtype)) for x in (getattr(data, name).x for name in _SPLITS))
-        table = _TABLES.get(key)
+        table = _TABLES.get(data.sha256)
         if table is None:
-            table = _TABLES[key] = cls(data)
+            table = _TABLES[data.sha256] = cls(data)
         return table
 
     def before(self, model: keras.Model) -> keras.Model:
@@ -99,4 +96,4 @@ class ImageTable(keras.layers.Layer):
         return keras.KerasTensor((*indices.shape, *self.images.shape[1:]), dtype=self.images.dtype)
 
 
-_TABLES: WeakValueDictionary[tuple, ImageTable] = WeakValueDictionary()
+_TABLES: WeakValueDictionary[str, ImageTable] = WeakValueDictionary()

@@ -51,13 +51,6 @@ class RunsProgress(Watcher):
         self.bar = Progress(*columns, console=console, transient=True)
         self.bar.add_task("", total=sum(self.left.values()))
 
-    def __enter__(self) -> RunsProgress:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.bar.stop()
-
     def start(self, task: Task):
         self._show(task, task.comparison.epochs - (task.state.epoch if task.state else 0), "compiling")
 

@@ -41,8 +41,7 @@ class Results:
                 raise unknown("setting", name, self.cells[0].settings)
         found = [cell for cell in self.cells if all(cell.settings[name] == settings[name] for name in settings)]
         if not found:
-            titles = "; ".join(cell.title for cell in self.cells)
-            raise ValueError(f"There must be a setting with {settings}. Received: none. There are: {titles}.")
+            raise ValueError(f"There must be a setting with {settings}. Received: none. There are: {self._titles}.")
         return replace(self, cells=tuple(found))
 
     @property
@@ -111,12 +110,15 @@ class Results:
         return {cell.title: report.about_setting(cell, number) for cell in self.cells}
 
     @property
+    def _titles(self) -> str:
+        return "; ".join(cell.title for cell in self.cells)
+
+    @property
     def _single(self) -> SettingResult:
         if len(self.cells) > 1:
-            titles = "; ".join(cell.title for cell in self.cells)
             raise ValueError(
-                f"Curves and differences are those of one setting. Received: {len(self.cells)}: {titles}. Choose one, "
-                f"as in `results.only(model={self.cells[0].comparison.model!r})`."
+                f"Curves and differences are those of one setting. Received: {len(self.cells)}: {self._titles}. "
+                f"Choose one, as in `results.only(model={self.cells[0].comparison.model!r})`."
             )
         return self.cells[0]
 
@@ -124,10 +126,9 @@ class Results:
     def _by_depth(self) -> DepthGroup:
         groups = depth_groups(list(self.cells))
         if len(groups) != 1:
-            titles = "; ".join(cell.title for cell in self.cells)
             raise ValueError(
                 "Differences by depth are those of nets that differ in depth alone. Received: "
-                f"{len(groups)} groups of such, in {titles}. Choose some by `results.only(...)`."
+                f"{len(groups)} groups of such, in {self._titles}. Choose some by `results.only(...)`."
             )
         return groups[0]
 
