@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from keras_langevin.cli.terminal import new_command, new_console, print_table, show
+from keras_langevin.cli.terminal import new_command, new_console, print_table
 from keras_langevin.files import replaced, writing_to
 
 DEFAULT_FOLDER = "keras-langevin-report"
@@ -36,7 +36,7 @@ def write_report(options: argparse.Namespace):
 
     out = Path(options.out or (options.folders[0] if len(options.folders) == 1 else DEFAULT_FOLDER))
     results = report.analyse(report.collect(options.folders))
-    show(results, report.write(results, out, title=options.title), new_console())
+    report.show(results, new_console(), report.write(results, out, title=options.title))
 
 
 def judge(options: argparse.Namespace):

@@ -83,16 +83,3 @@ def print_table(console: Console, title: str, columns: tuple[str, ...], rows: li
     for row in rows:
         table.add_row(*row)
     console.print(table, soft_wrap=False, markup=False)
-
-
-def show(results: list, written: list, console: Console):
-    """A table and sentences for each setting, then where the files are; `results` are those of `report.analyse`."""
-    from keras_langevin.experiments import report
-
-    num_differences = sum(len(result.pairs) for result in results)
-    for result in results:
-        console.print(report.terminal_table(result), soft_wrap=False)
-        for sentence in report.about_setting(result, num_differences):
-            console.print(f"- {sentence}", markup=False)
-    for path in written:
-        console.print(f"  {path}", markup=False)

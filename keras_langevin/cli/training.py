@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from keras_langevin.cli.terminal import add_shared, new_command, new_console, show, start_keras
+from keras_langevin.cli.terminal import add_shared, new_command, new_console, start_keras
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.config import DEFAULT_FOLDER, SETTINGS, SWEPT, Sweep, read_config
 from keras_langevin.names import count
@@ -122,7 +122,7 @@ def _train(settings: dict, options: argparse.Namespace, title: str = "") -> int:
     for job in jobs:
         files = (job.store.folder / name for name in ("config.json", tuning.FILE, "runs", "curves.csv"))
         written += [file for file in files if file.exists()]
-    show(results, [*written, *report.write(results, out, title=title)], console)
+    report.show(results, console, [*written, *report.write(results, out, title=title)])
     return int(any(record["status"] == "failed" for job in jobs for record in job.store.records()))
 
 

@@ -133,11 +133,9 @@ class Results:
         return groups[0]
 
     def __repr__(self) -> str:
-        console = Console(file=io.StringIO(), width=120, force_jupyter=False, force_terminal=False, color_system=None)
-        for cell in self.cells:
-            console.print(report.terminal_table(cell))
-            for sentence in self.sentences[cell.title]:
-                console.print(f"- {sentence}", soft_wrap=True, highlight=False, markup=False)
+        how = {"width": 120, "force_jupyter": False, "force_terminal": False, "color_system": None}
+        console = Console(file=io.StringIO(), soft_wrap=True, highlight=False, **how)
+        report.show(self.cells, console)
         return console.file.getvalue().rstrip("\n")
 
     def _repr_html_(self) -> str:

@@ -137,13 +137,11 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
     """What the searches were made for, and the searches."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        made_for = content.pop("made_for", {}) if isinstance(content, dict) else {}
-        if not isinstance(made_for, dict):
-            raise ValueError("`made_for` is not an object")
-        if isinstance(content, dict):
-            content.pop("ranges", None)  # which the first version wrote, too
-        if not isinstance(content, dict) or not all(isinstance(trials, list) and trials for trials in content.values()):
-            raise ValueError("no object of lists of trials")
+        if not isinstance(content, dict) or not isinstance(content.get("made_for", {}), dict):
+            raise ValueError("it is no object of lists of trials, or `made_for` is not an object")
+        made_for, _ = content.pop("made_for", {}), content.pop("ranges", None)  # the first version wrote ranges
+        if not all(isinstance(trials, list) and trials for trials in content.values()):
+            raise ValueError("it is no object of lists of trials")
         return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(

@@ -98,12 +98,7 @@ def checked_arrays(name: str, value, shape: str, *, keys: str = "labels") -> dic
 
 
 def checked_array(name: str, value, shape: str, *, length: int | None = None, of: str = "") -> np.ndarray:
-    """The float array, if it has as many axes as the shape in words says, and the length of what `of` names.
-
-    >>> checked_array("mean", [[1.0]], "(num_points,)")
-    Traceback (most recent call last):
-    ValueError: `mean` must be an array of shape (num_points,), not empty. Received: shape (1, 1). Give that many axes.
-    """
+    """The float array, if it has as many axes as the shape in words says, and the length of what `of` names."""
     try:
         array = np.asarray(value, float)
     except (TypeError, ValueError) as error:
@@ -112,10 +107,8 @@ def checked_array(name: str, value, shape: str, *, length: int | None = None, of
             "Give rows of equal length."
         ) from error
     if array.ndim != len(shape.replace(",)", ")").split(",")) or not array.size:
-        raise ValueError(
-            f"`{name}` must be an array of shape {shape}, not empty. Received: shape {array.shape}. Give that many "
-            "axes."
-        )
+        expected = f"an array of shape {shape}, not empty"
+        raise ValueError(f"`{name}` must be {expected}. Received: shape {array.shape}. Give that many axes.")
     if length is not None and len(array) != length:
         raise ValueError(
             f"`{name}` must be as long as {of}, {length}. Received: length {len(array)}. Give one number for each."

@@ -2,9 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -117,6 +119,17 @@ def terminal_table(result: SettingResult) -> Table:
     for row in optimizers_table(result, TERMINAL_TABLE).to_numpy():
         grid.add_row(*map(escape, row))
     return grid
+
+
+def show(results: Sequence[SettingResult], console: Console, written: Iterable[Path] = ()):
+    """Prints a table and sentences for each setting, then where the files are, on a console that leaves lines alone."""
+    num_differences = sum(len(result.pairs) for result in results)
+    for result in results:
+        console.print(terminal_table(result), soft_wrap=False)
+        for sentence in about_setting(result, num_differences):
+            console.print(f"- {sentence}", markup=False)
+    for path in written:
+        console.print(f"  {path}", markup=False)
 
 
 def _frame(rows: Iterable[dict]) -> "DataFrame":
