@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from keras_langevin import extras
 from keras_langevin.experiments.records import CURVES, LOG_NAMES
 from keras_langevin.names import count
 
@@ -88,13 +89,9 @@ class TensorBoardLogs(Watcher):
     """Writes the curves and the test accuracy of each run into `tensorboard/` in the folder of its results."""
 
     def __init__(self, jobs: Sequence[Job]):
-        try:
-            from tensorboard.summary import Writer
-        except ImportError as error:
-            raise ValueError(
-                f"Logs for TensorBoard need the package tensorboard, which cannot be imported ({error}). "
-                "Install it with pip install 'keras-langevin[tensorboard]', or leave --tensorboard out."
-            ) from error
+        extras.check("tensorboard", "tensorboard", what="--tensorboard")
+        from tensorboard.summary import Writer
+
         self.new_writer, self.jobs, self.writers = Writer, jobs, {}
 
     def start(self, task: Task):

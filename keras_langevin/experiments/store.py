@@ -80,15 +80,9 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps other processes from this folder, which is made and has all seeds of this configuration from now on."""
-        try:
-            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(
-                f"The folder for the results cannot be written. Received: {self.folder} ({error.strerror}). "
-                "Choose another --out."
-            ) from error
         lock = FileLock(self.folder / ".lock")
         try:
+            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout as error:
             raise ValueError(
@@ -96,8 +90,8 @@ class Store:
             ) from error
         except OSError as error:
             raise ValueError(
-                f"{lock.lock_file} must be a plain file that can be written. Received: {error.strerror}. Remove it, or "
-                "choose another --out."
+                f"The folder for the results cannot be written, or {lock.lock_file} must be a plain file. Received: "
+                f"{error.strerror}. Choose another --out."
             ) from error
         try:
             if not self._config.exists() or self._merge():

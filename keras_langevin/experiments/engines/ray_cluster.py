@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from functools import cache
 from itertools import count
 
-from keras_langevin import datasets
+from keras_langevin import datasets, extras
 from keras_langevin.experiments.engines.processes import environment
 from keras_langevin.experiments.runner import Job, Ledger, Task, Trainers
 
@@ -25,13 +25,7 @@ class RayCluster:
             raise ValueError(f"`cpus_per_run` must be a finite float > 0. Received: {cpus_per_run!r}")
         if not 0 <= gpus_per_run < float("inf"):
             raise ValueError(f"`gpus_per_run` must be a finite float >= 0. Received: {gpus_per_run!r}")
-        try:
-            import ray  # noqa: F401
-        except ImportError as error:
-            raise ValueError(
-                f"The ray engine needs Ray, which cannot be imported ({error}). "
-                "Install it with pip install 'keras-langevin[ray]', or choose another engine."
-            ) from error
+        extras.check("ray", "ray", what="The engine ray")
         self.address, self.cpus_per_run, self.gpus_per_run = address, cpus_per_run, gpus_per_run
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
