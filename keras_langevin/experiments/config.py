@@ -80,14 +80,13 @@ class Comparison:
         seeds: how many: 0, 1, ...; those that are not on record are added.
         validation_fraction: the share of the training examples that is held out.
         limit: the number of training examples, drawn by class, validation among them. Defaults to all.
-        augment: none; crop-flip: pad by 2 pixels, random crop, random flip, as in the paper; with another padding
-            crop-flip-4. Defaults to crop-flip on cifar10 and cifar100, and none elsewhere.
+        augment: none; crop-flip: pad by 2 pixels, random crop and flip, as in the paper; crop-flip-4: pad by 4.
+            Defaults to crop-flip on cifar10 and cifar100, and none elsewhere.
         standardize: bring each channel to mean 0 and variance 1 over the training split, in place of pixels in [0, 1].
-        precision: Keras's dtype policy of the model: float32, mixed_bfloat16, mixed_float16 (with Keras's
-            `LossScaleOptimizer`), bfloat16 or float64 (on JAX with `JAX_ENABLE_X64=1`). Pixels are prepared and the
-            loss is computed in float32, under float64 in float64. Initial weights are those of float32, rounded.
-        jit: whether a step is compiled as one: on, off, or auto: by XLA on JAX and TensorFlow (but for nets with
-            convolutions, where Keras chooses), not on PyTorch. There on is `torch.compile`, which needs a C++ compiler.
+        precision: Keras's dtype policy of the model: float32, mixed_bfloat16, mixed_float16, bfloat16 or float64 (on
+            JAX with `JAX_ENABLE_X64=1`). The loss is computed in float32, under float64 in float64.
+        jit: whether a step is compiled as one: on, off, or auto: by XLA on JAX and TensorFlow (with convolutions as
+            Keras chooses), not on PyTorch, where on is `torch.compile` and needs a C++ compiler.
         tuning_trials: before the runs, search the learning rate and sigma on the validation split: so many trials for
             every optimizer, parents too: the values above, the paper's (5e-3; 0.1 and 0.05 for Adadelta), and others
             from a tenth to ten times the values above. Where the best of an optimizer is at the edge, all have a third

@@ -11,8 +11,8 @@ class Family:
     label: str  # how the optimizer without noise is shown
     learning_rate: float = 1e-3  # where none is given, as with the next two
     sigma: float = 1e-3
-    paper: tuple[float, float] = (5e-3, 5e-3)  # the learning rate and sigma of arXiv:2212.14718
     epsilon: float | None = 1e-6  # the default of the Langevin class; `None` where there is no ε
+    paper: tuple[float, float] = (5e-3, 5e-3)  # the learning rate and sigma of arXiv:2212.14718
     langevin: str = ""  # what the Langevin optimizer is written as; empty for `l` and the family's name
     langevin_label: str = ""  # how it is shown; empty for `L-` and the label
     optimizer: str = ""  # the name of its class in `optimizers.REGISTRY`; empty for what it is written as
