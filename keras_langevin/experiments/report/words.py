@@ -19,8 +19,6 @@ from keras_langevin.names import count, printable
 if TYPE_CHECKING:  # it takes long to import
     from pandas import DataFrame
 
-# --- tables of text ---------------------------------------------------------------------------------------------------
-
 _DIFFERENCE = ("difference", "95% interval", "p", "p (Holm)", "P(improve)")
 TABLE = (
     "optimizer",
@@ -139,9 +137,6 @@ def _frame(rows: Iterable[dict]) -> "DataFrame":
     return DataFrame(list(rows), dtype=object).infer_objects()
 
 
-# --- tables of numbers ------------------------------------------------------------------------------------------------
-
-
 def runs_frame(results: list[SettingResult]) -> "DataFrame":
     """A row for each run: all settings, then what is on record of it, of a curve its last value."""
     rows = []
@@ -185,9 +180,6 @@ def _flat(record: dict, before: str = "") -> Iterable[tuple[str, Any]]:
             yield from _flat(value, f"{before}{name}_") if name not in ("curves", "optimizer_config") else ()
         else:
             yield before + name, json.dumps(value) if isinstance(value, list) else value
-
-
-# --- sentences --------------------------------------------------------------------------------------------------------
 
 
 def overview(results: list[SettingResult]) -> list[str]:

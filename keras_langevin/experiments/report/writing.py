@@ -71,9 +71,6 @@ def _embedded(folder: Path, file: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode((folder / f'{file}.svg').read_bytes()).decode()}"
 
 
-# --- figures ----------------------------------------------------------------------------------------------------------
-
-
 class Picture(NamedTuple):
     file: str  # its path without the ending
     caption: str
@@ -173,9 +170,6 @@ def _finished(figure, title: str, *, columns: int):
         more += max(0, -(-len(handles) // columns) - 2)
     figure.set_figheight(figure.get_figheight() + 0.19 * more)
     return figure
-
-
-# --- formats ----------------------------------------------------------------------------------------------------------
 
 
 def escaped(text: str) -> str:
