@@ -66,17 +66,15 @@ def read(name: str, file: str | Path) -> Data:
 def _checked(arrays, source: str) -> Data:
     if (version := int(arrays["format"])) != _FORMAT:
         raise ValueError(f"it has format {version} where this version reads {_FORMAT}")
-    class_names, splits = arrays["class_names"], []
-    if class_names.dtype.kind != "U" or class_names.ndim != 1:
+    names = arrays["class_names"]
+    if names.dtype.kind != "U" or names.ndim != 1:
         raise ValueError("`class_names` must be an array of texts")
-    for part in ("train", "test"):
-        x, y = Split(arrays[f"{part}_x"], arrays[f"{part}_y"])
+    train, test = (Split(arrays[f"{part}_x"], arrays[f"{part}_y"]) for part in ("train", "test"))
+    for x, y in (train, test):
         if x.dtype != "uint8" or x.ndim != 4 or x.shape[3] not in (1, 3, 4) or not x.size:
-            raise ValueError(f"`{part}_x` must be images with 1, 3 or 4 channels of uint8")
-        if y.dtype.kind != "i" or y.shape != x.shape[:1] or y.min() < 0 or y.max() >= len(class_names):
-            raise ValueError(f"`{part}_y` must have a class for each image")
-        splits.append(Split(x, y))
-    if splits[0].x.shape[1:] != splits[1].x.shape[1:]:
+            raise ValueError("examples must be images with 1, 3 or 4 channels of uint8")
+        if y.dtype.kind != "i" or y.shape != x.shape[:1] or y.min() < 0 or y.max() >= len(names):
+            raise ValueError("each image must have a class")
+    if train.x.shape[1:] != test.x.shape[1:]:
         raise ValueError("all images must have one size")
-    (train, test), name, note = splits, str(arrays["name"]), str(arrays["note"])
-    return Data(name, train, None, test, tuple(class_names.tolist()), 255, note, source)
+    return Data(str(arrays["name"]), train, None, test, tuple(names.tolist()), 255, str(arrays["note"]), source)

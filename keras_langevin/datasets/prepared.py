@@ -27,8 +27,7 @@ def read(name: str, data_dir: str | Path | None = None) -> Data:
         raise DatasetNotFoundError(
             f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
             'Run: pip install "keras-langevin[experiments,tensorflow]". Or run '
-            f"`keras-langevin data export {name} --out FILE` where it is installed, copy FILE to this machine, and "
-            "load it with data_file=FILE (--data-file FILE)."
+            f"`keras-langevin data export {name} --out FILE` where it is, copy FILE here, and give --data-file FILE."
         ) from error
     if alone:  # another backend trains, and TensorFlow, which only reads, would take all of a GPU's memory
         tf.config.set_visible_devices([], "GPU")
@@ -45,9 +44,8 @@ def read(name: str, data_dir: str | Path | None = None) -> Data:
             root, folder = Path(builder.data_dir_root), Path(builder.data_dir)
             raise DatasetNotFoundError(
                 f"Dataset {name!r} is not prepared in {root}, and downloading it failed ({_first_line(error)}). "
-                f"Prepare it where there is a network, with `tfds build {name}`, copy the folder "
-                f"`{folder.relative_to(root)}` to this machine, and set TFDS_DATA_DIR (or --data-dir) to the folder "
-                "that holds it."
+                f"Prepare it where there is a network, with `tfds build {name}`, copy `{folder.relative_to(root)}` to "
+                "this machine, and set TFDS_DATA_DIR (or --data-dir) to the folder that holds it."
             ) from error
     checked_features(name, builder.info)
     train, test = (_read_split(builder, split, image, label) for split in ("train", "test"))
@@ -75,9 +73,7 @@ def checked_features(name: str, info, *, with_splits: bool = True) -> tuple[str,
         received = (f"{key}: {printable(shown(feature))}" for key, feature in sorted(info.features.items()))
         raise ValueError(
             "A dataset must have uint8 images of one size with 1, 3 or 4 channels, and a class label of at least two "
-            f"classes. Received: {name!r} with {', '.join(received)}. "
-            "Choose another of tensorflow-datasets' image-classification sets, or prepare a resized copy as a set of "
-            "your own."
+            f"classes. Received: {name!r} with {', '.join(received)}. Choose another set, or prepare a resized copy."
         )
     if with_splits and not {"train", "test"} <= set(info.splits):
         raise ValueError(
