@@ -19,8 +19,6 @@ from keras_langevin.names import count, unknown
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Interval = tuple[float, float]
-
 
 @dataclass(frozen=True, repr=False)
 class Results:
@@ -75,7 +73,7 @@ class Results:
         return {pair.name: pair.difference.values for pair in self._single.pairs}
 
     @property
-    def intervals(self) -> dict[str, Interval]:
+    def intervals(self) -> dict[str, tuple[float, float]]:
         """By name, the 95% interval of the mean difference."""
         return {pair.name: pair.interval for pair in self._single.pairs}
 
@@ -85,7 +83,7 @@ class Results:
         return self._by_depth.differences
 
     @property
-    def intervals_by_depth(self) -> dict[str, dict[int, Interval]]:
+    def intervals_by_depth(self) -> dict[str, dict[int, tuple[float, float]]]:
         """By name and depth, the 95% interval of the mean difference."""
         return self._by_depth.intervals
 

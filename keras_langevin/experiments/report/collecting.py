@@ -182,13 +182,12 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Se
             "There must be results of a comparison. Received folders with the trials of a search alone: "
             f"{', '.join(map(str, found.values()))}. Name the folder above them."
         )
-    merged = map(_merged, groups.values())
-    return sorted(merged, key=lambda cell: (cell.dataset_label, *_by_depth(cell), settings_key(cell.settings)))
 
+    def order(cell: SettingResult) -> tuple:
+        family, depth = cell.family_and_depth
+        return cell.dataset_label, family, depth or 0, settings_key(cell.settings)
 
-def _by_depth(cell: SettingResult) -> tuple[str, int]:
-    family, depth = cell.family_and_depth
-    return family, depth or 0
+    return sorted(map(_merged, groups.values()), key=order)
 
 
 def _result_folders(folder: Path, recursive: bool) -> list[Path]:
