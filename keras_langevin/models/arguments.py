@@ -71,16 +71,23 @@ def stages(
     return implied, tuple(block_layers)
 
 
-def maker(layer_class: type[keras.layers.Layer], *, kernel_initializer, **shared) -> Callable[..., keras.layers.Layer]:
+def maker(layer_class: type, kernel_initializer, kernel_regularizer, **shared) -> Callable[..., keras.layers.Layer]:
     """Returns `layer_class` with shared arguments; each layer gets a kernel initializer of its own."""
 
     def make(*arguments, **own):
         initializer = kernel_initializer
         if isinstance(initializer, keras.initializers.Initializer):
             initializer = initializer.clone()
-        return layer_class(*arguments, kernel_initializer=initializer, **shared, **own)
+        own |= {"kernel_initializer": initializer, "kernel_regularizer": kernel_regularizer}
+        return layer_class(*arguments, **shared, **own)
 
     return make
+
+
+def normalized(hidden, name: str, activation, suffix: str = ""):
+    """Batch normalization and the activation."""
+    hidden = keras.layers.BatchNormalization(name=f"{name}_norm{suffix}")(hidden)
+    return keras.layers.Activation(activation, name=f"{name}_act{suffix}")(hidden)
 
 
 def _is_size(value) -> bool:

@@ -45,9 +45,9 @@ def dense(
         check_image_shape(input_shape, name, least=2**conv_depth)
     else:
         check(input_shape=input_shape)
-    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-    convolution = maker(keras.layers.Conv2D, padding="same", activation=activation, **shared)
-    fully_connected = maker(keras.layers.Dense, **shared)
+    shared = kernel_initializer, kernel_regularizer
+    convolution = maker(keras.layers.Conv2D, *shared, padding="same", activation=activation)
+    fully_connected = maker(keras.layers.Dense, *shared)
     hidden = inputs = keras.Input(input_shape, name="input")
     for index in range(1, conv_depth + 1):
         hidden = convolution(filters, kernel_size, name=f"conv_{index}")(hidden)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_langevin.models.arguments import check, check_image_shape, maker, stages
+from keras_langevin.models.arguments import check, check_image_shape, maker, normalized, stages
 
 
 def densenet(
@@ -59,24 +59,19 @@ def densenet(
         )
     name = f"densenet-{depth}"
     check_image_shape(input_shape, name, least=2 ** (len(block_layers) - 1))
-    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-    convolution = maker(keras.layers.Conv2D, padding="same", use_bias=False, **shared)
-
-    def activated(hidden, name, suffix=""):
-        hidden = keras.layers.BatchNormalization(name=f"{name}_norm{suffix}")(hidden)
-        return keras.layers.Activation(activation, name=f"{name}_act{suffix}")(hidden)
+    convolution = maker(keras.layers.Conv2D, kernel_initializer, kernel_regularizer, padding="same", use_bias=False)
 
     def layer(inputs, name):
         hidden = inputs
         if bottleneck:
-            hidden = activated(hidden, name, "0")
+            hidden = normalized(hidden, name, activation, "0")
             hidden = convolution(4 * growth_rate, 1, name=f"{name}_bottleneck")(hidden)
-        hidden = convolution(growth_rate, 3, name=f"{name}_conv")(activated(hidden, name))
+        hidden = convolution(growth_rate, 3, name=f"{name}_conv")(normalized(hidden, name, activation))
         return keras.layers.Concatenate(name=f"{name}_concat")([inputs, hidden])
 
     def transition(hidden, name):
         channels = max(1, int(compression * hidden.shape[-1]))
-        hidden = convolution(channels, 1, name=f"{name}_conv")(activated(hidden, name))
+        hidden = convolution(channels, 1, name=f"{name}_conv")(normalized(hidden, name, activation))
         return keras.layers.AveragePooling2D(2, name=f"{name}_pool")(hidden)
 
     inputs = keras.Input(input_shape, name="input")
@@ -86,8 +81,8 @@ def densenet(
             hidden = transition(hidden, f"transition{block - 1}")
         for index in range(1, num_layers + 1):
             hidden = layer(hidden, f"block{block}_layer{index}")
-    hidden = keras.layers.GlobalAveragePooling2D(name="pool")(activated(hidden, "last"))
-    logits = maker(keras.layers.Dense, **shared)(num_classes, name="logits")(hidden)
+    hidden = keras.layers.GlobalAveragePooling2D(name="pool")(normalized(hidden, "last", activation))
+    logits = maker(keras.layers.Dense, kernel_initializer, kernel_regularizer)(num_classes, name="logits")(hidden)
     return keras.Model(inputs, logits, name=name)
 
 

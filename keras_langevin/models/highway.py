@@ -42,8 +42,7 @@ class Highway(keras.layers.Layer):
         super().__init__(**kwargs)
         check(units=units)
         self.units, self.gate_bias, self.supports_masking = units, float(gate_bias), True
-        shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-        fully_connected = maker(keras.layers.Dense, dtype=self.dtype_policy, **shared)
+        fully_connected = maker(keras.layers.Dense, kernel_initializer, kernel_regularizer, dtype=self.dtype_policy)
         self.transform = fully_connected(units, activation=activation, name="transform")
         bias = keras.initializers.Constant(self.gate_bias)
         self.gate = fully_connected(units, activation="sigmoid", bias_initializer=bias, name="gate")
@@ -98,9 +97,8 @@ def highway(
     134090
     """
     check(depth=depth, width=width, num_classes=num_classes, input_shape=input_shape)
-    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-    fully_connected = maker(keras.layers.Dense, **shared)
-    gated = maker(Highway, activation=activation, gate_bias=gate_bias, **shared)
+    fully_connected = maker(keras.layers.Dense, kernel_initializer, kernel_regularizer)
+    gated = maker(Highway, kernel_initializer, kernel_regularizer, activation=activation, gate_bias=gate_bias)
     inputs = keras.Input(input_shape, name="input")
     hidden = keras.layers.Flatten(name="flatten")(inputs)
     hidden = fully_connected(width, activation=activation, name="dense")(hidden)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_langevin.models.arguments import check, check_image_shape, maker, stages
+from keras_langevin.models.arguments import check, check_image_shape, maker, normalized, stages
 
 
 def resnet(
@@ -53,14 +53,7 @@ def resnet(
     check_image_shape(input_shape, name, least=2 ** (len(block_layers) - 1))
     if shortcut not in ("identity", "projection"):
         raise ValueError(f"`shortcut` must be 'identity' or 'projection'. Received: shortcut={shortcut!r}. Choose one.")
-    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-    convolution = maker(keras.layers.Conv2D, padding="same", use_bias=False, **shared)
-
-    def activated(hidden, name):
-        return keras.layers.Activation(activation, name=name)(hidden)
-
-    def normalized(hidden, name):
-        return keras.layers.BatchNormalization(name=name)(hidden)
+    convolution = maker(keras.layers.Conv2D, kernel_initializer, kernel_regularizer, padding="same", use_bias=False)
 
     def past(hidden, channels, strides, name):
         if strides == 1:
@@ -68,24 +61,22 @@ def resnet(
         if shortcut == "identity":
             return ops.pad(hidden[:, ::strides, ::strides], [(0, 0)] * 3 + [(0, channels - hidden.shape[-1])])
         projected = convolution(channels, 1, strides=strides, name=f"{name}_shortcut_conv")(hidden)
-        return normalized(projected, f"{name}_shortcut_norm")
+        return keras.layers.BatchNormalization(name=f"{name}_shortcut_norm")(projected)
 
     def block(inputs, channels, strides, name):
         hidden = convolution(channels, 3, strides=strides, name=f"{name}_conv1")(inputs)
-        hidden = activated(normalized(hidden, f"{name}_norm1"), f"{name}_act1")
-        hidden = convolution(channels, 3, name=f"{name}_conv2")(hidden)
-        hidden = normalized(hidden, f"{name}_norm2")
+        hidden = convolution(channels, 3, name=f"{name}_conv2")(normalized(hidden, name, activation, "1"))
+        hidden = keras.layers.BatchNormalization(name=f"{name}_norm2")(hidden)
         if residual:
             hidden = keras.layers.Add(name=f"{name}_add")([hidden, past(inputs, channels, strides, name)])
-        return activated(hidden, f"{name}_act2")
+        return keras.layers.Activation(activation, name=f"{name}_act2")(hidden)
 
     inputs = keras.Input(input_shape, name="input")
-    hidden = convolution(filters, 3, name="stem_conv")(inputs)
-    hidden = activated(normalized(hidden, "stem_norm"), "stem_act")
+    hidden = normalized(convolution(filters, 3, name="stem_conv")(inputs), "stem", activation)
     for stage, num_blocks in enumerate(block_layers, start=1):
         for index in range(1, num_blocks + 1):
             strides = 2 if stage > 1 and index == 1 else 1
             hidden = block(hidden, filters * 2 ** (stage - 1), strides, f"stage{stage}_block{index}")
     hidden = keras.layers.GlobalAveragePooling2D(name="pool")(hidden)
-    logits = maker(keras.layers.Dense, **shared)(num_classes, name="logits")(hidden)
+    logits = maker(keras.layers.Dense, kernel_initializer, kernel_regularizer)(num_classes, name="logits")(hidden)
     return keras.Model(inputs, logits, name=name)
