@@ -61,7 +61,7 @@ def judge(options: argparse.Namespace):
     print_table(console, "Claims, in percentage points of test accuracy", columns, rows)
     console.print(claims.RULE, markup=False)
     if options.page:
-        _put(claims.text(judgements, options.folder), Path(options.page))
+        _put(claims.text(judgements), Path(options.page))
         console.print(f"  {options.page}", markup=False)
 
 

@@ -57,11 +57,12 @@ class Claim:
 
     text: str
     source: str  # where the paper makes it, or that it is ours
-    preset: str  # the preset that measures it
+    presets: tuple[str, ...]  # the presets that measure it
     expects: Expects
     optimizers: tuple[str, ...]  # as in `OptimizerSpec`, which are compared
     models: tuple[str, ...]  # for `GROWS` the shallowest and the deepest, else each counts, under each setting
-    against: str = ""  # the optimizer that they are compared with; empty for the parent of each
+    against: str = ""  # the optimizer that they are compared with; empty for the parent of each, or for itself `beside`
+    beside: str = ""  # the model in which that optimizer is trained; empty for the same model
     dataset: str = "mnist"
 
 
@@ -75,10 +76,13 @@ class Finding:
     refutes: bool  # whether it says the contrary
     is_fair: bool = True  # whether both optimizers had the same ε
     p_value: float = 1.0  # of what the claim denies: that the difference is zero, or is outside the margin
+    trained: tuple[int, int] | None = None  # of these seeds, how many trained above chance level, where not all did
 
     def __str__(self) -> str:
+        seeds = count(len(self.difference.values), "seed")
+        trained = " (trained: {} against {})".format(*self.trained) if self.trained else ""
         unequal = "" if self.is_fair else " (unequal ε)"
-        return f"{self.name}: {with_interval(self.difference)}, {count(len(self.difference.values), 'seed')}{unequal}"
+        return f"{self.name}: {with_interval(self.difference)}, {seeds}{trained}{unequal}"
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,7 @@ class Judgement:
 
     claim: Claim
     findings: tuple[Finding, ...]
-    scale: str = "cpu"  # of the preset as it was trained; where it was not, the smallest that gives a verdict
-    seeds: int | None = None  # how many were trained, where those of the preset are not as many
+    commands: tuple[str, ...] = ()  # that train the runs of its presets
 
     @property
     def verdict(self) -> Verdict:
@@ -108,7 +111,7 @@ def _claims() -> tuple[Claim, ...]:
             Claim(
                 **row
                 | {"expects": Expects(row["expects"])}
-                | {name: tuple(row[name].split()) for name in ("optimizers", "models")}
+                | {name: tuple(row[name].split()) for name in ("presets", "optimizers", "models")}
             )
             for row in csv.DictReader(file)
         )
@@ -123,25 +126,27 @@ def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgemen
     Raises:
         ValueError: a file of results is corrupt.
     """
-    results = {}
-    for name in {claim.preset for claim in claims}:
-        place = Path(folder) / name
-        results[name] = report.analyse(report.collect([place])) if place.is_dir() else []
-    trained = {name: _scale_and_seeds(name, found) for name, found in results.items()}
-    found = {claim: list(_findings(claim, results[claim.preset])) for claim in claims}
+
+    def found_in(*names: str) -> list[SettingResult]:
+        places = [Path(folder) / name for name in names]
+        return report.analyse(report.collect(places)) if all(place.is_dir() for place in places) else []
+
+    results = {names: found_in(*names) for names in {claim.presets for claim in claims}}
+    commands = {name: _command(name, found_in(name), folder) for names in results for name in names}
+    found = {claim: list(_findings(claim, results[claim.presets])) for claim in claims}
     p_values = [finding.p_value for findings in found.values() for finding in findings]
     corrected = iter(stats.false_discovery_control(p_values) if p_values else ())
     return [
         Judgement(
             claim,
             tuple(replace(each, holds=next(corrected) <= 0.05 and each.holds) for each in findings),
-            *trained[claim.preset],
+            tuple(commands[name] for name in claim.presets),
         )
         for claim, findings in found.items()
     ]
 
 
-def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
+def text(judgements: Sequence[Judgement]) -> str:
     """The rule and all claims as a table in Markdown, with the command that measures each."""
     rows = [
         RULE,
@@ -152,53 +157,77 @@ def text(judgements: Sequence[Judgement], folder: str | Path) -> str:
     for judgement in judgements:
         claim = judgement.claim
         found = "<br>".join(map(str, judgement.findings)) or "-"
-        seeds = f" --seeds {judgement.seeds}" if judgement.seeds else ""
-        out = Path(folder) / claim.preset
-        command = f"`keras-langevin reproduce {claim.preset} --scale {judgement.scale}{seeds} --out {out}`"
-        rows.append(f"| {claim.text} ({claim.source}) | {found} | {judgement.verdict} | {command} |")
+        commands = "<br>".join(f"`{command}`" for command in judgement.commands)
+        rows.append(f"| {claim.text} ({claim.source}) | {found} | {judgement.verdict} | {commands} |")
     return "\n".join(rows)
 
 
-def _scale_and_seeds(name: str, results: list[SettingResult]) -> tuple[str, int | None]:
-    """The scale at which a preset was trained, and how many seeds, where the preset has another number there."""
+def _command(name: str, results: list[SettingResult], folder: str | Path) -> str:
+    """What trained a preset: its scale, or the smallest that gives a verdict, and its seeds where they are others."""
     names = ("model", "dataset", "limit", "epochs", "tuning_trials")
     found = {tuple(result.cell.settings[each] for each in names) for result in results}
+    chosen, seeds = "cpu", ""
     for scale in paper.SCALES:
         comparisons = paper.sweep(name, scale).comparisons
         if found == {tuple(getattr(comparison, each) for each in names) for comparison in comparisons}:
-            seeds = max(arm.num_planned for result in results for arm in result.arms)
-            return scale, None if seeds == comparisons[0].seeds else seeds
-    return "cpu", None
+            number = max(arm.num_planned for result in results for arm in result.arms)
+            chosen, seeds = scale, "" if number == comparisons[0].seeds else f" --seeds {number}"
+            break
+    return f"keras-langevin reproduce {name} --scale {chosen}{seeds} --out {Path(folder) / name}"
 
 
 def _findings(claim: Claim, results: list[SettingResult]):
     about = [(each, model) for model in claim.models for each in results if _is_of(each, claim.dataset, model)]
     for spec in claim.optimizers:
         arm = OptimizerSpec(spec)
-        other = OptimizerSpec(claim.against or arm.parent)
-        gains = [(each, model, gain) for each, model in about if (gain := _gain(each, arm, other))]
-        fair = [each.cell.is_fair(arm, other) for each, *_ in gains]
+        other = OptimizerSpec(claim.against or (spec if claim.beside else arm.parent))
+        compared = []  # setting, model, setting of the other, their runs of equal seeds
+        for each, model in about:
+            beside = _beside(each, claim, results)
+            if pairs := _pairs(each, arm, beside, other):
+                compared.append((each, model, beside, pairs))
+        fair = [each.cell.is_fair(arm, other) and beside.cell.is_fair(arm, other) for each, _, beside, _ in compared]
         pair = f"{arm.label} − {other.label}"
         if claim.expects is not Expects.GROWS:
-            for (each, _, gain), is_fair in zip(gains, fair, strict=True):
-                yield _finding(claim, f"{pair}, {each.title}", gain, dict.fromkeys(gain, 0.0), is_fair)
-        elif tuple(model for _, model, _ in gains) == claim.models:
-            (*_, shallow), (*_, deep) = gains
+            for (each, _, beside, pairs), is_fair in zip(compared, fair, strict=True):
+                name = f"{arm.label}, {each.title} − {other.label}, {beside.title}"
+                name = f"{pair}, {each.title}" if beside is each else name
+                gains = _gains(pairs)
+                trained = tuple(sum(run.trained for run in runs) for runs in zip(*pairs, strict=True))
+                yield _finding(claim, name, gains, dict.fromkeys(gains, 0.0), is_fair, trained)
+        elif tuple(model for _, model, *_ in compared) == claim.models:
+            shallow, deep = (_gains(pairs) for *_, pairs in compared)
             yield _finding(claim, f"{pair}, {claim.models[1]} beside {claim.models[0]}", deep, shallow, all(fair))
+
+
+def _beside(result: SettingResult, claim: Claim, results: list[SettingResult]) -> SettingResult | None:
+    """The setting that a result is compared with: itself, or that of the model `beside` it, all else equal."""
+    settings = {**result.cell.settings, "model": claim.beside or result.cell.settings["model"]}
+    return next((each for each in results if each.cell.settings == settings), None)
 
 
 def _is_of(result: SettingResult, dataset: str, model: str) -> bool:
     return (result.cell.comparison.dataset, result.cell.comparison.model) == (dataset, model)
 
 
-def _gain(result: SettingResult, arm: OptimizerSpec, other: OptimizerSpec) -> dict[int, float]:
+def _pairs(result: SettingResult, arm: OptimizerSpec, beside: SettingResult | None, other: OptimizerSpec) -> list:
+    own, others = result.cell.find(arm), beside and beside.cell.find(other)
+    return own.in_common(others) if own and others else []
+
+
+def _gains(pairs: list) -> dict[int, float]:
     """Of each seed that both have: the difference in percentage points."""
-    own, others = result.cell.find(arm), result.cell.find(other)
-    pairs = own.in_common(others) if own and others else []
     return {run.seed: 100 * (run.test_accuracy - beside.test_accuracy) for run, beside in pairs}
 
 
-def _finding(claim: Claim, name: str, gains: dict[int, float], others: dict[int, float], is_fair: bool) -> Finding:
+def _finding(
+    claim: Claim,
+    name: str,
+    gains: dict[int, float],
+    others: dict[int, float],
+    is_fair: bool,
+    trained: tuple[int, int] | None = None,
+) -> Finding:
     seeds = sorted(gains.keys() & others.keys())
     own, other = (np.array([values[seed] for seed in seeds]) for values in (gains, others))
     difference = paired_difference(own, other)
@@ -212,4 +241,5 @@ def _finding(claim: Claim, name: str, gains: dict[int, float], others: dict[int,
     bounds = {Expects.SAME: (-MARGIN, MARGIN), Expects.NO_WORSE: (-MARGIN,)}.get(claim.expects, (0.0,))
     p_value = max(paired_difference(own, other + bound).p_value for bound in bounds)
     enough = len(seeds) >= ENOUGH_SEEDS
-    return Finding(name, difference, enough and holds, enough and refutes and not holds, is_fair, p_value)
+    some_failed = trained if trained and min(trained) < len(seeds) else None
+    return Finding(name, difference, enough and holds, enough and refutes and not holds, is_fair, p_value, some_failed)

@@ -31,15 +31,21 @@ def provenance() -> dict:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: metadata.version(name) for name in ("keras-langevin", "keras", "numpy", backend)},
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
-def _commit() -> str | None:
-    """The commit of the checkout that the package runs from; `None` where it was installed from a release."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+def commit(folder: Path = Path(__file__).parents[1]) -> str | None:
+    """The commit of the checkout that the package runs from, `-dirty` where its code is another; `None` where it was
+    installed from a release. Records that the checkout holds may change: they are what is being made."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip() or None
+        name = git("describe", "--always", "--abbrev=12")
+        return name + "-dirty" * bool(name and git("status", "--porcelain", "--", ".")) or None
     except (OSError, subprocess.SubprocessError):
         return None
 

@@ -39,7 +39,7 @@ def above(*points):
 
 
 def verdict(folder, expects, models=("dense-30",), against="", optimizers=("ladam",)):
-    (judgement,) = judge(folder, [Claim("A claim.", "here", "figure-1", expects, optimizers, models, against)])
+    (judgement,) = judge(folder, [Claim("A claim.", "here", ("figure-1",), expects, optimizers, models, against)])
     return judgement.verdict
 
 
@@ -68,7 +68,7 @@ def test_one_of_many_differences_has_to_stand_out_among_them(results):
     nothing = above(0.1, -0.1, 0.2, -0.2, 0.0)
     folder = results("dense-30", ladam=above(1, 3, 2, 1, 0.3), **{f"ladam@{n}": nothing for n in (1, 2, 3, 4)})
     claims = [
-        Claim("A claim.", "here", "figure-1", Expects.BETTER, (spec,), ("dense-30",))
+        Claim("A claim.", "here", ("figure-1",), Expects.BETTER, (spec,), ("dense-30",))
         for spec in ("ladam", "ladam@1", "ladam@2", "ladam@3", "ladam@4")
     ]
     assert judge(folder, claims[:1])[0].verdict is Verdict.HOLDS
@@ -92,7 +92,7 @@ def test_a_claim_about_several_holds_partly(results):
 def test_every_setting_of_a_model_counts_and_is_named(results):
     results("dense-30", ladam=above(3, 4, 5, 4, 3))
     folder = results("dense-30", learning_rate=3e-4, ladam=above(-3, -4, -5, -4, -3))
-    (judgement,) = judge(folder, [Claim("A claim.", "here", "figure-1", Expects.BETTER, ("ladam",), ("dense-30",))])
+    (judgement,) = judge(folder, [Claim("A claim.", "here", ("figure-1",), Expects.BETTER, ("ladam",), ("dense-30",))])
     assert judgement.verdict is Verdict.PARTLY
     names = sorted(finding.name for finding in judgement.findings)
     assert [name.partition("mnist")[2] for name in names] == [", learning rate 0.0003", ", learning rate by default"]
@@ -100,12 +100,40 @@ def test_every_setting_of_a_model_counts_and_is_named(results):
 
 def test_two_optimizers_with_noise_are_compared_with_one_another(results):
     folder = results("dense-30", ladam=above(3, 4, 5, 4, 3), **{"ladam@0.3": above(5, 6, 8, 6, 5)})
-    claim = Claim("A claim.", "here", "figure-1", Expects.BETTER, ("ladam@0.3",), ("dense-30",), "ladam")
+    claim = Claim("A claim.", "here", ("figure-1",), Expects.BETTER, ("ladam@0.3",), ("dense-30",), "ladam")
     (judgement,) = judge(folder, [claim])
     assert judgement.verdict is Verdict.HOLDS
     (finding,) = judgement.findings
     assert finding.difference.values.tolist() == pytest.approx([2, 2, 3, 2, 2])
     assert str(finding).startswith("30%-Layer L-Adam − L-Adam, dense-30 on mnist: +2.20 [")
+
+
+def test_an_optimizer_is_compared_with_another_in_another_net(results):
+    """The two nets may be those of two presets, whose equal settings are merged."""
+    results("dense-30", preset="alive", ladam=above(3, 4, 5, 4, 3))
+    folder = results("gain-1.2-dense-30", ladam=above(8, 9, 9, 8, 8))
+    both = ("figure-1", "alive")
+    better = Claim("A.", "here", both, Expects.BETTER, ("ladam",), ("gain-1.2-dense-30",), "adam", "dense-30")
+    own = Claim("B.", "here", both, Expects.BETTER, ("ladam",), ("gain-1.2-dense-30",), beside="dense-30")
+    nowhere = Claim("C.", "here", both, Expects.BETTER, ("ladam",), ("gain-1.2-dense-30",), beside="dense-40")
+    half_there = Claim("D.", "here", ("figure-1", "table-1"), Expects.BETTER, ("ladam",), ("gain-1.2-dense-30",))
+    first, second, third, fourth = judge(folder, [better, own, nowhere, half_there])
+    (finding,) = first.findings
+    assert finding.difference.values.tolist() == pytest.approx([8, 9, 9, 8, 8])
+    assert str(finding).startswith("L-Adam, gain-1.2-dense-30 on mnist − Adam, dense-30 on mnist: +8.40 [")
+    assert [command.split()[2] for command in first.commands] == ["figure-1", "alive"]
+    assert second.findings[0].difference.values.tolist() == pytest.approx([5, 5, 4, 4, 5])
+    assert (first.verdict, second.verdict) == (Verdict.HOLDS, Verdict.HOLDS)
+    assert (third.verdict, fourth.verdict) == (Verdict.OPEN, Verdict.OPEN)
+
+
+def test_the_seeds_that_trained_are_named_where_some_did_not(results):
+    folder = results("dense-30", ladam=above(3, 4, 5, 4, 3), **{"ladam@0.3": [0.5, 0.1, 0.1, 0.6, 0.1]})
+    claim = Claim("A claim.", "here", ("figure-1",), Expects.BETTER, ("ladam",), ("dense-30",))
+    against = dataclasses.replace(claim, against="ladam@0.3")
+    all_trained, some_trained = judge(folder, [claim, against])
+    assert str(all_trained.findings[0]).endswith("5 seeds")
+    assert str(some_trained.findings[0]).endswith("5 seeds (trained: 5 against 2)")
 
 
 def test_a_difference_of_unequal_epsilon_is_no_verdict(results):
@@ -114,28 +142,31 @@ def test_a_difference_of_unequal_epsilon_is_no_verdict(results):
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {UNEQUAL_EPSILON: "1e-7 and 1e-6"}), "utf-8")
     assert verdict(folder, Expects.BETTER) is Verdict.UNFAIR
     assert verdict(folder, Expects.BETTER, against="ladam@0.3") is Verdict.HOLDS, "these two share one"
-    (judgement,) = judge(folder, [Claim("A.", "here", "figure-1", Expects.BETTER, ("ladam",), ("dense-30",))])
+    (judgement,) = judge(folder, [Claim("A.", "here", ("figure-1",), Expects.BETTER, ("ladam",), ("dense-30",))])
     assert str(judgement.findings[0]).endswith("(unequal ε)")
 
 
 def test_the_table_has_each_claim_with_its_command(results):
     folder = results("dense-30", ladam=above(2, 3, 2, 3, 2))
-    page = text(judge(folder), folder)
+    page = text(judge(folder))
     rule, _, *rows = page.splitlines()
     assert rule == RULE
     rows = rows[2:]
     assert len(rows) == len(CLAIMS)
     for row, claim in zip(rows, CLAIMS, strict=True):
         assert row.startswith(f"| {claim.text} ({claim.source}) |")
-        assert f"keras-langevin reproduce {claim.preset} --scale cpu --out" in row
+        for preset in claim.presets:
+            assert f"`keras-langevin reproduce {preset} --scale cpu --out {folder / preset}`" in row
     assert "L-Adam − Adam, dense-30 on mnist: +2.40 [+1.72, +3.08], 5 seeds" in rows[1]
     assert all("not measured" in row for row in rows[3:])
 
 
 def test_every_claim_is_about_what_its_preset_trains():
     for claim in CLAIMS:
-        comparisons = [c for scale in ("cpu", "full") for c in paper.sweep(claim.preset, scale).comparisons]
-        assert set(claim.models) <= {c.model for c in comparisons}
+        comparisons = [
+            c for preset in claim.presets for scale in ("cpu", "full") for c in paper.sweep(preset, scale).comparisons
+        ]
+        assert {*claim.models, *([claim.beside] if claim.beside else [])} <= {c.model for c in comparisons}
         arms = {spec for c in comparisons for spec in c.optimizers}
         assert {*claim.optimizers, *([claim.against] if claim.against else [])} <= arms
         assert claim.dataset in {c.dataset for c in comparisons}
@@ -144,7 +175,7 @@ def test_every_claim_is_about_what_its_preset_trains():
 def test_the_command_shows_and_writes_the_table(results, tmp_path, capsys):
     folder = results("dense-30", ladam=above(2, 3, 2, 3, 2))
     page = tmp_path / "RESULTS.md"
-    table = text(judge(folder), folder)
+    table = text(judge(folder))
     for before, after in (
         (None, ("", "")),
         ("# Title\n<!-- claims -->\nold\n<!-- end -->\nmore\n", ("# Title\n", "more\n")),

@@ -1,3 +1,4 @@
+import subprocess
 from types import SimpleNamespace
 
 import numpy as np
@@ -58,3 +59,24 @@ def test_the_present_backend_is_asked():
 def test_the_process_has_held_what_it_holds():
     block = np.ones(25_000_000)  # 200 MB
     assert machine.peak_memory_mb() > block.nbytes / 1e6
+
+
+def test_the_commit_says_whether_the_code_is_another(tmp_path):
+    """What lies beside the package, such as a record that is being made, does not count; a new module does."""
+    package, records = tmp_path / "package", tmp_path / "results"
+    for folder in (package, records):
+        folder.mkdir()
+        (folder / "file").write_text("1")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=m"]):
+        subprocess.run([*git, *command], check=True)
+    clean = machine.commit(package)
+    assert len(clean) == 12
+    (records / "file").write_text("2")
+    assert machine.commit(package) == clean
+    (package / "file").write_text("2")
+    assert machine.commit(package) == f"{clean}-dirty"
+    (package / "file").write_text("1")
+    (package / "new").write_text("1")
+    assert machine.commit(package) == f"{clean}-dirty"
+    assert machine.commit(tmp_path.parent) is None
