@@ -15,7 +15,7 @@ from scipy import special
 from keras_langevin import LAdam
 from keras_langevin.optimizers import draws, noise
 from keras_langevin.optimizers.noise import Draw, Place, places
-from tests.optimizers.cases import BACKEND, CASES
+from tests.optimizers.cases import BACKEND, CASES, all_of
 from tests.optimizers.test_noise import mix, one, reference_bits, reference_signs
 
 if BACKEND != "torch":
@@ -177,7 +177,7 @@ def test_a_pool_may_have_variables_of_several_dtypes():
         np.testing.assert_allclose(mine, other, rtol=torch.finfo(dtype).eps, atol=3e-6)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", all_of(CASES))
 def test_every_optimizer_takes_the_step_that_it_takes_without_triton(monkeypatch, case):
     """Two updates of a pool, of a large variable, and with a closed gate for the last layer."""
     monkeypatch.setattr(draws, "_SMALL", 100)
