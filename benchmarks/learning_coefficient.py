@@ -164,7 +164,7 @@ def main():
     parser.add_argument("--only", default="", help="cases whose name has this in it")
     only = parser.parse_args().only
     rows = []
-    print("| model | weights | λ | to be | variant | found | R-hat | within |\n|---|---|---|---|---|---|---|---|")
+    print("| model | weights | λ | expected | variant | found | R-hat | within |\n|---|---|---|---|---|---|---|---|")
     for name in CASES:
         for variant in VARIANTS if only in name else ():
             row = measured(name, variant)

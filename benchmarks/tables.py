@@ -140,7 +140,7 @@ def quality() -> str:
                 ", ".join(worst) or "-",
             ]
         )
-    header = ["words along", "tests", "p-values", "passed / weak / failed", "weak by chance", "the weak ones"]
+    header = ["order of the words", "tests", "p-values", "passed / weak / failed", "weak by chance", "weak tests"]
     return markdown(header, rows)
 
 
@@ -152,7 +152,7 @@ def peers() -> str:
             methods = file["ns_per_parameter"]
             sizes = list(next(iter(methods.values())))
             rows = [[name, *(spread(*times[size]) for size in sizes)] for name, times in methods.items()]
-            header = [f"{title}, ns a parameter", *(f"{int(size):,} parameters" for size in sizes)]
+            header = [f"{title}, ns per parameter", *(f"{int(size):,} parameters" for size in sizes)]
             tables.append(markdown(header, rows))
     return "\n\n".join(tables)
 

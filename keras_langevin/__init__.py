@@ -63,6 +63,17 @@ def __getattr__(name: str):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    """What an interpreter completes: the public names."""
+    return [
+        *globals()["__all__"],
+        "datasets",
+        "experiments",
+        "plots",
+        *(name for name in globals() if name[:2] == "__"),
+    ]
+
+
 if "keras_langevin_command" not in sys.modules:
     from keras_langevin import callbacks, models, optimizers, sampling
     from keras_langevin.callbacks import (

@@ -1,5 +1,6 @@
 """What a value is that a user, a file or another program gave."""
 
+import inspect
 import math
 import numbers
 import sys
@@ -87,3 +88,20 @@ def is_count(least: int) -> Callable[[Any], bool]:
 def or_none(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
     """A function that tells whether a value is right, or `None`."""
     return lambda value: value is None or is_right(value)
+
+
+def takes(function: Callable, count: int) -> bool:
+    """Whether a function can be called with so many arguments by place; also true where Python does not know.
+
+    Example:
+
+    >>> takes(lambda epoch, sigma: sigma, 2), takes(lambda epoch: 0.1, 2)
+    (True, False)
+    """
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # of a function in C
+        return True
+    return True

@@ -33,6 +33,16 @@ def test_public_names_are_there():
         assert hasattr(keras_langevin, name), name
 
 
+def test_completion_offers_the_public_names():
+    """And no module that the package imports for itself."""
+    offered = {name for name in dir(keras_langevin) if not name.startswith("__")}
+    assert offered == {name for name in keras_langevin.__all__ if name[:2] != "__"} | {
+        "datasets",
+        "experiments",
+        "plots",
+    }
+
+
 @pytest.mark.ci
 def test_import_needs_keras_and_numpy_alone():
     """With every other dependency hidden, the import works and a weight moves."""

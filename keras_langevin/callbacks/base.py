@@ -50,10 +50,10 @@ class SigmaCallback(LangevinCallback):
         for optimizer in self.optimizers:
             if not isinstance(optimizer._sigma, keras.Variable):
                 raise ValueError(
-                    f"`{type(self).__name__}` sets the noise level, so `sigma` must be a float. Received an optimizer "
-                    f"whose sigma is {optimizer._sigma!r} (`CyclicalLangevin` leaves a schedule there, too). Compile "
-                    f"the model with a new optimizer, with `{type(optimizer).__name__}(sigma=...)` and a float, or "
-                    "leave the callback out."
+                    f"`{type(self).__name__}` sets the noise level, so `sigma` must be a float. Received an "
+                    f"optimizer whose sigma is {optimizer._sigma!r} (`CyclicalLangevin` also leaves a schedule "
+                    f"there). Compile the model with a new optimizer, as `{type(optimizer).__name__}(sigma=1e-3)`, "
+                    "or remove the callback."
                 )
         self._is_begun = False
 
@@ -128,5 +128,5 @@ def check_built(model, user: str):
     if not model.built:
         raise ValueError(
             f"`{user}` needs a model whose weights exist before training. Received a model that is not built: "
-            f"{model.name}. Begin it with `keras.Input(shape)`, or call `model.build(input_shape)` before `fit`."
+            f"{model.name}. Start it with `keras.Input(shape)`, or call `model.build(input_shape)` before `fit`."
         )

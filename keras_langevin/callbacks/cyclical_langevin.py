@@ -13,32 +13,23 @@ from keras_langevin.values import check_int, is_level
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class CyclicalLangevin(LangevinCallback):
-    """Cyclical sampling (cSG-MCMC): in each cycle a large learning rate explores without noise, a small one samples.
+    """Cyclical sampling (cSG-MCMC): in each cycle a large learning rate explores, then a small one samples with noise.
 
         γ_k = γ₀/2 · [cos(π · r_k) + 1],   σ_k = σ₀ · 1{r_k >= β},   r_k = mod(k − 1, C)/C,   C = ⌈K/M⌉
 
-    at step k = 1, ..., K of M cycles. The callback puts these two schedules into the optimizer, which evaluates them at
-    its own step counter inside the compiled step. So they are exact with any `steps_per_execution`, where a callback is
-    called once an execution; where `LossScaleOptimizer` skips a step; and after a restart, with `BackupAndRestore` too.
-
-    The schedules stay in the optimizer after the fit. They can be had without a callback, as
-    `LSGD(CyclicalCosine(...), sigma=CyclicalNoise(...))` from `keras_langevin.optimizers`. Where the step was compiled
-    before, it is compiled anew. Learning rate and noise level of an epoch's last step are in `logs["learning_rate"]`
-    and `logs["sigma"]`. With `gradient_accumulation_steps`, steps are counted and not updates, as all schedules do. A
-    second fit, of this model or another, has cycles of its own, from the same γ₀ and σ₀. Each Langevin part of a
-    `MultiOptimizer` has the cycles, from its own γ₀ and σ₀, and `logs["sigma_NAME"]`.
+    k = 1, ..., K counts the steps of M cycles. The callback puts `CyclicalCosine` and `CyclicalNoise` into the
+    optimizer, which evaluates them inside the compiled step. They stay there after the fit. `logs["learning_rate"]` and
+    `logs["sigma"]` have the values of an epoch's last step.
 
     Args:
         cycles: M, int >= 1.
         exploration_fraction: β, float in (0, 1), the part of each cycle without noise. Defaults to `0.5`.
         learning_rate: γ₀, float > 0, or `None` for that of the optimizer. Defaults to `None`.
         sigma: σ₀, float > 0, or `None` for that of the optimizer. Defaults to `None`.
-        total_steps: K, int >= `cycles`, or `None` for the `epochs` of the fit times its steps an epoch. Defaults to
-            `None`.
+        total_steps: K, int >= `cycles`, or `None` for all steps of the fit. Defaults to `None`.
 
     Raises:
-        ValueError: an argument is out of its range. Before training begins: the optimizer is not a Langevin one; its
-            learning rate or noise level is a schedule and the argument is `None`; K is not known or less than M.
+        ValueError: when training begins, if K is not known, or γ₀ or σ₀ is a schedule of the optimizer's.
 
     Example:
 
@@ -169,8 +160,9 @@ class CyclicalLangevin(LangevinCallback):
         if isinstance(setting, kind):
             return setting.initial_value
         raise ValueError(
-            f"`CyclicalLangevin` sets `{name}` by a schedule of its own, from a number. Received an optimizer whose "
-            f"`{name}` is {setting!r}. Create the optimizer with a float, or pass `CyclicalLangevin({name}=...)`."
+            f"`CyclicalLangevin` puts its own schedule in the place of `{name}`, so it needs a number. Received an "
+            f"optimizer whose `{name}` is {setting!r}. Create the optimizer with a float, or pass "
+            f"`CyclicalLangevin({name}=...)`."
         )
 
     def get_config(self):

@@ -14,66 +14,21 @@ from keras_langevin.values import check_int, is_level
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class LangevinMonitor(LangevinCallback):
-    """Measures noise and drift of a step, layer by layer, at the end of each epoch.
+    """Measures noise and drift of an epoch's last step, layer by layer.
 
         θ_t − θ_{t−1} = drift + noise,   noise = σ_t · √γ_t · √P_t ⊙ Z_t
 
-    - `sigma`: σ_t; 0 for a layer that is not noisy.
-    - `noise_rms`: the noise's root mean square by its law, σ√γ · √(mean of P); no luck of the draw is in it.
-    - `drift_rms`: the root mean square of the parent's step, with its weight decay.
-    - `noise_to_drift`: `noise_rms` / `drift_rms`.
-    - `sqrt_p_median`, `sqrt_p_99`: median and 99th percentile of √P. Where a gradient is zero for long (dead units) √P
-      is near its bound, with Adam 1/√ε; then the percentile is far above the median.
-    - `distance`: the Euclidean distance from the weights at the start of the first fit of this model and optimizer.
-    - `gradient_norm`: the Euclidean norm of the gradient that the parent's step used, after clipping.
-    - `weight_norm`: the Euclidean norm of the weights after the step.
-
-    They are those of the epoch's last update, found from the weights and slots before and after it: the compiled step
-    is left as it is. The noise is a pure function, so it is drawn again and taken off the change of the weights; what
-    is left is the drift, exact to the weights' rounding, for every optimizer and with what it may do besides its step
-    (weight decay, constraints, `ema_overwrite_frequency`, Γ). Adam's gradient is read from its m before and after, that
-    of RMSprop, Adadelta and Adagrad from their squared gradients, that of momentum SGD and SGHMC from the momentum;
-    otherwise it is drift/(γP), in which weight decay counts as gradient. Quantiles of a layer with more than 65,536
-    elements are those of 65,536 of them. An update that `LossScaleOptimizer` skipped has no drift and no gradient:
-    they are NaN.
-
-    Weights that had no gradient in the step (a head that no loss uses, a frozen layer) have no noise, no drift and no
-    gradient. Settings are those of the step, and weights those after it, whatever other callbacks do, in any order:
-    `SwapEMAWeights` and `ReduceLROnPlateau` change them at an epoch's end. The monitor starts afresh, with an empty
-    `history`, when the model or its optimizer is another than before.
-
-    With `steps_per_execution` > 1 Keras shows only what was before and after an execution. Then the gradient's norm is
-    the root mean square over the execution's steps, with the weights of its average, where the slots have squared
-    gradients. The drift is γP times the last direction where the slots hold it (LAdam, LAdamW, momentum), else γP times
-    that root mean square (weight decay and Γ are left out in both). For `LSGD` without momentum, and for optimizers of
-    your own that say no more, it is the mean step of the execution, in which the batches' differences cancel in part,
-    and for which the noise of all its steps is drawn again. LAdadelta's P then has its squared steps up to the last
-    update, not before it.
-
-    A measured epoch costs one to three steps more (docs/speed.md): 2% of an epoch of 120 steps. For shorter ones raise
-    `frequency`.
-
-    `logs`, and so the history and the progress bar, have these names for the model: over its noisy layers (all, if none
-    is), but distance, gradient and weights over all layers. With `layer_logs=True` they also have `"NAME/LAYER PATH"`
-    for each layer. `monitor.history` (as in `pandas.DataFrame(monitor.history)`), the CSV file and TensorBoard
-    (`langevin/NAME/LAYER PATH`) always have both; the model is the layer `"all"` there. Of several layers with one
-    path, the second is `"PATH (2)"`; a layer with the path `"all"` is `"all (2)"`. In a `MultiOptimizer`, layers of
-    Langevin optimizers are measured; the model's `sigma` is NaN where they have different ones.
+    It measures `sigma`, `noise_rms`, `drift_rms`, `noise_to_drift`, `sqrt_p_median`, `sqrt_p_99`, `distance`,
+    `gradient_norm` and `weight_norm`: docs/api/callbacks.md says what they are. The compiled step stays as it is.
+    `logs` have the values of the whole model; `history`, the CSV file and TensorBoard also have each layer.
 
     Args:
         frequency: int >= 1, the number of epochs from one measurement to the next. Defaults to `1`.
-        csv: path of a CSV file, a line for each epoch and layer, or `None`. A fit from epoch 0 overwrites it; one that
-            resumes at a later epoch keeps the lines of earlier ones. Defaults to `None`.
-        tensorboard: path of a folder for TensorBoard, or `None`. Needs the package tensorboard. Defaults to `None`.
-        warn_ratio: float > 0: warn once when the model's `noise_to_drift` exceeds it, or `None` for no warning.
-            Defaults to `300.0`: L-Adam with γ = σ = 1e-3, which trains `dense-30` on digits, had a ratio of 12 to 100
-            there (most of it from dead units); with σ = 1e-2, which does not, it was 300 to 1100 after the first
-            epochs.
-        layer_logs: bool, whether `logs` have each layer. Defaults to `False`.
-
-    Raises:
-        ValueError: an argument is out of its range, or tensorboard is not installed. When training begins: the
-            optimizer is not a Langevin one, or the model is not built.
+        csv: path of a CSV file, or `None`. A fit from epoch 0 overwrites it, one that resumes adds to it. Defaults to
+            `None`.
+        tensorboard: path of a folder for TensorBoard, or `None`. Defaults to `None`.
+        warn_ratio: float > 0, warn once when the model's `noise_to_drift` exceeds it; or `None`. Defaults to `300.0`.
+        layer_logs: bool, whether `logs` have `"NAME/LAYER PATH"` for each layer. Defaults to `False`.
 
     Example:
 

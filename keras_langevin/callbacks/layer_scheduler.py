@@ -17,28 +17,14 @@ class LayerScheduler(LangevinCallback):
 
         J = the layers that `schedule[e]` chooses, e the last epoch in `schedule` that is not after the present one
 
-    A layer gets the very noise that the optimizer's `layers=` would give it with that choice: bit for bit, except that
-    XLA, where it compiles the noise (on JAX and TensorFlow), may round other sets of variables otherwise, by one unit
-    in the last place. `optimizer.noisy_layers` and `keras_langevin.describe` say which are noisy at the moment. What an
-    epoch has depends on its number alone, so a fit that resumes after a restart (`BackupAndRestore`, `initial_epoch`)
-    has it too.
-
-    For this the optimizer gets one more variable, with a number for each layer, before its step is traced: it is saved
-    with the optimizer's state, and stays after the fit with the last choice. The noise of all layers is drawn in every
-    step, as with `layers=None`, also of those that do not get it; optimizers without a `LayerScheduler` pay nothing.
-
-    With a `MultiOptimizer` the layers are those of all its Langevin parts together, in the model's order: `0.3` is a
-    fraction of them, and each part gets those that are its own.
+    A layer gets the same noise as with the optimizer's `layers=`. The choice depends on the epoch's number alone, so a
+    fit that resumes has it too. The step draws the noise of all layers, as with `layers=None`. In a `MultiOptimizer`
+    the layers are those of all its Langevin parts together.
 
     Args:
-        schedule: dict from epochs (int >= 0, among them 0) to what the argument `layers` of the optimizers takes:
-            `None` (all), a fraction, a count, names, ... See `keras_langevin.Langevin`.
+        schedule: dict from epochs (int >= 0, among them 0) to what the argument `layers` of the optimizers takes, see
+            `keras_langevin.Langevin`.
         verbose: int, 1 to print what is set. Defaults to `0`.
-
-    Raises:
-        ValueError: `schedule` has another form, or one of its values is no `layers`. Before training begins: the
-            optimizer is not a Langevin one; the model is not built; a value does not fit it (a name that matches no
-            layer).
 
     Example:
 
@@ -62,7 +48,7 @@ class LayerScheduler(LangevinCallback):
         super().__init__()
         expected = "`schedule` must be a dict from epochs (int >= 0, among them 0) to `layers`"
         if not isinstance(schedule, dict) or 0 not in schedule:
-            raise ValueError(f"{expected}. Received: schedule={schedule!r}. Say what epoch 0 has, as in {{0: None}}.")
+            raise ValueError(f"{expected}. Received: schedule={schedule!r}. Give epoch 0 a value, as in {{0: None}}.")
         for epoch in schedule:
             if not isinstance(epoch, numbers.Integral) or isinstance(epoch, bool) or epoch < 0:
                 raise ValueError(

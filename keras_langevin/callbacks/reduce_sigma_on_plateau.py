@@ -11,29 +11,22 @@ from keras_langevin.values import check_int, is_level
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class ReduceSigmaOnPlateau(SigmaCallback, keras.callbacks.ReduceLROnPlateau):
-    """Lowers the noise level when a metric no longer improves, as `ReduceLROnPlateau` the learning rate.
+    """Lowers the noise level when a metric stops improving, as `ReduceLROnPlateau` lowers the learning rate.
 
         σ ← max(factor · σ, min_sigma)   after `patience` epochs without an improvement of `monitor`
 
-    What an improvement is, and the counts of `patience` and `cooldown`, are Keras's; the learning rate stays. The noise
-    level that an epoch had is in `logs["sigma"]`. A fit from epoch 0 starts with the σ that the optimizer had before
-    the callback lowered it; one from a later epoch resumes with the present σ. In a `MultiOptimizer` it lowers the σ of
-    each Langevin part, and `logs` have `"sigma_NAME"`.
+    `logs["sigma"]` has the level of each epoch. A fit from epoch 0 starts with the σ that the optimizer had before the
+    callback lowered it; one that resumes keeps the present σ.
 
     Args:
         monitor: str, the metric. Defaults to `"val_loss"`.
-        factor: float in [0, 1). Defaults to `0.1`; 0 ends the noise.
+        factor: float in [0, 1); 0 ends the noise. Defaults to `0.1`.
         patience: int >= 0, epochs. Defaults to `10`.
         verbose: int, 1 to print what is set. Defaults to `0`.
         mode: `"min"`, `"max"`, or `"auto"`, by the metric's name. Defaults to `"auto"`.
         min_delta: float, the least change that counts. Defaults to `1e-4`.
         cooldown: int >= 0, epochs after a reduction that do not count. Defaults to `0`.
         min_sigma: float >= 0, σ's lower bound. Defaults to `0.0`.
-
-    Raises:
-        ValueError: an argument is out of its range. When training begins: the optimizer is not a Langevin one, or its
-            `sigma` is a schedule or a callable. After an epoch: `mode="auto"` and a metric whose direction Keras does
-            not know. A metric that is not there is a warning, as Keras's.
 
     Example:
 

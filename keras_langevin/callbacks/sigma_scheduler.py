@@ -5,31 +5,23 @@ from collections.abc import Callable
 import keras
 
 from keras_langevin.callbacks.base import SigmaCallback
-from keras_langevin.values import is_level
+from keras_langevin.values import is_level, takes
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class SigmaScheduler(SigmaCallback):
-    """Sets the noise level at the beginning of each epoch, as `LearningRateScheduler` the learning rate.
+    """Sets the noise level at the start of each epoch, as `LearningRateScheduler` sets the learning rate.
 
         σ ← schedule(epoch, σ)
 
-    The noise level that an epoch had is in `logs["sigma"]` and thus in the history. It is the optimizer's variable that
-    is set: no new trace, also with `steps_per_execution`. For a level that changes within an epoch give the optimizer a
-    `LearningRateSchedule` as its `sigma` instead.
-
-    A fit from epoch 0 starts with the σ that the optimizer had before the callback; one from a later epoch resumes with
-    the present σ. Each Langevin part of a `MultiOptimizer` has the schedule, from its own σ, and `logs["sigma_NAME"]`.
+    `logs["sigma"]` has the level of each epoch. A fit from epoch 0 starts with the σ that the optimizer had before the
+    callback set it; one that resumes keeps the present σ. For a level that changes within an epoch, give the optimizer
+    a `LearningRateSchedule` as its `sigma`.
 
     Args:
-        schedule: function of the epoch (int, from 0) and the present σ (float) that returns the σ of that epoch, a
-            float >= 0.
+        schedule: function of the epoch (int, from 0) and the present σ (float), or of the epoch alone, that returns the
+            σ of that epoch: a float >= 0. To save the callback, register it with Keras.
         verbose: int, 1 to print what is set. Defaults to `0`.
-
-    Raises:
-        ValueError: `schedule` is not callable. When training begins: the optimizer is not a Langevin one, or its
-            `sigma` is a schedule or a callable. At an epoch: `schedule` returned something else than a finite
-            float >= 0.
 
     Example:
 
@@ -41,15 +33,13 @@ class SigmaScheduler(SigmaCallback):
     >>> history = model.fit(np.ones((4, 2)), np.ones(4), epochs=3, callbacks=[halve], verbose=0)
     >>> history.history["sigma"]
     [0.5, 0.25, 0.125]
-
-    `get_config` needs a `schedule` that is registered with Keras (`@keras.saving.register_keras_serializable()`).
     """
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0):
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0):
         super().__init__()
-        if not callable(schedule):
+        if not (callable(schedule) and (takes(schedule, 2) or takes(schedule, 1))):
             raise ValueError(
-                "`schedule` must be a function of (epoch, sigma) that returns a float. "
+                "`schedule` must be a function of (epoch, sigma), or of the epoch alone, that returns a float. "
                 f"Received: schedule={schedule!r}. Pass one, as in `SigmaScheduler(lambda epoch, sigma: 0.9 * sigma)`."
             )
         self.schedule = schedule
@@ -57,7 +47,8 @@ class SigmaScheduler(SigmaCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        sigmas = [self.schedule(epoch, sigma) for sigma in self.sigmas()]
+        takes_sigma = takes(self.schedule, 2)
+        sigmas = [self.schedule(epoch, sigma) if takes_sigma else self.schedule(epoch) for sigma in self.sigmas()]
         for sigma in sigmas:
             if not is_level(sigma):
                 raise ValueError(

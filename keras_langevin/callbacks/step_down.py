@@ -9,23 +9,18 @@ from keras_langevin.values import check_int, is_level, two_thirds
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class StepDown(keras.callbacks.Callback):
-    """A lower learning rate and no more noise, from one epoch on: the schedule that `keras-langevin compare` trains by.
+    """Lowers the learning rate and ends the noise at one epoch: the schedule that `keras-langevin compare` trains by.
 
         γ ← γ / 10,   σ ← 0   from the epoch ⌈2/3 · epochs⌉ on
 
-    With a Langevin optimizer and with any other of Keras, so that both can be compared. A fit that begins with epoch 0
-    begins with the values that the optimizer had before the callback set them, unless somebody has set others since. So
-    the folds of a cross-validation are alike. The logs of an epoch have `"learning_rate"` and `"sigma"`.
+    It works with every Keras optimizer, so that both arms of a comparison can have it. `logs` have `"learning_rate"`
+    and `"sigma"`. A fit from epoch 0 starts with the values from before the callback.
 
     Args:
         epoch: int >= 1, counted from 0, at whose begin it happens. Defaults to `None`: when two thirds of the epochs of
             the fit are done.
         divide_by: float > 0, what the learning rate is divided by. Defaults to `10`.
-        stop_noise: bool, whether sigma is set to zero; a `sigma` that is a schedule needs `False`. Defaults
-            to `True`.
-
-    Raises:
-        ValueError: an argument is out of its range. When training begins: the learning rate or sigma is a schedule.
+        stop_noise: bool, whether to set sigma to zero; pass `False` where `sigma` is a schedule. Defaults to `True`.
 
     Example:
 
@@ -55,7 +50,7 @@ class StepDown(keras.callbacks.Callback):
                 if not isinstance(getattr(optimizer, f"_{name}"), keras.Variable):
                     raise ValueError(
                         f"`StepDown` sets the {name}, so it must be a float. Received an optimizer whose {name} is "
-                        f"{getattr(optimizer, f'_{name}')!r}. Give it a float, or leave the callback out."
+                        f"{getattr(optimizer, f'_{name}')!r}. Pass a float, or remove the callback."
                     )
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -17,19 +17,14 @@ _LONGEST = 1200  # letters of an error
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command.
-
-    Args:
-        arguments: list of str, `None` for the process's own.
-
-    Returns:
-        int, the exit status: 0, or 1 where a run failed, 2 where the input was wrong, 130 where it was interrupted.
-    """
+    """Runs the command; returns 0, 1 where a run failed, 2 where the input was wrong, 130 where it was interrupted."""
     for stream in (sys.stdout, sys.stderr):  # letters that the output's encoding does not have are written as `?`
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
     try:
-        options = new_parser().parse_args(arguments)
+        options, unknown = new_parser().parse_known_args(arguments)
+        if unknown:
+            options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         with _ended_in_order():
             return options.run(options) or 0
     except (ValueError, ImportError, StorageError) as error:

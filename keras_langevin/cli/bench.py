@@ -13,7 +13,6 @@ _COLUMNS = ("case", "Adam, ms", "L-Adam, ms", "ratio (quartiles)", "target", "fi
 
 
 def add(commands):
-    """Adds the sub-command."""
     option = new_command(commands, "bench", bench)
     option("--cases", nargs="+", metavar="CASE", help="as the table names them (default: all)")
     option("--rounds", type=int, default=20, help="pairs of turns for the step (default: 20)")

@@ -7,7 +7,6 @@ from keras_langevin.files import check_writable
 
 
 def add(commands):
-    """Adds the sub-command."""
     summary = "List the datasets, draw samples, export one for a machine without TensorFlow."
     parser = commands.add_parser("data", help=summary, description=summary)
     actions = parser.add_subparsers(required=True, metavar="ACTION")

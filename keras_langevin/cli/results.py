@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from keras_langevin.cli.terminal import new_command, new_console, print_table, show
+from keras_langevin.cli.terminal import new_command, new_console, print_table
 from keras_langevin.files import replaced, writing_to
 
 DEFAULT_FOLDER = "keras-langevin-report"
@@ -13,7 +13,6 @@ _BEGIN, _END = "<!-- claims -->", "<!-- end -->"
 
 
 def add(commands):
-    """Adds the sub-commands."""
     option = new_command(commands, "claims", judge)
     option("folder", metavar="DIR", help="where the presets' folders are: DIR/figure-1, DIR/table-1, ...")
     text = (
@@ -37,7 +36,7 @@ def write_report(options: argparse.Namespace):
 
     out = Path(options.out or (options.folders[0] if len(options.folders) == 1 else DEFAULT_FOLDER))
     results = report.analyse(report.collect(options.folders))
-    show(results, report.write(results, out, title=options.title), new_console())
+    report.show(results, new_console(), report.write(results, out, title=options.title))
 
 
 def judge(options: argparse.Namespace):
@@ -46,17 +45,19 @@ def judge(options: argparse.Namespace):
     Reads the results of `reproduce` and says of each claim of the paper, and of some of our own, whether it holds, by
     the 95% intervals of the differences that it is about. It trains nothing and needs no Keras.
     """
-    from keras_langevin.experiments import claims
+    from keras_langevin.experiments import claims, paper
 
-    if not os.path.isdir(options.folder):
+    if not any((Path(options.folder) / name).is_dir() for name in paper.PRESETS):
+        what = "without the folder of a preset" if os.path.isdir(options.folder) else "which is not a folder"
         raise ValueError(
-            f"A folder with the results of presets is to be named. Received: {options.folder}, which is not a folder. "
+            f"A folder with the results of presets is to be named. Received: {options.folder}, {what}. "
             "Train one with `keras-langevin reproduce figure-3 --out DIR/figure-3`."
         )
-    console, judgements, rows = new_console(), claims.judge(options.folder), []
-    for judgement in judgements:
-        found = "\n".join(map(str, judgement.findings)) or "-"
-        rows.append((f"{judgement.claim.text} ({judgement.claim.source})", found, judgement.verdict))
+    console, judgements = new_console(), claims.judge(options.folder)
+    rows = [
+        (f"{each.claim.text} ({each.claim.source})", "\n".join(map(str, each.findings)) or "-", each.verdict)
+        for each in judgements
+    ]
     columns = ("claim", "found: mean [95% interval]", "verdict")
     print_table(console, "Claims, in percentage points of test accuracy", columns, rows)
     console.print(claims.RULE, markup=False)

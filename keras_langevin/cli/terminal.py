@@ -33,12 +33,11 @@ def new_command(commands, name: str, run: Callable) -> Callable:
     """Adds a sub-command, which its function's docstring explains, and returns what adds its options."""
     summary, _, description = (run.__doc__ or name).partition("\n\n")
     parser = commands.add_parser(name, help=summary.replace("%", "%%"), description=description or summary)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser.add_argument
 
 
 def add_shared(option: Callable, *names: str):
-    """Adds options that have the same meaning everywhere."""
     for name in names:
         option(name, **_SHARED[name])
 
@@ -78,23 +77,9 @@ def new_console() -> Console:
 
 
 def print_table(console: Console, title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]):
-    """Prints a table of plain texts, of which none is cut."""
     from rich.table import Column, Table
 
     table = Table(*(Column(name, overflow="fold") for name in columns), title=title, show_lines=True)
     for row in rows:
         table.add_row(*row)
     console.print(table, soft_wrap=False, markup=False)
-
-
-def show(results: list, written: list, console: Console):
-    """A table and sentences for each setting, then where the files are; `results` are those of `report.analyse`."""
-    from keras_langevin.experiments import report
-
-    num_differences = sum(len(result.pairs) for result in results)
-    for result in results:
-        console.print(report.terminal_table(result), soft_wrap=False)
-        for sentence in report.about_setting(result, num_differences):
-            console.print(f"- {sentence}", markup=False)
-    for path in written:
-        console.print(f"  {path}", markup=False)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from keras_langevin.cli.terminal import add_shared, new_command, new_console, show, start_keras
+from keras_langevin.cli.terminal import add_shared, new_command, new_console, start_keras
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.config import DEFAULT_FOLDER, SETTINGS, SWEPT, Sweep, read_config
 from keras_langevin.names import count
@@ -22,7 +22,6 @@ _ENGINE_ARGUMENTS = {
 
 
 def add(commands):
-    """Adds the sub-commands."""
     option = new_command(commands, "compare", compare)
     option("--config", metavar="FILE", help="a TOML file with these settings; options go before it")
     for name, setting in SETTINGS.items():
@@ -54,11 +53,8 @@ def _add_training(option: Callable):
     option("--checkpoint-seconds", type=float, default=10.0, metavar="S", help=text)
     text = "keep all images on the accelerator; the numbers are the same (default: on an accelerator)"
     option("--data-on-device", action=argparse.BooleanOptionalAction, help=text)
-    text = (
-        "where runs are trained: one after another in this process; several at a time in processes that share the "
-        "cores; as tasks of a Ray cluster; many runs at once, for small nets on a GPU, with JAX (default: local). The "
-        "results are the same, of vmap to rounding"
-    )
+    text = "one run after another in this process; several in processes that share the cores; tasks of a Ray cluster; "
+    text += "many runs at once, for small nets on a GPU, with JAX (default: local). The results are the same"
     option("--engine", choices=_ENGINES, default="local", help=text)
     for name, (engine, kind, text) in _ENGINE_ARGUMENTS.items():
         option(_dashed(name), type=kind, metavar=_PLACEHOLDERS[kind], help=f"{engine}: {text}")
@@ -126,7 +122,7 @@ def _train(settings: dict, options: argparse.Namespace, title: str = "") -> int:
     for job in jobs:
         files = (job.store.folder / name for name in ("config.json", tuning.FILE, "runs", "curves.csv"))
         written += [file for file in files if file.exists()]
-    show(results, [*written, *report.write(results, out, title=title)], console)
+    report.show(results, console, [*written, *report.write(results, out, title=title)])
     return int(any(record["status"] == "failed" for job in jobs for record in job.store.records()))
 
 

@@ -27,18 +27,12 @@ class Split(NamedTuple):
 class Data:
     """A dataset in memory, in three splits: `model.fit(*data.train)`.
 
-    A `tf.data.Dataset` is `tf.data.Dataset.from_tensor_slices(tuple(data.train)).shuffle(2000).batch(32)`.
-
     Attributes:
-        name: str, as you asked for it.
-        train, validation, test: pairs `(x, y)`: an array of shape `(num_examples, height, width, channels)`, and an
-            int32 array of shape `(num_examples,)`. Validation is cut from the training examples; test is the dataset's
-            own.
+        name, source: str, as you asked for it, and where it was read.
+        train, validation, test: pairs `(x, y)`: an array `(num_examples, height, width, channels)` and an int32 array.
         class_names: tuple of str.
-        max_pixel: float, the pixel value of white: 1 for float pixels; for uint8 pixels 255 (digits: 16), by which the
-            model must divide them.
+        max_pixel: float, the pixel value of white: 1 for float pixels; for uint8 pixels 255 (digits: 16).
         note: str, how the data differ from the official release, e.g. `"JPEG copy"`, or empty.
-        source: str, where the data were read.
 
     Example:
 
@@ -90,13 +84,8 @@ class Data:
 def stratified(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
     """The indices, in ascending order, of `size` examples, drawn so that each class keeps its share to within one.
 
-    Within a class the order is random; over the classes, an example's turn is its place in that order divided by the
-    size of its class. The first `size` turns are drawn, so a smaller draw is a part of a larger one. (scikit-learn's
-    `train_test_split` draws anew for each size.)
-
-    >>> labels = np.array([0, 0, 0, 0, 1, 1])
-    >>> labels[stratified(labels, 3, seed=0)].tolist()
-    [0, 0, 1]
+    An example's turn is its random place in its class divided by the size of the class; the first turns are drawn, so a
+    smaller draw is a part of a larger one. (scikit-learn's `train_test_split` draws anew for each size.)
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     shuffled = labels[order]

@@ -13,8 +13,6 @@ _FORMAT = 2
 
 
 class Export(NamedTuple):
-    """What `export` wrote."""
-
     file: Path
     label: str  # the dataset's name and note
     num_images: int
@@ -24,12 +22,9 @@ class Export(NamedTuple):
 def export(name: str, file: str | Path, *, data_dir: str | Path | None = None) -> Export:
     """Writes a dataset of tensorflow-datasets to one file, which `load(name, data_file=file)` reads without TensorFlow.
 
-    The file holds the pixels that TensorFlow decodes, compressed without loss. It is written whole or not at all.
-
     Args:
-        name: str, as in `load`.
-        file: the path, by convention `NAME.npz`, in a folder that exists.
-        data_dir: as in `load`. Defaults to `None`.
+        name, data_dir: as in `load`.
+        file: the path, by convention `NAME.npz`, in a folder that exists. It is written whole or not at all.
 
     Example:
 
@@ -71,17 +66,15 @@ def read(name: str, file: str | Path) -> Data:
 def _checked(arrays, source: str) -> Data:
     if (version := int(arrays["format"])) != _FORMAT:
         raise ValueError(f"it has format {version} where this version reads {_FORMAT}")
-    class_names, splits = arrays["class_names"], []
-    if class_names.dtype.kind != "U" or class_names.ndim != 1:
+    names = arrays["class_names"]
+    if names.dtype.kind != "U" or names.ndim != 1:
         raise ValueError("`class_names` must be an array of texts")
-    for part in ("train", "test"):
-        x, y = Split(arrays[f"{part}_x"], arrays[f"{part}_y"])
+    train, test = (Split(arrays[f"{part}_x"], arrays[f"{part}_y"]) for part in ("train", "test"))
+    for x, y in (train, test):
         if x.dtype != "uint8" or x.ndim != 4 or x.shape[3] not in (1, 3, 4) or not x.size:
-            raise ValueError(f"`{part}_x` must be images with 1, 3 or 4 channels of uint8")
-        if y.dtype.kind != "i" or y.shape != x.shape[:1] or y.min() < 0 or y.max() >= len(class_names):
-            raise ValueError(f"`{part}_y` must have a class for each image")
-        splits.append(Split(x, y))
-    if splits[0].x.shape[1:] != splits[1].x.shape[1:]:
+            raise ValueError("examples must be images with 1, 3 or 4 channels of uint8")
+        if y.dtype.kind != "i" or y.shape != x.shape[:1] or y.min() < 0 or y.max() >= len(names):
+            raise ValueError("each image must have a class")
+    if train.x.shape[1:] != test.x.shape[1:]:
         raise ValueError("all images must have one size")
-    (train, test), name, note = splits, str(arrays["name"]), str(arrays["note"])
-    return Data(name, train, None, test, tuple(class_names.tolist()), 255, note, source)
+    return Data(str(arrays["name"]), train, None, test, tuple(names.tolist()), 255, str(arrays["note"]), source)

@@ -30,19 +30,17 @@ def load(
 
     Args:
         name: str, one of `NAMES`, or any image-classification set of tensorflow-datasets with a `train` and a `test`
-            split and images of one size, e.g. `"svhn_cropped"` or `"eurosat/rgb"`. `digits` (scikit-learn's 1,797
-            images of 8×8, one fifth of them the test split) is embedded.
+            split and images of one size, e.g. `"svhn_cropped"`. `digits` (scikit-learn, 1,797 images of 8×8) is
+            embedded.
         validation_fraction: float in (0, 1), the share of the training examples, drawn by class. Defaults to `0.1`.
-        seed: int, draws the training examples of `limit` and the validation split. Defaults to `0`. (The test split
-            of `digits` is always the same.)
-        data_dir: where tensorflow-datasets keeps its data. Defaults to the environment variable `TFDS_DATA_DIR`, else
-            to tensorflow-datasets' own default. What is not there is downloaded.
-        data_file: a file that `export` wrote, in place of tensorflow-datasets. It has the same pixels and needs no
-            TensorFlow. Defaults to `None`.
-        limit: int >= 2, the number of training examples, drawn by class before the validation split is cut. A smaller
-            limit draws a part of a larger one; the test split stays whole. Defaults to `None`, all.
-        dtype: `"float32"`, pixels in [0, 1], ready for `fit`; or `"uint8"`, pixels as they are stored, a quarter of
-            the memory, which the model must divide by `data.max_pixel`. Defaults to `"float32"`.
+        seed: int, draws the training examples of `limit` and the validation split. Defaults to `0`.
+        data_dir: where tensorflow-datasets keeps its data; what is not there is downloaded. Defaults to
+            `TFDS_DATA_DIR`.
+        data_file: a file that `export` wrote, read without TensorFlow. Defaults to `None`.
+        limit: int >= 2, the number of training examples, drawn by class, validation among them. Defaults to `None`,
+            all.
+        dtype: `"float32"`, pixels in [0, 1]; or `"uint8"`, which the model must divide by `data.max_pixel`. Defaults to
+            `"float32"`.
 
     Raises:
         ValueError: an unknown name, a set that is not such an image classification, or an argument out of range.
@@ -115,8 +113,7 @@ class Entry(NamedTuple):
 
 
 def listing(data_dir: str | Path | None = None) -> list[Entry]:
-    """The datasets with a short name, and every other set that is prepared and can be loaded, by their metadata alone:
-    no record is read, and TensorFlow is not loaded."""
+    """The datasets with a short name, and every other prepared set that can be loaded, by their metadata alone."""
     root, found = prepared.data_folder(data_dir), []
     for path in sorted([*root.glob("*/*/dataset_info.json"), *root.glob("*/*/*/dataset_info.json")]):
         name = path.parents[1].relative_to(root).as_posix()

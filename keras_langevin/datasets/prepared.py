@@ -27,8 +27,7 @@ def read(name: str, data_dir: str | Path | None = None) -> Data:
         raise DatasetNotFoundError(
             f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
             'Run: pip install "keras-langevin[experiments,tensorflow]". Or run '
-            f"`keras-langevin data export {name} --out FILE` where it is installed, copy FILE to this machine, and "
-            "load it with data_file=FILE (--data-file FILE)."
+            f"`keras-langevin data export {name} --out FILE` where it is, copy FILE here, and give --data-file FILE."
         ) from error
     if alone:  # another backend trains, and TensorFlow, which only reads, would take all of a GPU's memory
         tf.config.set_visible_devices([], "GPU")
@@ -45,9 +44,8 @@ def read(name: str, data_dir: str | Path | None = None) -> Data:
             root, folder = Path(builder.data_dir_root), Path(builder.data_dir)
             raise DatasetNotFoundError(
                 f"Dataset {name!r} is not prepared in {root}, and downloading it failed ({_first_line(error)}). "
-                f"Prepare it where there is a network, with `tfds build {name}`, copy the folder "
-                f"`{folder.relative_to(root)}` to this machine, and set TFDS_DATA_DIR (or --data-dir) to the folder "
-                "that holds it."
+                f"Prepare it where there is a network, with `tfds build {name}`, copy `{folder.relative_to(root)}` to "
+                "this machine, and set TFDS_DATA_DIR (or --data-dir) to the folder that holds it."
             ) from error
     checked_features(name, builder.info)
     train, test = (_read_split(builder, split, image, label) for split in ("train", "test"))
@@ -75,9 +73,7 @@ def checked_features(name: str, info, *, with_splits: bool = True) -> tuple[str,
         received = (f"{key}: {printable(shown(feature))}" for key, feature in sorted(info.features.items()))
         raise ValueError(
             "A dataset must have uint8 images of one size with 1, 3 or 4 channels, and a class label of at least two "
-            f"classes. Received: {name!r} with {', '.join(received)}. "
-            "Choose another of tensorflow-datasets' image-classification sets, or prepare a resized copy as a set of "
-            "your own."
+            f"classes. Received: {name!r} with {', '.join(received)}. Choose another set, or prepare a resized copy."
         )
     if with_splits and not {"train", "test"} <= set(info.splits):
         raise ValueError(
@@ -130,10 +126,8 @@ def note_of(builder, image: str) -> str:
 
 
 def _read_split(builder, split: str, image: str, label: str) -> Split:
-    """A split, in the order of its files.
-
-    JPEG is decoded with the accurate discrete cosine transform, not with TensorFlow's quick default, so that the pixels
-    are those that Pillow decodes. (On CIFAR-10 as JPEG the default differs in two thirds of them, by up to 5 of 255.)
+    """A split, in the order of its files. JPEG is decoded with the accurate discrete cosine transform, as Pillow does;
+    with TensorFlow's default two thirds of the pixels of CIFAR-10 differ, by up to 5 of 255.
     """
     import tensorflow as tf
     import tensorflow_datasets as tfds

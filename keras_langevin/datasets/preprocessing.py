@@ -30,16 +30,13 @@ def crop_flip(images, rows, columns, flips, padding: int):
 class RandomCropFlip(keras.layers.Layer):
     """Augmentation of small images: pad with zeros, crop at random, mirror left to right with probability 1/2.
 
-    Each image has its own crop and flip, drawn anew at each call in training. In inference the images pass unchanged.
+    Each image has its own crop and flip, drawn anew at each call in training.
 
     Args:
-        padding: int >= 0, pixels on each side. Defaults to `2`, as in the paper's code; `4` is usual elsewhere.
+        padding: int >= 0, pixels on each side. Defaults to `2`, as in the paper's code; `4` in arXiv:1512.03385.
         flip: bool, whether images are mirrored. Defaults to `True`.
         seed: int, determines the draws, or `None` to draw it. Defaults to `None`.
         **kwargs: as `keras.layers.Layer` takes them.
-
-    Raises:
-        ValueError: an argument is out of its range; when the layer is built, it is given something else than images.
 
     Example:
 
@@ -47,9 +44,6 @@ class RandomCropFlip(keras.layers.Layer):
     >>> images = np.ones((8, 32, 32, 3), "float32")
     >>> layer(images, training=True).shape == images.shape
     True
-
-    References:
-        P. Bras, arXiv:2212.14718 (padding 2); K. He et al., arXiv:1512.03385, section 4.2 (padding 4).
     """
 
     def __init__(self, padding: int = 2, flip: bool = True, seed: int | None = None, **kwargs):
@@ -85,10 +79,7 @@ class RandomCropFlip(keras.layers.Layer):
 
 
 def standardization(images: np.ndarray, max_pixel: float = 1.0) -> keras.layers.Normalization:
-    """A layer that standardizes each channel by the mean and variance of the images, the training split alone.
-
-    `max_pixel` is what the images are divided by before they reach the layer.
-    """
+    """A layer that standardizes each channel by the mean and variance of images that are divided by `max_pixel`."""
     axes = tuple(range(images.ndim - 1))
     mean = images.mean(axes, dtype="float64")
     # in slices, because the squares of all pixels at once would take eight times the memory of the images

@@ -11,7 +11,8 @@ from scipy import stats
 
 from keras_langevin.experiments import paper, report
 from keras_langevin.experiments.optimizer_specs import OptimizerSpec
-from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, SettingResult
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS
+from keras_langevin.experiments.report.collecting import SettingResult
 from keras_langevin.experiments.report.words import with_interval
 from keras_langevin.experiments.statistics import Difference, paired_difference
 from keras_langevin.names import count
@@ -121,11 +122,7 @@ CLAIMS = _claims()  # the lines of claims.csv; the paper's RMSprop has ε outsid
 
 
 def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgement]:
-    """Each claim with what was found in the folders of presets below `folder`.
-
-    Raises:
-        ValueError: a file of results is corrupt.
-    """
+    """Each claim with what was found in the folders of presets below `folder`."""
 
     def found_in(*names: str) -> list[SettingResult]:
         places = [Path(folder) / name for name in names]
@@ -165,7 +162,7 @@ def text(judgements: Sequence[Judgement]) -> str:
 def _command(name: str, results: list[SettingResult], folder: str | Path) -> str:
     """What trained a preset: its scale, or the smallest that gives a verdict, and its seeds where they are others."""
     names = ("model", "dataset", "limit", "epochs", "tuning_trials")
-    found = {tuple(result.cell.settings[each] for each in names) for result in results}
+    found = {tuple(result.settings[each] for each in names) for result in results}
     chosen, seeds = "cpu", ""
     for scale in paper.SCALES:
         comparisons = paper.sweep(name, scale).comparisons
@@ -186,7 +183,7 @@ def _findings(claim: Claim, results: list[SettingResult]):
             beside = _beside(each, claim, results)
             if pairs := _pairs(each, arm, beside, other):
                 compared.append((each, model, beside, pairs))
-        fair = [each.cell.is_fair(arm, other) and beside.cell.is_fair(arm, other) for each, _, beside, _ in compared]
+        fair = [each.is_fair(arm, other) and beside.is_fair(arm, other) for each, _, beside, _ in compared]
         pair = f"{arm.label} − {other.label}"
         if claim.expects is not Expects.GROWS:
             for (each, _, beside, pairs), is_fair in zip(compared, fair, strict=True):
@@ -202,16 +199,16 @@ def _findings(claim: Claim, results: list[SettingResult]):
 
 def _beside(result: SettingResult, claim: Claim, results: list[SettingResult]) -> SettingResult | None:
     """The setting that a result is compared with: itself, or that of the model `beside` it, all else equal."""
-    settings = {**result.cell.settings, "model": claim.beside or result.cell.settings["model"]}
-    return next((each for each in results if each.cell.settings == settings), None)
+    settings = {**result.settings, "model": claim.beside or result.settings["model"]}
+    return next((each for each in results if each.settings == settings), None)
 
 
 def _is_of(result: SettingResult, dataset: str, model: str) -> bool:
-    return (result.cell.comparison.dataset, result.cell.comparison.model) == (dataset, model)
+    return (result.comparison.dataset, result.comparison.model) == (dataset, model)
 
 
 def _pairs(result: SettingResult, arm: OptimizerSpec, beside: SettingResult | None, other: OptimizerSpec) -> list:
-    own, others = result.cell.find(arm), beside and beside.cell.find(other)
+    own, others = result.find(arm), beside and beside.find(other)
     return own.in_common(others) if own and others else []
 
 

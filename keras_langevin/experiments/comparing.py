@@ -19,29 +19,23 @@ def compare(
     *,
     data_dir: str | Path | None = None,
     data_file: str | Path | None = None,
-    engine: runner.Engine | None = None,
+    engine=None,
     verbose: bool = True,
     **settings,
 ) -> Results:
     """Trains optimizers side by side, as `keras-langevin compare` does, and returns the results.
 
-    Settings are those of the command and of `Comparison`, with underscores; a list of values makes a grid. Finished
-    runs are kept in `out`: the same call again, or the same command, resumes from there and trains none twice.
+    Finished runs are kept in `out`: the same call again, or the same command, resumes from there and trains none twice.
 
     Args:
         out: folder of the results. Defaults to `keras-langevin-results/MODEL-DATASET-...`, as for the command.
         data_dir, data_file: as in `datasets.load`. Default to `None`.
         engine: what trains, such as `engines.Processes(workers=2)`. Defaults to `engines.Local()`, this process.
         verbose: bool, whether a line is printed as each run ends. Defaults to `True`.
-        **settings: `model`, `depth`, `dataset`, `optimizers`, `epochs`, `batch_size`, `learning_rate`, `sigma`, `seeds`
-            and the other settings of `Comparison`.
-
-    Returns:
-        `Results`: tables, curves and paired differences as numbers.
+        **settings: those of `Comparison`, such as `model` and `optimizers`; a list of values makes a grid.
 
     Raises:
-        ValueError: an unknown setting or a value out of its range, before anything is trained; the folder holds other
-            results.
+        ValueError: a wrong setting, before anything is trained; the folder holds other results.
         StorageError: the folder cannot be written; what it holds stays.
 
     Example:
@@ -62,8 +56,7 @@ def compare(
 
 
 def prepared(sweep: Sweep, out: str | Path | None = None, **where) -> tuple[list[runner.Job], Path]:
-    """The comparisons of a sweep, ready to be trained, and the folder that holds them all, by default one below
-    `DEFAULT_FOLDER`; `where` is as `datasets.load` takes it."""
+    """The comparisons of a sweep, ready to be trained, and their folder; `where` is as `datasets.load` takes it."""
     ready, loaded, backend = [], {}, keras.backend.backend()
     for comparison in sweep.comparisons:
         same = (comparison.dataset, comparison.validation_fraction, comparison.limit)
@@ -80,8 +73,7 @@ def prepared(sweep: Sweep, out: str | Path | None = None, **where) -> tuple[list
 
 
 def write_config(out: Path, settings: dict, jobs: list[runner.Job]):
-    """Writes the settings beside the results, for `keras-langevin compare --config`; with the seeds on record, if those
-    are more."""
+    """Writes the settings beside the results, for `keras-langevin compare --config`; more seeds on record stay."""
     settings = settings | {"seeds": max(job.store.comparison.seeds for job in jobs)}
     with writing_to(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -90,14 +82,13 @@ def write_config(out: Path, settings: dict, jobs: list[runner.Job]):
 
 
 def train(
-    jobs: list[runner.Job], engine: runner.Engine, console: Console, *, watchers: Sequence[Callable] = (), **how
+    jobs: list[runner.Job], engine, console: Console, *, watchers: Sequence[Callable] = (), **how
 ) -> list[runner.Job]:
-    """Trains what is not on record, with a bar where there is a terminal, and a line for each run that ends. Learning
-    rates and sigma are searched first, where that is asked for; returns the comparisons with what was chosen.
-    `watchers` are functions of the jobs that return who is told, too; `how` is as `runner.run` takes it."""
+    """Trains what is not on record, after the search where one is asked for; returns the jobs with what was chosen."""
 
     def train_all(jobs: list[runner.Job]):
-        with RunsProgress(jobs, console) as progress:
+        progress = RunsProgress(jobs, console)
+        with progress.bar:
             runner.run(jobs, engine, watchers=[progress, *(new_watcher(jobs) for new_watcher in watchers)], **how)
 
     def search(trials: list[runner.Job], extends: bool):
@@ -114,5 +105,4 @@ def train(
 
 
 def analysed(jobs: list[runner.Job]) -> list:
-    """The numbers of a report over what these comparisons have on record."""
     return report.analyse(report.collect([job.store.folder for job in jobs], recursive=False))

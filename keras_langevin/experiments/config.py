@@ -1,7 +1,6 @@
 """What is compared: settings that are checked before any work starts, and grids of them. No Keras.
 
-A setting is said once, in `Comparison`: a field has its default, what it must be and whether a list of values makes a
-grid; the docstring has what it means. The options of `keras-langevin compare` are made from both.
+`Comparison` says a setting once; the options of `keras-langevin compare` are made from its fields and its docstring.
 """
 
 import itertools
@@ -9,7 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import InitVar, asdict, dataclass, field, replace
+from dataclasses import InitVar, asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,17 +80,17 @@ class Comparison:
         seeds: how many: 0, 1, ...; those that are not on record are added.
         validation_fraction: the share of the training examples that is held out.
         limit: the number of training examples, drawn by class, validation among them. Defaults to all.
-        augment: none; crop-flip: pad by 2 pixels, random crop, random flip, as in the paper; with another padding
-            crop-flip-4. Defaults to crop-flip on cifar10 and cifar100, and none elsewhere.
+        augment: none; crop-flip: pad by 2 pixels, random crop and flip, as in the paper; crop-flip-4: pad by 4.
+            Defaults to crop-flip on cifar10 and cifar100, and none elsewhere.
         standardize: bring each channel to mean 0 and variance 1 over the training split, in place of pixels in [0, 1].
-        precision: Keras's dtype policy of the model: float32, mixed_bfloat16, mixed_float16 (with Keras's
-            `LossScaleOptimizer`), bfloat16 or float64 (on JAX with `JAX_ENABLE_X64=1`). Pixels are prepared and the
-            loss is computed in float32, under float64 in float64. Initial weights are those of float32, rounded.
-        jit: whether a step is compiled as one: on, off, or auto: by XLA on JAX and TensorFlow (but for nets with
-            convolutions, where Keras chooses), not on PyTorch. There on is `torch.compile`, which needs a C++ compiler.
+        precision: Keras's dtype policy of the model: float32, mixed_bfloat16, mixed_float16, bfloat16 or float64 (on
+            JAX with `JAX_ENABLE_X64=1`). The loss is computed in float32, under float64 in float64.
+        jit: whether a step is compiled as one: on, off, or auto: by XLA on JAX and TensorFlow (with convolutions as
+            Keras chooses), not on PyTorch, where on is `torch.compile` and needs a C++ compiler.
         tuning_trials: before the runs, search the learning rate and sigma on the validation split: so many trials for
-            every optimizer, parents too, from a tenth to ten times the values above. Where the best of an optimizer is
-            at the edge, all have half as many more, a factor of ten beyond it, at most twice. 0: no search.
+            every optimizer, parents too: the values above, the paper's (5e-3; 0.1 and 0.05 for Adadelta), and others
+            from a tenth to ten times the values above. Where the best of an optimizer is at the edge, all have a third
+            as many more, a factor of ten beyond it, at most twice. 0: no search.
         tuning_seeds: how many seeds a trial has, none of those reported.
 
     Raises:
@@ -150,6 +149,11 @@ class Comparison:
         if repeated:
             raise ValueError(f"`optimizers` must differ from one another. Received twice: {', '.join(repeated)}")
         for arm in self.arms:
+            if "," in arm.spec.partition("@")[0]:
+                raise ValueError(
+                    f"`optimizers` must be names, separated by blanks on the command line. Received: {arm.spec!r}. "
+                    f"Try: {arm.spec.replace(',', ' ')}"
+                )
             if "@" in arm.spec and arm.layers is None:
                 raise ValueError(f"Layers must follow the @, as in 'ladam@0.3'. Received: {arm.spec!r}")
             if arm.layers is not None and not arm.is_noisy:
@@ -181,11 +185,7 @@ class Comparison:
 
     @property
     def unusual(self) -> dict[str, str]:
-        """The settings that are not as they are by default, in words, but for the model, data, optimizers and seeds.
-
-        >>> Comparison(sigma=0.01, standardize=True).unusual
-        {'sigma': 'sigma 0.01', 'standardize': 'standardize'}
-        """
+        """The settings that are not as by default, in words, without model, data, optimizers and seeds."""
         usual = Comparison(self.model, dataset=self.dataset, optimizers=self.optimizers, seeds=self.seeds)
         found = {name: value for name, value in asdict(self).items() if value != getattr(usual, name)}
         return {name: name.replace("_", " ") + ("" if value is True else f" {value}") for name, value in found.items()}
@@ -194,35 +194,20 @@ class Comparison:
         """What an optimizer is called with before a search: what is given, else its own."""
         return arm.arguments(self.learning_rate, self.sigma, self.epsilon)
 
-    def has_step_of(self, other: "Comparison") -> bool:
-        """Whether their training steps are one: they differ in nothing that a step sees but reads from variables."""
-        return replace(self, **_OUTSIDE_A_STEP, epochs=1) == replace(other, **_OUTSIDE_A_STEP, epochs=1)
-
-    def run_key(self, arm: OptimizerSpec, seed: int, arguments: dict) -> tuple:
-        """What tells a run from all others, of other comparisons too. In a grid over sigma a run without noise is the
-        same at each value."""
-        return replace(self, **_OUTSIDE_A_STEP, epsilon=None), arm, json.dumps(arguments, sort_keys=True), seed
-
     def as_dict(self, *, trial: bool = False, dataset_note: str = "", backend: str | None = None) -> dict:
-        """The entries of `config.json`: what was asked for; whether it is a trial of a search, how the data differ from
-        the official release, and what trains; and what each optimizer is called with, unless that is to be tuned."""
+        """`config.json`: what was asked for, what was found, and what optimizers are called with if it is not tuned."""
         found = {"trial": trial, "dataset_note": dataset_note, "backend": backend}
         arms = [] if self.tuning_trials else self.arms
         return asdict(self) | found | {"arguments": {arm.spec: self.arguments(arm) for arm in arms}}
 
     def identity(self, **found) -> str:
-        """What tells this configuration from others: all but the number of seeds, of which there can be more later.
-        `found` is as `as_dict` takes it."""
+        """What tells this configuration from others: all but the number of seeds. `found` is as `as_dict` takes it."""
         entries = self.as_dict(**found)
         return json.dumps({name: value for name, value in entries.items() if name != "seeds"}, sort_keys=True)
 
     def folder_name(self, **found) -> str:
         """A name that configurations of equal identity share and others do not."""
         return f"{plain(self.model)}-{plain(self.dataset)}-{digest(self.identity(**found))}"
-
-
-_OUTSIDE_A_STEP = {"learning_rate": None, "sigma": None, "optimizers": ("adam",), "seeds": 1}
-_OUTSIDE_A_STEP |= {"tuning_trials": 0, "tuning_seeds": 1}
 
 
 class Setting(NamedTuple):
@@ -258,16 +243,7 @@ SWEPT = tuple(name for name, setting in SETTINGS.items() if setting.is_swept)
 
 @dataclass(frozen=True)
 class Sweep:
-    """One comparison for each point of a grid.
-
-    Args:
-        settings: dict of the settings of `Comparison`. Those in `SWEPT` may be lists; each combination of their values
-            is a comparison, and the last list runs fastest.
-
-    Raises:
-        ValueError: an unknown setting, a list where there can be none, or a value out of its range.
-
-    Example:
+    """One comparison for each point of a grid: settings in `SWEPT` may be lists, and the last list runs fastest.
 
     >>> sweep = Sweep({"model": "dense", "depth": [3, 30], "sigma": [1e-4, 1e-3]})
     >>> [(comparison.model, comparison.sigma) for comparison in sweep.comparisons]

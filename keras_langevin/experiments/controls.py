@@ -1,5 +1,4 @@
-"""The optimizers of a comparison, made from how they are written; among them the controls that tell what it is about
-Langevin's noise that helps: other noise, noise for a while, and other remedies for depth."""
+"""The optimizers of a comparison, made from how they are written; among them controls with other noise or none."""
 
 from functools import lru_cache
 
@@ -21,8 +20,7 @@ _DECAY = 0.55
 
 
 class Isotropic:
-    """Noise of Langevin's power, alike for all weights of a variable: √p_t in place of √P_t, with p_t the mean of P_t
-    over the variable. The squared length of its noise is the same on average."""
+    """Noise of Langevin's power, alike for all weights of a variable: √ of the mean of P_t in place of √P_t."""
 
     _is_elementwise = False
 
@@ -31,9 +29,9 @@ class Isotropic:
 
 
 class GradientNoise:
-    """Noise on the gradient, before the parent makes a step of it, and no other: g ← g + N(0, σ² / (1 + t)^0.55) for
-    t = 0, 1, ... (Neelakantan et al., Adding gradient noise improves learning for very deep networks, arXiv:1511.06807,
-    equation 1). The parent's preconditioner divides it as it does the gradient."""
+    """Noise on the gradient, and no other: g ← g + N(0, σ² / (1 + t)^0.55) for t = 0, 1, ... (Neelakantan et al.,
+    arXiv:1511.06807, equation 1).
+    """
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         scale = ops.cast(self.sigma, "float32") * (1 + ops.cast(self.iterations, "float32")) ** (-_DECAY / 2)
@@ -63,14 +61,10 @@ class WarmUp:
 
 
 def optimizer(arm: OptimizerSpec, **arguments) -> keras.optimizers.Optimizer:
-    """The optimizer of an arm, called with `arguments`. One without noise is made from the Langevin optimizer: they
-    share every other argument.
+    """The optimizer of an arm, called with `arguments`. One without noise is made from the Langevin optimizer.
 
-    Raises:
-        ValueError: no such optimizer, or an argument is out of its range.
+    Raises `ValueError` where there is no such optimizer, or an argument is out of its range.
 
-    >>> optimizer(OptimizerSpec("clip-ladam"), sigma=1e-3).global_clipnorm
-    1.0
     >>> type(optimizer(OptimizerSpec("isotropic-adam"), sigma=1e-3)).__name__
     'IsotropicLAdam'
     """

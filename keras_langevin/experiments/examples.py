@@ -15,12 +15,8 @@ _SPLITS = ("train", "validation", "test")
 
 
 class Batches(keras.utils.PyDataset):
-    """All batches of a run, one epoch after another: a pure function of the seed, the epoch and the step.
-
-    There is no state here, because Keras calls `on_epoch_end` also where it resets an iterator. `fit` must have
-    `steps_per_epoch`, and `shuffle=False`: it would shuffle the batches once more. What is left over after an epoch's
-    last whole batch comes in another epoch. With `indices` a batch has those of the examples, an int32 array, in place
-    of the examples.
+    """All batches of a run, one epoch after another: a pure function of the seed, the epoch and the step. With
+    `indices` a batch has those of the examples. `fit` needs `steps_per_epoch` and `shuffle=False`.
     """
 
     def __init__(
@@ -59,10 +55,7 @@ def is_wanted(data_on_device: bool | None) -> bool:
 
 
 class ImageTable(keras.layers.Layer):
-    """Turns indices into images: training examples are counted first, then those of validation, then of test.
-
-    Its variable has the pixels' dtype and is no weight: it is not trained, not saved and not reset.
-    """
+    """Turns indices into images, those of training first; its variable is no weight."""
 
     def __init__(self, data: Data):
         super().__init__(name="image_table", dtype="float32")  # of what it computes with: it does not
@@ -73,12 +66,9 @@ class ImageTable(keras.layers.Layer):
     @classmethod
     def of(cls, data: Data) -> "ImageTable":
         """The one table of these images, which lives as long as a model uses it."""
-        # Arrays are told apart by where they are: a table holds its own, so nothing else is there as long as it lives.
-        # (A worker of a Ray cluster has the same arrays in another `Data` with each task.)
-        key = tuple((x.ctypes.data, x.shape, str(x.dtype)) for x in (getattr(data, name).x for name in _SPLITS))
-        table = _TABLES.get(key)
+        table = _TABLES.get(data.sha256)
         if table is None:
-            table = _TABLES[key] = cls(data)
+            table = _TABLES[data.sha256] = cls(data)
         return table
 
     def before(self, model: keras.Model) -> keras.Model:
@@ -92,8 +82,7 @@ class ImageTable(keras.layers.Layer):
         return np.arange(first, first + len(getattr(self.data, split).x), dtype="int32")
 
     def restore(self):
-        """Puts the images on the device again where a step that failed took them along: one of Keras's on JAX is given
-        the memory of all variables, and gives it back as it ends."""
+        """Puts the images on the device again, where a failed step on JAX took the memory of all variables."""
         if keras.backend.backend() == "jax" and (self.images._value is None or self.images._value.is_deleted()):
             self.images.assign(self._stored())
 
@@ -107,4 +96,4 @@ class ImageTable(keras.layers.Layer):
         return keras.KerasTensor((*indices.shape, *self.images.shape[1:]), dtype=self.images.dtype)
 
 
-_TABLES: WeakValueDictionary[tuple, ImageTable] = WeakValueDictionary()
+_TABLES: WeakValueDictionary[str, ImageTable] = WeakValueDictionary()

@@ -54,8 +54,7 @@ def commit(folder: Path = Path(__file__).parents[1]) -> str | None:
 
 
 def peak_memory_mb() -> float | None:
-    """The most memory that this process has held since its start, in MB; `None` where the system does not tell.
-    (psutil has no such number on Linux.)"""
+    """The most memory that this process has held, in MB; `None` on Windows. (psutil has no such number on Linux.)"""
     try:
         import resource
     except ImportError:  # Windows
@@ -65,8 +64,7 @@ def peak_memory_mb() -> float | None:
 
 
 def accelerator_peak_memory_mb() -> float | None:
-    """The most memory that this process's arrays have held on the first accelerator, in MB; `None` on a CPU, and where
-    the backend does not tell. It is what the backend has given out: JAX sets aside most of a GPU at its start."""
+    """The most memory that this process's arrays have held on the first accelerator, in MB; `None` on a CPU."""
     backend = keras.backend.backend()
     peak = PEAKS[backend](importlib.import_module(backend))
     return None if peak is None else peak / _MB
@@ -91,10 +89,8 @@ def has_accelerator() -> bool:
 
 @contextmanager
 def computing_in(precision: str) -> Iterator[None]:
-    """Layers that are made in this context have that precision, one of `config.PRECISIONS`.
-
-    Under `"float64"` inputs, optimizers and metrics, too. On PyTorch Keras 3.15 makes a few operations float32 all the
-    same (`dtypes.result_type`), among them those of `Normalization` and of a loss's mean.
+    """Layers, and under `"float64"` inputs, optimizers and metrics, that are made in this context have that precision.
+    (On PyTorch Keras 3.15 makes the mean of a loss and `Normalization` float32 all the same.)
     """
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_dtype_policy(precision)

@@ -12,6 +12,7 @@ class Family:
     learning_rate: float = 1e-3  # where none is given, as with the next two
     sigma: float = 1e-3
     epsilon: float | None = 1e-6  # the default of the Langevin class; `None` where there is no ε
+    paper: tuple[float, float] = (5e-3, 5e-3)  # the learning rate and sigma of arXiv:2212.14718
     langevin: str = ""  # what the Langevin optimizer is written as; empty for `l` and the family's name
     langevin_label: str = ""  # how it is shown; empty for `L-` and the label
     optimizer: str = ""  # the name of its class in `optimizers.REGISTRY`; empty for what it is written as
@@ -28,7 +29,7 @@ FAMILIES = {
     "adamw": Family("AdamW"),
     "rmsprop": Family("RMSprop"),
     "rmspropepsoutside": Family("RMSprop (ε outside)", optimizer="lrmsprop", arguments={"epsilon_inside_sqrt": False}),
-    "adadelta": Family("Adadelta", learning_rate=0.1, sigma=5e-2),
+    "adadelta": Family("Adadelta", learning_rate=0.1, sigma=5e-2, paper=(0.1, 5e-2)),
     "adagrad": Family("Adagrad", learning_rate=0.01),
     "nadam": Family("Nadam"),
     "adamax": Family("Adamax"),
@@ -76,19 +77,7 @@ _PARSED = {"init": False, "repr": False, "compare": False}
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """One optimizer of a comparison, written `name` or `name@layers`.
-
-    Args:
-        spec: str, as written: `"adam"`, `"ladam"`, `"ladam@0.3"` (the first 30% of the layers), `"ladam@3"` (the first
-            three), `"ladam@0"` (no noise), `"ladam@-3"` (the last three), `"ladam@[0,7,-1]"` (these), `"ladam@dense_1"`
-            (a name or regular expression). `"rmsprop"` has ε inside the root, as Keras has it, and
-            `"rmsprop-eps-outside"` outside, as the paper and pSGLD have it; `"sgd-momentum"` is what `"sghmc"` is
-            without noise. Before the name may stand `clip-` (the gradient's global norm is at most 1) or `warmup-` (the
-            learning rate grows over the first 100 updates), as in `"clip-ladam"`; before that of a Langevin optimizer
-            `first-35-` (noise in the first 35 updates alone) or `always-` (noise in the last third, too); or, before
-            that of an optimizer without noise, `isotropic-` or `gradient-noise-`: other noise, see `controls`.
-
-    Example:
+    """One optimizer of a comparison, written `name` or `name@layers`, with a modifier before it; see `Comparison`.
 
     >>> arm = OptimizerSpec("L-Adam@-3")
     >>> arm.optimizer, arm.parent, arm.layers, arm.label
@@ -129,8 +118,7 @@ class OptimizerSpec:
         )
 
     def arguments(self, learning_rate=None, sigma=None, epsilon=None) -> dict[str, float | int | str | list | None]:
-        """What its optimizer is called with: what is given, else its own. An arm without noise is called with what the
-        Langevin arm is called with, but for `sigma` and `layers`.
+        """What its optimizer is called with: what is given, else its own.
 
         >>> OptimizerSpec("ladam@0.3").arguments(sigma=0.1)
         {'learning_rate': 0.001, 'epsilon': 1e-06, 'sigma': 0.1, 'layers': 0.3}

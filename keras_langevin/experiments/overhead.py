@@ -144,13 +144,11 @@ CASES = {
 
 
 def names() -> list[str]:
-    """The cases that are measured on the backend in use."""
     return [name for name, case in CASES.items() if case.only_on in (None, keras.backend.backend())]
 
 
 def measure(name: str, *, rounds: int, steps: int, starts: int) -> dict:
-    """The times of a step, L-Adam's `extra_bytes`, and where the case has it the `first_step`: from `compile` to its
-    end, in so many pairs of fresh processes."""
+    """The times of a step, L-Adam's `extra_bytes`, and of the first step, from `compile` to its end."""
     case, turns, sizes = CASES[name], [], []
     for arm in ARMS:
         run, count, optimizer = case.prepare(arm, steps)

@@ -1,18 +1,9 @@
-"""The paper's figures and tables as comparisons: one preset each, at three scales. No Keras.
+"""The figures and tables of arXiv:2212.14718 as comparisons: one preset each, at three scales. No Keras.
 
-P. Bras, Langevin algorithms for very deep neural networks with application to image classification, arXiv:2212.14718.
-
-What holds of all of them, and why it differs from the paper and its code:
-
-- The learning rate is divided by ten and sigma set to zero when two thirds of the epochs are done (the code: at epoch
-  20 of 40). Noise has longer to help, and there is enough time without it to settle.
-- Where rates are tuned, the learning rate of each optimizer, and sigma of each Langevin optimizer, are searched on the
-  validation split, with equally many trials about the defaults of `Comparison`; the paper's own (5e-3 for Adam and
-  RMSprop) are in that range. The paper tunes nothing, so that an optimizer without noise may merely have the wrong
-  learning rate there.
-- A batch is 512 images, as in the code, but where it says otherwise.
-- Each seed has its own initial weights and batches, equal for all optimizers, and 10% of the training images are the
-  validation split. The paper does not say how many runs its curves are of.
+In all of them, other than in the paper and its code: the learning rate is divided by ten and sigma is zero after two
+thirds of the epochs (the code: epoch 20 of 40); where rates are tuned, those of each optimizer are, on the validation
+split, with equal budgets (the paper tunes nothing); each seed has its own initial weights and batches, equal for all
+optimizers. A batch is 512 images, as in the code, but where it says otherwise.
 """
 
 import tomllib
@@ -53,29 +44,18 @@ class Preset:
         return self.why | {name: why for name, why in ({"seeds": _SEEDS} | usual).items() if name not in self.why}
 
     def at(self, scale: str) -> dict:
-        """All settings at a scale.
-
-        >>> PRESETS["figure-3"].at("cpu")["model"]
-        'dense-30'
-        """
         if scale not in SCALES:
             raise unknown("scale", scale, SCALES)
         return self.settings | getattr(self, scale)
 
 
 def preset(name: str) -> Preset:
-    """The preset of that name, or a `ValueError` with a suggestion.
-
-    >>> preset("figure-1").at("smoke")["depth"]
-    [3, 10]
-    """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
     return PRESETS[name]
 
 
 def sweep(name: str, scale: str) -> Sweep:
-    """The comparisons of a preset."""
     return Sweep(preset(name).at(scale))
 
 

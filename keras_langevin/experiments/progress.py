@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from keras_langevin import extras
 from keras_langevin.experiments.records import CURVES, LOG_NAMES
 from keras_langevin.names import count
 
@@ -30,8 +31,7 @@ class Watcher:
 
 
 class RunsProgress(Watcher):
-    """A bar over the epochs of all runs that are not on record, and a line for each run that ends, with the time that
-    is left at the pace of the epochs that this command has trained; a context manager."""
+    """A bar over the epochs of all runs that are not on record, and a line for each run that ends."""
 
     def __init__(self, jobs: Sequence[Job], console: Console, clock: Callable[[], float] = time.monotonic):
         self.clock, self.began, self.trained = clock, clock(), 0
@@ -51,13 +51,6 @@ class RunsProgress(Watcher):
         columns += [TimeElapsedColumn(), TimeRemainingColumn()]
         self.bar = Progress(*columns, console=console, transient=True)
         self.bar.add_task("", total=sum(self.left.values()))
-
-    def __enter__(self) -> RunsProgress:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *exception):
-        self.bar.stop()
 
     def start(self, task: Task):
         self._show(task, task.comparison.epochs - (task.state.epoch if task.state else 0), "compiling")
@@ -93,17 +86,12 @@ class RunsProgress(Watcher):
 
 
 class TensorBoardLogs(Watcher):
-    """Writes the curves of each run that is trained, and its test accuracy, into `tensorboard/` in the folder of its
-    results: `tensorboard --logdir FOLDER` shows the runs of one comparison, or of all in a folder, over one another."""
+    """Writes the curves and the test accuracy of each run into `tensorboard/` in the folder of its results."""
 
     def __init__(self, jobs: Sequence[Job]):
-        try:
-            from tensorboard.summary import Writer
-        except ImportError as error:
-            raise ValueError(
-                f"Logs for TensorBoard need the package tensorboard, which cannot be imported ({error}). "
-                "Install it with pip install 'keras-langevin[tensorboard]', or leave --tensorboard out."
-            ) from error
+        extras.check("tensorboard", "tensorboard", what="--tensorboard")
+        from tensorboard.summary import Writer
+
         self.new_writer, self.jobs, self.writers = Writer, jobs, {}
 
     def start(self, task: Task):

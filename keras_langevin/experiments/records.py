@@ -19,8 +19,6 @@ STATUSES = ("finished", "diverged", "failed")
 
 @dataclass(frozen=True)
 class Run:
-    """One optimizer, trained with one seed."""
-
     arm: OptimizerSpec
     seed: int
     num_classes: int
@@ -35,12 +33,10 @@ class Run:
 
     @property
     def at_chance(self) -> bool:
-        """Whether it finished, and its test accuracy is at chance level."""
         return self.status == "finished" and self.test_accuracy < chance_threshold(self.num_classes)
 
     @property
     def trained(self) -> bool:
-        """Whether it finished above chance level."""
         return self.status == "finished" and not self.at_chance
 
     @property
@@ -51,7 +47,6 @@ class Run:
 
     @property
     def error(self) -> str:
-        """What a failed run ended with, in one line."""
         return printable(self.record.get("error") or "")
 
     @property
@@ -90,11 +85,7 @@ _CHECKS = (
 
 
 def checked_run(record: Any, path: Path, *, trial: bool = False) -> Run:
-    """The run of a record, as `Store` writes it; that of a trial has no test accuracy.
-
-    Raises:
-        ValueError: it is not a record; the error names the file and what is wrong.
-    """
+    """The run of a record, or a `ValueError` that names the file; a trial has no test accuracy."""
 
     def refuse(expected: str, received: Any):
         raise ValueError(
@@ -126,8 +117,7 @@ class State(NamedTuple):
 
 
 class Checkpoint:
-    """The file of one run's latest state; replaced atomically, so that there is always a whole one. `owner` tells the
-    run from others; `epochs` is how many it has."""
+    """The file of a run's latest state, replaced whole. `owner` tells the run from others."""
 
     def __init__(self, path: Path, owner: dict[str, str | int], epochs: int):
         self.path, self.owner, self.epochs = path, owner, epochs

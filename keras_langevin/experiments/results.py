@@ -11,53 +11,35 @@ from rich.console import Console
 
 from keras_langevin.experiments import report
 from keras_langevin.experiments.report import words
-from keras_langevin.experiments.report.analysis import DepthGroup, SettingResult, depth_groups
+from keras_langevin.experiments.report.analysis import DepthGroup, depth_groups
+from keras_langevin.experiments.report.collecting import SettingResult
 from keras_langevin.experiments.report.writing import html_table
 from keras_langevin.names import count, unknown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-Interval = tuple[float, float]
-
 
 @dataclass(frozen=True, repr=False)
 class Results:
-    """The settings of a comparison, or of a grid, with their numbers; a notebook shows it as tables and sentences.
-
-    Attributes:
-        cells: what `report.analyse` returned, one for each setting.
-        folder: Path, where the runs are.
-    """
+    """The settings of a comparison or a grid (`cells`, of `report.analyse`) with their numbers, and their folder."""
 
     cells: tuple[SettingResult, ...]
     folder: Path
 
     @classmethod
     def read(cls, folder: str | Path) -> "Results":
-        """What is on record in a folder, and below it; nothing is trained.
-
-        Args:
-            folder: where `compare` or `reproduce` wrote.
-
-        Raises:
-            ValueError: there are no results, or a file is corrupt.
-        """
+        """What is on record in a folder, and below it. Raises `ValueError` for nothing, or a corrupt file."""
         return cls(tuple(report.analyse(report.collect([folder]))), Path(folder))
 
     def only(self, **settings) -> "Results":
-        """The settings with these values, e.g. `results.only(model="dense-30")`; p-values stay corrected over all.
-
-        Raises:
-            ValueError: no setting has them, or there is no such name.
-        """
+        """The settings with these values, e.g. `results.only(model="dense-30")`; p-values stay corrected over all."""
         for name in settings:
-            if name not in self.cells[0].cell.settings:
-                raise unknown("setting", name, self.cells[0].cell.settings)
-        found = [cell for cell in self.cells if all(cell.cell.settings[name] == settings[name] for name in settings)]
+            if name not in self.cells[0].settings:
+                raise unknown("setting", name, self.cells[0].settings)
+        found = [cell for cell in self.cells if all(cell.settings[name] == settings[name] for name in settings)]
         if not found:
-            titles = "; ".join(cell.title for cell in self.cells)
-            raise ValueError(f"There must be a setting with {settings}. Received: none. There are: {titles}.")
+            raise ValueError(f"There must be a setting with {settings}. Received: none. There are: {self._titles}.")
         return replace(self, cells=tuple(found))
 
     @property
@@ -78,11 +60,7 @@ class Results:
         return words.differences_frame(self.cells)
 
     def curves(self, name: str) -> dict[str, np.ndarray]:
-        """By optimizer, an array of shape `(num_seeds, num_epochs)` of the runs that finished; accuracies in percent.
-
-        Args:
-            name: str, `"train_loss"`, `"train_accuracy"`, `"validation_loss"` or `"validation_accuracy"`.
-        """
+        """By optimizer an array `(num_seeds, num_epochs)` of `"train_loss"`, `"validation_accuracy"` (%), ...."""
         return self._single.curves(name)[0]
 
     def diverged(self, name: str) -> dict[str, list[np.ndarray]]:
@@ -95,7 +73,7 @@ class Results:
         return {pair.name: pair.difference.values for pair in self._single.pairs}
 
     @property
-    def intervals(self) -> dict[str, Interval]:
+    def intervals(self) -> dict[str, tuple[float, float]]:
         """By name, the 95% interval of the mean difference."""
         return {pair.name: pair.interval for pair in self._single.pairs}
 
@@ -105,7 +83,7 @@ class Results:
         return self._by_depth.differences
 
     @property
-    def intervals_by_depth(self) -> dict[str, dict[int, Interval]]:
+    def intervals_by_depth(self) -> dict[str, dict[int, tuple[float, float]]]:
         """By name and depth, the 95% interval of the mean difference."""
         return self._by_depth.intervals
 
@@ -113,7 +91,7 @@ class Results:
     def provenance(self) -> list[str]:
         """Where and with what the runs were trained: a sentence for each such place."""
         places: dict[str, list[str]] = {}
-        for run in (run for cell in self.cells for run in cell.cell.runs):
+        for run in (run for cell in self.cells for run in cell.runs):
             found = run.record.get("provenance") or {}
             versions = ", ".join(f"{name} {version}" for name, version in (found.get("versions") or {}).items())
             place = f"on {found.get('device', 'an unknown device')} with {versions or 'unknown versions'}"
@@ -130,12 +108,15 @@ class Results:
         return {cell.title: report.about_setting(cell, number) for cell in self.cells}
 
     @property
+    def _titles(self) -> str:
+        return "; ".join(cell.title for cell in self.cells)
+
+    @property
     def _single(self) -> SettingResult:
         if len(self.cells) > 1:
-            titles = "; ".join(cell.title for cell in self.cells)
             raise ValueError(
-                f"Curves and differences are those of one setting. Received: {len(self.cells)}: {titles}. Choose one, "
-                f"as in `results.only(model={self.cells[0].cell.comparison.model!r})`."
+                f"Curves and differences are those of one setting. Received: {len(self.cells)}: {self._titles}. "
+                f"Choose one, as in `results.only(model={self.cells[0].comparison.model!r})`."
             )
         return self.cells[0]
 
@@ -143,19 +124,16 @@ class Results:
     def _by_depth(self) -> DepthGroup:
         groups = depth_groups(list(self.cells))
         if len(groups) != 1:
-            titles = "; ".join(cell.title for cell in self.cells)
             raise ValueError(
                 "Differences by depth are those of nets that differ in depth alone. Received: "
-                f"{len(groups)} groups of such, in {titles}. Choose some by `results.only(...)`."
+                f"{len(groups)} groups of such, in {self._titles}. Choose some by `results.only(...)`."
             )
         return groups[0]
 
     def __repr__(self) -> str:
-        console = Console(file=io.StringIO(), width=120, force_jupyter=False, force_terminal=False, color_system=None)
-        for cell in self.cells:
-            console.print(report.terminal_table(cell))
-            for sentence in self.sentences[cell.title]:
-                console.print(f"- {sentence}", soft_wrap=True, highlight=False, markup=False)
+        how = {"width": 120, "force_jupyter": False, "force_terminal": False, "color_system": None}
+        console = Console(file=io.StringIO(), soft_wrap=True, highlight=False, **how)
+        report.show(self.cells, console)
         return console.file.getvalue().rstrip("\n")
 
     def _repr_html_(self) -> str:

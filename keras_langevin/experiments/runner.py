@@ -1,11 +1,12 @@
 """One run as a unit of work; what is left to train of comparisons; and what is put on disk as engines report it."""
 
+import json
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from keras_langevin import datasets, models
 from keras_langevin.experiments import controls, examples, machine
@@ -18,12 +19,13 @@ from keras_langevin.models.registry import parse
 from keras_langevin.optimizers.describe import describe
 
 MOST_WORKERS = 3  # a run that loses so many is at fault itself
+# What a compiled step reads from variables, or does not see.
+_OUTSIDE_A_STEP = {"learning_rate": None, "sigma": None, "optimizers": ("adam",), "seeds": 1}
+_OUTSIDE_A_STEP |= {"tuning_trials": 0, "tuning_seeds": 1}
 
 
 @dataclass(frozen=True)
 class Task:
-    """A run to be trained."""
-
     comparison: Comparison
     arm: OptimizerSpec
     seed: int
@@ -43,16 +45,26 @@ class Task:
     @property
     def run_key(self) -> tuple:
         """What is the same for equal runs of several comparisons."""
-        return self.comparison.run_key(self.arm, self.seed, self.arguments)
+        comparison = replace(self.comparison, **_OUTSIDE_A_STEP, epsilon=None)
+        return comparison, self.arm, json.dumps(self.arguments, sort_keys=True), self.seed
 
-    def shares_step(self, other: "Task") -> bool:
-        """Whether a process that has trained the other has the compiled step of this one."""
-        return self.arm == other.arm and self.comparison.has_step_of(other.comparison)
+    @property
+    def step_key(self) -> tuple:
+        """What is the same for runs that one compiled step serves."""
+        return self.arm, replace(self.comparison, **_OUTSIDE_A_STEP, epochs=1), self.data_on_device
+
+    def outcome(self, data: datasets.Data, record: dict, weights: bytes | None = None) -> tuple[dict, bytes | None]:
+        """The record for the store, of what a trainer returned, and a Keras weights file where it is wanted."""
+        head = {"optimizer": self.arm.spec, "label": self.arm.label, "seed": self.seed, "num_classes": data.num_classes}
+        return head | record, weights
+
+    def failure(self, data: datasets.Data, error: str, trace: str = "") -> tuple[dict, None]:
+        """The outcome of a run that ended with an error; the first line is kept, and the traceback."""
+        error = (error.splitlines() or [""])[0]
+        return self.outcome(data, {"status": "failed", "error": error, "traceback": trace})
 
 
 class Job(NamedTuple):
-    """A comparison that is ready to be trained."""
-
     comparison: Comparison
     data: datasets.Data  # what `prepare` returned
     store: Store  # where the records are; it says how the data differ, and whether this is a trial of a search
@@ -70,33 +82,14 @@ class Job(NamedTuple):
         ]
 
 
-class Outcome(NamedTuple):
-    """What a run leaves: the record for the store, and a Keras weights file where it is wanted."""
-
-    record: dict
-    weights: bytes | None = None
-
-
-def outcome(task: Task, data: datasets.Data, record: dict, weights: bytes | None = None) -> Outcome:
-    """The outcome of a run, whose trainer returned this record."""
-    head = {"optimizer": task.arm.spec, "label": task.arm.label, "seed": task.seed, "num_classes": data.num_classes}
-    return Outcome(head | record, weights)
-
-
-def failed(task: Task, data: datasets.Data, error: str, trace: str = "") -> Outcome:
-    """The outcome of a run that ended with an error; the first line is kept, and the traceback."""
-    return outcome(task, data, {"status": "failed", "error": (error.splitlines() or [""])[0], "traceback": trace})
-
-
 class Trainers:
     """The compiled steps of a process: of each optimizer the latest."""
 
     def __init__(self):
         self.kept: dict[str, Trainer] = {}
 
-    def train(self, task: Task, data: datasets.Data, report: Callable[..., None]) -> Outcome:
-        """Trains a run, and calls `report("start")`, `report("epoch", epochs done, Keras's logs)` and
-        `report("keep", state)`. An exception is its outcome; only a `StorageError` of `report` is raised."""
+    def train(self, task: Task, data: datasets.Data, report: Callable[..., None]) -> tuple[dict, bytes | None]:
+        """Trains a run, and reports its start, epochs and states. An exception is its outcome (no `StorageError`)."""
         report("start")
         try:
             trainer = self._trainer(task, data)
@@ -109,35 +102,28 @@ class Trainers:
                 keep=lambda state: report("keep", state),
                 keep_seconds=task.checkpoint_seconds,
             )
-            return outcome(task, data, record, trainer.weights() if task.save_weights else None)
+            return task.outcome(data, record, trainer.weights() if task.save_weights else None)
         except StorageError:
             raise
         except Exception as error:
             self.kept.pop(task.arm.spec, None)  # its state is unknown
-            return failed(task, data, f"{type(error).__name__}: {error}", traceback.format_exc())
+            return task.failure(data, f"{type(error).__name__}: {error}", traceback.format_exc())
 
     def _trainer(self, task: Task, data: datasets.Data) -> Trainer:
         trainer = self.kept.get(task.arm.spec)
-        same_place = trainer and trainer.data_on_device == task.data_on_device
-        if same_place and trainer.serves(task.comparison, task.arm):
-            trainer.rebind(task.comparison)
-        else:
+        if not trainer or trainer.step_key != task.step_key:
+            trainer = None
             self.kept.pop(task.arm.spec, None)  # before another takes its memory
             trainer = self.kept[task.arm.spec] = Trainer(task.comparison, data, task.arm, task.data_on_device)
+            trainer.step_key = task.step_key
+        trainer.comparison = task.comparison
         return trainer
 
 
-class Engine(Protocol):
-    """Trains runs somewhere."""
-
-    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: "Ledger"):
-        """Trains every task once, and calls `ledger.ready` before, `ledger.report` while, `ledger.end` after it."""
-
-
 class Ledger:
-    """The one place from which runs are put on disk and watchers are told, whatever engine trains them.
+    """The one place from which runs are put on disk, those of equal tasks (`equal`) too, and watchers are told.
 
-    `equal` has the tasks of other comparisons that are the same run, by a task's key: its record is theirs, too.
+    An engine's `run(tasks, jobs, ledger)` calls `ready` before each task, `report` while it is trained, `end` after it.
     """
 
     def __init__(self, jobs: Sequence[Job], watchers: Sequence, equal: dict[tuple[int, str, int], list[Task]]):
@@ -147,32 +133,28 @@ class Ledger:
     def ready(self, task: Task) -> Task | None:
         """The task with the state that it resumes from. `None` where that cannot be read: the run has then failed."""
         try:
-            return replace(task, state=self.jobs[task.job].store.begin(task.arm, task.seed))
+            return replace(task, state=self.jobs[task.job].store.checkpoint(task.arm, task.seed).read())
         except ValueError as error:
             self.fail(task, f"ValueError: {error}")
             return None
 
     def report(self, task: Task, name: str, *arguments):
-        """What `Trainers.train` reports."""
-        store = self.jobs[task.job].store
         if name == "keep":
-            store.checkpoint(task.arm, task.seed).write(*arguments)
+            self.jobs[task.job].store.checkpoint(task.arm, task.seed).write(*arguments)
             return
-        if name == "epoch":
-            store.append_epoch(task.arm, task.seed, *arguments)
         for watcher in self.watchers:
             getattr(watcher, name)(task, *arguments)
 
-    def end(self, task: Task, outcome: Outcome):
+    def end(self, task: Task, outcome: tuple[dict, bytes | None]):
         """A run has ended: its record is written."""
         for each in (task, *self.equal.get(task.key, ())):
             self.jobs[each.job].store.write(each.arm, each.seed, *outcome)
         for watcher in self.watchers:
-            watcher.end(task, outcome.record)
+            watcher.end(task, outcome[0])
 
     def fail(self, task: Task, error: str):
         """A run has ended with an error that no worker could report."""
-        self.end(task, failed(task, self.jobs[task.job].data, error))
+        self.end(task, task.failure(self.jobs[task.job].data, error))
 
     def again(self, task: Task, reason: str) -> bool:
         """Whether a run whose worker was lost, for this reason, is to be tried again; else it has failed."""
@@ -184,8 +166,7 @@ class Ledger:
 
 
 def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) -> datasets.Data:
-    """Loads the data, with uint8 pixels, and tries everything that the comparison names, before anything is trained.
-    `data` are those of a comparison on the same that was prepared before; `where` is as `datasets.load` takes it."""
+    """Loads the data, if they are not given, and tries everything that the comparison names."""
     machine.check_precision(comparison.precision)
     machine.check_jit(comparison.jit)
     parse(comparison.model)  # a wrong name is an error before data are downloaded
@@ -210,12 +191,11 @@ def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) 
     return data
 
 
-def run(jobs: Sequence[Job], engine: Engine, *, watchers: Sequence = (), **options):
+def run(jobs: Sequence[Job], engine, *, watchers: Sequence = (), **options):
     """Trains every run that the stores do not hold yet, and writes each record as its run ends; `watchers` are told.
 
-    A run that was interrupted resumes from its last state, and ends as if it had not been. An exception in a run is
-    recorded and does not end the others. `options` are `save_weights`, `checkpoint_seconds` and `data_on_device`, as
-    `Task` has them. A `StorageError` ends all; what the stores hold stays.
+    An interrupted run resumes from its last state. An exception in a run is recorded and does not end the others; a
+    `StorageError` ends all. `options` are as `Task` has them.
     """
     examples.is_wanted(options.get("data_on_device"))
     for comparison, data, store, chosen in jobs:

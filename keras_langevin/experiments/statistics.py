@@ -50,19 +50,11 @@ class Difference:
 
 
 def summary(values) -> Summary:
-    """Mean, sample standard deviation, median and interquartile mean.
-
-    Args:
-        values: array of shape `(num_seeds,)`, which may be empty.
-
-    Example:
+    """Mean, sample standard deviation, median and interquartile mean (Agarwal et al., NeurIPS 2021) of the seeds'
+    values.
 
     >>> summary([1.0, 2.0, 6.0, 3.0])
     Summary(num_seeds=4, mean=3.0, std=2.160246899469287, median=2.5, interquartile_mean=2.5)
-
-    References:
-        R. Agarwal et al., Deep reinforcement learning at the edge of the statistical precipice, NeurIPS 2021, for the
-        interquartile mean and the probability of improvement.
     """
     values = np.asarray(values, float)
     if not len(values):
@@ -72,27 +64,12 @@ def summary(values) -> Summary:
 
 
 def share(number: int, of: int) -> Share:
-    """A share with its interval.
-
-    Example:
-
-    >>> found = share(3, 5)
-    >>> round(found.low, 3), round(found.high, 3)
-    (0.231, 0.882)
-    """
     interval = stats.binomtest(number, of).proportion_ci(method="wilson") if of else (0.0, 1.0)
     return Share(number, of, *map(float, interval))
 
 
 def probability_of_improvement(treatment, parent) -> float:
     """The share of all pairs of a treatment's and a parent's run in which the treatment is better; ties count half.
-
-    It does not say by how much, and so is not moved by how low a run that failed to train is.
-
-    Args:
-        treatment, parent: arrays of shape `(num_seeds,)`.
-
-    Example:
 
     >>> probability_of_improvement([0.1, 0.9], [0.1, 0.1])
     0.75
@@ -101,38 +78,22 @@ def probability_of_improvement(treatment, parent) -> float:
 
 
 def paired_difference(treatment, parent, *, confidence: float = 0.95) -> Difference:
-    """Treatment minus parent, seed by seed: the mean, its interval, and the p-value of the test that it inverts.
+    """Treatment minus parent, seed by seed: the mean, its interval, and the p-value of the test that it inverts. The
+    95% interval contains zero exactly where p > 0.05.
 
-    Interval and test are one rule: the 95% interval contains zero exactly where p > 0.05.
-
-    - Six seeds or more: Fisher's sign-flip test. Without an effect dᵢ = treatmentᵢ − parentᵢ is as likely as −dᵢ, so
-      p is the share of the 2ⁿ flips of signs whose mean is at least as far from 0. It assumes no normal law, and so
-      holds where an optimizer fails to train in some seeds. The interval has all centers that the test does not reject;
-      its ends are means of subsets of the differences. Beyond 16 seeds the same 65,535 random flips stand for all.
+    - Six seeds or more: Fisher's sign-flip test (1935). Without an effect dᵢ = treatmentᵢ − parentᵢ is as likely as
+      −dᵢ, so p is the share of the 2ⁿ flips of signs whose mean is at least as far from 0. It assumes no normal law.
+      The interval has all centers that the test does not reject; its ends are means of subsets of the differences
+      (Hartigan 1969). Beyond 16 seeds the same 65,535 random flips stand for all.
     - Two to five seeds: Student's t, for normal differences. The flips of five signs cannot give a p below 2/2⁵ = 0.06.
       Equal differences have no spread to judge by: no interval, and p = 1.
 
-    Without an effect, a 95% interval excludes zero in at most 5% of the cases.
-
-    Args:
-        treatment: array of shape `(num_seeds,)`.
-        parent: array of shape `(num_seeds,)`, in the same order of seeds.
-        confidence: float in (0, 1). Defaults to `0.95`.
-
-    Raises:
-        ValueError: the two differ in length, are empty, or hold numbers that are not finite.
-
-    Example:
+    `treatment` and `parent` are arrays of shape `(num_seeds,)`, in the same order. Raises `ValueError` where they
+    differ in length, are empty, or are not finite.
 
     >>> difference = paired_difference([3, 4, 5, 4, 6, 3], [1, 1, 1, 1, 1, 1])
-    >>> round(difference.mean, 2), difference.low, difference.high, difference.method
-    (3.17, 2.0, 5.0, 'sign flips')
-    >>> difference.p_value, difference.contains_zero
-    (0.03125, False)
-
-    References:
-        Fisher, *The Design of Experiments*, section 21 (1935).
-        Hartigan, *Using subsample values as typical values*, JASA 64 (1969), for the interval.
+    >>> round(difference.mean, 2), difference.low, difference.high, difference.p_value
+    (3.17, 2.0, 5.0, 0.03125)
     """
     treatment, parent = np.asarray(treatment, float), np.asarray(parent, float)
     if treatment.shape != parent.shape or treatment.ndim != 1 or not treatment.size:
@@ -177,26 +138,12 @@ def _subsets(n: int) -> np.ndarray:
 
 
 def holm(p_values) -> np.ndarray:
-    """p-values adjusted by Holm's step-down correction, which bounds the chance of any false rejection in a family.
+    """p-values of a family of tests, adjusted by Holm's step-down correction (1979).
 
-    With the m values sorted, p₁ ≤ … ≤ p_m, the adjusted pᵢ is max over j ≤ i of min(1, (m − j + 1) pⱼ).
-
-    Args:
-        p_values: array of shape `(num_tests,)`, the whole family.
-
-    Returns:
-        array of shape `(num_tests,)`, in the order received.
-
-    Raises:
-        ValueError: a p-value is outside [0, 1].
-
-    Example:
+    With p₁ ≤ … ≤ p_m, the adjusted pᵢ is max over j ≤ i of min(1, (m − j + 1) pⱼ).
 
     >>> holm([0.01, 0.04, 0.03, 0.005]).tolist()
     [0.03, 0.06, 0.06, 0.02]
-
-    References:
-        Holm, *A simple sequentially rejective multiple test procedure*, Scand. J. Statist. 6 (1979).
     """
     p_values = np.asarray(p_values, float)
     if not ((p_values >= 0) & (p_values <= 1)).all():
@@ -209,13 +156,5 @@ def holm(p_values) -> np.ndarray:
 
 
 def chance_threshold(num_classes: int) -> float:
-    """The accuracy below which a run counts as at chance: twice that of guessing; with two classes 75%.
-
-    Twice chance would be 100% with two classes; there it is half way from guessing to 100%.
-
-    Example:
-
-    >>> chance_threshold(10), chance_threshold(2)
-    (0.2, 0.75)
-    """
+    """The accuracy below which a run is at chance: twice that of guessing; with two classes 75%, half way to 100%."""
     return min(2 / num_classes, (1 + 1 / num_classes) / 2)

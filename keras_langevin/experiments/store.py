@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from keras_langevin.experiments.config import Comparison, OptimizerSpec
-from keras_langevin.experiments.records import CURVES, LOG_NAMES, Checkpoint, State, checked_run
+from keras_langevin.experiments.records import CURVES, Checkpoint, checked_run
 from keras_langevin.files import check_name, read_json, remove_pieces, replaced, writing_to
 from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
@@ -22,21 +22,17 @@ _WRITING_SECONDS = 60.0  # a file is written in less
 
 class Store:
     """A folder with `config.json`, `runs/*.json` (one record a run), `curves.csv` and pictures. While a run is trained,
-    `runs/` also has its curves so far (`*.epochs.csv`) and the state from which it resumes (`*.checkpoint.npz`).
+    `runs/` also has the state from which it resumes (`*.checkpoint.npz`).
 
-    Nothing is written there before it is `locked`. From the configuration on record, `comparison` may differ in its
-    number of seeds alone; it then has the larger. Other data than those on record (`Data.sha256`, where it is given)
-    are refused. `found` is what `Comparison.as_dict` takes beside what was asked for.
-
-    Raises `ValueError` where the folder holds results of another configuration or of other data, or a file that is not
-    a record.
+    Nothing is written before it is `locked`. Where more seeds are on record, `comparison` has them. `found` is as
+    `Comparison.as_dict` takes it. Raises `ValueError` where the folder holds results of another configuration or of
+    other data (`Data.sha256`), or a file that is not a record.
     """
 
     def __init__(self, folder: str | Path, comparison: Comparison, data_sha256: str = "", **found):
         self.folder, self.comparison, self.data_sha256 = check_name(folder), comparison, data_sha256
         self.found = {"trial": False, "dataset_note": "", "backend": None} | found
         self._config = self.folder / "config.json"
-        self._begun = set()  # the epoch files that this process has begun
         if self._config.exists():
             self._merge()
         self.records()  # a corrupt record is an error now, not after training
@@ -83,17 +79,10 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes from working on this folder, which is made if need be, and has all seeds of this
-        configuration from now on. Raises `ValueError` where another process does, or the folder cannot be made."""
-        try:
-            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ValueError(
-                f"The folder for the results cannot be written. Received: {self.folder} ({error.strerror}). "
-                "Choose another --out."
-            ) from error
+        """Keeps other processes from this folder, which is made and has all seeds of this configuration from now on."""
         lock = FileLock(self.folder / ".lock")
         try:
+            (self.folder / "runs").mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout as error:
             raise ValueError(
@@ -101,8 +90,8 @@ class Store:
             ) from error
         except OSError as error:
             raise ValueError(
-                f"{lock.lock_file} must be a plain file that can be written. Received: {error.strerror}. Remove it, or "
-                "choose another --out."
+                f"The folder for the results cannot be written, or {lock.lock_file} must be a plain file. Received: "
+                f"{error.strerror}. Choose another --out."
             ) from error
         try:
             if not self._config.exists() or self._merge():
@@ -119,15 +108,12 @@ class Store:
         return file_name(arm.spec)
 
     def path(self, arm: OptimizerSpec, seed: int, suffix: str = ".json") -> Path:
-        """The file of a run: its record, or another."""
         return self.folder / "runs" / f"{self.name(arm)}-seed-{seed}{suffix}"
 
     def weights_path(self, arm: OptimizerSpec, seed: int) -> Path:
-        """Where the trained weights of a run go, if they are kept."""
         return self.path(arm, seed, ".weights.h5")
 
     def checkpoint(self, arm: OptimizerSpec, seed: int) -> Checkpoint:
-        """The state of an unfinished run."""
         owner = {"optimizer": arm.spec, "seed": seed, "configuration": digest(self.identity), "data": self.data_sha256}
         return Checkpoint(self.path(arm, seed, ".checkpoint.npz"), owner, self.comparison.epochs)
 
@@ -135,32 +121,13 @@ class Store:
         """Whether that run is on record. A failed one is not finished: it is tried again."""
         return self.path(arm, seed).exists() and self._record(arm, seed)["status"] != "failed"
 
-    def begin(self, arm: OptimizerSpec, seed: int) -> State | None:
-        """The state that a run resumes from, or `None`; its curves are cut there when its next epoch ends."""
-        self._begun.discard(self.path(arm, seed))
-        return self.checkpoint(arm, seed).read()
-
-    def append_epoch(self, arm: OptimizerSpec, seed: int, epoch: int, logs: dict):
-        """Adds a line to the curves of an unfinished run. Raises `StorageError` where the disk is full, say."""
-        path = self.path(arm, seed, ".epochs.csv")
-        with writing_to(self.folder):
-            if self.path(arm, seed) not in self._begun:  # it resumes before its last line, or half line
-                # what is not UTF-8 was not written here; the epochs are in the state, too
-                lines = path.read_text("utf-8", "replace").splitlines()[:epoch] if path.exists() else []
-                with replaced(path) as file:
-                    file.writelines(f"{line}\n" for line in lines or [",".join(["epoch", *CURVES])])
-                self._begun.add(self.path(arm, seed))
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(",".join(map(str, [epoch, *(float(logs[name]) for name in LOG_NAMES)])) + "\n")
-
     def read(self, arm: OptimizerSpec, seed: int) -> tuple[dict, bytes | None]:
         """The record of a run and its trained weights, if they were kept, as `write` takes them."""
         weights = self.weights_path(arm, seed)
         return self._record(arm, seed), weights.read_bytes() if weights.exists() else None
 
     def write(self, arm: OptimizerSpec, seed: int, record: dict, weights: bytes | None = None):
-        """Writes the record of one run, its weights as a Keras weights file, and the CSV of all curves anew. Raises
-        `StorageError` where the disk is full, say."""
+        """Writes the record of a run, its weights, and all curves. Raises `StorageError` if the disk is full."""
         with writing_to(self.folder):
             if weights is not None:  # first: a run with a record is not trained again
                 with replaced(self.weights_path(arm, seed), "wb") as file:
@@ -168,7 +135,7 @@ class Store:
             with replaced(self.path(arm, seed)) as file:
                 json.dump(record, file, indent=1)
             if record["status"] != "failed":
-                for suffix in (".checkpoint.npz", ".epochs.csv"):
+                for suffix in (".checkpoint.npz", ".epochs.csv"):  # the second is of an earlier version
                     self.path(arm, seed, suffix).unlink(missing_ok=True)
             self.write_curves()
 

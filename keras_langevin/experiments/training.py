@@ -25,8 +25,7 @@ CHECKPOINT_SECONDS = 10.0  # an epoch of a small net is quicker than writing its
 
 
 class RunLog(keras.callbacks.Callback):
-    """The book-keeping of a run that may be interrupted, and its end where the loss is not finite. Runs that are
-    trained `together` share the time."""
+    """The book-keeping of a run, which ends where the loss is not finite. Runs trained `together` share the time."""
 
     def __init__(self, state: State | None, keep, keep_seconds: float, on_epoch=None, together: int = 1):
         super().__init__()
@@ -39,7 +38,6 @@ class RunLog(keras.callbacks.Callback):
 
     @property
     def seconds(self) -> float:
-        """How long the epochs took."""
         return (self.ends[-1] - self.ends[0]) / self.together + self.seconds_before
 
     def images_per_second(self, images: int) -> float | None:
@@ -99,13 +97,6 @@ class Trainer:
         self.initial_state = [ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
         self.all_variables = [*weights, *self.model.optimizer.variables]  # the state of a run
 
-    def serves(self, comparison: Comparison, arm: OptimizerSpec) -> bool:
-        """Whether runs of that comparison need no other compiled step."""
-        return arm == self.arm and comparison.has_step_of(self.comparison)
-
-    def rebind(self, comparison: Comparison):
-        self.comparison = comparison  # one that it serves
-
     def train(
         self,
         seed: int,
@@ -117,8 +108,7 @@ class Trainer:
         keep: Callable[[State], None] | None = None,
         keep_seconds: float = CHECKPOINT_SECONDS,
     ) -> dict:
-        """Trains from this seed's initial weights, or from `state`, and returns the record. The seed determines initial
-        weights, batches, augmentation and noise."""
+        """Trains from this seed's initial weights, or from `state`, and returns the record."""
         with machine.computing_in(self.comparison.precision):
             self.reset(seed, arguments)
             if state:
@@ -168,7 +158,6 @@ class Trainer:
         }
 
     def weights(self) -> bytes:
-        """The present weights, as a Keras weights file."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "run.weights.h5"
             self.of_images.save_weights(path)

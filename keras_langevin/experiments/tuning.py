@@ -1,15 +1,10 @@
 """The search for each optimizer's learning rate and sigma, on the validation split, with one budget for all.
 
-Every optimizer has equally many trials, the parent as many as its Langevin optimizer. The first is its default, the
-value that is given or its own. The others are points of the Halton sequence (Halton 1960) on a logarithmic scale, from
-a tenth to ten times the default: in the k-th trial all optimizers have the same multiple of their learning rate.
-
-The best trial has the highest mean validation accuracy at the end of training; of equal ones, the lowest mean
-validation loss; of those, it is the first. Where the best of some optimizer has the lowest or the highest value that it
-was tried with, every optimizer has half as many trials more: from its own best to a factor of ten beyond such an edge,
-else from a tenth to ten times its best. That happens at most twice, so a search at most doubles.
-
-The records of the trials are the memory of a search: the same command asks for the same points, and finds them trained.
+Every optimizer has equally many trials: its default, the paper's rates where they are in the range and not the default,
+and points of the Halton sequence (Halton 1960) from a tenth to ten times the default, on a logarithmic scale. The best
+has the highest mean validation accuracy, then the lowest mean loss, and then is the first. Where the best of some
+optimizer is at an edge of what it tried, all have a third as many trials more, a factor of ten beyond the edge or about
+their best, at most twice. The records of the trials are the memory of a search.
 """
 
 import json
@@ -19,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from keras_langevin.experiments.config import Comparison, OptimizerSpec
+from keras_langevin.experiments.optimizer_specs import FAMILIES
 from keras_langevin.experiments.store import Store
 from keras_langevin.files import replaced, writing_to
 from keras_langevin.names import digest
@@ -41,7 +37,6 @@ class Trial:
 
     @property
     def arguments(self) -> dict[str, float]:
-        """The learning rate, and sigma where there is one."""
         return {name: getattr(self, name) for name in _SEARCHED if getattr(self, name) is not None}
 
     @property
@@ -76,24 +71,12 @@ class Search:
                 found[name] = "lowest" if best == min(values) else "highest"
         return found
 
-    @property
-    def at_edge(self) -> list[str]:
-        """`edges` in words."""
-        return [f"the {end} {name.replace('_', ' ')}" for name, end in self.edges.items()]
-
-    def ranges(self, first: int) -> dict[str, list[float]]:
-        """The lowest and the highest value that could be tried, after so many first trials."""
-        ends = range(first, len(self.trials), math.ceil(first / 2))
-        centres = [self.trials[0], *(Search(self.trials[:end]).chosen for end in ends)]
-        values = {name: [getattr(trial, name) for trial in centres] for name in centres[0].arguments}
-        return {name: [min(of) / 10, max(of) * 10] for name, of in values.items()}
-
 
 def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search(())) -> list[dict[str, float]]:
     """The learning rate, and sigma where the optimizer has one, of the first trials, or of those after a search.
 
     >>> points(Comparison(tuning_trials=3), OptimizerSpec("ladam"))
-    [{'learning_rate': 0.001, 'sigma': 0.001}, {'learning_rate': 0.000316, 'sigma': 0.00215}, \
+    [{'learning_rate': 0.001, 'sigma': 0.001}, {'learning_rate': 0.005, 'sigma': 0.005}, \
 {'learning_rate': 0.00316, 'sigma': 0.000167}]
     """
     from scipy.stats import qmc  # which takes long to import
@@ -101,25 +84,26 @@ def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search((
     done = len(search.trials)
     centre, edges = (search.chosen.arguments, search.edges) if done else (comparison.arguments(arm), {})
     spans = {name: _DECADES[edges.get(name)] for name in _SEARCHED if name in centre}
-    end = done + math.ceil(comparison.tuning_trials / (2 if done else 1))
+    end = done + math.ceil(comparison.tuning_trials / (3 if done else 1))
     places = qmc.Halton(2, scramble=False).random(end + 1)[done + 1 :]
     if not done:
         places[0] = 0.5
-    return [
+    found = [
         {
             name: float(f"{centre[name] * 10.0 ** ((high - low) * place + low):.3g}")
             for (name, (low, high)), place in zip(spans.items(), point, strict=False)
         }
         for point in places
     ]
+    paper = dict(zip(spans, FAMILIES[arm.family].paper, strict=False))
+    is_in_range = all(0.1 <= rate / centre[name] <= 10 for name, rate in paper.items())
+    if not done and len(found) > 1 and is_in_range and paper != found[0]:
+        found[1] = paper
+    return found
 
 
 def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
-    """The jobs with what their trials chose. It is written to `tuning.json`, which from then on decides.
-
-    `train` is given the jobs of trials, in folders below theirs, and whether they extend a search; the runs are on
-    record when it returns. Raises `ValueError` where the file is of another search.
-    """
+    """The jobs with what their trials, which `train` trains, chose; `tuning.json` decides from then on."""
     searches = {
         number: dict.fromkeys(job.comparison.arms, Search(()))
         for number, job in enumerate(jobs)
@@ -137,7 +121,10 @@ def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
         for (number, arm), trials in fresh.items():
             searches[number][arm] = Search((*searches[number][arm].trials, *map(_trial, trials)))
     for number, own in searches.items():
-        _write(jobs[number], {arm.spec: search for arm, search in own.items()})
+        path, content = jobs[number].store.folder / FILE, {"made_for": _made_for(jobs[number])}
+        content |= {arm.spec: [asdict(trial) for trial in search.trials] for arm, search in own.items()}
+        with writing_to(path.parent), replaced(path) as file:
+            json.dump(content, file, indent=1)
     return [_chosen(job) if job.comparison.tuning_trials else job for job in jobs]
 
 
@@ -150,11 +137,11 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
     """What the searches were made for, and the searches."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        made_for, _ = [content.pop(n, {}) for n in ("made_for", "ranges")] if isinstance(content, dict) else ({}, {})
-        if not isinstance(made_for, dict):
-            raise ValueError("`made_for` is not an object")
-        if not isinstance(content, dict) or not all(isinstance(trials, list) and trials for trials in content.values()):
-            raise ValueError("no object of lists of trials")
+        if not isinstance(content, dict) or not isinstance(content.get("made_for", {}), dict):
+            raise ValueError("it is no object of lists of trials, or `made_for` is not an object")
+        made_for, _ = content.pop("made_for", {}), content.pop("ranges", None)  # the first version wrote ranges
+        if not all(isinstance(trials, list) and trials for trials in content.values()):
+            raise ValueError("it is no object of lists of trials")
         return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
@@ -173,7 +160,6 @@ def _checked(trial: dict) -> Trial:
 
 
 def _trials(job, arm: OptimizerSpec, search: Search) -> list:
-    """The jobs of an optimizer's next trials."""
     found = []
     for number, values in enumerate(points(job.comparison, arm, search), start=len(search.trials)):
         changes = {"optimizers": (arm.spec,), "sigma": None} | values
@@ -186,7 +172,6 @@ def _trials(job, arm: OptimizerSpec, search: Search) -> list:
 
 
 def _trial(job) -> Trial:
-    """What a trial gave, by its records."""
     records, (arm,) = job.store.records(), job.comparison.arms
     if len(records) < job.comparison.seeds:
         raise ValueError(
@@ -196,14 +181,6 @@ def _trial(job) -> Trial:
     ended = [record if record["status"] == "finished" else {} for record in records]
     values = (tuple(record.get(f"validation_{name}") for record in ended) for name in ("accuracy", "loss"))
     return Trial(*(job.comparison.arguments(arm).get(name) for name in _SEARCHED), *values)
-
-
-def _write(job, searches: dict[str, Search]):
-    path, first = job.store.folder / FILE, job.comparison.tuning_trials
-    content = {"made_for": _made_for(job), "ranges": {s: search.ranges(first) for s, search in searches.items()}}
-    content |= {spec: [asdict(trial) for trial in search.trials] for spec, search in searches.items()}
-    with writing_to(path.parent), replaced(path) as file:
-        json.dump(content, file, indent=1)
 
 
 def _made_for(job) -> dict[str, str]:

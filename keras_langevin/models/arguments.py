@@ -9,30 +9,24 @@ from keras_langevin.names import shown
 
 # Keras would build a deeper net for hours. The deepest that is known to have been trained has 1,202 layers (ResNet).
 LARGEST_DEPTH = 5_000
+_SEQUENCES = {
+    "input_shape": ("a tuple of ints >= 1, without the batch", "(784,)"),
+    "block_layers": ("a sequence of ints >= 1", "(5, 5, 5)"),
+}
 
 
 def check(**arguments):
-    """Checks arguments by their names: `input_shape`, which will be flattened, and ints, with a maximum for depths.
-
-    >>> check(depth=3, width=0)
-    Traceback (most recent call last):
-    ValueError: `width` must be an int >= 1. Received: width=0. Give an int, as in `width=1`.
-    """
+    """Checks arguments by their names: shapes, and ints, with a maximum for depths."""
     for name, value in arguments.items():
-        if name == "input_shape":
-            if not _are_sizes(value):
-                raise ValueError(
-                    "`input_shape` must be a tuple of ints >= 1. Received: "
-                    f"input_shape={value!r}. Give the shape of one example without the batch, such as (784,)."
-                )
-            continue
-        least = 2 if name == "num_classes" else 1
-        most = LARGEST_DEPTH if name.endswith("depth") else math.inf
-        if not _is_size(value) or not least <= value <= most:
-            limit = f", at most {most}" if most < math.inf else ""
+        least, most = 2 if name == "num_classes" else 1, LARGEST_DEPTH if name.endswith("depth") else math.inf
+        if name in _SEQUENCES:
+            is_right, (expected, example) = _are_sizes(value), _SEQUENCES[name]
+        else:
+            is_right, example = _is_size(value) and least <= value <= most, least
+            expected = f"an int >= {least}" + (f", at most {most}" if most < math.inf else "")
+        if not is_right:
             raise ValueError(
-                f"`{name}` must be an int >= {least}{limit}. Received: {name}={shown(value)}. Give an int, as in "
-                f"`{name}={least}`."
+                f"`{name}` must be {expected}. Received: {name}={shown(value)}. Give one, as in `{name}={example}`."
             )
 
 
@@ -54,29 +48,19 @@ def check_image_shape(input_shape: tuple[int, ...], model: str, *, least: int):
 def stages(
     family: str, depth: int | None, block_layers: Sequence[int] | None, *, weighted: int, others: Callable[[int], int]
 ) -> tuple[int, tuple[int, ...]]:
-    """The depth and the stages of a net whose depth is `weighted · Σ block_layers + others(len(block_layers))`.
-
-    Without `block_layers` there are three equal stages, without `depth` what `block_layers` gives.
-
-    >>> stages("resnet", 20, None, weighted=2, others=lambda stages: 2)
-    (20, (3, 3, 3))
-    """
+    """The depth and the stages of a net whose depth is `weighted · Σ block_layers + others(len(block_layers))`."""
     if block_layers is None:
-        step, rest, is_size = 3 * weighted, others(3), _is_size(depth)
-        if is_size:
+        step, rest, nearest = 3 * weighted, others(3), ""
+        if depth is not None:
             check(depth=depth)
-        if not is_size or depth < step + rest or (depth - rest) % step:
-            nearest = f" The nearest is {rest + step * max(1, round((depth - rest) / step))}." if is_size else ""
+            nearest = f" The nearest is {rest + step * max(1, round((depth - rest) / step))}."
+        if depth is None or depth < step + rest or (depth - rest) % step:
             raise ValueError(
                 f"`depth` of a {family} must be an int {step}n + {rest} with n >= 1. Received: depth={depth!r}."
                 f"{nearest} For stages of other lengths pass `block_layers`."
             )
         return depth, ((depth - rest) // step,) * 3
-    if not _are_sizes(block_layers):
-        raise ValueError(
-            f"`block_layers` must be a sequence of ints >= 1. Received: block_layers={block_layers!r}. Give (5, 5, 5), "
-            "say."
-        )
+    check(block_layers=block_layers)
     implied = weighted * sum(block_layers) + others(len(block_layers))
     check(depth=implied)
     if depth not in (None, implied):
@@ -87,20 +71,23 @@ def stages(
     return implied, tuple(block_layers)
 
 
-def maker(layer_class: type[keras.layers.Layer], *, kernel_initializer, **shared) -> Callable[..., keras.layers.Layer]:
-    """Returns `layer_class` with the arguments that all of a net's layers share.
-
-    Each layer gets an initializer of its own: an object without a seed draws the same numbers wherever it is used, so
-    that layers which share one would start equal.
-    """
+def maker(layer_class: type, kernel_initializer, kernel_regularizer, **shared) -> Callable[..., keras.layers.Layer]:
+    """Returns `layer_class` with shared arguments; each layer gets a kernel initializer of its own."""
 
     def make(*arguments, **own):
         initializer = kernel_initializer
         if isinstance(initializer, keras.initializers.Initializer):
             initializer = initializer.clone()
-        return layer_class(*arguments, kernel_initializer=initializer, **shared, **own)
+        own |= {"kernel_initializer": initializer, "kernel_regularizer": kernel_regularizer}
+        return layer_class(*arguments, **shared, **own)
 
     return make
+
+
+def normalized(hidden, name: str, activation, suffix: str = ""):
+    """Batch normalization and the activation."""
+    hidden = keras.layers.BatchNormalization(name=f"{name}_norm{suffix}")(hidden)
+    return keras.layers.Activation(activation, name=f"{name}_act{suffix}")(hidden)
 
 
 def _is_size(value) -> bool:

@@ -20,17 +20,14 @@ def dense(
     kernel_size: int = 4,
     family: str = "dense",
 ) -> keras.Model:
-    """A multilayer perceptron `dense-{depth}` with `depth` hidden layers `dense_1`, ... of equal width, and `logits`.
-
-    By name, `"he-dense-30"` has the initial weights of He et al. (arXiv:1502.01852), which keep a signal's size through
-    ReLUs, and `"bn-dense-30"` has batch normalization (Ioffe and Szegedy, arXiv:1502.03167).
+    """A multilayer perceptron `dense-{depth}` with hidden layers `dense_1`, ... (arXiv:2212.14718, figure 1).
 
     Args:
-        depth, input_shape, num_classes: as in `build`. An example of any shape is flattened.
+        depth: int >= 1, the number of hidden layers.
+        input_shape, num_classes: as in `build`. An example of any shape is flattened.
         width: int >= 1, units in each hidden layer. Defaults to `64`.
         activation: of the hidden layers. Defaults to `"relu"`.
-        kernel_initializer, kernel_regularizer: of all kernels. Default to `"glorot_uniform"`, as in the paper, and
-            `None`.
+        kernel_initializer, kernel_regularizer: of all kernels. Default to `"glorot_uniform"` and `None`.
         batch_normalization: bool, normalizes each hidden layer before its activation. Defaults to `False`.
         conv_depth, filters, kernel_size: as in `conv_dense`. `conv_depth` defaults to `0`: no convolutions.
         family: str, the model's name before its depth. Defaults to `"dense"`.
@@ -40,9 +37,6 @@ def dense(
     >>> from keras_langevin import models
     >>> models.dense(3, input_shape=(8, 8), num_classes=10).count_params()
     13130
-
-    References:
-        P. Bras, arXiv:2212.14718, figure 1.
     """
     check(depth=depth, width=width, num_classes=num_classes)
     name = f"{family}-{depth}"
@@ -51,9 +45,9 @@ def dense(
         check_image_shape(input_shape, name, least=2**conv_depth)
     else:
         check(input_shape=input_shape)
-    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-    convolution = maker(keras.layers.Conv2D, padding="same", activation=activation, **shared)
-    fully_connected = maker(keras.layers.Dense, **shared)
+    shared = kernel_initializer, kernel_regularizer
+    convolution = maker(keras.layers.Conv2D, *shared, padding="same", activation=activation)
+    fully_connected = maker(keras.layers.Dense, *shared)
     hidden = inputs = keras.Input(input_shape, name="input")
     for index in range(1, conv_depth + 1):
         hidden = convolution(filters, kernel_size, name=f"conv_{index}")(hidden)
@@ -75,15 +69,13 @@ def conv_dense(
 ) -> keras.Model:
     """`conv-dense-{depth}`: convolutions `conv_1`, ..., each with a max-pooling that halves the image, then `dense`.
 
-    The convolutions keep the image's size (`padding="same"`), so that 8 × 8 digits are large enough; the paper's code
-    pads nothing, which needs 13 × 13.
+    The convolutions keep the image's size; the paper's code pads nothing.
 
     Args:
-        depth, num_classes: as in `build`; `depth` counts the hidden dense layers.
+        depth, num_classes: as in `dense`; `depth` counts the hidden dense layers.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** conv_depth`.
         conv_depth: int >= 1, the number of convolutions. Defaults to `2`.
-        **options: as in `dense`; and `filters`, the channels of each convolution, 32 by default, and `kernel_size`, in
-            pixels, 4 by default.
+        **options: as in `dense`; and `filters`, 32 by default, and `kernel_size`, 4 by default, of the convolutions.
 
     Example:
 

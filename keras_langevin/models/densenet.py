@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_langevin.models.arguments import check, check_image_shape, maker, stages
+from keras_langevin.models.arguments import check, check_image_shape, maker, normalized, stages
 
 
 def densenet(
@@ -23,35 +23,28 @@ def densenet(
 ) -> keras.Model:
     """A CIFAR DenseNet `densenet-{depth}`: every layer of a block sees the outputs of all layers before it.
 
-    A layer is `y = [x, F(x)]`, F being normalization, activation and a 3 × 3 convolution to `growth_rate` channels;
-    with a bottleneck the same three with a 1 × 1 convolution to `4 · growth_rate` channels come first. Between blocks,
-    a 1 × 1 convolution keeps `compression` of the channels, and the resolution is halved. The depth counts the
-    convolutions (`stem_conv`, `block1_layer1_conv`, ..., `transition1_conv`, ...) and `logits`:
-    `depth = (2 if bottleneck else 1) · Σ block_layers + len(block_layers) + 1`.
+    A layer is `y = [x, F(x)]`, F being normalization, activation and a 3 × 3 convolution to `growth_rate` channels. A
+    bottleneck puts the same with a 1 × 1 convolution to `4 · growth_rate` channels before it. Between blocks a 1 × 1
+    convolution keeps `compression` of the channels, and the resolution is halved.
 
     Args:
-        depth: int, 3n + 4 for three blocks of n layers (40, 100), 6n + 4 with a bottleneck (100, 190, 250), or `None`
-            where `block_layers` says it.
+        depth: int, 3n + 4 for three blocks of n layers, 6n + 4 with a bottleneck; or `None` with `block_layers`.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** (blocks - 1)`.
         growth_rate: int >= 1, the channels that each layer adds. Defaults to `12`.
-        bottleneck: bool, the "B" of DenseNet-BC. Defaults to `False`.
-        compression: float in (0, 1], the "C" of DenseNet-BC, where it is 0.5. Defaults to `1.0`.
+        bottleneck, compression: the B of DenseNet-BC, and the C, a float in (0, 1]. Default to `False` and `1.0`.
         block_layers: sequence of ints >= 1, the layers in each block. Defaults to `None`: three equal blocks.
-        initial_filters: int >= 1, the channels of the first convolution. Defaults to `None`: 16, or `2 · growth_rate`
-            with a bottleneck and compression.
-        activation, kernel_initializer, kernel_regularizer: as in `resnet`.
+        initial_filters: int >= 1, the first convolution's channels. Defaults to `None`: 16, or `2 · growth_rate` in a
+            BC.
+        num_classes, activation, kernel_initializer, kernel_regularizer: as in `resnet`.
 
-    Example:
-
-    The small net of the paper's code:
+    Example: the small net of the paper's code.
 
     >>> from keras_langevin import models
     >>> models.densenet(None, (32, 32, 3), 10, growth_rate=5, block_layers=(6, 6, 6), initial_filters=16).name
     'densenet-22'
 
     References:
-        Huang, Liu, van der Maaten and Weinberger, *Densely Connected Convolutional Networks*, CVPR 2017, section 3 and
-        table 2.
+        Huang et al., *Densely Connected Convolutional Networks*, CVPR 2017, section 3 and table 2.
     """
     described = "densenet with a bottleneck" if bottleneck else "densenet"
     depth, block_layers = stages(
@@ -66,24 +59,19 @@ def densenet(
         )
     name = f"densenet-{depth}"
     check_image_shape(input_shape, name, least=2 ** (len(block_layers) - 1))
-    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-    convolution = maker(keras.layers.Conv2D, padding="same", use_bias=False, **shared)
-
-    def activated(hidden, name, suffix=""):
-        hidden = keras.layers.BatchNormalization(name=f"{name}_norm{suffix}")(hidden)
-        return keras.layers.Activation(activation, name=f"{name}_act{suffix}")(hidden)
+    convolution = maker(keras.layers.Conv2D, kernel_initializer, kernel_regularizer, padding="same", use_bias=False)
 
     def layer(inputs, name):
         hidden = inputs
         if bottleneck:
-            hidden = activated(hidden, name, "0")
+            hidden = normalized(hidden, name, activation, "0")
             hidden = convolution(4 * growth_rate, 1, name=f"{name}_bottleneck")(hidden)
-        hidden = convolution(growth_rate, 3, name=f"{name}_conv")(activated(hidden, name))
+        hidden = convolution(growth_rate, 3, name=f"{name}_conv")(normalized(hidden, name, activation))
         return keras.layers.Concatenate(name=f"{name}_concat")([inputs, hidden])
 
     def transition(hidden, name):
         channels = max(1, int(compression * hidden.shape[-1]))
-        hidden = convolution(channels, 1, name=f"{name}_conv")(activated(hidden, name))
+        hidden = convolution(channels, 1, name=f"{name}_conv")(normalized(hidden, name, activation))
         return keras.layers.AveragePooling2D(2, name=f"{name}_pool")(hidden)
 
     inputs = keras.Input(input_shape, name="input")
@@ -93,16 +81,13 @@ def densenet(
             hidden = transition(hidden, f"transition{block - 1}")
         for index in range(1, num_layers + 1):
             hidden = layer(hidden, f"block{block}_layer{index}")
-    hidden = keras.layers.GlobalAveragePooling2D(name="pool")(activated(hidden, "last"))
-    logits = maker(keras.layers.Dense, **shared)(num_classes, name="logits")(hidden)
+    hidden = keras.layers.GlobalAveragePooling2D(name="pool")(normalized(hidden, "last", activation))
+    logits = maker(keras.layers.Dense, kernel_initializer, kernel_regularizer)(num_classes, name="logits")(hidden)
     return keras.Model(inputs, logits, name=name)
 
 
 def densenet121(input_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
-    """The ImageNet net `densenet-121` of `keras.applications`, with random weights and without its softmax.
-
-    `input_shape` is `(height, width, channels)`, height and width at least 32.
-    """
+    """`densenet-121` of `keras.applications`, with random weights and logits, for images of at least 32 × 32."""
     name = "densenet-121"
     check(num_classes=num_classes)
     check_image_shape(input_shape, name, least=32)

@@ -7,13 +7,10 @@ from keras_langevin.models.arguments import check, maker
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class Highway(keras.layers.Layer):
-    """A dense layer beside its own input, weighed by a gate.
+    """A dense layer beside its own input, weighed by a gate: `y = T(x) · D(x) + (1 − T(x)) · x`.
 
-    `y = T(x) · D(x) + (1 − T(x)) · x` with `D(x) = activation(x · transform/kernel + transform/bias)` and
-    `T(x) = sigmoid(x · gate/kernel + gate/bias)`.
-
-    A Langevin optimizer finds both kernels under the layer's name, and each under its own (`highway_3`,
-    `highway_3/gate`, or `gate` for all gates).
+    `D(x) = activation(x · transform/kernel + transform/bias)`, `T(x) = sigmoid(x · gate/kernel + gate/bias)`. A
+    Langevin optimizer finds both kernels as `highway_3`, or each as `highway_3/gate`.
 
     Args:
         units: int >= 1, the size of the input's last axis and of the output's.
@@ -26,8 +23,7 @@ class Highway(keras.layers.Layer):
 
     >>> import keras
     >>> from keras_langevin.models import Highway
-    >>> layer = Highway(4, name="highway_1")
-    >>> layer(keras.ops.ones((2, 5, 4))).shape == (2, 5, 4)
+    >>> Highway(4, name="highway_1")(keras.ops.ones((2, 5, 4))).shape == (2, 5, 4)
     True
 
     References:
@@ -46,8 +42,7 @@ class Highway(keras.layers.Layer):
         super().__init__(**kwargs)
         check(units=units)
         self.units, self.gate_bias, self.supports_masking = units, float(gate_bias), True
-        shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-        fully_connected = maker(keras.layers.Dense, dtype=self.dtype_policy, **shared)
+        fully_connected = maker(keras.layers.Dense, kernel_initializer, kernel_regularizer, dtype=self.dtype_policy)
         self.transform = fully_connected(units, activation=activation, name="transform")
         bias = keras.initializers.Constant(self.gate_bias)
         self.gate = fully_connected(units, activation="sigmoid", bias_initializer=bias, name="gate")
@@ -89,7 +84,7 @@ def highway(
     kernel_initializer="glorot_uniform",
     kernel_regularizer=None,
 ) -> keras.Model:
-    """A dense layer and then `depth` highway layers `highway_1`, ... of the same width: `highway-{depth}`.
+    """A dense layer and then `depth` highway layers `highway_1`, ... of the same width (arXiv:2212.14718, figure 2).
 
     Args:
         gate_bias: float, the gates' bias at the start. Defaults to `-3.0`, as in the paper's code.
@@ -100,14 +95,10 @@ def highway(
     >>> from keras_langevin import models
     >>> models.highway(10, input_shape=(28, 28), num_classes=10).count_params()
     134090
-
-    References:
-        P. Bras, arXiv:2212.14718, figure 2.
     """
     check(depth=depth, width=width, num_classes=num_classes, input_shape=input_shape)
-    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-    fully_connected = maker(keras.layers.Dense, **shared)
-    gated = maker(Highway, activation=activation, gate_bias=gate_bias, **shared)
+    fully_connected = maker(keras.layers.Dense, kernel_initializer, kernel_regularizer)
+    gated = maker(Highway, kernel_initializer, kernel_regularizer, activation=activation, gate_bias=gate_bias)
     inputs = keras.Input(input_shape, name="input")
     hidden = keras.layers.Flatten(name="flatten")(inputs)
     hidden = fully_connected(width, activation=activation, name="dense")(hidden)

@@ -33,20 +33,18 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, *, images=N
     """Builds a model from a name such as `"dense-30"`: a family and a depth.
 
     Args:
-        name: str, `"{family}-{depth}"` with a family of `FAMILIES`, or `"densenet-121"`. Before it may stand another
-            initialization: `"gain-1.12-dense-40"` has 1.12 times the initial kernels, in `"grown-1.12-dense-40"`
-            isotropic noise makes their root mean square 1.12 times as large, `"lsuv-dense-40"` has layer-sequential
-            unit variance.
-            A depth is an int in [1, 5,000], the number of hidden layers.
+        name: str, `"{family}-{depth}"` with a family of `FAMILIES` and a depth in [1, 5,000], or `"densenet-121"`.
+            Before
+            it may stand an initialization: `"gain-1.12-dense-40"` (kernels times 1.12), `"grown-1.12-dense-40"` (the
+                same
+            root mean square by isotropic noise) or `"lsuv-dense-40"` (layer-sequential unit variance).
         input_shape: tuple of ints, the shape of one example.
         num_classes: int >= 2, the number of logits.
-        images: array of shape `(num_images, *input_shape)`, as the model will be given them, for `lsuv-`; 512 are
-            used. Defaults to `None`.
+        images: array of shape `(num_images, *input_shape)`, of which `lsuv-` uses 512. Defaults to `None`.
         **options: further arguments of the family's function.
 
     Raises:
-        ValueError: an unknown family (the message has a suggestion), a depth that the family does not have, or a shape
-            that the model does not take.
+        ValueError: an unknown family, or a depth or a shape that the model does not take.
 
     Example:
 
@@ -66,11 +64,7 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, *, images=N
 
 
 def parse(name: str) -> tuple[str, int | None]:
-    """The family and the depth of a name that `build` takes; of one in `SINGLES` the name and `None`.
-
-    >>> parse("conv-dense-20"), parse("gain-1.12-dense-40")
-    (('conv-dense', 20), ('dense', 40))
-    """
+    """The family and the depth of a name that `build` takes; of one in `SINGLES` the name and `None`."""
     if not isinstance(name, str):
         raise ValueError(f"A model's name must be a str, as in 'dense-30'. Received: {name!r}. Give a name.")
     if name in SINGLES:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_langevin.models.arguments import check, check_image_shape, maker, stages
+from keras_langevin.models.arguments import check, check_image_shape, maker, normalized, stages
 
 
 def resnet(
@@ -24,28 +24,24 @@ def resnet(
     """A CIFAR ResNet `resnet-{depth}`: stages of residual blocks, each at half the resolution with twice the channels.
 
     A block is `y = activation(x + F(x))`, F being convolution, normalization, activation, convolution, normalization;
-    `depth = 2 · Σ block_layers + 2`, all the 3 × 3 convolutions (`stem_conv`, `stage1_block1_conv1`, ...) and `logits`.
+    `depth = 2 · Σ block_layers + 2`.
 
     Args:
-        depth: int, 6n + 2 for three stages of n blocks (20, 32, 44, 56, 110), or `None` where `block_layers` says it.
+        depth: int, 6n + 2 for three stages of n blocks (20, 32, 44, 56, 110), or `None` with `block_layers`.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** (stages - 1)`.
+        num_classes: int >= 2, the number of logits.
         block_layers: sequence of ints >= 1, the blocks in each stage. Defaults to `None`: three equal stages.
         filters: int >= 1, the channels of the first stage. Defaults to `16`.
-        residual: bool, whether there are shortcuts. `False` gives He et al.'s plain net `plain-{depth}`, called VGG in
-            the paper. Defaults to `True`.
-        shortcut: str, what takes an input past a block that changes its shape: `"identity"` (every other pixel,
-            channels of zeros, no parameters; option A) or `"projection"` (a normalized 1 × 1 convolution; option B).
-            Defaults to `"identity"`, as in He et al.'s results on CIFAR.
-        activation: of all hidden layers. Defaults to `"relu"`.
-        kernel_initializer, kernel_regularizer: of all kernels. Default to `"he_normal"` and `None`.
+        residual: bool; `False` gives He et al.'s plain net `plain-{depth}`, the paper's VGG. Defaults to `True`.
+        shortcut: str, past a block that changes the shape: `"identity"` (every other pixel, channels of zeros; option
+            A) or `"projection"` (a normalized 1 × 1 convolution; option B). Defaults to `"identity"`.
+        activation, kernel_initializer, kernel_regularizer: of all layers. Default to `"relu"`, `"he_normal"`, `None`.
 
-    Example:
-
-    The nets of the paper's code: (6, 6, 6) with 8 filters, and (5, 5, 5) with 16, which is He et al.'s ResNet-32.
+    Example: ResNet-32 as in the paper's code.
 
     >>> from keras_langevin import models
-    >>> models.resnet(None, (32, 32, 3), 10, block_layers=(6, 6, 6), filters=8).name
-    'resnet-38'
+    >>> models.resnet(None, (32, 32, 3), 10, block_layers=(5, 5, 5)).name
+    'resnet-32'
 
     References:
         He, Zhang, Ren and Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016, section 4.2 and table 6.
@@ -57,14 +53,7 @@ def resnet(
     check_image_shape(input_shape, name, least=2 ** (len(block_layers) - 1))
     if shortcut not in ("identity", "projection"):
         raise ValueError(f"`shortcut` must be 'identity' or 'projection'. Received: shortcut={shortcut!r}. Choose one.")
-    shared = {"kernel_initializer": kernel_initializer, "kernel_regularizer": kernel_regularizer}
-    convolution = maker(keras.layers.Conv2D, padding="same", use_bias=False, **shared)
-
-    def activated(hidden, name):
-        return keras.layers.Activation(activation, name=name)(hidden)
-
-    def normalized(hidden, name):
-        return keras.layers.BatchNormalization(name=name)(hidden)
+    convolution = maker(keras.layers.Conv2D, kernel_initializer, kernel_regularizer, padding="same", use_bias=False)
 
     def past(hidden, channels, strides, name):
         if strides == 1:
@@ -72,24 +61,22 @@ def resnet(
         if shortcut == "identity":
             return ops.pad(hidden[:, ::strides, ::strides], [(0, 0)] * 3 + [(0, channels - hidden.shape[-1])])
         projected = convolution(channels, 1, strides=strides, name=f"{name}_shortcut_conv")(hidden)
-        return normalized(projected, f"{name}_shortcut_norm")
+        return keras.layers.BatchNormalization(name=f"{name}_shortcut_norm")(projected)
 
     def block(inputs, channels, strides, name):
         hidden = convolution(channels, 3, strides=strides, name=f"{name}_conv1")(inputs)
-        hidden = activated(normalized(hidden, f"{name}_norm1"), f"{name}_act1")
-        hidden = convolution(channels, 3, name=f"{name}_conv2")(hidden)
-        hidden = normalized(hidden, f"{name}_norm2")
+        hidden = convolution(channels, 3, name=f"{name}_conv2")(normalized(hidden, name, activation, "1"))
+        hidden = keras.layers.BatchNormalization(name=f"{name}_norm2")(hidden)
         if residual:
             hidden = keras.layers.Add(name=f"{name}_add")([hidden, past(inputs, channels, strides, name)])
-        return activated(hidden, f"{name}_act2")
+        return keras.layers.Activation(activation, name=f"{name}_act2")(hidden)
 
     inputs = keras.Input(input_shape, name="input")
-    hidden = convolution(filters, 3, name="stem_conv")(inputs)
-    hidden = activated(normalized(hidden, "stem_norm"), "stem_act")
+    hidden = normalized(convolution(filters, 3, name="stem_conv")(inputs), "stem", activation)
     for stage, num_blocks in enumerate(block_layers, start=1):
         for index in range(1, num_blocks + 1):
             strides = 2 if stage > 1 and index == 1 else 1
             hidden = block(hidden, filters * 2 ** (stage - 1), strides, f"stage{stage}_block{index}")
     hidden = keras.layers.GlobalAveragePooling2D(name="pool")(hidden)
-    logits = maker(keras.layers.Dense, **shared)(num_classes, name="logits")(hidden)
+    logits = maker(keras.layers.Dense, kernel_initializer, kernel_regularizer)(num_classes, name="logits")(hidden)
     return keras.Model(inputs, logits, name=name)

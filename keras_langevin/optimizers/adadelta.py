@@ -1,8 +1,11 @@
 """L-Adadelta."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
 
@@ -18,24 +21,15 @@ class LAdadelta(
 
         θ_t = [Adadelta's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(u_{t−1} + ε) / √(v_t + ε),   Z_t ~ N(0, I)
 
-    v is the running mean of the squared gradients, u that of the squares of the parent's own steps: the noise does not
-    enter u, or P would feed on itself.
+    v is the running mean of the squared gradients, u that of the parent's squared steps. The noise does not enter u.
 
     Args:
-        learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`; the paper's setting is
-            `0.1` with `sigma=0.05`.
+        learning_rate: γ: float, `LearningRateSchedule` or callable. The paper uses `0.1` with `sigma=0.05`. Defaults to
+            `0.001`.
         rho: float, decay rate of the averages. Defaults to `0.95`.
-        epsilon: ε, float, inside both roots as in Keras. Defaults to `1e-6` (Keras's Adadelta: `1e-7`). Where the
-            gradient has vanished from the start, both roots are √ε and P = 1: a step adds noise of standard deviation
-            σ√γ. Where it vanishes later, u fades with v, and P is at most √(u + ε)/√ε.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        epsilon: ε, float, in both roots. It bounds P by √(u + ε)/√ε. Defaults to `1e-6` (Keras's Adadelta: `1e-7`).
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Adadelta`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 
@@ -46,6 +40,9 @@ class LAdadelta(
     References:
         M. D. Zeiler, ADADELTA, arXiv:1212.5701. P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(self, learning_rate: Level = 0.001, rho=0.95, epsilon=1e-6, *args, **kwargs: Unpack[Arguments]):
+        super().__init__(learning_rate, rho, epsilon, *args, **kwargs)
 
     def preconditioner(self, t, v, u):
         return ops.sqrt(u + self.epsilon) / ops.sqrt(v + self.epsilon)

@@ -1,8 +1,11 @@
 """L-Adafactor."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.langevin import Langevin
 
 
@@ -37,30 +40,18 @@ class LAdafactor(
         P_t = (ρ_t / γ_t) · max(ε₂, RMS(θ_{t−1})) / (d_t · √max(v_t, ε₁))
         ρ_t = min(γ_t, 1/√t),   d_t = max(1, RMS(g_t / √v_t) / clip_threshold)
 
-    Adafactor's step is −γ_t · P_t ⊙ g_t. v_t is the running mean of g² + ε₁, of a matrix the product of its rows' and
-    columns' means. RMS(θ) and d_t, by which the step is clipped, are one number for each variable. d_t is kept in a
-    slot beyond Adafactor's.
-
-    The product of two means may be far below ε₁, where both the row and the column of an element have vanished; there
-    P takes ε₁, which is the least that v is without the factors. A variable that grows gets more noise, as it gets
-    longer steps.
+    Adafactor's step is −γ_t · P_t ⊙ g_t. v_t is the running mean of g² + ε₁. A variable that grows gets longer steps
+    and more noise.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
-        beta_2_decay: float, the exponent of the decay rate of v, 1 − t^beta_2_decay. Defaults to `-0.8`.
-        epsilon_1: ε₁, float, added to g² as in Keras. Defaults to `1e-12` (Keras's Adafactor: `1e-30`, with which noise
-            on a weight without a gradient would be 3·10⁴ times as large). It bounds P by max(ε₂, RMS(θ))/√ε₁.
+        beta_2_decay: float, the exponent in the decay rate 1 − t^beta_2_decay of v. Defaults to `-0.8`.
+        epsilon_1: ε₁, float. It bounds P by max(ε₂, RMS(θ))/√ε₁. Defaults to `1e-12` (Keras's Adafactor: `1e-30`).
         epsilon_2: ε₂, float, the least RMS of the weights. Defaults to `1e-3`.
         clip_threshold: float, the largest RMS of g/√v that is not clipped. Defaults to `1.0`.
-        relative_step: bool, as in Keras. (Keras 3.15 takes ρ = min(γ, 1/√t) with both values.) Defaults to `True`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        relative_step: bool, as in Keras. Defaults to `True`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Adafactor`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 
@@ -73,7 +64,20 @@ class LAdafactor(
         P. Bras, arXiv:2212.14718.
     """
 
-    _defaults = {"epsilon_1": 1e-12}
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        beta_2_decay=-0.8,
+        epsilon_1=1e-12,
+        epsilon_2=1e-3,
+        clip_threshold=1.0,
+        relative_step=True,
+        *args,
+        **kwargs: Unpack[Arguments],
+    ):
+        super().__init__(
+            learning_rate, beta_2_decay, epsilon_1, epsilon_2, clip_threshold, relative_step, *args, **kwargs
+        )
 
     def preconditioner(self, t, v, clipping, theta):
         size = ops.maximum(self._rms(theta), self.epsilon_2)

@@ -1,8 +1,11 @@
 """L-Adagrad."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
 
@@ -13,22 +16,14 @@ class LAdagrad(Langevin, backend_class(keras.optimizers.Adagrad), slots=("_accum
 
         θ_t = [Adagrad's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(a_t + ε),   Z_t ~ N(0, I)
 
-    a is the sum of the squared gradients, so the noise fades during training.
+    a_t is the sum of the squared gradients, so the noise fades during training.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
-        initial_accumulator_value: float, a_0. Defaults to `0.1`.
-        epsilon: ε, float, inside the root as in Keras. Defaults to `1e-6` (Keras's Adagrad: `1e-7`). With
-            `initial_accumulator_value` a_0 it bounds P by 1/√(a_0 + ε): where the gradient has vanished, a step adds
-            noise of standard deviation σ√γ/(a_0 + ε)^¼.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        initial_accumulator_value: a_0, float. It bounds P by 1/√(a_0 + ε). Defaults to `0.1`.
+        epsilon: ε, float. Defaults to `1e-6` (Keras's Adagrad: `1e-7`).
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Adagrad`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 
@@ -39,6 +34,16 @@ class LAdagrad(Langevin, backend_class(keras.optimizers.Adagrad), slots=("_accum
     References:
         J. Duchi, E. Hazan and Y. Singer, Adaptive subgradient methods, JMLR 2011. P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        initial_accumulator_value=0.1,
+        epsilon=1e-6,
+        *args,
+        **kwargs: Unpack[Arguments],
+    ):
+        super().__init__(learning_rate, initial_accumulator_value, epsilon, *args, **kwargs)
 
     def preconditioner(self, t, a):
         return 1 / ops.sqrt(a + self.epsilon)

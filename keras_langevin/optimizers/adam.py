@@ -1,8 +1,11 @@
 """L-Adam."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level, NoiseArguments
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
@@ -22,27 +25,18 @@ class LAdam(AdamPreconditioner, GammaCorrection, backend_class(keras.optimizers.
 
         θ_t = [Adam's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = √(1 − β₂ᵗ) / (√v_t + ε),   Z_t ~ N(0, I)
 
-    Adam's step is −γ_t · P_t ⊙ m̂_t with m̂_t = m_t / (1 − β₁ᵗ): the correction of the first moment belongs to the
-    direction, not to P. With `amsgrad`, v_t is the running maximum.
+    Adam's step is −γ_t · P_t ⊙ m̂_t. With `amsgrad`, v_t is the running maximum.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         beta_1: float, decay rate of the first moment. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
-        epsilon: ε, float, outside the root as in Keras. Defaults to `1e-6` (Keras's Adam: `1e-7`). It bounds P by 1/ε:
-            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε), at the start of training
-            (1 − β₂ᵗ)^¼ of that.
+        epsilon: ε, float. It bounds P by 1/ε, see docs/epsilon.md. Defaults to `1e-6` (Keras's Adam: `1e-7`).
         amsgrad: bool. Defaults to `False`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
-        gamma_correction: bool. Only with `beta_1=0.0` and `amsgrad=False`, where LAdam is an RMSprop: see
-            `keras_langevin.LRMSprop`. Defaults to `False`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
+        gamma_correction: bool, only with `beta_1=0.0` and `amsgrad=False`: see `keras_langevin.LRMSprop`. Defaults to
+            `False`.
         **kwargs: every other argument of `keras.optimizers.Adam`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`; `gamma_correction` with `beta_1` or `amsgrad`.
 
     Example:
 
@@ -60,7 +54,25 @@ class LAdam(AdamPreconditioner, GammaCorrection, backend_class(keras.optimizers.
     """
 
     _needed_for_correction = {"beta_1": 0.0, "amsgrad": False}
-    _averaging_rate = property(lambda self: self.beta_2)
+
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        amsgrad=False,
+        *args,
+        gamma_correction=False,
+        **kwargs: Unpack[Arguments],
+    ):
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, *args, gamma_correction=gamma_correction, **kwargs
+        )
+
+    @property
+    def _averaging_rate(self) -> float:
+        return self.beta_2
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -76,18 +88,10 @@ class LAdamW(AdamPreconditioner, backend_class(keras.optimizers.AdamW)):
         weight_decay: λ, float. Defaults to `0.004`.
         beta_1: float, decay rate of the first moment. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
-        epsilon: ε, float, outside the root as in Keras. Defaults to `1e-6` (Keras's AdamW: `1e-7`). It bounds P by 1/ε:
-            where the gradient has vanished, a step adds noise of standard deviation σ√(γ/ε), at the start of training
-            (1 − β₂ᵗ)^¼ of that.
+        epsilon: ε, float. It bounds P by 1/ε, see docs/epsilon.md. Defaults to `1e-6` (Keras's AdamW: `1e-7`).
         amsgrad: bool. Defaults to `False`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.AdamW`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 
@@ -98,3 +102,16 @@ class LAdamW(AdamPreconditioner, backend_class(keras.optimizers.AdamW)):
     References:
         I. Loshchilov and F. Hutter, Decoupled weight decay regularization, ICLR 2019. P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        weight_decay: float | None = 0.004,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        amsgrad=False,
+        *args,
+        **kwargs: Unpack[NoiseArguments],
+    ):
+        super().__init__(learning_rate, weight_decay, beta_1, beta_2, epsilon, amsgrad, *args, **kwargs)

@@ -1,37 +1,28 @@
 """BAOAB: underdamped Langevin by a splitting, without an error of the step on a quadratic."""
 
+from typing import Unpack
+
 import keras
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.sghmc import SGHMC
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class BAOAB(SGHMC):
-    """SGD with momentum and Langevin noise, split so that a finite step has less of an error than SGHMC's.
+    """SGD with momentum and split Langevin noise: a finite step has a smaller error than that of `SGHMC`.
 
         m_t = (1 − α) · m_{t−1} − γ_t · g_t,   n_t = σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = α/4,   Z_t ~ N(0, I)
         θ_t = θ_{t−1} + m_t + n_t,   and then   m_t ← m_t + (2 − α)/(1 − α) · n_t
 
-    Without noise it is `keras.optimizers.SGD(γ, momentum=1 − α)`, as `SGHMC` is. It takes the same gradients, and adds
-    the same noise in other shares. For small γ the invariant law of θ is ∝ exp(−2V/σ²). On V = a·θ²/2 its variance is
-    σ²/(2a) for every γ < (4 − 2α)/a: the step has no error there, and one of order γ² elsewhere in the limit of high
-    friction.
-
-    In the paper's letters, with unit mass and temperature σ²/2: α = 1 − exp(−γ_L·h), γ = h²·(1 − α/2). Its five parts
-    are a half kick, a half drift, a friction step, a half drift and a half kick; the last kick and the next first one
-    have one gradient, and are made at once.
+    For small γ it samples exp(−2V/σ²). On V = a·θ²/2 the step has no error for γ < (4 − 2α)/a. Gradients, learning rate
+    and friction are those of `SGHMC`.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
-        friction: α, float in (0, 1), the share of the momentum that is lost at an update. Defaults to `0.1`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
-        **kwargs: every other argument of `keras.optimizers.SGD`, but for `momentum` and `nesterov`.
-
-    Raises:
-        ValueError: see `keras_langevin.SGHMC`; `friction` is 1, where no momentum is left.
+        friction: α, float in (0, 1), the share of the momentum that an update loses. Defaults to `0.1`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
+        **kwargs: every other argument of `keras.optimizers.SGD`, except `momentum` and `nesterov`.
 
     Example:
 
@@ -45,12 +36,12 @@ class BAOAB(SGHMC):
         Applied Mathematics Research eXpress (2013), section 2.
     """
 
-    def __init__(self, learning_rate=0.01, friction: float = 0.1, **kwargs):
+    def __init__(self, learning_rate: Level = 0.01, friction: float = 0.1, **kwargs: Unpack[Arguments]):
         super().__init__(learning_rate, friction, **kwargs)
         if self.friction == 1:
             raise ValueError(
                 "`friction` must be below 1: the momentum carries half of an update's noise to the next. Received: "
-                f"friction={friction!r}. Give for example `friction=0.9`, or use `LSGD`."
+                f"friction={friction!r}. Pass a smaller one, as in `friction=0.9`, or use `LSGD`."
             )
 
     @property

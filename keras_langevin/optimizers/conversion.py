@@ -24,22 +24,18 @@ def langevin(
         θ_t = [the parent's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
 
     Args:
-        parent: an optimizer, or a class of optimizers. An optimizer must not be built. Its arguments are kept, also its
-            `epsilon`.
-        preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `Langevin.preconditioner`. It may be
-            left out for the optimizers of Keras that have a Langevin one.
-        slots: names of the parent's attributes that P is computed from, as they are after its step. Defaults to none.
-        slots_before: the same, as they are before its step. Defaults to none.
+        parent: an optimizer that is not built, or a class of optimizers. The arguments of an optimizer are kept,
+            `epsilon` among them.
+        preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `Langevin.preconditioner`. Optional for
+            Keras's optimizers that have a Langevin one.
+        slots: names of the parent's attributes that P depends on, after its step. Defaults to none.
+        slots_before: the same, before its step. Defaults to none.
         elementwise: bool, whether an element of P depends on the same element of the slots alone. Defaults to `True`.
         **noise: with an optimizer only: `sigma`, `layers`, `seed`, `noise`, see `keras_langevin.Langevin`.
 
     Returns:
-        A new optimizer; of a class, the class of Langevin optimizers, which is called with the parent's arguments and
-        those of the noise. Keras saves and loads both: the class is registered as `"L"` and the parent's name, so a
-        process that loads a model must make it first, as with every custom object.
-
-    Raises:
-        ValueError: the parent is not an optimizer, is built, or needs a `preconditioner`.
+        A new optimizer, or, for a class, a class of Langevin optimizers. It is registered with Keras as `"L"` and the
+        parent's name; call `langevin` before you load a model with it.
 
     Example:
 
@@ -76,22 +72,20 @@ def langevin(
         return made
     if parent.built:
         raise ValueError(
-            "`parent` must not be built: its state does not go along. "
-            f"Received: {cls.__name__} with {len(parent._trainable_variables)} variables. Convert it before `fit`, or "
-            "save the weights and load them into the new one."
+            f"`parent` must not be built, because its state is not converted. Received: {cls.__name__} with "
+            f"{len(parent._trainable_variables)} variables. Convert it before `fit`, or save the weights and load "
+            "them into the new optimizer."
         )
     return made.from_config(arguments_of(parent) | noise)
 
 
 def without_noise(optimizer: Langevin) -> keras.optimizers.Optimizer:
-    """A new optimizer that takes the same step without noise: the parent, with equal arguments, ε among them. It is
-    what a Langevin optimizer is to be compared with.
+    """Makes the optimizer that takes the same step without noise: the other arm of a fair comparison.
+
+    It is the parent with equal arguments, ε among them.
 
     Args:
         optimizer: a Langevin optimizer. It may be wrapped in a `LossScaleOptimizer`.
-
-    Raises:
-        ValueError: it is no Langevin optimizer.
 
     Example:
 
@@ -115,7 +109,7 @@ def _twin(cls) -> type[Langevin]:
             return langevin_class
     known = ", ".join(dict.fromkeys(parent.__name__ for parent in PARENTS.values()))
     raise ValueError(
-        f"`preconditioner` may be left out for {known}. Received: {cls.__name__}. Pass `preconditioner`, a function "
+        f"`preconditioner` is optional for {known} only. Received: {cls.__name__}. Pass `preconditioner`, a function "
         "`(optimizer, t, *slots)` that returns the factor by which its step multiplies the direction, and `slots`."
     )
 

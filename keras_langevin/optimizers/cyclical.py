@@ -62,9 +62,6 @@ class CyclicalCosine(_Cyclical):
         first_step: int, the optimizer's step counter at k = 1. Defaults to `0`.
         name: str or None. Defaults to `None`.
 
-    Raises:
-        ValueError: an argument is out of its range.
-
     Example:
 
     >>> from keras_langevin.optimizers import CyclicalCosine
@@ -94,9 +91,6 @@ class CyclicalNoise(_Cyclical):
         exploration_fraction: β, float in (0, 1), the part of a cycle without noise. Defaults to `0.5`.
         first_step: int, the optimizer's step counter at k = 1. Defaults to `0`.
         name: str or None. Defaults to `None`.
-
-    Raises:
-        ValueError: an argument is out of its range.
 
     Example:
 

@@ -27,7 +27,7 @@ class LayerRow:
     share: float
 
 
-class Description(tuple):
+class Description(tuple[LayerRow, ...]):
     """A tuple of `LayerRow` that prints as a table."""
 
     def __repr__(self) -> str:
@@ -50,16 +50,12 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
     """Lists a model's layers with trainable weights and says which of them get noise.
 
     Args:
-        model: a built model (its weights exist).
-        optimizer: a Langevin optimizer, built or not; `None` for the one that the model was compiled with. It may be
-            wrapped in a `LossScaleOptimizer`, or be a `MultiOptimizer`. An optimizer without noise has no noisy layer.
+        model: a model whose weights exist.
+        optimizer: an optimizer, built or not. Defaults to `None`: the one that the model was compiled with.
 
     Returns:
         A tuple of `LayerRow` (path, parameters, noisy, share), in the model's order, that prints as a table. A layer
-        whose weights get noise only in part (optimizers in a `MultiOptimizer` share it) has two rows.
-
-    Raises:
-        ValueError: the model has no weights yet, or no optimizer is given and the model is not compiled.
+        that several optimizers of a `MultiOptimizer` share may have two rows.
 
     Example:
 
@@ -82,10 +78,12 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
         )
     variables = model.trainable_variables
     if not variables:
-        raise ValueError(
-            "`describe` needs a model with trainable weights. Received a model that has none: "
-            "build it first (`model.build(input_shape)`, or call it on a batch)."
-        )
+        received = "without weights: build it first (`model.build(input_shape)`, or call it on a batch)."
+        if model.weights:
+            received = (
+                f"whose {len(model.weights)} weights are all frozen: set `trainable = True` and compile it again."
+            )
+        raise ValueError(f"`describe` needs a model with trainable weights. Received a model {received}")
     noisy = _noisy(optimizer, variables)
     rows = []
     for group in group_by_layer(variables):

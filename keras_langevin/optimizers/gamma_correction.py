@@ -7,30 +7,19 @@ from keras_langevin.optimizers.langevin import Langevin
 
 
 class GammaCorrection(Langevin):
-    """Adds the drift that a state-dependent P needs: a mixin, to be named in place of `Langevin`.
+    """Adds the drift Γ_i = ∂P_i/∂θ_i that a state-dependent P needs: a mixin. Name it in place of `Langevin`.
 
         θ_t = [the parent's step] + σ_t√γ_t · √P_t ⊙ Z_t + C_t
         C_t = (1 + ρ) · (√P_t − √P_{t−1}) ⊙ S_t,   S_{t+1} = ρ · S_t + σ_t√γ_t · Z_t,   S_1 = 0
 
-    with P a function of v_t = ρ·v_{t−1} + (1 − ρ)·g_t². Without Γ, small steps sample exp(−2V/σ²)/P, and not
-    exp(−2V/σ²): the noise drives weights to where P is large. The drift that corrects this is γ·(σ²/2)·Γ,
-    Γ_i = ∂P_i/∂θ_i. C_t has that mean: S, the noise of the latest updates, is a random displacement, so
-    E[(√P_t − √P_{t−1})·S] is γ·(σ²/2)·Γ/(1 + ρ). Other elements' noise has no part in it. Over all updates, Z_t is
-    multiplied by a mean of the √P that come after it, and not by √P_t, with the same variance: no noise is added on the
-    whole.
-
-    It assumes that v forgets, in 1/(1 − ρ) updates, sooner than the weights decorrelate, and that a step changes √P by
-    little, which asks for an ε that is not tiny beside the squared gradients. `docs/gamma-correction.md` has the
-    derivation, measurements, and what a derivative of P with v_{t−1} held fixed leaves of the bias: a share ρ.
+    Without it small steps sample exp(−2V/σ²)/P, with it exp(−2V/σ²). C_t has the mean γ·(σ²/2)·Γ. P must be a function
+    of v_t = ρ·v_{t−1} + (1 − ρ)·g_t², and v must forget sooner than the weights decorrelate. docs/gamma-correction.md
+    has the derivation and measurements.
 
     Args:
         *args: the optimizer's arguments.
-        gamma_correction: bool. Keeps one more slot, S, for each noisy variable. Defaults to `False`.
+        gamma_correction: bool. It keeps one more slot, S, for each noisy variable. Defaults to `False`.
         **kwargs: the optimizer's arguments.
-
-    Raises:
-        ValueError: `gamma_correction` is not a bool, or the other arguments make P something else than a function of
-            v, or the step something else than −γ·P·g.
 
     Example:
 
@@ -57,8 +46,11 @@ class GammaCorrection(Langevin):
 
     # Arguments with which there is no correction, and the value that they must have.
     _needed_for_correction: dict[str, object] = {}
-    # ρ, the share of v that stays at an update.
-    _averaging_rate: float
+
+    @property
+    def _averaging_rate(self) -> float:
+        """ρ, the share of v that stays at an update."""
+        raise NotImplementedError
 
     # ----------------------------------------------------------------------------------------------------------------
 

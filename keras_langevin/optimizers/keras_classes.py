@@ -165,10 +165,10 @@ def _check_savable(callback, optimizer, others):
                 json.dumps([selection.get_config() for selection in other.selections()])
     except Exception as error:  # what is in a schedule or a callable is the user's
         raise ValueError(
-            f"`{type(callback).__name__}` saves the optimizer's configuration, so Keras must be able to serialize it. "
-            f"Received: an optimizer for which {type(error).__name__} is raised: {error} Register a function or a "
-            "class with `@keras.saving.register_keras_serializable()` and give schedules a `get_config`, or pass "
-            "numbers. A checkpoint with `save_weights_only=True` needs none of this."
+            f"`{type(callback).__name__}` saves the optimizer's configuration, so Keras must be able to serialize "
+            f"it. Received: an optimizer that raises {type(error).__name__}: {error} Register a function or a class "
+            "with `@keras.saving.register_keras_serializable()` and give schedules a `get_config`, or pass numbers. "
+            "A checkpoint with `save_weights_only=True` needs none of this."
         ) from error
 
 

@@ -1,8 +1,11 @@
 """L-Lamb."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
 
@@ -20,26 +23,16 @@ class LLamb(
         θ_t = [Lamb's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = r_t / (√v̂_t + ε),   Z_t ~ N(0, I)
         r_t = ‖θ_{t−1}‖ / ‖m̂_t / (√v̂_t + ε)‖
 
-    with m̂_t = m_t / (1 − β₁ᵗ) and v̂_t = v_t / (1 − β₂ᵗ). Lamb's step is −γ_t · P_t ⊙ m̂_t. The trust ratio r_t is one
-    number for each variable. It is 1 where one of the two norms is 0, as in Keras.
-
-    A step has the length γ‖θ‖, whatever the gradient: where the gradient becomes small, P grows with 1/‖g‖ in all
-    elements, and the noise with 1/√‖g‖.
+    Lamb's step is −γ_t · P_t ⊙ m̂_t. The trust ratio r_t is one number for each variable, and 1 where a norm is 0. P
+    grows with 1/‖g‖ where the gradient becomes small.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         beta_1: float, decay rate of the first moment. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
-        epsilon: ε, float, outside the root as in Keras, after the bias correction. Defaults to `1e-6` (Keras's Lamb:
-            `1e-7`). It bounds P by r/ε. Where a variable has had no gradient at all, r = 1.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        epsilon: ε, float. It bounds P by r/ε. Defaults to `1e-6` (Keras's Lamb: `1e-7`).
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Lamb`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 
@@ -51,6 +44,11 @@ class LLamb(
         Y. You et al., Large batch optimization for deep learning: training BERT in 76 minutes, ICLR 2020.
         P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(
+        self, learning_rate: Level = 0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-6, *args, **kwargs: Unpack[Arguments]
+    ):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, *args, **kwargs)
 
     def preconditioner(self, t, m, v, theta):
         p = 1 / (ops.sqrt(v / (1 - self.beta_2**t)) + self.epsilon)

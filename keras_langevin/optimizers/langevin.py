@@ -1,17 +1,25 @@
 """How a step adds noise: the mixin that makes a Langevin optimizer of a Keras optimizer."""
 
 import itertools
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 from keras import ops
 
 from keras_langevin import keras_internals
 from keras_langevin.optimizers import noise as noise_source
+from keras_langevin.optimizers.arguments import Level, spelled_out
 from keras_langevin.optimizers.draws import Preconditioner, draws_of, noise_dtype, slot_of
 from keras_langevin.optimizers.noisy_layers import NoisyLayers
-from keras_langevin.optimizers.parent import arguments_of, parent_class, parent_parameters, signature
-from keras_langevin.optimizers.selection import LayerSelection
+from keras_langevin.optimizers.parent import (
+    arguments_of,
+    check_by_place,
+    check_known,
+    parent_class,
+    parent_parameters,
+    signature,
+)
+from keras_langevin.optimizers.selection import LayersArgument, LayerSelection
 from keras_langevin.optimizers.settings import NoiseSettings
 from keras_langevin.optimizers.state import SavedState
 
@@ -34,46 +42,33 @@ class Update(NamedTuple):
 
 
 class Langevin(NoiseSettings, NoisyLayers, SavedState):
-    """Adds Langevin noise to a Keras optimizer: a mixin, to be named before the optimizer.
+    """Adds Langevin noise to a Keras optimizer: a mixin. Name it before the optimizer.
 
         θ_t = [the parent's own step] + 1{i ∈ J} · σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
 
-    with learning rate γ, noise level σ, the parent's diagonal preconditioner P (the factor by which the parent
-    multiplies its direction: step = −γ_t · P_t ⊙ direction) and the set J of noisy variables. A weight that the loss
-    does not reach gets no noise; one whose gradient is zero does. Z is a pure function of (seed, update, variable,
-    element), so that equal seeds give equal weights, also after a restart and on every replica.
+    γ is the learning rate, σ the noise level and J the set of noisy layers. P is the parent's diagonal preconditioner:
+    its step is −γ_t · P_t ⊙ direction. Z is a pure function of (seed, update, variable, element), so equal seeds give
+    equal weights. A weight that the loss does not reach gets no noise.
 
-    A subclass defines `preconditioner(self, t, ...)` and names, as arguments of its class statement, the parent's slots
-    that P is computed from. `slots`: tuple of str, attributes of the parent with a slot for each variable, as they are
-    after its step. `slots_before`: the same, as they are before its step; their tensors come after those of `slots`.
-    `elementwise`: bool, whether an element of P depends on the same element of the slots alone, as in a diagonal
-    preconditioner. Then P is computed for many variables at once. Defaults to `True`.
+    A subclass defines `preconditioner(self, t, *slots)`. Arguments of its class statement name the parent's slots that
+    P depends on: `slots` as they are after the step, `slots_before` as before it. `elementwise=False` says that P
+    depends on a whole variable.
 
     Args:
-        *args: The parent's arguments.
-        sigma: The noise level σ: float >= 0, a `keras.optimizers.schedules.LearningRateSchedule`, or a callable
-            without arguments. Like `learning_rate` it can be read and set as `optimizer.sigma`, and a schedule sees
-            the learning-rate schedule's step counter. A number that is set acts at the next step. A schedule that is
-            set after the step was compiled takes effect once you set `model.train_function = None`, as one of the
-            learning rate does. Defaults to `1e-3`.
-        layers: Which layers are noisy (Layer Langevin): `None` (all), a float in [0, 1] (that fraction of the layers
-            with trainable weights, in the order of `model.trainable_variables`, rounded to nearest, at least one when
-            > 0), an int (the first k), a name, a regular expression, a `keras.Layer`, a list of names, expressions,
-            indices and layers, or a callable `f(layer_path) -> bool`. `docs/layers.md` says what counts as a layer, and
-            what becomes of the choice when a model is saved. Defaults to `None`.
-        seed: int in [0, 2⁶⁴), or `None` to draw one from Python's `random` (which
-            `keras.utils.set_random_seed` sets). Two optimizers with one seed have the same noise, so give those of a
-            GAN different ones; the parts of a `MultiOptimizer` have noise of their own. Defaults to `None`.
-        noise: The law of Z: `"normal"`, or `"rademacher"`, which is ±1 with equal weight and cheaper to draw. Its mean,
-            variance and third moment are those of a normal number, so that with small steps the law of θ has the same
-            weak order 1; the law of a single step is not normal. Defaults to `"normal"`.
-        **kwargs: The parent's arguments. Where the parent has an `epsilon`, it defaults to `1e-6` and not to Keras's
-            `1e-7`: where a gradient is zero for long, ε alone bounds the noise. A fair comparison has equal ε in both
-            arms: `keras_langevin.without_noise(optimizer)` makes the other one.
+        *args: the parent's arguments.
+        sigma: σ, the noise level: float >= 0, `LearningRateSchedule`, or callable without arguments. You can set
+            `optimizer.sigma` during training, as `learning_rate`. Defaults to `1e-3`.
+        layers: which layers are noisy: `None` (all), a float in [0, 1] (that fraction of the layers with weights, from
+            the input), an int (the first k), a name, a regular expression, a `keras.Layer`, a list of names, indices
+            and layers, or a callable `f(layer_path) -> bool`. docs/layers.md says what counts as a layer. Defaults to
+            `None`.
+        seed: int in [0, 2⁶⁴), or `None` to draw one, as `keras.utils.set_random_seed` says. Defaults to `None`.
+        noise: the law of Z: `"normal"`, or `"rademacher"` for ±1, which is cheaper. Defaults to `"normal"`.
+        **kwargs: the parent's arguments. `epsilon` defaults to `1e-6`, where Keras has `1e-7`.
 
     Raises:
-        ValueError: `sigma`, `layers`, `seed` or `noise` is out of its range. What only the model can tell (a name that
-            matches no layer, more layers than there are) is raised when the optimizer is built, before any step.
+        ValueError: `sigma`, `layers`, `seed` or `noise` is out of its range. When the optimizer is built: `layers` does
+            not fit the model.
 
     Example:
 
@@ -114,14 +109,33 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
             if value is not None:
                 setattr(cls, name, value)
         cls.__signature__ = signature(cls, Langevin)
+        cls.__doc__ = spelled_out(vars(cls).get("__doc__"))
 
-    def __init__(self, *args, sigma=1e-3, layers=None, seed: int | None = None, noise: str = "normal", **kwargs):
+    if not TYPE_CHECKING:  # editors read `__init__`
+
+        def __new__(cls, *args, **kwargs):
+            check_by_place(cls, args)
+            return super().__new__(cls)
+
+    def __init__(
+        self,
+        *args,
+        sigma: Level = 1e-3,
+        layers: LayersArgument = None,
+        seed: int | None = None,
+        noise="normal",
+        **kwargs,
+    ):
         self._check_settings(sigma, seed, noise)
         selection = layers if isinstance(layers, LayerSelection) else LayerSelection(layers)
         of_parent = list(parent_parameters(type(self), Langevin))
         for argument in set(self._defaults) & set(of_parent[len(args) :]):
             kwargs.setdefault(argument, self._defaults[argument])
-        super().__init__(*args, **kwargs)
+        try:
+            super().__init__(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            check_known(type(self), kwargs, error)
+            raise
         self._part = 0
         self._reach = self._last_update = None
         self._set_layers(selection)
@@ -241,7 +255,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
                 kept = [name for name, value in vars(self).items() if isinstance(value, list) and value]
                 raise ValueError(
                     f"`slots` must name attributes of {parent.__name__} that hold a variable for each weight. "
-                    f"Received: {name!r}, which it does not have. Lists that it has: {', '.join(kept)}."
+                    f"Received: {name!r}, which it does not have. Choose from: {', '.join(kept)}."
                 )
 
     def _set_places(self):

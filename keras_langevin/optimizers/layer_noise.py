@@ -15,21 +15,15 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
 
         s = σ · √γ · √P
 
-    P is read from the optimizer's slots as they are: it is that of the latest update (LAdadelta's with the squared
-    steps that the next one begins with, and LLamb's with the present weights). Before the first one the slots are zero,
-    and P near its bound.
-    `plots.noise_histogram` draws what is returned.
+    P is that of the latest update. Before the first one the slots are zero, and P is near its bound.
+    `plots.noise_histogram` draws the result.
 
     Args:
-        optimizer: a built Langevin optimizer (`model.fit` builds it). It may be wrapped in a `LossScaleOptimizer`.
+        optimizer: a built Langevin optimizer (`model.fit` builds it).
 
     Returns:
-        dict from a layer's path, in the model's order, to an array of shape `(num_elements,)`, in the weights' unit;
-        zeros for a layer that is not noisy, and for weights that the loss of the latest step did not reach. Of several
-        layers with one path the second is `"PATH (2)"`.
-
-    Raises:
-        ValueError: the optimizer is not a Langevin one, or is not built yet.
+        dict from a layer's path, in the model's order, to an array of shape `(num_elements,)` in the weights' unit. It
+        is zero for layers that are not noisy.
 
     Example:
 
@@ -50,8 +44,8 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
         )
     if not optimizer.built:
         raise ValueError(
-            "`layer_noise` needs an optimizer that knows its variables. Received one that is not built yet. Train a "
-            "step, or call `optimizer.build(model.trainable_variables)`."
+            "`layer_noise` needs a built optimizer. Received one that is not built. Train a step, or call "
+            "`optimizer.build(model.trainable_variables)`."
         )
     noisy = {index for group in optimizer._noisy_groups() for index in group.indices}
     if optimizer._last_update is not None:

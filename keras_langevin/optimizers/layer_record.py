@@ -55,9 +55,9 @@ class Record(NamedTuple):
             is_whole = False
         if not is_whole:
             raise ValueError(
-                "`layers` of a configuration must have the variables, the layers and the chosen layers of the model "
-                f"that it was saved with, as `get_config` writes them. Received: {str(config)[:200]}. Save it again, "
-                "or give `layers` anew."
+                "`layers` of a configuration must have the variables, the layers and the chosen layers of the saved "
+                f"model, as `get_config` writes them. Received: {str(config)[:200]}. Save it again, or pass `layers` "
+                "again."
             )
         return record
 
@@ -177,7 +177,7 @@ class SavedLayer(str):
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 "A layer of a configuration must have `path` and `variables`, as `get_config` writes them. "
-                f"Received: {str(entry)[:200]}. Save it again, or give `layers` anew."
+                f"Received: {str(entry)[:200]}. Save it again, or pass `layers` again."
             ) from error
 
     def get_config(self) -> dict:

@@ -1,7 +1,10 @@
 """L-Lion."""
 
+from typing import Unpack
+
 import keras
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
 
@@ -12,28 +15,15 @@ class LLion(Langevin, backend_class(keras.optimizers.Lion)):
 
         θ_t = [Lion's step] + σ_t · √γ_t · Z_t,   P_t = 1,   Z_t ~ N(0, I)
 
-    Lion's step is −γ_t · sign(c_t) with c_t = β₁ · m_{t−1} + (1 − β₁) · g_t: every element moves by γ_t, whatever its
-    gradient. The sign is the direction, and the factor before it is 1 for all elements, hence P = 1.
-
-    The other choice, P = 1/abs(c), for which −γ · P ⊙ c is the same step, has no bound where c passes through zero, and
-    there Lion's step is not large at all.
-
-    No temperature follows: the sign of a gradient is not the gradient of a potential, and the invariant law is not
-    ∝ exp(−2V/σ²). Take σ as a level of exploration. A step moves an element by γ and adds noise of σ√γ, so σ = √γ makes
-    the two equal.
+    Lion's step is −γ_t · sign(c_t) with c_t = β₁ · m_{t−1} + (1 − β₁) · g_t. No temperature follows from σ: it is a
+    level of exploration. A step moves an element by γ and adds noise of σ√γ, so σ = √γ makes the two equal.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         beta_1: float, the share of the momentum in c. Defaults to `0.9`.
         beta_2: float, decay rate of the momentum. Defaults to `0.99`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Lion`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 
@@ -44,6 +34,9 @@ class LLion(Langevin, backend_class(keras.optimizers.Lion)):
     References:
         X. Chen et al., Symbolic discovery of optimization algorithms, NeurIPS 2023. P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(self, learning_rate: Level = 0.001, beta_1=0.9, beta_2=0.99, *args, **kwargs: Unpack[Arguments]):
+        super().__init__(learning_rate, beta_1, beta_2, *args, **kwargs)
 
     def preconditioner(self, t):
         return 1.0

@@ -1,10 +1,12 @@
 """L-Muon."""
 
 import math
+from typing import Unpack
 
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Level, NoiseArguments
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
 
@@ -17,30 +19,17 @@ class LMuon(Langevin, backend_class(keras.optimizers.Muon), slots=("adam_velocit
         P_t = √max(rows, columns) · rms_rate              of a matrix that Muon moves; 1 with `rms_rate=None`
         P_t = adam_lr_ratio · √(1 − β₂ᵗ) / (√v_t + ε)      of the other weights, which AdamW moves
 
-    Muon's step is −γ_t · P_t · O_t. O_t is the orthogonalized momentum: the direction, whose size does not depend on
-    the gradient. No diagonal P makes O of the momentum, so P is the factor that Muon multiplies O with. No temperature
-    follows for these weights, as with `LLion`: σ is a level of exploration.
-
-    The matrix P = (M Mᵀ)^(−½) makes O of the momentum M. It was tried (`python benchmarks/muon_preconditioner.py`) and
-    left out. In float32 the Newton–Schulz iterations for its root are wrong by 0.3% where M has a condition number of
-    10³, and diverge from 10⁴ on. They take 4 to 11 times as long as Muon's own for a square matrix. And P has no bound
-    where M has less than full rank, as with a dead unit or a batch smaller than the layer.
+    Muon's step is −γ_t · P_t · O_t with the orthogonalized momentum O_t. No temperature follows from σ for its
+    matrices: it is a level of exploration, as with `LLion`.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         adam_beta_2: β₂, float, decay rate of AdamW's second moment. Defaults to `0.999`.
+        epsilon: ε, float. It bounds P of AdamW's weights by adam_lr_ratio/ε. Defaults to `1e-6` (Keras's Muon: `1e-7`).
         adam_lr_ratio: float, AdamW's learning rate over γ. Defaults to `1`.
-        rms_rate: float, or `None` for steps that are not scaled by the shape. Defaults to `0.2`.
-        epsilon: ε, float, outside the root of AdamW's weights as in Keras. Defaults to `1e-6` (Keras's Muon: `1e-7`).
-            It bounds their P by adam_lr_ratio/ε.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        rms_rate: float, or `None` for steps that the shape does not scale. Defaults to `0.2`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Muon`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 
@@ -52,6 +41,48 @@ class LMuon(Langevin, backend_class(keras.optimizers.Muon), slots=("adam_velocit
         K. Jordan et al., Muon, https://kellerjordan.github.io/posts/muon. J. Liu et al., Muon is scalable for LLM
         training, arXiv:2502.16982 (`rms_rate`). P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        adam_beta_1=0.9,
+        adam_beta_2=0.999,
+        adam_weight_decay: float | None = 0.004,
+        epsilon=1e-6,
+        weight_decay: float | None = 0.004,
+        *args,
+        exclude_layers: list[str] | None = None,
+        exclude_embeddings=True,
+        muon_a=3.4445,
+        muon_b=-4.775,
+        muon_c=2.0315,
+        adam_lr_ratio: float = 1,
+        momentum=0.95,
+        ns_steps=5,
+        nesterov=True,
+        rms_rate: float | None = 0.2,
+        **kwargs: Unpack[NoiseArguments],
+    ):
+        super().__init__(
+            learning_rate,
+            adam_beta_1,
+            adam_beta_2,
+            adam_weight_decay,
+            epsilon,
+            weight_decay,
+            *args,
+            exclude_layers=exclude_layers,
+            exclude_embeddings=exclude_embeddings,
+            muon_a=muon_a,
+            muon_b=muon_b,
+            muon_c=muon_c,
+            adam_lr_ratio=adam_lr_ratio,
+            momentum=momentum,
+            ns_steps=ns_steps,
+            nesterov=nesterov,
+            rms_rate=rms_rate,
+            **kwargs,
+        )
 
     def preconditioner(self, t, v, scale):
         adam = self.adam_lr_ratio * ops.sqrt(1 - self.adam_beta_2**t) / (ops.sqrt(v) + self.epsilon)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.optimizers.parent import MixinBase
 from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, record_of
 from keras_langevin.reading import innermost
 
@@ -38,7 +39,7 @@ class LayerGate:
         return ops.convert_to_tensor(self.variable)[self._numbers[index]] > 0
 
 
-class NoisyLayers:
+class NoisyLayers(MixinBase):
     """`layers` and `noisy_layers` of a Langevin optimizer, and the gate by which they change between steps."""
 
     def _set_layers(self, layers: LayerSelection):

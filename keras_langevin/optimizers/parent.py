@@ -1,12 +1,21 @@
 """The Keras optimizer that a Langevin optimizer adds noise to: its class, its arguments, and how to get it back."""
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import keras
 
+from keras_langevin.names import unknown
+from keras_langevin.values import is_real
 
-def backend_class(parent: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
+if TYPE_CHECKING:  # of mixins whose subclasses are all optimizers
+    MixinBase = keras.optimizers.Optimizer
+else:
+    MixinBase = object
+_Parent = TypeVar("_Parent", bound=keras.optimizers.Optimizer)
+
+
+def backend_class(parent: type[_Parent]) -> type[_Parent]:
     """The class that Keras makes an instance of when `parent` is called: on PyTorch a subclass that updates all
     variables at once, elsewhere `parent`. (A subclass of `parent` alone would lose that.)"""
     return type(parent.__new__(parent))
@@ -37,7 +46,7 @@ def parent_parameters(cls, mixin: type) -> dict[str, inspect.Parameter]:
 
 
 def signature(cls, mixin: type) -> inspect.Signature:
-    """The parent's arguments and the class's own, so that `help` and editors show them all.
+    """The parent's arguments and the class's own, so that `help` shows them all.
 
     Args:
         cls: the Langevin optimizer.
@@ -50,6 +59,7 @@ def signature(cls, mixin: type) -> inspect.Signature:
             parameters = _parameters(base.__init__)
             takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
             own = own | parameters if takes_more else parameters
+    own = {name: p.replace(annotation=p.empty) for name, p in own.items()}  # as Keras's, and docstrings have the types
     if not takes_more:
         return inspect.Signature(list(own.values()))
     of_parent = parent_parameters(cls, mixin)
@@ -60,6 +70,32 @@ def signature(cls, mixin: type) -> inspect.Signature:
     ordinary = [p for p in parents.values() if p.kind is not p.VAR_KEYWORD]
     variadic = [p for p in of_parent.values() if p.kind is p.VAR_KEYWORD]
     return inspect.Signature(leading + ordinary + [p for p in own.values() if p.kind is p.KEYWORD_ONLY] + variadic)
+
+
+def check_by_place(cls, args):
+    """Refuses a noise level in the place of a decay rate: Keras's order of arguments has none for the noise.
+
+    Raises:
+        ValueError: the second argument is a decay rate below 0.1.
+    """
+    second = list(cls.__signature__.parameters)[1:2]
+    if len(args) > 1 and second in (["beta_1"], ["rho"], ["momentum"]) and is_real(args[1]) and 0 < args[1] < 0.1:
+        raise ValueError(
+            f"{cls.__name__} has Keras's order of arguments: the second is `{second[0]}`, a decay rate. Received: "
+            f"{args[1]!r} in its place. Pass `sigma={args[1]!r}` for the noise level, or `{second[0]}={args[1]!r}`."
+        )
+
+
+def check_known(cls, arguments, error: Exception):
+    """After an error of the parent: if it refuses the name of an argument, an error with the nearest known name.
+
+    Raises:
+        ValueError: it does.
+    """
+    known = [name for name, p in cls.__signature__.parameters.items() if p.kind is not p.VAR_KEYWORD]
+    for name in arguments:
+        if name not in known and repr(name) in str(error):
+            raise unknown(f"argument of {cls.__name__}", name, known) from error
 
 
 def _parameters(method) -> dict[str, inspect.Parameter]:

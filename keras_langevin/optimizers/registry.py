@@ -71,16 +71,16 @@ def get(identifier, **arguments) -> keras.optimizers.Optimizer:
         return lookup(identifier)(**arguments)
     if arguments:
         raise ValueError(
-            "Arguments can be given with an optimizer's name only. "
-            f"Received: identifier={identifier!r} and arguments {sorted(arguments)}"
+            f"Arguments go with an optimizer's name only. Received: identifier={identifier!r} and arguments "
+            f"{sorted(arguments)}. Set them on the optimizer or in its configuration."
         )
     if isinstance(identifier, keras.optimizers.Optimizer):
         return identifier
     if isinstance(identifier, dict):
         return keras.optimizers.deserialize(dict(identifier))
     raise ValueError(
-        "`identifier` must be an optimizer's name, its configuration, or an optimizer. "
-        f"Received: identifier={identifier!r} of type {type(identifier).__name__}"
+        "`identifier` must be an optimizer's name, its configuration, or an optimizer. Received: "
+        f"identifier={identifier!r} of type {type(identifier).__name__}. Pass a name, as in `get('ladam')`."
     )
 
 

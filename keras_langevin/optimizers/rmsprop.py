@@ -1,8 +1,11 @@
 """L-RMSprop."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.gamma_correction import GammaCorrection
 from keras_langevin.optimizers.parent import arguments_of, backend_class
 
@@ -75,40 +78,24 @@ class RMSpropEpsilonAnywhere(backend_class(keras.optimizers.RMSprop)):
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_average_gradients")):
-    """RMSprop with Langevin noise (pSGLD; with the drift Γ by `gamma_correction=True`).
+    """RMSprop with Langevin noise (pSGLD).
 
         θ_t = [RMSprop's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(v_t + ε),   Z_t ~ N(0, I)
 
-    With `epsilon_inside_sqrt=False`, P_t = 1 / (√v_t + ε): pSGLD's formula (Li et al. 2016), and the one of the paper
-    that this package follows. The step is then −γ_t · g_t / (√v_t + ε). Keras has no such optimizer: the same without
-    noise is `LRMSprop(..., epsilon_inside_sqrt=False, layers=0)`.
-
-    With `centered`, v_t − ḡ_t² stands for v_t, ḡ the running mean of the gradient. With `momentum` the noise is added
-    to the weights, not to the momentum buffer. Keras does not damp the momentum μ, so the drift is 1/(1 − μ) times as
-    large and the temperature (1 − μ) of what σ says: multiply σ by 1/√(1 − μ). `weight_decay` is not preconditioned and
-    is not a normal prior: use `GaussianPrior`.
+    With `epsilon_inside_sqrt=False`, P_t = 1 / (√v_t + ε) for step and noise, as in the pSGLD paper. With `centered`,
+    v_t − ḡ_t² replaces v_t. With a `momentum` μ, multiply σ by 1/√(1 − μ), as for `LSGD`.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         rho: float, decay rate of the averages. Defaults to `0.9`.
         momentum: float. Defaults to `0.0`.
-        epsilon: ε, float. Defaults to `1e-6` (Keras's RMSprop: `1e-7`). Inside the root it bounds P by 1/√ε: where the
-            gradient has vanished, a step adds noise of standard deviation σ√γ/ε^¼ and moves by γ·g/√ε. Outside it
-            bounds P by 1/ε: the noise is σ√(γ/ε), with the defaults 32 times as much, and the step γ·g/ε, 1000 times as
-            long. In very deep nets gradients are smaller than √ε, so the place of ε decides whether they train.
+        epsilon: ε, float. It bounds P by 1/√ε, outside the root by 1/ε. Defaults to `1e-6` (Keras's RMSprop: `1e-7`).
         centered: bool. Defaults to `False`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         epsilon_inside_sqrt: bool, whether ε stands inside the root, as in Keras. Defaults to `True`.
-        gamma_correction: bool, whether to add the drift γ·(σ²/2)·Γ, Γ_i = ∂P_i/∂θ_i, without which small steps sample
-            exp(−2V/σ²)/P and not exp(−2V/σ²). It is estimated, see `keras_langevin.optimizers.GammaCorrection`, which
-            keeps one slot more. Not with `momentum` or `centered`. Defaults to `False`, as in practice.
+        gamma_correction: bool, whether to add the drift γ·(σ²/2)·Γ, so that small steps sample exp(−2V/σ²). Not with
+            `momentum` or `centered`. See `keras_langevin.optimizers.GammaCorrection`. Defaults to `False`.
         **kwargs: every other argument of `keras.optimizers.RMSprop`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`; `gamma_correction` with `momentum` or `centered`.
 
     Example:
 
@@ -124,16 +111,32 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
     """
 
     _needed_for_correction = {"momentum": 0.0, "centered": False}
-    _averaging_rate = property(lambda self: self.rho)
 
-    def __init__(self, *args, epsilon_inside_sqrt: bool = True, **kwargs):
+    def __init__(
+        self,
+        learning_rate: Level = 0.001,
+        rho=0.9,
+        momentum=0.0,
+        epsilon=1e-6,
+        centered=False,
+        *args,
+        epsilon_inside_sqrt=True,
+        gamma_correction=False,
+        **kwargs: Unpack[Arguments],
+    ):
         if not isinstance(epsilon_inside_sqrt, bool):
             raise ValueError(
                 "`epsilon_inside_sqrt` must be True (Keras's formula) or False (pSGLD's). "
                 f"Received: {epsilon_inside_sqrt=}. Pass a bool."
             )
-        super().__init__(*args, **kwargs)
+        super().__init__(
+            learning_rate, rho, momentum, epsilon, centered, *args, gamma_correction=gamma_correction, **kwargs
+        )
         self.epsilon_inside_sqrt = epsilon_inside_sqrt
+
+    @property
+    def _averaging_rate(self) -> float:
+        return self.rho
 
     def preconditioner(self, t, v, g_mean):
         if self.centered:

@@ -1,8 +1,11 @@
 """L-ScheduleFreeAdamW."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.draws import noise_dtype
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import backend_class
@@ -13,36 +16,19 @@ class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAd
     """Schedule-Free AdamW with Langevin noise.
 
         z_t = z_{t−1} − γ_t · Q_t ⊙ g_t + σ_t · √γ_t · √Q_t ⊙ Z_t,   Q_t = w_t / (√v̂_t + ε),   Z_t ~ N(0, I)
-        x_t = (1 − 1/t) · x_{t−1} + z_t / t
-        θ_t = (1 − β₁) · z_t + β₁ · x_t
+        x_t = (1 − 1/t) · x_{t−1} + z_t / t,   θ_t = (1 − β₁) · z_t + β₁ · x_t
 
-    with v̂_t = v_t / (1 − β₂ᵗ) and the warm-up w_t = min(1, t / warmup_steps). The gradient moves z (which Keras calls
-    momentum), so the Langevin step is that of z. θ is what the model trains with. The noise of z reaches x_t with the
-    weight 1/t, hence θ_t with f_t = 1 − β₁ + β₁/t:
-
-        θ_t = [the parent's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = f_t² · Q_t
-
-    The new noise in θ_t has the covariance σ²γP_t. All earlier noise stays in z, and so comes into later θ by the
-    average x too.
-
-    This is the step of Keras on JAX. On PyTorch and TensorFlow, where z changes in place, Keras 3.15 finds x_{t−1} with
-    z_t and not with z_{t−1}; so does this class, whose step is Keras's. The noise is the same.
+    The noise moves z, which Keras calls momentum. It reaches the weights θ_t as σ_t · √γ_t · √P_t ⊙ Z_t with P_t = (1 −
+    β₁ + β₁/t)² · Q_t. v̂_t = v_t / (1 − β₂ᵗ), and w_t = min(1, t / warmup_steps).
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.0025`.
         beta_1: β₁, float in (0, 1], the share of the average x in θ. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
-        epsilon: ε, float, outside the root as in Keras, after the bias correction. Defaults to `1e-6` (Keras's
-            ScheduleFreeAdamW: `1e-8`). It bounds Q by 1/ε.
+        epsilon: ε, float. It bounds Q by 1/ε. Defaults to `1e-6` (Keras's ScheduleFreeAdamW: `1e-8`).
         warmup_steps: int, over how many updates w grows to 1. Defaults to `0`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.ScheduleFreeAdamW`.
-
-    Raises:
-        ValueError: see `keras_langevin.Langevin`.
 
     Example:
 
@@ -53,6 +39,18 @@ class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAd
     References:
         A. Defazio et al., The road less scheduled, NeurIPS 2024. P. Bras, arXiv:2212.14718.
     """
+
+    def __init__(
+        self,
+        learning_rate: Level = 0.0025,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        warmup_steps=0,
+        *args,
+        **kwargs: Unpack[Arguments],
+    ):
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, warmup_steps, *args, **kwargs)
 
     def preconditioner(self, t, v):
         warmup = ops.minimum(t / self.warmup_steps, 1.0) if self.warmup_steps else 1.0

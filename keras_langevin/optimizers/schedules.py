@@ -12,15 +12,12 @@ from keras_langevin.values import check_int, is_level, is_real
 class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """A noise level that falls as the root of a logarithm: σ_t = σ₀ / √log(e + t · decay).
 
-    It is the reference implementation's schedule for σ, where `decay = 1/1960`: 1960 = 20 epochs of 98 batches.
+    The reference implementation uses it with `decay=1/1960`, for 20 epochs of 98 batches.
 
     Args:
         initial_value: σ₀, float >= 0.
         decay: float >= 0, per step. Defaults to `1.0`.
         name: str or None.
-
-    Raises:
-        ValueError: an argument is negative or not finite.
 
     Example:
 
@@ -37,7 +34,10 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
         super().__init__()
         for argument, value in (("initial_value", initial_value), ("decay", decay)):
             if not is_level(value):
-                raise ValueError(f"`{argument}` must be a finite number >= 0. Received: {argument}={value!r}")
+                raise ValueError(
+                    f"`{argument}` must be a finite number >= 0. Received: {argument}={value!r}. Pass one, as in "
+                    f"`{argument}=1e-3`."
+                )
         self.initial_value = initial_value
         self.decay = decay
         self.name = name
@@ -54,18 +54,15 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class NoiseBurst(keras.optimizers.schedules.LearningRateSchedule):
-    """Noise in the first updates of the training, and none after them: σ_t = σ for t < `updates`, else 0.
+    """Noise in the first updates of a training, and none after them: σ_t = σ for t < `updates`, else 0.
 
-    In a very deep net without normalization the noise acts as a second initialization. It is needed until the net
-    begins to train (docs/why-noise-helps.md), and a constant sigma costs accuracy where the net trains anyway.
+    In a very deep net without normalization the noise acts as a second initialization: the net needs it until it begins
+    to train.
 
     Args:
         sigma: float >= 0, the noise level of the first updates.
         updates: int >= 1, how many updates have noise. Defaults to `100`.
         name: str or None.
-
-    Raises:
-        ValueError: an argument is out of its range.
 
     Example:
 
@@ -93,18 +90,13 @@ class NoiseBurst(keras.optimizers.schedules.LearningRateSchedule):
 def posterior_sigma(data_size: int, temperature: float = 1.0) -> float:
     """The noise level that samples a posterior: σ = √(2T/N).
 
-    With V the mean of −log p over N examples plus the prior's −log p/N, a Langevin optimizer's invariant law for small
-    learning rates is ∝ exp(−2V/σ²) = exp(−N·V/T), the posterior at temperature T. A Keras loss that also averages over
-    D outputs, time steps or pixels of an example ("mse", "binary_crossentropy", ...) puts the likelihood at temperature
-    D·T: compile with `loss_weights=float(D)`, or let `data_size` be N·D here and in `GaussianPrior`. Momentum that is
-    not damped (`LSGD`, `LRMSprop`) makes the temperature (1 − momentum)·T. `PosteriorSamples` warns of both.
+    A Langevin optimizer samples exp(−2V/σ²) for small learning rates. With V the mean of −log p over N examples plus
+    the prior's −log p/N, that is the posterior at temperature T. docs/sampling.md lists what makes the temperature
+    another, as losses that average over outputs.
 
     Args:
         data_size: N, int >= 1, the number of training examples (not of batches), or of values that the loss averages.
         temperature: T, float > 0; 1 is the Bayesian posterior. Defaults to `1.0`.
-
-    Raises:
-        ValueError: an argument is out of its range.
 
     Example:
 
@@ -116,7 +108,12 @@ def posterior_sigma(data_size: int, temperature: float = 1.0) -> float:
         M. Welling and Y. W. Teh, ICML 2011.
     """
     if not (is_real(data_size) and data_size >= 1):
-        raise ValueError(f"`data_size`, the number of examples, must be >= 1. Received: data_size={data_size!r}")
+        raise ValueError(
+            f"`data_size`, the number of examples, must be >= 1. Received: data_size={data_size!r}. Pass the length "
+            "of the training data."
+        )
     if not (is_real(temperature) and temperature > 0):
-        raise ValueError(f"`temperature` must be finite and > 0. Received: temperature={temperature!r}")
+        raise ValueError(
+            f"`temperature` must be finite and > 0. Received: temperature={temperature!r}. Pass 1.0 for the posterior."
+        )
     return math.sqrt(2 * temperature / data_size)

@@ -22,7 +22,7 @@ _EXPECTED = (
     "or a callable `f(layer_path) -> bool`."
 )
 _CHOOSE_AGAIN = (
-    "Give `layers` anew: compile the model with a new optimizer (a file of Keras loads with `compile=False`)."
+    "Pass `layers` again: compile the model with a new optimizer (a file of Keras loads with `compile=False`)."
 )
 
 
@@ -237,7 +237,7 @@ class LayerSelection:
         count = len(groups)
         if not -count <= entry < count:
             raise ValueError(
-                f"An index in `layers` must be in [{-count}, {count - 1}], there being {count} layers with trainable "
+                f"An index in `layers` must be in [{-count}, {count - 1}], because {count} layers have trainable "
                 f"weights. Received: {entry}. The layers are: {_listing(groups)}"
             )
         return {entry % count}
@@ -316,8 +316,8 @@ def _of_name(name, groups, is_saved: bool) -> set[int]:
             pattern = re.compile(name)
         except re.error as error:
             raise ValueError(
-                f"`layers` has no layer of this name, and it is no regular expression either ({error}). "
-                f"Received: {name!r}. The layers are: {_listing(groups)}"
+                f"An entry of `layers` must be a layer's name or a regular expression. Received: {name!r}, which is "
+                f"neither ({error}). The layers are: {_listing(groups)}"
             ) from error
         chosen = {
             i
@@ -329,7 +329,8 @@ def _of_name(name, groups, is_saved: bool) -> set[int]:
     if not chosen:
         raise ValueError(
             "An entry of `layers` must be the name or path of a layer with trainable weights, or a regular expression "
-            f"that matches the whole of one. Received: {name!r}. The layers are: {_listing(groups)}"
+            f"that matches the whole of one. Received: {name!r}. The layers are: {_listing(groups)}. Choose a nested "
+            "model by the object, as its name may be in no path: `layers=model.get_layer(name)`."
         )
     return chosen
 
@@ -413,4 +414,7 @@ def _serialized(function):
 
 
 def _listing(groups) -> str:
-    return ", ".join(dict.fromkeys(group.path for group in groups))
+    """Their paths; of many, the first and the last."""
+    paths = list(dict.fromkeys(group.path for group in groups))
+    left_out = [f"... ({len(paths) - 20} more, see `keras_langevin.describe(model, optimizer)`)"]
+    return ", ".join(paths if len(paths) <= 25 else paths[:15] + left_out + paths[-5:])

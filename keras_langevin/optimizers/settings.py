@@ -10,10 +10,11 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_langevin import reading
 from keras_langevin.optimizers import noise as noise_source
-from keras_langevin.values import LARGEST, is_level
+from keras_langevin.optimizers.parent import MixinBase
+from keras_langevin.values import LARGEST, is_level, takes
 
 
-class NoiseSettings:
+class NoiseSettings(MixinBase):
     """`sigma`, `seed` and `noise` of a Langevin optimizer."""
 
     @staticmethod
@@ -78,8 +79,8 @@ class NoiseSettings:
         _check_law(noise)
         if self.built:
             raise ValueError(
-                "`noise`, the law of the noise, can be set before the optimizer is built. "
-                f"Received: noise={noise!r} for a built optimizer. Create another one, with `noise={noise!r}`."
+                "`noise`, the law of the noise, can be set only before the optimizer is built. Received: "
+                f"noise={noise!r} for a built optimizer. Create a new one with `noise={noise!r}`."
             )
         self._noise = noise
 
@@ -92,23 +93,34 @@ class NoiseSettings:
 
 
 def _check_sigma(sigma):
+    if callable(sigma) and not isinstance(sigma, LearningRateSchedule) and not takes(sigma, 0):
+        raise ValueError(
+            f"A callable `sigma` must take no arguments, as a callable `learning_rate`. Received: sigma={sigma!r}, "
+            "which needs some. For a level that depends on the step, pass a "
+            "`keras.optimizers.schedules.LearningRateSchedule`, as `keras_langevin.LogSchedule`."
+        )
     largest = float(np.finfo("float16").max) if keras.config.floatx() == "float16" else LARGEST
     if not (callable(sigma) or (is_level(sigma) and sigma <= largest)):
         raise ValueError(
-            f"`sigma`, the noise level, must be a finite float >= 0 (at most {largest:.3g}), a `LearningRateSchedule` "
-            f"or a callable without arguments. Received: sigma={str(repr(sigma))[:80]}"
+            f"`sigma`, the noise level, must be a finite float >= 0 (at most {largest:.3g}), a "
+            f"`LearningRateSchedule` or a callable without arguments. Received: sigma={str(repr(sigma))[:80]}. Pass "
+            "one, as in `sigma=1e-3`."
         )
 
 
 def _check_law(noise):
     if noise not in noise_source.LAWS:
         laws = " or ".join(map(repr, noise_source.LAWS))
-        raise ValueError(f"`noise`, the law of the noise, must be {laws}. Received: noise={noise!r}")
+        raise ValueError(
+            f"`noise`, the law of the noise, must be {laws}. Received: noise={noise!r}. Leave it out for 'normal'."
+        )
 
 
 def _checked_seed(seed) -> int:
     if not isinstance(seed, numbers.Integral) or isinstance(seed, bool) or not 0 <= seed < 2**64:
-        raise ValueError(f"`seed` must be an int in [0, 2**64), or None. Received: seed={seed!r}")
+        raise ValueError(
+            f"`seed` must be an int in [0, 2**64), or None. Received: seed={seed!r}. Pass one, as in `seed=0`."
+        )
     return int(seed)
 
 

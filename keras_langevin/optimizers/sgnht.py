@@ -1,8 +1,11 @@
 """SGNHT: SGHMC with a thermostat, which makes up for the noise of the batches."""
 
+from typing import Unpack
+
 import keras
 from keras import ops
 
+from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.draws import noise_dtype
 from keras_langevin.optimizers.sghmc import SGHMC
 from keras_langevin.values import is_real
@@ -10,33 +13,21 @@ from keras_langevin.values import is_real
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class SGNHT(SGHMC):
-    """SGHMC whose friction follows the momentum: stochastic gradient Nosé-Hoover thermostats.
+    """SGHMC with a Nosé-Hoover thermostat: the friction follows the momentum and absorbs the noise of the batches.
 
         m_t = (1 − α_{t−1}) · m_{t−1} − γ_t · g_t + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = a,   Z_t ~ N(0, I)
         θ_t = θ_{t−1} + m_t
         α_t = α_{t−1} + κ · ((1 − α_{t−1}/2) · mean(m_t²) / (γ_t·σ_t²/2) − 1),   α_0 = a,   α_t in [−1, 1]
 
-    Each variable has a thermostat α of its own, and the mean is over its elements. Where the batches add noise to the
-    gradients, α rises until the momentum has the size that σ says. For small γ the invariant law of θ is ∝
-    exp(−2V/σ²), also with normal gradient noise of unknown constant variance, equal for all elements of a variable. α
-    then varies with variance κ/(number of elements). With κ = 0 it is `SGHMC`. Where there is no noise (σ = 0, quiet
-    layers) the thermostat rests.
-
-    In the paper's letters, with U = 2V/σ²: its step size is √(γσ²/2), A is a over that, and κ = γσ²/2. Its factor
-    1 − α/2 is 1, the limit of small steps; with 1 the law of θ would be too narrow by that factor.
+    Each variable has its own α. It rises until the momentum has the size that σ says. For small γ it samples
+    exp(−2V/σ²), also with normal gradient noise of constant variance. With κ = 0 it is `SGHMC`.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
-        friction: a, float in (0, 1), the friction at the start, and that of exact gradients. Defaults to `0.1`.
+        friction: a, float in (0, 1), the friction at the start. Defaults to `0.1`.
         thermal_rate: κ, float in [0, 1), how fast the friction follows. Defaults to `0.01`.
-        sigma: σ, the noise level: float >= 0, schedule or callable. Defaults to `1e-3`.
-        layers: which layers are noisy, see `keras_langevin.Langevin`. Defaults to `None` (all).
-        seed: int, or `None` to draw one. Defaults to `None`.
-        noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`.
-        **kwargs: every other argument of `keras.optimizers.SGD`, but for `momentum` and `nesterov`.
-
-    Raises:
-        ValueError: see `keras_langevin.SGHMC`; `friction` is 1; `thermal_rate` is out of its range.
+        sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
+        **kwargs: every other argument of `keras.optimizers.SGD`, except `momentum` and `nesterov`.
 
     Example:
 
@@ -49,17 +40,23 @@ class SGNHT(SGHMC):
         N. Ding et al., Bayesian sampling using stochastic gradient thermostats, NeurIPS 2014, algorithm 1.
     """
 
-    def __init__(self, learning_rate=0.01, friction: float = 0.1, thermal_rate: float = 0.01, **kwargs):
+    def __init__(
+        self,
+        learning_rate: Level = 0.01,
+        friction: float = 0.1,
+        thermal_rate: float = 0.01,
+        **kwargs: Unpack[Arguments],
+    ):
         super().__init__(learning_rate, friction, **kwargs)
         if self.friction == 1:
             raise ValueError(
                 "`friction` must be below 1: without momentum there is nothing to measure. Received: "
-                f"friction={friction!r}. Give for example `friction=0.1`, or use `LSGD`."
+                f"friction={friction!r}. Pass a smaller one, as in `friction=0.1`, or use `LSGD`."
             )
         if not (is_real(thermal_rate) and 0 <= thermal_rate < 1):
             raise ValueError(
                 "`thermal_rate`, how fast the friction follows the momentum, must be a float in [0, 1). Received: "
-                f"thermal_rate={thermal_rate!r}. `thermal_rate=0.01` is usual."
+                f"thermal_rate={thermal_rate!r}. Pass one, as in `thermal_rate=0.01`."
             )
         self.thermal_rate = float(thermal_rate)
         self._thermostats = []

@@ -9,10 +9,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.optimizers.parent import MixinBase
 from keras_langevin.optimizers.wrapper_load import ParentLoad, assign_all, part_of_a_load
 
 
-class SavedState:
+class SavedState(MixinBase):
     """Saving and loading of a Langevin optimizer, as Keras calls it: the parent's variables here, numbered as the
     parent numbers them, and the noise's in `NoiseState`."""
 

@@ -21,11 +21,10 @@ def calibration(
 ):
     """Draws accuracy against confidence, the highest probability, in bins of equal width of the confidence.
 
-    A point is (mean confidence, accuracy) of a bin, its area the share of the examples in it, its bar the 95% Wilson
-    interval of the accuracy. On the diagonal predictions are calibrated; below it they are overconfident. The legend
-    shows the calibration error
+    A point is (mean confidence, accuracy) of a bin, its area the share of the examples, its bar the 95% Wilson
+    interval. Below the diagonal predictions are overconfident. The legend shows the calibration error
 
-        ECE = Σ_b (n_b / n) |accuracy_b − confidence_b|
+        ECE = Σ_b (n_b / n) |accuracy_b − confidence_b|   (C. Guo et al., ICML 2017, equation 3)
 
     Args:
         probabilities: dict from a label to an array of shape `(num_examples, num_classes)`, whose rows sum to 1.
@@ -37,11 +36,8 @@ def calibration(
 
     >>> from keras_langevin import plots
     >>> ax = plots.calibration({"net": [[0.8, 0.2]] * 4}, [0, 0, 0, 1])
-    >>> ax.get_legend_handles_labels()[1], ax.get_xlabel()
-    (['net, ECE 0.050'], 'confidence (highest probability)')
-
-    References:
-        C. Guo et al., On calibration of modern neural networks, ICML 2017, figure 1 and equation (3).
+    >>> ax.get_legend_handles_labels()[1]
+    ['net, ECE 0.050']
     """
     extras.check("experiments", "scipy", what="plots.calibration")
     from scipy import stats

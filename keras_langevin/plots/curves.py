@@ -21,11 +21,9 @@ def curves(
     """Draws each seed as a thin line, and the median over seeds as a thick one.
 
     Args:
-        curves: dict from a label to an array of shape `(num_seeds, num_epochs)`. NaN leaves a gap. Empty only if all
-            runs diverged.
+        curves: dict from a label to an array of shape `(num_seeds, num_epochs)`. NaN leaves a gap.
         x: array of shape `(num_epochs,)`. Defaults to 1, 2, ....
-        diverged: dict from a label to a list of arrays of shape `(num_epochs_before,)`: runs up to where they
-            diverged, drawn dashed and ended by ×. Defaults to none.
+        diverged: dict from a label to a list of runs up to where they diverged, drawn dashed, with × at the end.
         xlabel, ylabel: str.
         styles: dict from a label to (colour, line style). Defaults to `style.styles(labels)`.
         legend: bool. Defaults to `True`.
@@ -35,8 +33,6 @@ def curves(
 
     >>> from keras_langevin import plots
     >>> ax = plots.curves({"Adam": [[2.3, 1.1, 0.7], [2.3, 1.3, 0.9]]}, ylabel="train loss (cross-entropy)")
-    >>> [round(value, 1) for value in ax.get_lines()[-1].get_ydata().tolist()]
-    [2.3, 1.2, 0.8]
     """
     diverged = diverged or {}
     if curves or not diverged:

@@ -34,10 +34,7 @@ def save_figure(figure, path: Path):
 
 
 def samples_figure(images, labels, class_names, *, title: str, path: Path):
-    """Writes a PNG: the first images of each class, up to 100 classes, under their class's name.
-
-    Images are uint8, or floats in [0, 1], of shape `(num_examples, height, width, channels)`.
-    """
+    """Writes a PNG: the first images of each class, up to 100 classes, under their class's name."""
     classes = np.unique(labels)[:100]
     columns, rounds = min(10, len(classes)), max(1, 60 // len(classes))  # `rounds`: how often each class is shown
     chosen = [np.flatnonzero(labels == number)[:rounds] for number in classes]

@@ -23,8 +23,7 @@ def gain_against_depth(
 
     Args:
         differences: dict from a name, `L-Adam − Adam`, to a dict from depth to an array of shape `(num_seeds,)`.
-        intervals: dict from a name to a dict from depth to (low, high), of the mean. Without one, or where it is NaN,
-            there is no bar. Defaults to none.
+        intervals: dict from a name to a dict from depth to (low, high), of the mean. Without one there is no bar.
         xlabel, ylabel: str, with the unit.
         styles, legend, ax: as in `curves`.
 
@@ -34,9 +33,6 @@ def gain_against_depth(
     >>> ax = plots.gain_against_depth({"L-Adam − Adam": {3: [0.1, -0.1], 30: [2.0, 4.0]}})
     >>> ax.get_lines()[1].get_ydata().tolist(), ax.get_xticks().tolist()
     ([0.0, 3.0], [3, 30])
-
-    References:
-        arXiv:2212.14718, figure 1: what it compares at each depth.
     """
     style.checked_dict("differences", differences, "dicts from depth to an array of shape (num_seeds,)")
     series = {}

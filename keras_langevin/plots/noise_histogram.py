@@ -19,12 +19,11 @@ def noise_histogram(
 
         sᵢ = σ · √γ · √Pᵢ for element i,   bins of equal width in log s
 
-    A tick marks the median. Each layer has a height of its own: do not compare heights. Where a gradient stays zero
-    (dead units), √P is near its bound, with Adam 1/√ε, and the histogram has a second hump far to the right.
+    A tick marks the median. Each layer has a height of its own. Where a gradient stays zero (dead units), √P is near
+    its bound, with Adam 1/√ε, and the histogram has a second hump far to the right.
 
     Args:
-        noise: dict from a layer's name to an array of shape `(num_elements,)` of numbers >= 0, as `layer_noise`
-            returns. Zeros are left out.
+        noise: dict from a layer's name to an array `(num_elements,)` of numbers >= 0, as `layer_noise` returns.
         num_bins: int >= 1, over the range of all layers. Defaults to `60`.
         xlabel: str, with the unit: that of the weights.
         ax: as in `curves`. The first layer is on top.
@@ -33,8 +32,8 @@ def noise_histogram(
 
     >>> from keras_langevin import plots
     >>> ax = plots.noise_histogram({"dense_1": [1e-5, 2e-5, 4e-5], "logits": [0.0, 0.0]})
-    >>> len(ax.patches), [label.get_text() for label in ax.get_yticklabels()], ax.get_xscale()
-    (1, ['dense_1', 'logits'], 'log')
+    >>> [label.get_text() for label in ax.get_yticklabels()], ax.get_xscale()
+    (['dense_1', 'logits'], 'log')
     """
     check_int("num_bins", num_bins, 1)
     layers = style.checked_arrays("noise", noise, "(num_elements,)")

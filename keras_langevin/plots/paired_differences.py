@@ -25,12 +25,9 @@ def paired_differences(
 
         dᵢ = treatmentᵢ − parentᵢ for seed i,   mean = Σᵢ dᵢ / n
 
-    The picture is not a conclusion; for intervals and tests see `statistics.paired_difference`.
-
     Args:
         differences: dict from a name, `L-Adam − Adam`, to an array of shape `(num_seeds,)`.
-        intervals: dict from a name to (low, high), of the mean. Without one, or where it is NaN, there is no bar.
-            Defaults to none.
+        intervals: dict from a name to (low, high), of the mean. Without one there is no bar.
         marked: dict from a name to a bool array of shape `(num_seeds,)`, the seeds drawn as ×. Defaults to none.
         heading: str, lines in bold above the rows. Defaults to none.
         xlabel: str, with the unit.

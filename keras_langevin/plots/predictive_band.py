@@ -25,9 +25,8 @@ def predictive_band(
         mean(x) ± k · std(x),   k = 1, 2;   for an observation:  mean(x) ± 2 · √(std(x)² + noise_std²)
 
     Args:
-        x: array of shape `(num_points,)`, in any order.
-        mean: array of the same shape, E f(x) over the samples.
-        std: array of the same shape, >= 0, the standard deviation of f(x) over the samples, in the unit of `mean`.
+        x, mean, std: arrays of shape `(num_points,)`: places in any order, and mean and spread of f(x) over the
+            samples.
         noise_std: float >= 0, the standard deviation of an observation about f(x). Dashed lines then show where 95% of
             observations should lie. Defaults to `None`: no such lines.
         observations: pair (x, y) of arrays of shape `(num_observations,)`, drawn as dots. Defaults to none.
@@ -39,8 +38,8 @@ def predictive_band(
 
     >>> from keras_langevin import plots
     >>> ax = plots.predictive_band([0, 1, 2], [0.0, 0.5, 0.0], [0.1, 0.2, 0.4], observations=([0.5], [0.2]))
-    >>> len(ax.get_lines()), len(ax.collections), ax.get_legend_handles_labels()[1]
-    (1, 3, ['posterior mean', '± 1 and 2 standard deviations', 'observations'])
+    >>> ax.get_legend_handles_labels()[1]
+    ['posterior mean', '± 1 and 2 standard deviations', 'observations']
     """
     x, shape = style.checked_array("x", x, "(num_points,)"), "(num_observations,)"
     order = np.argsort(x)

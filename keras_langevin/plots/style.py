@@ -20,14 +20,7 @@ _OWN = dict(zip((f"{kind}{name}" for name in _PARENTS for kind in ("", "L-", "30
 
 
 def styles(labels: Iterable[str]) -> Styles:
-    """A colour and a line style for each label: the same for the same labels, in whatever order.
-
-    Adam, L-Adam, 30%-Layer L-Adam and the like have one colour in all figures, and `L-Adam − Adam` has L-Adam's. Other
-    labels take the colours that are left. More labels than colours differ in the line.
-
-    >>> styles(["L-Adam", "Adam"])
-    {'L-Adam': ('#E69F00', '-'), 'Adam': ('#000000', '-')}
-    """
+    """A colour and a line style for each label: the same for the same labels, in whatever order."""
     labels = list(dict.fromkeys(labels))
     own = {label: _OWN.get(label.partition(" − ")[0]) for label in labels}
     found: Styles = {}
@@ -81,7 +74,6 @@ def plain(text: str) -> str:
 
 
 def shortened(text: str, most: int = 50) -> str:
-    """The text, cut to at most `most` characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -101,18 +93,12 @@ def checked_dict(name: str, value, what: str, *, keys: str = "labels") -> Mappin
 
 
 def checked_arrays(name: str, value, shape: str, *, keys: str = "labels") -> dict:
-    """The dict with its values as `checked_array` returns them."""
     value = checked_dict(name, value, f"arrays of shape {shape}", keys=keys)
     return {key: checked_array(f"{name}[{key!r}]", array, shape) for key, array in value.items()}
 
 
 def checked_array(name: str, value, shape: str, *, length: int | None = None, of: str = "") -> np.ndarray:
-    """The float array, if it has as many axes as the shape in words says, and the length of what `of` names.
-
-    >>> checked_array("mean", [[1.0]], "(num_points,)")
-    Traceback (most recent call last):
-    ValueError: `mean` must be an array of shape (num_points,), not empty. Received: shape (1, 1). Give that many axes.
-    """
+    """The float array, if it has as many axes as the shape in words says, and the length of what `of` names."""
     try:
         array = np.asarray(value, float)
     except (TypeError, ValueError) as error:
@@ -121,10 +107,8 @@ def checked_array(name: str, value, shape: str, *, length: int | None = None, of
             "Give rows of equal length."
         ) from error
     if array.ndim != len(shape.replace(",)", ")").split(",")) or not array.size:
-        raise ValueError(
-            f"`{name}` must be an array of shape {shape}, not empty. Received: shape {array.shape}. Give that many "
-            "axes."
-        )
+        expected = f"an array of shape {shape}, not empty"
+        raise ValueError(f"`{name}` must be {expected}. Received: shape {array.shape}. Give that many axes.")
     if length is not None and len(array) != length:
         raise ValueError(
             f"`{name}` must be as long as {of}, {length}. Received: length {len(array)}. Give one number for each."

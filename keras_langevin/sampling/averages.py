@@ -17,7 +17,7 @@ class Values:
     """
 
     def __init__(self):
-        self.count, self.mean, self._squares = 0, 0.0, 0.0
+        self.count, self.mean, self._squares = 0, np.zeros(()), np.zeros(())
 
     def add(self, output: np.ndarray):
         """One sample's output, of shape `(num_examples, ...)`."""
@@ -46,7 +46,7 @@ class Probabilities:
     """
 
     def __init__(self, kind: str):
-        self.kind, self.count, self.mean, self.mean_entropy = kind, 0, 0.0, 0.0
+        self.kind, self.count, self.mean, self.mean_entropy = kind, 0, np.zeros(()), np.zeros(())
 
     def add(self, output: np.ndarray):
         """One sample's output, of shape `(num_examples, ..., num_classes)`.

@@ -31,7 +31,7 @@ class BatchNormStatistics:
         if not layers:
             raise ValueError(
                 "The model must have BatchNormalization layers that are trained. Received: a model without. Its "
-                "samples need nothing of this: leave the call out."
+                "samples need no new statistics: remove the call."
             )
         for layer in layers:
             if not layer.momentum < 1 or getattr(layer, "renorm", False):
@@ -94,7 +94,7 @@ class BatchNormStatistics:
         if not all(np.isfinite(values).all() for values in found):
             raise ValueError(
                 "The statistics of batch normalization must be finite. Received: NaN or infinity for these inputs. "
-                "Look at `x`; this sample is as it was."
+                "Check `x`; this sample stays as it was."
             )
         return found
 

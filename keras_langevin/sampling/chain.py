@@ -61,9 +61,9 @@ def differences(chain: dict, now: dict, levels: list[list], known: list[list]) -
     """
     for name in ("optimizer", "noisy"):
         yield from _differing(name, chain.get(name), now[name])
-    known = [chain.get("levels"), *known]
-    if now["levels"] not in known and levels not in known:
-        yield f"learning rate and sigma {known[-1]} there, {levels} here"
+    all_known = [chain.get("levels"), *known]
+    if now["levels"] not in all_known and levels not in all_known:
+        yield f"learning rate and sigma {all_known[-1]} there, {levels} here"
     if chain.get("begin") == now["begin"] and chain.get("start") != now["start"]:
         yield f"other weights at update {now['begin']}"
 

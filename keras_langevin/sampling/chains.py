@@ -30,28 +30,20 @@ def run_chains(
     callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
     **fit_arguments,
 ) -> "Chains":
-    """Trains a model anew for each chain, from its own initial weights and with its own noise, and collects samples.
+    """Trains a model anew for each chain, from other weights and with other noise, and collects samples.
 
     Args:
-        build_model: function of an int, the chain's seed, that returns a compiled and built model with a Langevin
-            optimizer. It should give the seed to the initializers: R̂ tells something only if chains begin apart.
-            The optimizer's seed is set here.
+        build_model: function of an int, the chain's seed, that returns a compiled and built model. Give the seed to the
+            initializers, so that chains begin apart.
         num_chains: int >= 2.
         x, y: data for `fit`.
         burn_in, thinning, max_samples, when: see `PosteriorSamples`; `when="callback"` is the one of the chain's own
             `callbacks` that has `is_sampling`.
-        seed: int >= 0. Each chain's seed, in [0, 2²⁴), is a hash of this and of the chain's number, so that runs of
-            neighbouring seeds have no chain in common. Batches are shuffled by Keras, which
-            `keras.utils.set_random_seed` makes repeatable. Defaults to `0`.
-        directory: str or path of a folder that gets a folder `chain-0`, `chain-1`, ... for each chain, or `None` for
-            memory. Samples there must be of the same chains, see `PosteriorSamples`. Defaults to `None`.
-        callbacks: function without arguments that returns other callbacks, called once for each chain, because
-            callbacks have a state. Defaults to `None`.
-        **fit_arguments: what `fit` takes besides (`epochs`, `batch_size`, `verbose`, ...).
-
-    Raises:
-        ValueError: an argument is out of its range, or the model has no Langevin optimizer; the directory has samples
-            of chains of another seed, which is seen before any training; see also `PosteriorSamples`.
+        seed: int >= 0. A chain's seed is a hash of it and the chain's number. Defaults to `0`.
+        directory: path of a folder that gets a folder for each chain, or `None` for memory. Defaults to `None`.
+        callbacks: function without arguments that returns other callbacks, called once for each chain. Defaults to
+            `None`.
+        **fit_arguments: other arguments of `fit` (`epochs`, `batch_size`, `verbose`, ...).
 
     Example:
 
@@ -87,8 +79,8 @@ def run_chains(
         found = {settings["seed"] for settings in of_chain.settings} - {seeds[number]}
         if found:
             raise ValueError(
-                f"`directory` must be new, or have samples of chains of seed={seed}. Received: {folders[number]} with "
-                "samples of another chain. Choose another directory."
+                f"`directory` must be new, or hold chains of seed={seed}. Received: {folders[number]} with samples "
+                "of another chain. Choose another directory."
             )
         of_chain.warns = number == 0  # of the temperature: once for all chains
     for of_chain, own_seed in zip(samples, seeds, strict=True):
@@ -162,8 +154,8 @@ class Chains(Ensemble):
         lengths = [len(ring) for ring in self.rings]
         if len(set(lengths)) > 1:
             raise ValueError(
-                f"Each chain must have the same number of samples. Received: {lengths}. Train them for equally many "
-                "updates."
+                f"Each chain must have the same number of samples. Received: {lengths}. Train all chains for the "
+                "same number of updates."
             )
         chosen = {} if weights is None and x is not None else self._chosen(weights)
         columns: dict[str, list] = {path: [] for path in chosen}

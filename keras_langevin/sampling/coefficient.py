@@ -105,50 +105,35 @@ def learning_coefficient(
     optimizer_arguments: dict | None = None,
     seed: int = 0,
     directory: str | Path | None = None,
-    verbose="auto",
+    verbose: str | int = "auto",
 ) -> LearningCoefficient:
     """Estimates the local learning coefficient λ of a model at its weights w*.
 
         λ̂ = nβ · (E[L(w)] − L(w*)),   w ~ exp(−nβ L(w) − (κ/2)·|w − w*|²),   β = 1/T = 1/log n
 
-    L is the mean over n examples of the loss that the model is compiled with, which has to be −log p of an example. In
-    a regular model with d weights λ is d/2; it is smaller the more directions there are in which the loss is flat. w*
-    has to be near a local minimum of L: the weights at the end of a training.
-
-    The chains begin at w* and are drawn back to it (κ). Each makes `burn_in + num_draws` updates. The model is called
-    as in inference: dropout is off, and batch normalization has its moving statistics. Its regularizers and added
-    losses are not part of L. Afterwards its weights are what they were.
-
-    Warnings say where an assumption fails: w* is not near a minimum, chains differ or drift (R̂ above 1.1), the estimate
-    is negative, the loss is no −log p.
+    L is the mean of the compiled loss over n examples, which must be −log p; w* must be near a minimum of L. Each chain
+    makes `burn_in + num_draws` updates, as in inference and without regularizers. Warnings say which assumption fails.
+    docs/learning-coefficient.md says how to choose the arguments.
 
     Args:
-        model: a built Keras model that is compiled with a loss.
-        x: array of shape `(n, ...)`, or a list, tuple or dict of such.
-        y: the labels, likewise.
-        learning_rate: γ, float > 0; a step of the literature's SGLD is ε = 2γ/(nβ). γ times the largest curvature of L
-            has to be well below 1; lower it until the estimate no longer changes.
-        localization: κ, float > 0, the precision of the pull to w*. It lowers the estimate where it is not small beside
-            nβ times the curvature. Defaults to `1.0`.
+        model: a built Keras model that is compiled with a loss. Its weights stay what they are.
+        x, y: arrays of shape `(n, ...)`, or structures of them.
+        learning_rate: γ, float > 0. Lower it until the estimate no longer changes.
+        localization: κ, float > 0, the precision of the pull to w*. Defaults to `1.0`.
         temperature: T, float > 0. Defaults to `None`, log n.
         num_chains: int >= 1. Defaults to `4`.
-        num_draws: int >= 4, of each chain; every update after the burn-in is a draw. Defaults to `2000`.
+        num_draws: int >= 4, of each chain. Defaults to `2000`.
         burn_in: int >= 0, the first updates, which are discarded. Defaults to `1000`.
-        batch_size: int, of at most n, or `None` for all examples at once. The examples are divided once into batches,
-            which come in another order in each pass; L(w) − L(w*) is that of the batch. Defaults to `None`.
-        layers: the layers whose weights are sampled, as the argument of a Langevin optimizer says them; all others stay
-            at w*. Defaults to `None`, all.
+        batch_size: int, or `None` for all examples at once. Defaults to `None`.
+        layers: the layers that are sampled, as for a Langevin optimizer. Defaults to `None` (all).
         optimizer: `"lsgd"`, `"baoab"`, `"sghmc"` or `"lrmsprop"` (with the drift Γ). Defaults to `"lsgd"`.
-        optimizer_arguments: dict, further arguments of it, as `{"epsilon": 0.1}`. Defaults to `None`.
+        optimizer_arguments: dict of its other arguments. Defaults to `None`.
         seed: int >= 0, of noise and batches. Defaults to `0`.
-        directory: str or path of a folder in which each chain is kept while it runs, or `None`. The same call resumes
-            there. Defaults to `None`.
+        directory: path of a folder where the same call resumes, or `None`. Defaults to `None`.
         verbose: a progress bar, as in `fit`. Defaults to `"auto"`.
 
     Raises:
-        ValueError: an argument is out of its range, the model is not built or compiled, the loss at w* is not finite, a
-            chain diverges, or the directory has chains of another call.
-        ImportError: arviz is not there.
+        ValueError: the loss at w* is not finite, a chain diverges, or the directory has chains of another call.
 
     Example: the output depends on the sum of two weights, so they count as one.
 
@@ -205,9 +190,7 @@ def learning_coefficient(
         updates = LocalizedUpdates(model, loss, variables, pulls, sampler, batches)
         at_start = updates.losses()
         if not np.isfinite(at_start).all():
-            raise ValueError(
-                f"The loss must be finite at w*. Received: {at_start.mean()}. Look at `x` and the weights."
-            )
+            raise ValueError(f"The loss must be finite at w*. Received: {at_start.mean()}. Check `x` and the weights.")
         call = {
             "weights": _digest(values_of(model.weights)),
             "data": _digest(keras.tree.flatten(batches)),
@@ -368,8 +351,8 @@ def _checked_size(x, y) -> int:
     sizes = {np.shape(array)[0] if np.ndim(array) else 0 for array in keras.tree.flatten((x, y))}
     if len(sizes) != 1 or sizes == {0}:
         raise ValueError(
-            "`x` and `y` must be arrays, or structures of arrays, of one number of examples. Received: "
-            f"{sorted(sizes)} examples. Give arrays of NumPy."
+            "`x` and `y` must be arrays, or structures of arrays, with the same number of examples. Received: "
+            f"{sorted(sizes)} examples. Pass NumPy arrays."
         )
     return sizes.pop()
 
@@ -377,7 +360,9 @@ def _checked_size(x, y) -> int:
 def _check_numbers(**numbers):
     for name, value in numbers.items():
         if not (is_real(value) and value > 0):
-            raise ValueError(f"`{name}` must be a finite float > 0. Received: {name}={value!r}.")
+            raise ValueError(
+                f"`{name}` must be a finite float > 0. Received: {name}={value!r}. Pass one, as in `{name}=1.0`."
+            )
 
 
 def _digest(arrays: list) -> str:

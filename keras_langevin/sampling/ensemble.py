@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -15,6 +15,9 @@ from keras_langevin.sampling.batch_norm import BatchNormStatistics
 from keras_langevin.sampling.ring import DiskRing, MemoryRing, Sample
 from keras_langevin.sampling.weights import assign, check_layout, restored, weights_of
 from keras_langevin.values import check_int
+
+# What a model returns: `"probabilities"`, `"logits"` or `"values"`, or a list or dict of these.
+Outputs = str | Sequence[Any] | dict[str, Any]
 
 
 class Prediction(NamedTuple):
@@ -33,21 +36,14 @@ class Prediction(NamedTuple):
 class Ensemble:
     """A model with samples of its weights.
 
-    Methods with an `x` take what `keras.Model.predict` takes: an array, a list or a dict of arrays, a
-    `tf.data.Dataset`, a `PyDataset`, a `DataLoader`; not a generator, which can be run through only once, nor what
-    gives its examples in another order each time. They go through it once a sample, by the same compiled step, and
-    leave the model with the weights that it had. `outputs` says what the model's outputs are: `"probabilities"` (of
-    classes on the last axis; a single unit's is that of the second of two classes), `"logits"` or `"values"`
-    (regression, and all else); for several outputs one of these, or a list or dict of them like the outputs.
-    `batch_size` and `verbose` (a progress bar over the samples) are Keras's.
+    Methods with an `x` take what `keras.Model.predict` takes, except a generator. They go through it once for each
+    sample, and leave the model's weights as they were. `outputs` says what the model returns: `"probabilities"` (of
+    classes on the last axis, or of the second of two classes), `"logits"` or `"values"` (regression); for several
+    outputs one of these, or a list or dict of them.
 
     Args:
         model: a built Keras model. Its own weights are not a sample.
         rings: list of rings, one for each chain; every sample has the same weight.
-
-    Raises:
-        ValueError: from each method: there are no samples, or they are of another model, or the outputs are not what
-            `outputs` says.
     """
 
     def __init__(self, model, rings: Sequence[MemoryRing]):
@@ -130,7 +126,9 @@ class Ensemble:
         """What made each sample, in order, see `settings_of`."""
         return [settings for ring in self.rings for settings in ring.settings]
 
-    def predict(self, x, outputs="probabilities", batch_size: int | None = None, verbose="auto"):
+    def predict(
+        self, x, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
+    ):
         """The mean over the samples of what the model predicts.
 
         Returns:
@@ -139,11 +137,15 @@ class Ensemble:
         """
         return self._averages(x, outputs, batch_size, verbose).map(_prediction)
 
-    def predictive_entropy(self, x, outputs="probabilities", batch_size: int | None = None, verbose="auto"):
+    def predictive_entropy(
+        self, x, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
+    ):
         """H[E p] in nats, array of shape `(num_examples,)`: all uncertainty of a prediction."""
         return self._averages(x, outputs, batch_size, verbose, classes=True).map(lambda average: average.entropy)
 
-    def mutual_information(self, x, outputs="probabilities", batch_size: int | None = None, verbose="auto"):
+    def mutual_information(
+        self, x, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
+    ):
         """H[E p] − E H[p] in nats, array of shape `(num_examples,)`: the uncertainty that comes of the weights.
 
         References:
@@ -153,7 +155,13 @@ class Ensemble:
         return averages.map(lambda average: average.mutual_information)
 
     def evaluate(
-        self, x, y, outputs="probabilities", batch_size: int | None = None, verbose="auto", num_bins: int = 15
+        self,
+        x,
+        y,
+        outputs: Outputs = "probabilities",
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        num_bins: int = 15,
     ):
         """How good the mean probabilities are.
 
@@ -183,12 +191,12 @@ class Ensemble:
         pairs = zip(averages.leaves, labels, strict=True)
         return averages.pack([scores.all_scores(average.of_each_class, of_it, num_bins) for average, of_it in pairs])
 
-    def predictions(self, x, batch_size: int | None = None, verbose="auto") -> Iterator:
+    def predictions(self, x, batch_size: int | None = None, verbose: str | int = "auto") -> Iterator:
         """What the model predicts with each sample, in order; like `model.predict`, outputs as they are."""
         if hasattr(x, "__next__"):
             raise ValueError(
-                "`x` must be something that can be run through once a sample. Received: a generator or iterator "
-                f"({type(x).__name__}), which can be run through once. Give arrays, a PyDataset or a tf.data.Dataset."
+                "`x` must be data that can be read once for each sample. Received: a generator or iterator "
+                f"({type(x).__name__}), which can be read only once. Pass arrays, a PyDataset or a tf.data.Dataset."
             )
         arrays = None
         for model in self.models(verbose):
@@ -198,7 +206,7 @@ class Ensemble:
             else:
                 yield _predicted(model, arrays, batch_size or 32)
 
-    def models(self, verbose=0) -> Iterator:
+    def models(self, verbose: str | int = 0) -> Iterator:
         """The model, with the weights of each sample in turn; with its own ones after the last."""
         self.check()
         model = self._current_model()
@@ -210,7 +218,7 @@ class Ensemble:
                     yield model
                     bar.add(1)
 
-    def recompute_batch_norm(self, x, batch_size: int = 32, verbose="auto"):
+    def recompute_batch_norm(self, x, batch_size: int = 32, verbose: str | int = "auto"):
         """Replaces the moving statistics of each sample's `BatchNormalization` layers by those of its own weights.
 
         Of a layer that is called several times in a forward pass they are the average that its own updates settle at.
@@ -248,7 +256,7 @@ class Ensemble:
     def _averages(
         self, x, outputs, batch_size, verbose, classes: bool = False, check: Callable[[Averages], None] | None = None
     ) -> Averages:
-        averages = None
+        averages: Any = None  # before the first sample
         with closing(self.predictions(x, batch_size, verbose)) as predictions:
             for predicted in predictions:
                 first = averages is None

@@ -45,33 +45,20 @@ def tune_learning_rate(
     seed: int = 0,
     verbose: str | int = "auto",
 ) -> TunedLearningRate:
-    """The largest learning rate γ of a sampler at which a Metropolis step would accept nearly all of its steps.
+    """Finds the largest learning rate γ at which a Metropolis test would accept nearly all steps of a sampler.
 
-    The discretization makes the law of a Langevin step another than exp(−2V/σ²); what a Metropolis–Hastings test would
-    reject measures by how much. A chain with that test (MALA) starts from the model's weights and adapts γ by dual
-    averaging. Because of the test it samples the law itself at any γ. Call it after burn-in: at other weights, such as
-    a minimum of V, the acceptance is another. The model is left as it is; set `optimizer.learning_rate` yourself.
-
-    A step costs a pass over `x`. A part of the data will do, as long as V, a mean, is nearly the same. The noise of
-    batches is not in the acceptance: `gradient_noise_share` says what share it has at the γ that was found, and
-    `reason` which γ keeps it below 10%.
+    A chain with that test (MALA) starts from the model's weights and adapts γ by dual averaging. Call it after burn-in.
+    A step costs a pass over `x`; a part of the data will do. The model stays as it is: set `optimizer.learning_rate`
+    yourself. The noise of batches is not in the acceptance, but in `gradient_noise_share`.
 
     Args:
-        model: a built model that is compiled with `LSGD`, `SGHMC` or another Langevin optimizer. P is what it is at
-            the time.
-        x, y, sample_weight: data, as `fit` takes them; the last incomplete batch is left out.
+        model: a built model that is compiled with a Langevin optimizer.
+        x, y, sample_weight: data, as `fit` takes them.
         batch_size: int, of arrays: that of the training. Defaults to `None`, all examples in one batch.
         acceptance: float in (0, 1). Defaults to `0.9`.
         num_steps: int >= 20, of the chain. Defaults to `150`.
         seed: int, of the proposals. Defaults to `0`.
         verbose: `"auto"` or 1 for a progress bar, 0 for none. Defaults to `"auto"`.
-
-    Returns:
-        `TunedLearningRate`.
-
-    Raises:
-        ValueError: the model is not compiled with one Langevin optimizer with a sigma > 0, is not built, or its loss is
-            not finite; there are no data; an argument is out of its range.
 
     Example:
 
@@ -101,8 +88,8 @@ def tune_learning_rate(
     point = potential.at(potential.theta)
     if not math.isfinite(point.loss):
         raise ValueError(
-            f"The loss must be finite at the model's weights. Received: {point.loss}. Look at the data, or begin the "
-            "chain anew."
+            f"The loss must be finite at the model's weights. Received: {point.loss}. Check the data, or start a new "
+            "chain."
         )
     search = _DualAveraging(number(potential.optimizer.learning_rate), acceptance)
     checked = num_steps // 3  # of them at the rate that was found

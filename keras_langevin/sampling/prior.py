@@ -10,26 +10,17 @@ from keras_langevin.values import is_real
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class GaussianPrior(keras.regularizers.Regularizer):
-    """The prior N(c, s²) of each element, scaled for a mean loss.
+    """The prior N(c, s²) of each weight, as a regularizer that is scaled for a mean loss.
 
         −log p(θ) / N = Σ (θ − c)² / (2 s² N) + constant
 
-    Where the loss is the mean of −log p over the examples alone, the loss and this, summed over the variables, are V =
-    −log posterior / N, from which `posterior_sigma(data_size)` makes samples of the posterior. A Keras loss that also
-    averages over D outputs, time steps or pixels of an example needs `loss_weights=float(D)`, or N·D for N here and
-    there. Every variable that is to have a prior needs it, biases too (`kernel_regularizer`, `bias_regularizer`, ...);
-    without one a variable's prior is flat. An optimizer's `weight_decay` is a substitute for `LSGD` without momentum
-    alone: it is applied apart from the loss, not preconditioned, and past the momentum.
+    Every variable that should have a prior needs it, biases too; without one the prior is flat. `weight_decay` is no
+    substitute, see docs/sampling.md.
 
     Args:
-        stddev: s, float > 0, the standard deviation (not the variance) of each element.
-        data_size: N, int >= 1, the number of training examples (not of batches), or of values that the loss averages:
-            the one for `posterior_sigma`.
-        center: c, float, or array of the variable's shape (its configuration then holds all its elements). Defaults to
-            `0.0`.
-
-    Raises:
-        ValueError: an argument is out of its range.
+        stddev: s, float > 0, the standard deviation (not the variance) of each weight.
+        data_size: N, int >= 1, the one for `posterior_sigma`.
+        center: c, float, or array of the variable's shape. Defaults to `0.0`.
 
     Example:
 
@@ -44,7 +35,7 @@ class GaussianPrior(keras.regularizers.Regularizer):
         R. M. Neal, Bayesian Learning for Neural Networks, Springer 1996, section 1.2.
     """
 
-    def __init__(self, stddev: float, data_size: int, center=0.0):
+    def __init__(self, stddev: float, data_size: int, center: float | np.ndarray = 0.0):
         if not (is_real(stddev) and stddev > 0):
             raise ValueError(
                 "`stddev`, the prior's standard deviation, must be a finite float > 0. "

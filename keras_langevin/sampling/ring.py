@@ -83,9 +83,9 @@ class MemoryRing:
             self.keep_rest(stored, rest)
         elif self.stored != stored or not all(map(_equal, self._rest, rest)):
             raise ValueError(
-                "The samples of some layers must be of the same layers, and all others the same. Received: other ones "
-                f"than those of the {len(self.heads)} samples in {getattr(self, 'folder', 'memory')}. Choose another "
-                "directory, and make a new `PosteriorSamples`."
+                "With `layers` all samples must be of the same layers, and all other weights the same. Received: "
+                f"others than those of the {len(self.heads)} samples in {getattr(self, 'folder', 'memory')}. Choose "
+                "another directory, and make a new `PosteriorSamples`."
             )
 
     def keep_rest(self, stored: list[int], rest: list[np.ndarray]):

@@ -47,38 +47,25 @@ NAMES = tuple(Diagnosis.__dataclass_fields__)[1:]
 
 
 class SamplerDiagnostics(keras.callbacks.Callback):
-    """Measures whether a sampler samples exp(−2V/σ²), and says in one sentence what is wrong.
+    """A callback that measures whether a sampler samples exp(−2V/σ²), and says in one sentence what is wrong.
 
-    - `configurational_temperature`: Σ (θ − θ̄)·(∇V − mean of ∇V)/(n − 1) over the epochs so far, over its expectation
-      under the law, dσ²/2 for d noisy weights (integration by parts: E[(θ − c)·∇V] = dσ²/2 for every c). 1 is right;
-      where V is quadratic it is the variance of the samples over the right one. It needs some tens of epochs, the more
-      the fewer weights; `standard_error` says how sure it is.
-    - `kinetic_temperature`: of `SGHMC`, the mean square of the momentum over (σ²/2)·γ/(1 − α/2). 1 is right.
-    - `acceptance`: the probability with which Metropolis and Hastings would accept a step from these weights, with the
-      whole gradient and P as it is (MALA; for `SGHMC` at γ/2, whose error is the same). Below 0.9 γ is too large.
-    - `gradient_noise_share`: the mean of γP·Var(g)/σ², the variance that the batches add to a step over that of its
-      noise.
+    - `configurational_temperature`, over what σ says: 1 is right. It needs some tens of epochs.
+    - `kinetic_temperature`, the same of the momentum of `SGHMC`.
+    - `acceptance`: the share of steps that a Metropolis test would accept. Below 0.9 the learning rate is too large.
+    - `gradient_noise_share`: the variance that batches add to a step, over that of its noise.
 
-    They are measured after each epoch, before other callbacks act at its end, with passes over `x` beside the steps:
-    one, and one for each proposal. `logs` have them. `diagnosis` is the sentence, `faults` all of them, from the worst;
-    one is printed when training ends. What can be known before a step (momentum, weight decay, the loss, a sigma or a
-    prior that is not that of `data_size`) comes first in it. A prior with its variance for its standard deviation looks
-    like any other: nothing here can tell.
+    They are in `logs`, after passes over `x` at the end of each epoch. `diagnosis` is the sentence, `faults` all of
+    them, from the worst. docs/choosing-sigma.md explains them.
 
     Args:
-        x, y, sample_weight: the training data, as `fit` takes them; an incomplete last batch is left out.
+        x, y, sample_weight: the training data, as `fit` takes them.
         batch_size: int, of arrays: that of the training. Defaults to `None`, all examples in one batch.
-        burn_in: int >= 0, the epochs that are left out at first. Defaults to `0`.
-        data_size: N, int, the number of examples that `sigma` and the priors are to be for, or `None`: then σ is taken
-            to be what is wanted. Defaults to `None`.
-        temperature: T, float > 0, that is wanted of σ where `data_size` is given. Defaults to `1.0`.
+        burn_in: int >= 0, the epochs that are left out. Defaults to `0`.
+        data_size: N, int, that `sigma` and the priors should be for, or `None` not to check. Defaults to `None`.
+        temperature: T, float > 0, that is wanted where `data_size` is given. Defaults to `1.0`.
         num_proposals: int >= 1, in an epoch. Defaults to `1`.
         seed: int, of the proposals. Defaults to `0`.
         verbose: int, 1 to print the sentence. Defaults to `1`.
-
-    Raises:
-        ValueError: an argument is out of its range; there are no data. When training begins: the model is not compiled
-            with one Langevin optimizer with a sigma > 0, or is not built.
 
     Example:
 
@@ -321,7 +308,7 @@ def checked_sampler(model, user: str):
     optimizer = langevin_optimizer(model)
     if not model.built:
         raise ValueError(
-            f"`{user}` needs a model whose weights exist. Received a model that is not built: {model.name}. Begin it "
+            f"`{user}` needs a model whose weights exist. Received a model that is not built: {model.name}. Start it "
             "with `keras.Input(shape)`."
         )
     if not model.optimizer.built:

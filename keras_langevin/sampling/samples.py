@@ -24,47 +24,26 @@ _DIVERGED = 1e3  # times the median size of the weights so far: no chain that ha
 
 
 class PosteriorSamples(Ensemble, keras.callbacks.Callback):
-    """Collects the weights after updates burn_in + thinning, burn_in + 2·thinning, ..., and keeps the latest.
+    """A callback that collects weights after updates burn_in + thinning, burn_in + 2·thinning, ..., keeping the latest.
 
-    With a Langevin optimizer whose σ is `posterior_sigma(data_size)`, a loss that is −log p averaged over the examples
-    alone, and `GaussianPrior` on the weights they are samples of the posterior; see docs/sampling.md. When `fit`
-    begins, one warning lists what makes the temperature another, with the factor: a momentum that is not damped, weight
-    decay, a loss that sums over the batch or averages over outputs, time steps or pixels, bfloat16 weights. `predict`,
-    `predictive_entropy`, `mutual_information` and `evaluate` average over the samples.
-
-    Updates are those that the optimizer counts (`optimizer.iterations`): a batch with gradient accumulation or with a
-    skipped step of a `LossScaleOptimizer` is none. With `steps_per_execution=k` Keras calls back once in k batches, and
-    the weights in between are nowhere to be had: the sample that is due at an update is taken at the first call at or
-    after it, one sample if several are due. `settings` has the update that each sample is really of. The model is
-    looked at only when a sample may be due, so that a fit on JAX keeps its state on the device in between.
-
-    A sample is all of `model.weights`, moving statistics of batch normalization included, which lag behind the weights
-    by some hundred updates; `recompute_batch_norm` replaces them. Weights that are not finite, or 10³ times as large as
-    is usual, are not a sample: a warning says that the chain has diverged, and the samples before are kept.
-
-    The samples are of one chain: one model, one optimizer, the same settings, seed and start. Learning rate and sigma
-    may change while it runs. A second `fit` of the model adds to the samples.
+    With σ = `posterior_sigma(data_size)`, a loss that is −log p, and `GaussianPrior` on the weights, they are samples
+    of the posterior. A warning at the start of `fit` lists what makes the temperature another. `predict`, `evaluate`,
+    `predictive_entropy` and `mutual_information` average over the samples. docs/sampling.md has the details.
 
     Args:
-        burn_in: int >= 0, how many updates are left out at first. They are counted from the optimizer's first update,
-            also where an earlier `fit` has made it; a warning says where that leaves out nothing.
+        burn_in: int >= 0, how many updates are left out, counted from the optimizer's first.
         thinning: int >= 1, every how many updates a sample is taken after that. Defaults to `1`.
-        max_samples: int >= 1; one more takes the place of the oldest. Defaults to `100`.
-        directory: str or path of a folder for one chain, or `None` to keep the samples in memory. Each sample is a file
-            that is written atomically. A fit that was killed and is started again adds to them, and replaces what
-            it takes again after it was restored from an earlier state (the same seed and update). One that begins
-            anew is compared with them where it comes to the same update. Defaults to `None`.
-        when: what says at each due update whether the sample is taken: an object with an attribute `is_sampling`, such
-            as the callback `CyclicalLangevin`, or a function of the number of the update. `None`: always. Defaults to
-            `None`.
-        layers: the layers whose weights a sample stores, as the argument of a Langevin optimizer says them: a partly
-            Bayesian net. All others are stored once, and must not change: freeze them. `None`: all. Defaults to
-            `None`.
+        max_samples: int >= 1; one more replaces the oldest. Defaults to `100`.
+        directory: path of a folder for one chain, or `None` for memory. A fit that is killed and started again adds to
+            it. Defaults to `None`.
+        when: object with an attribute `is_sampling`, as `CyclicalLangevin`, or a function of the number of the update:
+            only then a sample is taken. Defaults to `None` (always).
+        layers: the layers whose weights a sample stores, as for a Langevin optimizer; freeze the others. Defaults to
+            `None` (all).
 
     Raises:
-        ValueError: an argument is out of its range, or the directory cannot be used; when `fit` begins: there are
-            samples of another model, or of another chain (other settings, another seed or start); during `fit`: a fit
-            that began anew comes to other weights than those of the sample of that update (other data, say).
+        ValueError: when `fit` begins, if there are samples of another model or chain; during `fit`, if the weights
+            differ from those of the sample that was taken at the same update.
 
     Example:
 
@@ -174,8 +153,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         if len(self) and self._of is not None and self._of() is not model:
             self.set_model(self._of())
             raise ValueError(
-                f"`PosteriorSamples` must be of one model. Received: a fit of another model than that of its "
-                f"{len(self)} samples. Make a `PosteriorSamples` for each model."
+                "`PosteriorSamples` collects samples of one model. Received: a fit of another model than that of "
+                f"its {len(self)} samples. Make a `PosteriorSamples` for each model."
             )
 
     def _begin_chain(self, model):
@@ -187,9 +166,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         if not heads:
             if now["begin"] >= self.burn_in > 0 and self._left is None:  # else it has seen an earlier fit
                 warnings.warn(
-                    "`burn_in` must be more than the updates that the optimizer has done, for some to be left out. "
-                    f"Received: burn_in={self.burn_in} after {now['begin']} updates: nothing is left out. Add "
-                    f"these, as in `burn_in={now['begin'] + self.burn_in}`.",
+                    "`burn_in` must be larger than the number of updates that the optimizer has made, or it leaves "
+                    f"out nothing. Received: burn_in={self.burn_in} after {now['begin']} updates. Add these, as in "
+                    f"`burn_in={now['begin'] + self.burn_in}`.",
                     stacklevel=3,
                 )
             return
@@ -198,7 +177,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         different = list(chain.differences(self._chain, now, chain.plain(chain.levels_of(model.optimizer)), known))
         if different:
             raise ValueError(
-                f"The samples in {self._source()} must be of the chain that this fit goes on with. Received: "
+                f"The samples in {self._source()} must be of the chain that this fit continues. Received: "
                 f"{'; '.join(different)}. Choose another directory for another chain, and make a new "
                 "`PosteriorSamples`."
             )
@@ -239,9 +218,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             if found is None or not chain.alike(sample.arrays, self.ring.arrays(found)):
                 what = f"none of update {update}" if found is None else f"other weights after update {update}"
                 raise ValueError(
-                    f"A fit that begins anew must come to the samples in {self._source()}. Received: {what}: it has "
-                    "other data, or the same in another order. Choose another directory. (To add to the samples, "
-                    "restore the state of the fit that took them.)"
+                    f"A fit that starts anew must reach the samples in {self._source()} again. Received: {what}: its "
+                    "data differ, or their order. Choose another directory. (To add to the samples, restore the "
+                    "state of the fit that took them.)"
                 )
             self._is_same = True
         self.ring.append(sample)
@@ -294,8 +273,8 @@ def load(directory: str | Path, model) -> Ensemble:
     """
     if not Path(directory).is_dir():
         raise ValueError(
-            f"`directory` must be a folder with samples. Received: {str(directory)!r}, which is no folder. Give the "
-            "`directory` of a `PosteriorSamples`."
+            f"`directory` must be a folder with samples. Received: {str(directory)!r}, which is not a folder. Pass "
+            "the `directory` of a `PosteriorSamples`."
         )
     folders = sorted(Path(directory).glob("chain-*"), key=lambda folder: (len(folder.name), folder.name))
     ensemble = Ensemble(model, [DiskRing(folder, None) for folder in folders or [directory]])

@@ -13,30 +13,23 @@ _MOMENTS = "moments.npz"
 
 
 class SWAG(PosteriorSamples):
-    """Fits a Gaussian to the weights after updates burn_in + thinning, burn_in + 2·thinning, ..., and samples from it.
+    """A callback that fits a Gaussian to the weights of a training, and samples from it when `fit` ends.
 
         θ ~ N(θ̄, s²·(D + C Cᵀ/(K − 1))/2),   D = diag(mean(θ²) − θ̄²),   C = the latest K of θ_i − θ̄_i
 
-    θ̄ is the mean of all n weights so far, and θ̄_i of the first i. Train with a learning rate that stays high, from
-    `burn_in` on: with no noise but that of the batches, by `keras.optimizers.SGD` as in the paper. When `fit` ends, the
-    samples are drawn; `predict`, `evaluate` and the others average over them, as those of `PosteriorSamples` do. Moving
-    statistics of batch normalization are averaged, which is not what the samples' own weights have: call
-    `recompute_batch_norm`. Several, each of a training of its own, are MultiSWAG: `Ensemble.of([swag, other])`.
+    θ̄ is the mean of the weights after updates burn_in + thinning, burn_in + 2·thinning, ..., and θ̄_i that of the
+    first i. Train with a high constant learning rate, without noise. After batch normalization call
+    `recompute_batch_norm`. `Ensemble.of([swag, other])` is MultiSWAG.
 
     Args:
-        burn_in: int >= 0, how many updates are left out at first, counted from the optimizer's first one.
-        thinning: int >= 1, every how many updates weights are taken after that: those of an epoch, say. Defaults to
-            `1`.
+        burn_in: int >= 0, how many updates are left out, counted from the optimizer's first.
+        thinning: int >= 1, every how many updates weights are taken after that. Defaults to `1`.
         rank: K, int >= 2, how many of the latest deviations are kept. Defaults to `20`.
         num_samples: int >= 1, how many samples are drawn. Defaults to `30`.
-        scale: s, float >= 0. With 0 every sample is θ̄: stochastic weight averaging. Defaults to `1.0`.
+        scale: s, float >= 0. With 0 every sample is θ̄. Defaults to `1.0`.
         seed: int >= 0, of the samples. Defaults to `0`.
-        directory: str or path of a folder for samples and moments, or `None` for memory. A fit that is resumed adds
-            to the moments there. Defaults to `None`.
+        directory: path of a folder, or `None` for memory. A fit that resumes adds to it. Defaults to `None`.
         when: see `PosteriorSamples`. Defaults to `None`.
-
-    Raises:
-        ValueError: see `PosteriorSamples`.
 
     Example:
 
@@ -72,7 +65,9 @@ class SWAG(PosteriorSamples):
         check_int("num_samples", num_samples, 1, "how many samples are drawn")
         check_int("seed", seed, 0)
         if not is_level(scale):
-            raise ValueError(f"`scale` must be a finite float >= 0. Received: scale={scale!r}. The paper has 1.")
+            raise ValueError(
+                f"`scale` must be a finite float >= 0. Received: scale={scale!r}. Pass 1.0, as in the paper."
+            )
         super().__init__(burn_in, thinning, num_samples, directory, when)
         self.warns = False  # of a temperature
         self.rank, self.scale, self.seed = rank, float(scale), seed
@@ -115,7 +110,7 @@ class SWAG(PosteriorSamples):
         """
         if self.count < 2:
             raise ValueError(
-                f"SWAG must have weights of at least two updates. Received: {self.count} with burn_in={self.burn_in}, "
+                f"SWAG needs weights of at least two updates. Received: {self.count} with burn_in={self.burn_in}, "
                 f"thinning={self.thinning}. Train for longer, or lower `burn_in` or `thinning`."
             )
         latest, generator = self._latest, np.random.default_rng(self.seed)

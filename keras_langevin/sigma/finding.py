@@ -61,36 +61,24 @@ def find_sigma(
         suggestion = max(σ_trial, σ_law), at most σ_harm / 2
         σ_trial = σ_harm / (1.5 · √(T/n)),   σ_law² · d/4 = 2% of the loss at the start
 
-    Each level is tried for n updates (10 to 30) from the same weights, on the same batches, with the compiled step that
-    `fit` uses. σ_harm is the least level that does harm: the loss ends more than 10% above where it ends without noise;
-    where the net learns in these updates, 10% of what it learns. (In a very deep net the loss rises for a moment before
-    the net starts to train: that is no harm.) Noise adds up over updates as their square root, so that T updates bear
-    √(T/n) times less than n. In the long run the law exp(−2V/σ²) adds dσ²/4 to the loss by d noisy weights, whatever
-    the optimizer: a level for which that is small is never too large. docs/choosing-sigma.md has the measurements.
-
-    The levels begin at σ_law and move by half a decade until one does harm and one does not, then between these two.
-    All takes about the time of one epoch. Afterwards the model is as it was, bit for bit, also after an interrupt: its
-    weights, the optimizer with its sigma, metrics and the states of random generators.
+    σ_harm is the least level at which n updates end with a loss more than 10% above that without noise. T updates bear
+    √(T/n) times less. d is the number of noisy weights. The search takes about one epoch, and leaves model, optimizer
+    and random generators as they were. docs/choosing-sigma.md has the reasons and measurements.
 
     Args:
         model: a built model that is compiled with a Langevin optimizer.
-        x, y, sample_weight: the training data, as `fit` takes them: arrays, or a `keras.utils.PyDataset`, a
-            `tf.data.Dataset` or a `DataLoader`. A generator would be used up, and is refused.
+        x, y, sample_weight: the training data, as `fit` takes them, except a generator.
         batch_size: int, of arrays. Defaults to `32`.
-        epochs: int >= 1, how long the noise is to last: T is so many epochs of updates. Defaults to `10`. Where the
-            length of the data is not known, the search itself is taken for one epoch.
+        epochs: int >= 1, how long the noise will last: T is so many epochs of updates. Defaults to `10`.
         sigmas: floats > 0, the levels to try. Defaults to `None`, chosen as above.
-        num_sigmas: int >= 2, the number of levels at most, where `sigmas` is `None`. Defaults to `10`.
+        num_sigmas: int >= 2, the most levels to try. Defaults to `10`.
         verbose: `"auto"` or 1 for a progress bar, 0 for none. Defaults to `"auto"`.
 
     Returns:
-        `SigmaSearch`: `sigma`, the suggestion; `reason`; the levels, losses and ratios of noise to drift; `plot()`. It
-        shows itself in a notebook.
+        `SigmaSearch`: `sigma`, the suggestion; `reason`; the levels, losses and ratios of noise to drift; `plot()`.
 
     Raises:
-        ValueError: the model is not compiled with one Langevin optimizer or not built, its sigma is a schedule or its
-            `layers` choose none; there are no data; the loss is not finite without noise; an argument is out of its
-            range.
+        ValueError: the loss is not finite without noise, or the optimizer's sigma is a schedule.
 
     Example:
 
@@ -125,7 +113,7 @@ def find_sigma(
         if not math.isfinite(without.loss):
             raise ValueError(
                 f"The loss must be finite without noise. Received: {without.loss} within {updates} updates with "
-                f"learning_rate={number(optimizer.learning_rate):g}. Lower the learning rate, or look at the data."
+                f"learning_rate={number(optimizer.learning_rate):g}. Lower the learning rate, or check the data."
             )
         by_law = 2 * math.sqrt(_LAW * _scale(without) / trials.num_noisy)
         allowed = without.loss + _allowed(without)
@@ -140,7 +128,7 @@ def find_sigma(
 
 def _scale(without: Trial) -> float:
     """The size of the loss, which may be negative or close to 0 at the start."""
-    return max(abs(without.first), abs(without.first - without.loss), np.finfo("float32").tiny)
+    return max(abs(without.first), abs(without.first - without.loss), float(np.finfo("float32").tiny))
 
 
 def _allowed(without: Trial) -> float:
@@ -267,7 +255,7 @@ def _checked_optimizer(model) -> Langevin:
     if len(found) > 1:
         raise ValueError(
             "`find_sigma` needs a model with one Langevin optimizer. Received: a `MultiOptimizer` with "
-            f"{len(found)}. Compile the model with one of them for the search, with its layers in `layers=`."
+            f"{len(found)}. For the search, compile the model with one of them, and choose its layers by `layers=`."
         )
     (optimizer,) = found
     if not isinstance(optimizer._sigma, keras.Variable):

@@ -56,7 +56,7 @@ def test_a_sigma_that_cannot_be_set_is_refused_before_training(name, sigma):
 def test_a_model_that_is_not_built_is_refused(name):
     model = keras.Sequential([keras.layers.Dense(2)])
     model.compile(optimizer=LAdam(1e-3), loss="mse")
-    with pytest.raises(ValueError, match=rf"`{name}` needs a model whose weights exist .* Received .* Begin it"):
+    with pytest.raises(ValueError, match=rf"`{name}` needs a model whose weights exist .* Received .* Start it"):
         fit(model, CALLBACKS[name]())
 
 

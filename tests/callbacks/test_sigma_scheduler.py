@@ -55,6 +55,14 @@ def test_a_schedule_that_cannot_be_called_is_refused():
         SigmaScheduler(0.5)
 
 
+def test_a_schedule_may_take_the_epoch_alone():
+    """As `keras.callbacks.LearningRateScheduler` allows; another number of arguments is refused before the fit."""
+    history = fit(eager_model(LAdam(1e-3)), SigmaScheduler(lambda epoch: 0.5 * epoch), epochs=2)
+    assert history.history["sigma"] == [0.0, 0.5]
+    with pytest.raises(ValueError, match=r"`schedule` must be a function of \(epoch, sigma\), or of the epoch alone"):
+        SigmaScheduler(lambda: 0.5)
+
+
 def test_it_is_serializable():
     again = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(SigmaScheduler(halved, verbose=1))

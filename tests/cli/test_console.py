@@ -61,6 +61,21 @@ def test_an_error_can_be_written_in_any_encoding(tmp_path):
     assert ended.returncode == 2 and len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            "compare --optimizers adam,ladam",
+            "separated by blanks on the command line. Received: 'adam,ladam'. Try: adam",
+        ),
+        ("compare --modl dense-30", "unrecognized arguments: --modl dense-30. See: keras-langevin compare --help"),
+    ],
+)
+def test_an_error_says_what_to_type(command, said, capsys):
+    assert cli.main(command.split()) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_a_long_value_in_an_error_is_cut_and_the_way_out_stays(capsys):
     assert cli.main(["report", "x" * 50_000]) == 2
     error = capsys.readouterr().err

@@ -5,7 +5,7 @@ from pathlib import Path
 from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.records import checked_run
 from keras_langevin.experiments.report.analysis import analyse
-from keras_langevin.experiments.report.collecting import OptimizerResult, SettingRuns, spec_key
+from keras_langevin.experiments.report.collecting import OptimizerResult, SettingResult, spec_key
 from keras_langevin.experiments.store import Store
 
 COMPARISON = Comparison(optimizers=("adam", "ladam"), epochs=3, seeds=3)
@@ -59,7 +59,7 @@ def cell_of(comparison, records, **settings):
         for arm in comparison.arms
     )
     settings = {"model": comparison.model, "dataset": comparison.dataset} | settings
-    return SettingRuns(comparison, settings, arms, ("results",))
+    return SettingResult(comparison, settings, arms, ("results",))
 
 
 def write_folder(folder, comparison, records, **found):

@@ -195,6 +195,7 @@ def test_the_command_shows_and_writes_the_table(results, tmp_path, capsys):
     assert page.read_text("utf-8") == "# Title\n"
 
 
-def test_a_folder_that_is_not_there_is_one_line(capsys):
-    assert cli.main(["claims", "nowhere"]) == 2
-    assert "which is not a folder. Train one with" in capsys.readouterr().err
+def test_a_folder_without_presets_is_one_line(tmp_path, capsys):
+    for folder, what in (("nowhere", "which is not a folder"), (tmp_path, "without the folder of a preset")):
+        assert cli.main(["claims", str(folder)]) == 2
+        assert f"{what}. Train one with" in capsys.readouterr().err

@@ -141,6 +141,15 @@ def test_shared_data_are_equal_and_cannot_be_written(has_proc, data, monkeypatch
     assert copy.class_names == data.class_names
 
 
+@pytest.mark.parametrize(("own", "threads"), [("1", "1"), ("8", "2"), ("", "2")])
+def test_a_worker_has_no_more_threads_than_cores_and_than_the_user_allows(own, threads, monkeypatch):
+    """Two threads that spin while they wait trained a small net ten times slower than one, on a busy machine."""
+    monkeypatch.setenv("OMP_NUM_THREADS", own)
+    with processes._as_a_child_starts([*processes.available_cores()[:1]] * 2):
+        assert os.environ["OMP_NUM_THREADS"] == threads and os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert os.environ["OMP_NUM_THREADS"] == own
+
+
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True, "2"])
 def test_a_wrong_number_of_workers_is_an_error(workers):
     with pytest.raises(ValueError, match=r"`workers` must be an int >= 1.*Received"):

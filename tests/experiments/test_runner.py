@@ -349,11 +349,11 @@ def test_without_a_compiler_jit_is_refused_before_training(monkeypatch):
         machine._why_torch_cannot.cache_clear()
 
 
-def test_another_step_is_not_kept_for_another_jit(data):
-    trainer = training.Trainer(SMALL, data, SMALL.arms[0])
-    assert trainer.serves(dataclasses.replace(SMALL, sigma=0.5), SMALL.arms[0])
+def test_another_step_is_not_kept_for_another_jit():
+    task = runner.Task(SMALL, SMALL.arms[0], 0, {})
+    assert task.step_key == dataclasses.replace(task, comparison=dataclasses.replace(SMALL, sigma=0.5)).step_key
     other = "on" if JIT == "off" else "off"
-    assert not trainer.serves(dataclasses.replace(SMALL, jit=other), SMALL.arms[0])
+    assert task.step_key != dataclasses.replace(task, comparison=dataclasses.replace(SMALL, jit=other)).step_key
 
 
 @pytest.mark.ci

@@ -196,14 +196,6 @@ def test_pieces_of_files_of_killed_processes_are_removed_under_the_lock(tmp_path
     assert kept <= set(os.listdir(tmp_path / "runs"))
 
 
-def test_curves_that_are_not_text_are_begun_anew(tmp_path):
-    store = created(Store(tmp_path, COMPARISON))
-    store.path(ADAM, 0).with_suffix(".epochs.csv").write_bytes(b"\xff\xfe\x00half a line")
-    store.begin(ADAM, 0)
-    store.append_epoch(ADAM, 0, 2, dict.fromkeys(("loss", "accuracy", "val_loss", "val_accuracy"), 0.5))
-    assert store.path(ADAM, 0).with_suffix(".epochs.csv").read_text("utf-8").splitlines()[-1] == "2,0.5,0.5,0.5,0.5"
-
-
 @pytest.mark.parametrize("name", ["x" * 300, "caf\udce9", "a/" + "é" * 200])
 def test_a_name_that_a_file_system_or_a_report_cannot_have_is_one_line(name, tmp_path):
     with pytest.raises(

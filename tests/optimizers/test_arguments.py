@@ -1,6 +1,9 @@
 """The constructor: the parent's arguments, three more, and what it refuses; and the mixin on a user's own optimizer."""
 
 import inspect
+import re
+import textwrap
+import typing
 
 import keras
 import numpy as np
@@ -9,6 +12,7 @@ from keras import ops
 
 import keras_langevin
 from keras_langevin import LSGD, SGHMC, LAdam, Langevin, LogSchedule
+from keras_langevin.optimizers.arguments import IN_SHORT, SPELLED_OUT
 from keras_langevin.optimizers.cyclical import CyclicalCosine, CyclicalNoise
 from tests.optimizers.cases import CASES, case_name, make_gradients, make_variables, normal, train
 
@@ -34,6 +38,36 @@ def test_takes_every_argument_of_the_parent(case):
         assert shown[name].default == {"epsilon": 1e-6, "epsilon_1": 1e-12}.get(name, arguments[name])
     if "epsilon" in arguments:
         assert optimizer.epsilon == arguments["epsilon"]  # given, so not ours
+
+
+@every_case
+def test_type_checkers_and_editors_see_every_argument(case):
+    """They read `__init__` alone, which has each argument of the signature: by name, or in the type of its `kwargs`."""
+    shown = {name: p for name, p in inspect.signature(case.langevin).parameters.items() if name != "kwargs"}
+    seen = inspect.signature(case.langevin.__init__).parameters
+    (arguments,) = typing.get_args(seen["kwargs"].annotation)
+    named = [name for name in seen if name not in ("self", "args", "kwargs")]
+    assert sorted([*named, *arguments.__annotations__]) == sorted(shown)
+    assert {name: seen[name].default for name in named} == {name: shown[name].default for name in named}
+
+
+@every_case
+def test_the_arguments_of_the_noise_are_spelled_out_in_help(case):
+    """Editors show the one line that the source has."""
+    source, shown = inspect.getsource(case.langevin), inspect.getdoc(case.langevin)
+    assert source.count(f"        {IN_SHORT}\n") == 1
+    assert IN_SHORT not in shown and textwrap.indent(SPELLED_OUT, " " * 4) in shown
+
+
+@every_case
+def test_a_noise_level_in_the_place_of_a_decay_rate_is_refused(case):
+    second = list(inspect.signature(case.langevin).parameters)[1]
+    if second not in ("beta_1", "rho", "momentum"):
+        return
+    with pytest.raises(ValueError, match=rf"the second is `{second}`.*Received: 0\.001.*Pass `sigma=0\.001`"):
+        case.langevin(1e-3, 1e-3)
+    assert getattr(case.langevin(1e-3, 0.5), second) == 0.5
+    assert getattr(case.langevin(1e-3, **{second: 1e-3}), second) == 1e-3
 
 
 @every_case
@@ -63,8 +97,28 @@ def test_is_an_instance_of_its_parent(case):
 
 @every_case
 def test_an_unknown_argument_is_refused(case):
-    with pytest.raises((TypeError, ValueError), match="sigmma"):
+    with pytest.raises(ValueError, match=r"'sigmma'\. Did you mean 'sigma'\? There are: learning_rate, "):
         case.make(sigmma=1.0)
+
+
+def test_an_unknown_argument_of_a_users_optimizer_is_refused():
+    """Whatever the parent takes by its own `kwargs` is passed on; an error of another kind stays what it was."""
+    assert LScaled(weight_decay=0.1).weight_decay == 0.1
+    with pytest.raises(ValueError, match=r"Unknown argument of LScaled 'facter'\. Did you mean 'factor'\?"):
+        LScaled(facter=1.0)
+    with pytest.raises(ValueError, match="`learning_rate` should be float"):
+        LScaled("0.1", weight_decay=0.1)
+
+
+@pytest.mark.parametrize("sigma", [lambda step: 0.1, LogSchedule])
+def test_a_callable_sigma_that_needs_arguments_is_refused(sigma):
+    """At once, and not in the middle of a compiled step."""
+    optimizer = LSGD()
+    for make in (lambda: LSGD(sigma=sigma), lambda: setattr(optimizer, "sigma", sigma)):
+        with pytest.raises(ValueError, match=r"must take no arguments.*Received: sigma=.*LearningRateSchedule"):
+            make()
+    optimizer.sigma = lambda level=0.25: level
+    assert float(optimizer.sigma) == 0.25
 
 
 @pytest.mark.parametrize("sigma", [-1e-3, float("nan"), float("inf"), "0.1", None, True, [0.1]])
@@ -194,15 +248,25 @@ def test_a_mixin_without_a_preconditioner_says_what_to_define():
         Nothing().apply([ops.ones(1)], make_variables((1,)))
 
 
-@pytest.mark.parametrize("name", [name for name in keras_langevin.__all__ if not name.startswith("_")])
-def test_every_public_name_has_a_docstring_with_an_example(name):
+PUBLIC = [
+    name for name in keras_langevin.__all__ if not inspect.ismodule(getattr(keras_langevin, name)) and name[0] != "_"
+]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_docstring_is_short_and_has_an_example(name):
+    """A line that stands alone, each argument of its own, and an example; what is longer belongs into the pages."""
     public = getattr(keras_langevin, name)
-    if inspect.ismodule(public):
-        return
     docstring = inspect.getdoc(public)
+    assert docstring.splitlines()[0].endswith(".")
     assert "Example:" in docstring and ">>>" in docstring
-    for section in ("Args:", "Raises:"):
-        assert section in docstring
+    assert len(docstring.splitlines()) <= 45
+    if inspect.isclass(public) and issubclass(public, keras.optimizers.Optimizer):
+        return  # `kwargs` has those of the parent
+    described = docstring.partition("Args:")[2].partition("\n\n")[0]
+    for argument, parameter in inspect.signature(public).parameters.items():
+        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
+        assert re.search(rf"^    (\w+, )*{re.escape(stars + argument)}(, \w+)*:", described, re.MULTILINE), argument
 
 
 # A float32 cannot hold them; the last is no float of Python's either.

@@ -58,8 +58,15 @@ def test_a_model_that_is_not_compiled_needs_an_optimizer():
 
 
 def test_a_model_without_weights_is_refused():
-    with pytest.raises(ValueError, match=r"Received a model that has none: build it first"):
+    with pytest.raises(ValueError, match=r"Received a model without weights: build it first"):
         describe(make_model(built=False), LAdam())
+
+
+def test_a_frozen_model_is_refused_with_the_reason():
+    model = make_model()
+    model.trainable = False
+    with pytest.raises(ValueError, match=r"Received a model whose \d+ weights are all frozen: set `trainable = True`"):
+        describe(model, LAdam())
 
 
 def test_wrong_layers_are_an_error_here_too():

@@ -72,5 +72,5 @@ def test_of_a_loss_scale_optimizer_it_takes_the_inner_one():
 def test_other_optimizers_are_refused():
     with pytest.raises(ValueError, match="needs a Langevin optimizer"):
         layer_noise(keras.optimizers.Adam())
-    with pytest.raises(ValueError, match="Received one that is not built yet"):
+    with pytest.raises(ValueError, match="Received one that is not built"):
         layer_noise(LAdam())

@@ -228,7 +228,7 @@ def test_wrong_layers_are_refused_by_the_constructor(layers, message):
     [
         ("dence_1", r"Received: 'dence_1'\. The layers are: net/dense_0, net/dense_1, net/dense_2"),
         (["dense_0", "no"], r"Received: 'no'\. The layers are: net/dense_0"),
-        ("dense_(", r"no regular expression either \(.*\)\. Received: 'dense_\('"),
+        ("dense_(", r"name or a regular expression\. Received: 'dense_\(', which is neither \(.*\)"),
         ("dense", r"Received: 'dense'"),
         (4, r"at most 3, the number of layers with trainable weights\. Received: layers=4"),
         ([3], r"in \[-3, 2\].*Received: 3\."),
@@ -252,3 +252,20 @@ def test_config_of_a_selection_is_plain():
     assert LayerSelection((0, "a")).get_config() == [0, "a"]
     assert LayerSelection(np.int32(3)).get_config() == 3
     assert type(LayerSelection(np.float64(0.5)).get_config()) is float
+
+
+def test_a_nested_model_is_chosen_by_its_object():
+    """Keras has no name of it in the paths of its layers; the error says so, and lists some of many layers."""
+    inputs = outputs = keras.Input((2,))
+    for number in range(40):
+        outputs = dense(f"in_{number}", 2)(outputs)
+    backbone, inputs = keras.Model(inputs, outputs, name="backbone"), keras.Input((2,))
+    model = keras.Model(inputs, dense("head", 1)(backbone(inputs)))
+    with pytest.raises(
+        ValueError, match=r"Received: 'backbone'.*in_14, \.\.\. \(21 more.*head\. .*get_layer"
+    ) as raised:
+        LSGD(layers="backbone").build(model.trainable_variables)
+    assert "in_20" not in str(raised.value)
+    optimizer = LSGD(layers=model.get_layer("backbone"))
+    optimizer.build(model.trainable_variables)
+    assert len(optimizer.noisy_layers) == 40

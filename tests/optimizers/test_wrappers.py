@@ -92,7 +92,7 @@ def test_the_law_can_be_set_until_it_is_in_use():
     optimizer.noise = "rademacher"
     assert optimizer.get_config()["noise"] == "rademacher"
     optimizer.build([keras.Variable(np.zeros(2))])
-    with pytest.raises(ValueError, match=r"before the optimizer is built\. Received: .* Create another"):
+    with pytest.raises(ValueError, match=r"before the optimizer is built\. Received: .* Create a new one"):
         optimizer.noise = "normal"
 
 

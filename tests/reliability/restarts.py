@@ -94,7 +94,7 @@ def stop(model, callbacks, epoch):
 
 
 def with_backup(folder, double=False):
-    recipes()["mend"](folder / "backup", BATCHES)
+    recipes()["repair"](folder / "backup", BATCHES)
     return make_model(), 0, keras.callbacks.BackupAndRestore(str(folder / "backup"), double_checkpoint=double)
 
 

@@ -59,7 +59,7 @@ def cell(tests: list[tuple[str, str]], found: dict[tuple[str, str], str]) -> str
     if not counts:
         return None
     if set(counts) == {"skipped"}:
-        return "not there"
+        return "n/a"
     return ", ".join(f"{counts[kind]} {kind}" for kind in ("passed", "failed") if counts[kind])
 
 

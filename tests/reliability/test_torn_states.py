@@ -60,7 +60,7 @@ def tear_all(folder):
         tear(path)
 
 
-# What a kill can leave -> the epoch that `mend` finds.
+# What a kill can leave -> the epoch that `repair` finds.
 DAMAGES = {
     "nothing": (lambda folder: None, 2),
     "no copy": (remove_copies, 2),
@@ -83,7 +83,7 @@ def test_mend_finds_the_last_whole_state(damage, left, tmp_path):
     (harm, epoch) = DAMAGES[damage]
     harm(folder)
     for _ in range(2):  # again: a kill may have come while it mended
-        recipes()["mend"](folder, BATCHES)
+        recipes()["repair"](folder, BATCHES)
         found = json.loads((folder / METADATA).read_text())["epoch"] if folder.exists() else 0
         assert found == epoch
         seen = recipes()["batches_seen"](folder / LATEST)
@@ -114,7 +114,7 @@ def restart_plainly(folder, **options):
     return state(model)
 
 
-# Without `mend`: damage -> whether two states are kept, and what the restart says.
+# Without `repair`: damage -> whether two states are kept, and what the restart says.
 ERRORS = {
     "half of the weights": (False, OSError),
     "weights without headers": (True, RuntimeError),

@@ -73,7 +73,7 @@ def test_chains_that_are_run_again_are_the_same_and_with_other_data_are_refused(
     again = run_chains(line, 2, FullBatch(X, 2 * X, 20), **run)
     np.testing.assert_array_equal(again.draws()["model/line/kernel"], first.draws()["model/line/kernel"])
     with pytest.raises(
-        ValueError, match=r"must come to the samples in .*chain-0. Received: other weights after update"
+        ValueError, match=r"must reach the samples in .*chain-0 again. Received: other weights after update"
     ):
         run_chains(line, 2, FullBatch(X, -2 * X, 20), **run)
     np.testing.assert_array_equal(again.draws()["model/line/kernel"], first.draws()["model/line/kernel"])

@@ -212,7 +212,7 @@ def test_what_cannot_be_evaluated():
         samples.evaluate(x, y[1:], verbose=0)
     with pytest.raises(ValueError, match=r"Received: shape \(24,\) with values 1 ... 3"):
         samples.evaluate(x, y + 1, verbose=0)
-    with pytest.raises(ValueError, match=r"once a sample. Received: a generator"):
+    with pytest.raises(ValueError, match=r"once for each sample. Received: a generator"):
         samples.predict((batch for batch in [x]), verbose=0)
     with pytest.raises(ValueError, match=r"`num_bins` must be an int >= 1. Received: num_bins=0"):
         samples.evaluate(x, y, num_bins=0, verbose=0)

@@ -180,7 +180,7 @@ def test_layers_that_change_and_are_not_stored_are_refused():
 
 def test_a_directory_with_samples_of_other_layers_is_refused(tmp_path):
     trained(partly(), layers="top", directory=tmp_path)
-    with pytest.raises(ValueError, match=r"must be of the same layers.*Received: other ones"):
+    with pytest.raises(ValueError, match=r"must be of the same layers.*Received: others than"):
         trained(classifier(), layers="hidden", directory=tmp_path)
     (tmp_path / "rest.npz").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"must hold a sample.*Received: .*rest.npz"):

@@ -266,7 +266,7 @@ def test_what_is_refused():
         search(eager_model(LAdam(1e-2, layers=0)))
     unbuilt = keras.Sequential([keras.layers.Dense(2)])
     unbuilt.compile(LAdam(1e-2), loss="mse")
-    with pytest.raises(ValueError, match=r"weights exist.*Received a model that is not built.*Begin it"):
+    with pytest.raises(ValueError, match=r"weights exist.*Received a model that is not built.*Start it"):
         search(unbuilt)
 
 

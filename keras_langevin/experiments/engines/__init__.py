@@ -12,13 +12,11 @@ __all__ = ["Local", "Processes", "RayCluster", "Vmap"]
 
 
 class Local:
-    """Trains one run after another in this process. An optimizer's compiled step is kept over seeds, learning rates and
-    values of sigma."""
+    """Trains one run after another in this process, and keeps an optimizer's compiled step."""
 
     def __init__(self):
         self.trainers = Trainers()
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
-        """Trains every task."""
         for task in filter(None, map(ledger.ready, tasks)):
             ledger.end(task, self.trainers.train(task, jobs[task.job].data, partial(ledger.report, task)))

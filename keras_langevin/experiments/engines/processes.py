@@ -19,14 +19,10 @@ from keras_langevin.values import is_count, or_none
 
 
 class Processes:
-    """Trains several runs at a time on this machine. Small nets leave most cores idle: a worker has few of them, and
-    is busy. A worker keeps the compiled step of an optimizer and is given runs of the same where there are any.
+    """Trains several runs at a time on this machine: `workers` processes, by default one on each core, share the cores.
 
     A run whose worker is lost (killed for memory, say) resumes from its last state in a new one, and has failed when
     three were lost.
-
-    Args:
-        workers: int >= 1, or `None` for one on each core. Defaults to `None`.
     """
 
     def __init__(self, workers: int | None = None):
@@ -36,7 +32,6 @@ class Processes:
         self.workers = workers
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
-        """Trains every task."""
         cores = available_cores()
         count = min(self.workers or len(cores), len(tasks))
         with ExitStack() as stack:
@@ -49,8 +44,7 @@ class Processes:
 
 
 class _Worker:
-    """A process, started anew when it is lost. (A pool of joblib's is lost with any of its workers: the runs of all
-    would begin again. Executors of one worker each need this pipe besides, for the epochs.)"""
+    """A process, started anew when it is lost. (A pool of joblib's is lost with any of its workers.)"""
 
     def __init__(self, cores: list[int], paths: list[Path]):
         self.cores, self.paths = cores, paths
@@ -107,12 +101,8 @@ def _drive(workers: list[_Worker], pending: list[Task], ledger: Ledger):
 
 def _take(pending: list[Task], latest: Task | None, others: list[Task]) -> Task:
     """Takes the task that costs the least compiling: one whose step this worker has, else one whose step nobody has."""
-
-    def cost(task: Task) -> tuple[bool, bool]:
-        has_step = latest is not None and task.shares_step(latest)
-        return not has_step, any(map(task.shares_step, others))
-
-    return pending.pop(pending.index(min(pending, key=cost)))
+    own, taken = latest and latest.step_key, [other.step_key for other in others]
+    return pending.pop(pending.index(min(pending, key=lambda task: (task.step_key != own, task.step_key in taken))))
 
 
 def _work(connection: Connection, paths: list[Path]):
@@ -127,8 +117,7 @@ def _work(connection: Connection, paths: list[Path]):
 
 
 def share(files: ExitStack, data: datasets.Data) -> Path:
-    """Where `shared` reads these data until `files` is closed. On Linux nothing is left behind, however this process
-    ends: the file has no name, and workers open it through this process."""
+    """Where `shared` reads these data until `files` is closed. On Linux nothing is left behind."""
     if os.path.isdir("/proc/self/fd"):
         file = files.enter_context(tempfile.TemporaryFile(prefix="keras-langevin-"))  # noqa: SIM115
         path = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
@@ -153,7 +142,8 @@ def environment() -> dict[str, str]:
     """The environment variables of a worker that is to train as this process would."""
     # several processes on one GPU: none may take all of its memory; and where X64 is true, JAX has float64
     unless_set = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    unless_set |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_ENABLE_X64": "false"}
+    # threads that wait for one another must not take the cores of other processes meanwhile
+    unless_set |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_ENABLE_X64": "false", "OMP_WAIT_POLICY": "PASSIVE"}
     found = {name: os.environ.get(name, value) for name, value in unless_set.items()}
     return found | {"KERAS_BACKEND": keras.backend.backend()}
 
@@ -164,22 +154,19 @@ def available_cores() -> list[int]:
 
 
 def share_of_cores(cores: list[int], worker: int, workers: int) -> list[int]:
-    """Equal shares, or one core in turn where there are more workers than cores.
-
-    >>> [share_of_cores([0, 1, 2, 3, 4], worker, 2) for worker in range(2)], share_of_cores([0, 1], 2, 3)
-    ([[0, 2, 4], [1, 3]], [0])
-    """
+    """Equal shares, or one core in turn where there are more workers than cores."""
     return cores[worker::workers] or [cores[worker % len(cores)]]
 
 
 @contextmanager
 def _as_a_child_starts(cores: list[int]) -> Iterator[None]:
-    """What a process that is started meanwhile inherits: these cores, where the system can, and `environment`. (A
-    backend counts its threads when it is imported or first used, so a child cannot set them for itself.)"""
+    """What a process that is started meanwhile inherits, because a backend counts its threads when it is imported."""
     before, own = dict(os.environ), available_cores()
     pin = getattr(os, "sched_setaffinity", lambda process, cores: None)
     try:
-        os.environ.update(environment() | {"OMP_NUM_THREADS": str(len(cores))})
+        allowed = os.environ.get("OMP_NUM_THREADS", "")  # by the user
+        threads = min(len(cores), int(allowed)) if allowed.isdecimal() else len(cores)
+        os.environ.update(environment() | {"OMP_NUM_THREADS": str(threads)})
         pin(0, cores)
         with without_log_lines():
             yield

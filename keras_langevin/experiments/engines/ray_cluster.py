@@ -5,21 +5,19 @@ from contextlib import ExitStack
 from functools import cache
 from itertools import count
 
-from keras_langevin import datasets
+from keras_langevin import datasets, extras
 from keras_langevin.experiments.engines.processes import environment
-from keras_langevin.experiments.runner import Job, Ledger, Outcome, Task, Trainers
+from keras_langevin.experiments.runner import Job, Ledger, Task, Trainers
 
 _POLL_SECONDS = 0.2
 
 
 class RayCluster:
-    """Trains every run as a task of a Ray cluster. All that is kept is written by the process that began: no node needs
-    to see its folder, and a node that is lost loses no finished run. Its unfinished runs resume elsewhere from the last
-    state that was reported; a run has failed when it has lost its worker three times.
+    """Trains every run as a task of a Ray cluster. Every node needs this package and the backend.
 
-    Every node needs this package and the backend. The machine that begins must stay. `address` is that of a cluster
-    that is running (`"auto"`: the one of this machine), or `None` for one that is started on this machine and ends with
-    the command. `gpus_per_run=0.25` puts four runs on a GPU.
+    The process that began writes all results, so no node needs to see its folder. Unfinished runs of a lost node resume
+    elsewhere. `address` is that of a running cluster (`"auto"`: the one of this machine), or `None` for one that is
+    started here and ends with the command. `gpus_per_run=0.25` puts four runs on a GPU.
     """
 
     def __init__(self, address: str | None = None, cpus_per_run: float = 1, gpus_per_run: float = 0):
@@ -27,13 +25,7 @@ class RayCluster:
             raise ValueError(f"`cpus_per_run` must be a finite float > 0. Received: {cpus_per_run!r}")
         if not 0 <= gpus_per_run < float("inf"):
             raise ValueError(f"`gpus_per_run` must be a finite float >= 0. Received: {gpus_per_run!r}")
-        try:
-            import ray  # noqa: F401
-        except ImportError as error:
-            raise ValueError(
-                f"The ray engine needs Ray, which cannot be imported ({error}). "
-                "Install it with pip install 'keras-langevin[ray]', or choose another engine."
-            ) from error
+        extras.check("ray", "ray", what="The engine ray")
         self.address, self.cpus_per_run, self.gpus_per_run = address, cpus_per_run, gpus_per_run
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
@@ -109,5 +101,5 @@ class RayCluster:
 _trainers = Trainers()  # of a worker process, which Ray gives one task after another
 
 
-def _train(task: Task, trial: int, data: datasets.Data, queue) -> Outcome:
+def _train(task: Task, trial: int, data: datasets.Data, queue):
     return _trainers.train(task, data, lambda *message: queue.put((trial, *message)))

@@ -15,7 +15,7 @@ from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.examples import Batches
 from keras_langevin.experiments.machine import computing_in
 from keras_langevin.experiments.records import State
-from keras_langevin.experiments.runner import Job, Ledger, Task, failed, outcome
+from keras_langevin.experiments.runner import Job, Ledger, Task
 from keras_langevin.experiments.training import EVALUATION_BATCH, RunLog, Trainer
 from keras_langevin.files import StorageError
 from keras_langevin.optimizers.langevin import Langevin
@@ -30,10 +30,8 @@ if keras.backend.backend() == "jax":
 
 
 class Vmap:
-    """Trains the runs of an optimizer together: all seeds, and all learning rates and values of sigma, are one batch.
-
-    A small net leaves a GPU idle between the kernels of a step; with many runs a step each kernel has work. The numbers
-    are those of `Local` but for rounding: XLA adds up in another order. All images are on the device. At most
+    """Trains the runs of an optimizer together: all seeds, learning rates and values of sigma are one batch, for small
+    nets on a GPU. The numbers are those of `Local` but for rounding. All images are on the device. At most
     `runs_at_once` runs are trained together; a group that does not fit into the device's memory is halved.
     """
 
@@ -66,9 +64,10 @@ class Vmap:
         for task in group:
             ledger.report(task, "start")
         try:
-            if not (self.trainer and self.trainer.serves(first.comparison, first.arm)):
+            if not self.trainer or self.trainer.step_key != first.step_key:
                 self.trainer = None  # before another takes its memory
                 self.trainer = StackedTrainer(first.comparison, data, first.arm)
+                self.trainer.step_key = first.step_key
             with computing_in(first.comparison.precision):
                 ended = self.trainer.train_all(group, ledger)
         except StorageError:
@@ -78,7 +77,7 @@ class Vmap:
             text, trace = f"{type(error).__name__}: {error}", traceback.format_exc()
         else:
             for number, task in enumerate(group):
-                ledger.end(task, outcome(task, data, *ended[number]))
+                ledger.end(task, task.outcome(data, *ended[number]))
             return
         if "RESOURCE_EXHAUSTED" in text and len(group) > 1:  # with the error goes what it held on the device
             for part in (group[: len(group) // 2], group[len(group) // 2 :]):
@@ -86,7 +85,7 @@ class Vmap:
                     self._train(ready, jobs, ledger)
             return
         for task in group:
-            ledger.end(task, failed(task, data, text, trace))
+            ledger.end(task, task.failure(data, text, trace))
 
 
 def _go_together(task: Task, other: Task) -> bool:
@@ -95,14 +94,11 @@ def _go_together(task: Task, other: Task) -> bool:
         (each.state.epoch if each.state else 0, each.comparison.epochs, each.comparison.drop_epoch, each.is_trial)
         for each in (task, other)
     )
-    return own == others and task.shares_step(other)
+    return own == others and task.step_key == other.step_key
 
 
 class StackedTrainer(Trainer):
-    """As `Trainer`, of many runs at once: weights, states and numbers such as sigma have a leading axis for the runs.
-
-    A step is Keras's own, a function on JAX; an epoch is a `lax.scan` over its batches, which `vmap` maps over runs.
-    """
+    """As `Trainer`, of many runs: an epoch is a `lax.scan` over Keras's own step, which `vmap` maps over the runs."""
 
     def __init__(self, comparison: Comparison, data: datasets.Data, arm: OptimizerSpec):
         super().__init__(comparison, data, arm, data_on_device=False)
@@ -153,8 +149,7 @@ class StackedTrainer(Trainer):
         test = self._evaluate(stack, "test") if numbers and not tasks[0].is_trial else None
         host, found = jax.device_get(stack) if numbers else [], {}
         for number in numbers:
-            self.rebind(tasks[number].comparison)
-            self.arguments = tasks[number].arguments
+            self.comparison, self.arguments = tasks[number].comparison, tasks[number].arguments
             self.restore(State(0, {}, 0.0, _of_run(host, number)))
             record = self.record(logs[number], test and (test["loss"][number], test["accuracy"][number]))
             weights = self.weights() if tasks[number].save_weights else None
@@ -165,7 +160,7 @@ class StackedTrainer(Trainer):
         """The values of `all_variables`, each with an axis for the runs."""
         runs = []
         for task in tasks:
-            self.rebind(task.comparison)
+            self.comparison = task.comparison
             self.reset(task.seed, task.arguments)
             if task.state:
                 self.restore(task.state)
@@ -220,10 +215,7 @@ def _of_run(stack: list, number: int) -> list:
 
 @contextmanager
 def mapped_over_runs() -> Iterator[None]:
-    """Steps that `vmap` makes steps of many runs are traced within it: they are quicker, and may be rounded otherwise.
-
-    `vmap` turns a conditional into a selection of both sides. Here it stays one: where one run has noise, all draw.
-    """
+    """Within it all runs of a mapped step draw where one has noise: `vmap` would compute both sides of a `cond`."""
     plain, on_jax.cond = on_jax.cond, _cond
     try:
         yield

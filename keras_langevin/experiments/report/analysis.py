@@ -1,13 +1,12 @@
 """The numbers of a report: each optimizer's difference to its parent, Holm's correction over all, groups by depth."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from keras_langevin.experiments.records import CURVES
-from keras_langevin.experiments.report.collecting import OptimizerResult, SettingRuns, settings_key, titles
+from keras_langevin.experiments.report.collecting import SettingResult, settings_key, titles
 from keras_langevin.experiments.statistics import Difference, holm, paired_difference, probability_of_improvement
-from keras_langevin.names import unknown
 
 # Fewer seeds conclude nothing: their interval takes a normal law for granted, which four values cannot make plausible.
 ENOUGH_SEEDS = 5
@@ -23,12 +22,11 @@ class PairedResult:
     diverged: tuple[bool, ...]  # for each of these seeds whether a run of the pair diverged
     difference: Difference
     improvement: float  # the probability that a run of the optimizer is better than one of its parent
-    is_fair: bool = True  # whether both have the same ε
+    is_fair: bool  # whether both have the same ε
     holm_p_value: float = float("nan")  # p by Holm's correction over all differences of the report
 
     @property
     def may_conclude(self) -> bool:
-        """Whether a conclusion may rest on the interval."""
         return self.is_fair and len(self.seeds) >= ENOUGH_SEEDS
 
     @property
@@ -47,41 +45,7 @@ class PairedResult:
         return f"{self.label} − {self.parent}" + ("" if self.is_fair else " (unequal ε)")
 
 
-@dataclass(frozen=True)
-class SettingResult:
-    """One setting."""
-
-    cell: SettingRuns
-    title: str  # what tells it from the others of the report
-    pairs: tuple[PairedResult, ...]  # one for each optimizer that has a seed in common with its parent
-
-    @property
-    def arms(self) -> tuple[OptimizerResult, ...]:
-        return self.cell.arms
-
-    def curves(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, list[np.ndarray]]]:
-        """A curve of every optimizer, one of `CURVES`, by its label; accuracies are in percent.
-
-        Returns:
-            a dict of arrays of shape `(num_seeds, num_epochs)` of the runs that finished; a dict of lists of arrays of
-            shape `(num_epochs_before,)` of those that diverged.
-        """
-        if name not in CURVES:
-            raise unknown("curve", name, CURVES)
-        factor = 100 if name.endswith("accuracy") else 1
-        finished, diverged = {}, {}
-        for arm in self.arms:
-            curves = [(run.status, factor * np.array(run.curves[name], float)) for run in arm.runs]
-            whole = [curve for status, curve in curves if status == "finished" and len(curve)]
-            if whole:
-                longest = max(map(len, whole))
-                finished[arm.label] = np.array([curve for curve in whole if len(curve) == longest])
-            diverged[arm.label] = [curve for status, curve in curves if status == "diverged"]
-        return finished, diverged
-
-
-@dataclass(frozen=True)
-class DepthGroup:
+class DepthGroup(NamedTuple):
     """Nets of one family, data and settings, of two depths or more."""
 
     title: str  # what tells it from the other groups of the report
@@ -96,23 +60,20 @@ class DepthGroup:
         return {name: {d: pair.interval for d, pair in own.items()} for name, own in self.series.items()}
 
 
-def analyse(cells: list[SettingRuns]) -> list[SettingResult]:
-    """The numbers of a report over what `collect` returned; Holm's family is all differences of all cells."""
-    results = [
-        SettingResult(cell, title, tuple(_pairs(cell))) for cell, title in zip(cells, titles(cells), strict=True)
-    ]
-    adjusted = iter(holm([pair.difference.p_value for result in results for pair in result.pairs]).tolist())
+def analyse(settings: list[SettingResult]) -> list[SettingResult]:
+    """What `collect` returned, with titles and differences; Holm's family is all differences of all settings."""
+    pairs = [tuple(_pairs(result)) for result in settings]
+    adjusted = iter(holm([pair.difference.p_value for own in pairs for pair in own]).tolist())
     return [
-        replace(result, pairs=tuple(replace(pair, holm_p_value=next(adjusted)) for pair in result.pairs))
-        for result in results
+        replace(result, title=title, pairs=tuple(replace(pair, holm_p_value=next(adjusted)) for pair in own))
+        for result, title, own in zip(settings, titles(settings), pairs, strict=True)
     ]
 
 
-def _pairs(cell: SettingRuns):
-    for arm in cell.arms:
-        parent = cell.parent(arm.arm)
-        runs = arm.in_common(parent) if parent else []
-        if runs:
+def _pairs(result: SettingResult):
+    for arm in result.arms:
+        parent = result.parent(arm.arm)
+        if runs := arm.in_common(parent) if parent else []:
             accuracies = np.transpose([[100 * run.test_accuracy for run in pair] for pair in runs])
             yield PairedResult(
                 arm.label,
@@ -121,7 +82,7 @@ def _pairs(cell: SettingRuns):
                 tuple("diverged" in (run.status, other.status) for run, other in runs),
                 paired_difference(*accuracies),
                 probability_of_improvement(*accuracies),
-                cell.is_fair(arm.arm, parent.arm),
+                result.is_fair(arm.arm, parent.arm),
             )
 
 
@@ -129,19 +90,15 @@ def depth_groups(results: list[SettingResult]) -> list[DepthGroup]:
     """The groups of a report that differ in depth alone, the number at the end of the model's name."""
     groups: dict[tuple, list[SettingResult]] = {}
     for result in results:
-        family, depth = result.cell.family_and_depth
+        family, depth = result.family_and_depth
         if depth is not None:
-            settings = {name: value for name, value in result.cell.settings.items() if name != "model"}
-            groups.setdefault((family, settings_key(settings)), []).append(result)
+            groups.setdefault((family, settings_key(result.settings | {"model": None})), []).append(result)
     deep = [group for group in groups.values() if len(group) > 1]
-    first = [group[0].cell for group in deep]
-    subjects = [f"{cell.family_and_depth[0]} on {cell.dataset_label}" for cell in first]
-    found = []
-    for title, group in zip(titles(first, subjects), deep, strict=True):
-        series = {}
+    first = [group[0] for group in deep]
+    subjects = [f"{result.family_and_depth[0]} on {result.dataset_label}" for result in first]
+    found = [DepthGroup(title, {}) for title in titles(first, subjects)]
+    for (_, series), group in zip(found, deep, strict=True):
         for result in group:
             for pair in result.pairs:
-                series.setdefault(pair.name, {})[result.cell.family_and_depth[1]] = pair
-        if any(len(points) > 1 for points in series.values()):
-            found.append(DepthGroup(title, series))
-    return found
+                series.setdefault(pair.name, {})[result.family_and_depth[1]] = pair
+    return [group for group in found if any(len(points) > 1 for points in group.series.values())]

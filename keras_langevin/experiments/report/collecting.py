@@ -3,18 +3,21 @@
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from keras_langevin.experiments import tuning
 from keras_langevin.experiments.config import Comparison, OptimizerSpec
-from keras_langevin.experiments.records import Run, checked_run, is_name
+from keras_langevin.experiments.records import CURVES, Run, checked_run, is_name
 from keras_langevin.experiments.statistics import Share, Summary, share, summary
 from keras_langevin.files import read_json
-from keras_langevin.names import shown
+from keras_langevin.names import shown, unknown
 
 # An entry in the configuration of the first records, in which the arms with noise and those without had another ε.
 UNEQUAL_EPSILON = "unequal_epsilon"
@@ -22,14 +25,13 @@ UNEQUAL_EPSILON = "unequal_epsilon"
 _NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned", "data_sha256")
 
 _WORDS = {"null": "by default", "true": "yes", "false": "no"}
-_KINDS = {"optimizers": list, "arguments": dict, "data_sha256": str, "trial": bool, "dataset_note": str}
-_IN_WORDS = {list: "a list of names", dict: "an object", str: "text", bool: "true or false"}
+# What an older configuration lacked, and what it must be.
+_LATER = {"trial": (False, "true or false"), "dataset_note": ("", "text"), "arguments": ({}, "an object")}
+_LATER |= {"data_sha256": ("", "text")}
 
 
 @dataclass(frozen=True)
 class OptimizerResult:
-    """One optimizer under one setting."""
-
     arm: OptimizerSpec
     label: str  # as tables show it
     runs: tuple[Run, ...]  # by seed
@@ -43,7 +45,6 @@ class OptimizerResult:
 
     @cached_property
     def accuracy(self) -> Summary:
-        """Of the test accuracies in percent."""
         return summary([100 * run.test_accuracy for run in self.ended])
 
     @property
@@ -53,10 +54,9 @@ class OptimizerResult:
 
     @property
     def failures(self) -> dict[str, int]:
-        """How many runs failed, by how, each counted once. The accuracy of a diverged run counts."""
-        statuses = [run.status for run in self.runs]
-        at_chance = sum(run.at_chance for run in self.runs)
-        return {"at chance": at_chance, "diverged": statuses.count("diverged"), "error": statuses.count("failed")}
+        """How many runs failed, by how. The accuracy of a diverged run counts."""
+        counts = Counter("at chance" if run.at_chance else run.status for run in self.runs)
+        return {"at chance": counts["at chance"], "diverged": counts["diverged"], "error": counts["failed"]}
 
     def in_common(self, other: "OptimizerResult") -> list[tuple[Run, Run]]:
         """The runs of both on the seeds for which both have an accuracy, by seed."""
@@ -65,18 +65,24 @@ class OptimizerResult:
 
 
 @dataclass(frozen=True)
-class SettingRuns:
+class SettingResult:
     """Optimizers side by side under one setting, from one folder or several."""
 
     comparison: Comparison  # one of these settings; its optimizers and seeds are those of one folder only
     settings: dict[str, Any]  # every entry of the configuration but optimizers, seeds and arguments
     arms: tuple[OptimizerResult, ...]
     folders: tuple[str, ...]  # where the runs were read
+    title: str = ""  # what tells it from the others of the report
+    pairs: tuple = ()  # a `PairedResult` for each optimizer that has a seed in common with its parent
 
     @property
     def runs(self) -> list[Run]:
-        """By optimizer, then by seed."""
         return [run for arm in self.arms for run in arm.runs]
+
+    @property
+    def cell(self) -> "SettingResult":
+        """What the notebooks call it."""
+        return self
 
     def find(self, wanted: OptimizerSpec) -> OptimizerResult | None:
         """The optimizer, however it is written."""
@@ -89,7 +95,6 @@ class SettingRuns:
         return next(iter(parents + (silent if arm.layers != 0 else [])), None) if arm.is_noisy else None
 
     def is_fair(self, arm: OptimizerSpec, other: OptimizerSpec) -> bool:
-        """Whether the two have equal ε."""
         differ = UNEQUAL_EPSILON in self.settings and arm.is_noisy != other.is_noisy
         return not (differ and "epsilon" in arm.arguments())
 
@@ -105,6 +110,22 @@ class SettingRuns:
         match = re.fullmatch(r"(.+)-(\d{1,9})", self.comparison.model, flags=re.ASCII)
         return (match[1], int(match[2])) if match else (self.comparison.model, None)
 
+    def curves(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, list[np.ndarray]]]:
+        """By optimizer one of `CURVES`, accuracies in percent: arrays of finished runs, lists of diverged."""
+        if name not in CURVES:
+            raise unknown("curve", name, CURVES)
+        factor = 100 if name.endswith("accuracy") else 1
+        finished, diverged = {}, {}
+        for arm in self.arms:
+            curves = {"finished": [], "diverged": [], "failed": []}
+            for run in arm.runs:
+                curves[run.status].append(factor * np.array(run.curves[name], float))
+            longest = max(map(len, curves["finished"]), default=0)
+            if longest:
+                finished[arm.label] = np.array([curve for curve in curves["finished"] if len(curve) == longest])
+            diverged[arm.label] = curves["diverged"]
+        return finished, diverged
+
 
 def spec_key(arm: OptimizerSpec) -> tuple:
     """What is the same for an optimizer however it is written: `ladam@0.30`, `L-Adam@.3`."""
@@ -116,7 +137,7 @@ def settings_key(settings: dict[str, Any]) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def titles(cells: list[SettingRuns], subjects: list[str] | None = None) -> list[str]:
+def titles(cells: list[SettingResult], subjects: list[str] | None = None) -> list[str]:
     """A title for each cell: `model on dataset`, or its subject, and the settings in which the cells differ."""
     keys = sorted({key for cell in cells for key in cell.settings} - {"model", "dataset", "dataset_note"})
     differ = [key for key in keys if len({settings_key({key: cell.settings.get(key)}) for cell in cells}) > 1]
@@ -128,11 +149,7 @@ def titles(cells: list[SettingRuns], subjects: list[str] | None = None) -> list[
 
 
 def shown_setting(name: str, value: Any) -> str:
-    """A setting in words.
-
-    >>> shown_setting("batch_size", 32), shown_setting("sigma", None), shown_setting("standardize", True)
-    ('batch size 32', 'sigma by default', 'standardize yes')
-    """
+    """A setting in words: `batch size 32`, `sigma by default`, `standardize yes`."""
     text = json.dumps(value)
     return f"{name.replace('_', ' ')} {value if isinstance(value, str) else _WORDS.get(text, text)}"
 
@@ -146,21 +163,12 @@ class _Folder(NamedTuple):
     data_sha256: str  # empty in older results
 
 
-def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[SettingRuns]:
-    """All results in and below the folders, merged, sorted by data, family, depth and the other settings.
+def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[SettingResult]:
+    """All results in the folders, and below them if `recursive`, by setting: data, family, depth and the others.
 
-    Comparisons that differ in nothing but optimizers and seeds are one cell. A run that is found twice is there once;
-    one that failed gives way to the same run that did not. A folder that is named twice, or lies in another, counts
-    once.
-
-    Args:
-        folders: folders of comparisons (`config.json` and `runs/*.json`, as `Store` writes them), or folders that have
-            such folders below them, at any depth; the trials of a search are left out.
-        recursive: bool, whether what lies below is looked for. Defaults to `True`.
-
-    Raises:
-        ValueError: a folder has no results; a file is corrupt or something else; the same run is found with different
-            numbers. The error names the files.
+    Comparisons that differ in optimizers and seeds alone are one. A run that is found twice is there once, and one that
+    failed gives way to the same that did not. The trials of a search are left out. Raises `ValueError` where a folder
+    has no results, a file is corrupt, or a run is found with different numbers.
     """
     found = {}
     for folder in folders:
@@ -174,12 +182,12 @@ def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[Se
             "There must be results of a comparison. Received folders with the trials of a search alone: "
             f"{', '.join(map(str, found.values()))}. Name the folder above them."
         )
-    return sorted(map(_merged, groups.values()), key=_order)
 
+    def order(cell: SettingResult) -> tuple:
+        family, depth = cell.family_and_depth
+        return cell.dataset_label, family, depth or 0, settings_key(cell.settings)
 
-def _order(cell: SettingRuns) -> tuple:
-    family, depth = cell.family_and_depth
-    return cell.dataset_label, family, depth or 0, settings_key(cell.settings)
+    return sorted(map(_merged, groups.values()), key=order)
 
 
 def _result_folders(folder: Path, recursive: bool) -> list[Path]:
@@ -214,10 +222,10 @@ def _read_folder(folder: Path) -> _Folder | None:
         if missing:
             raise ValueError(f"It must have {', '.join(missing)}. Received: {', '.join(list(config)[:20])}")
         # in the order of the file, and after it what an older one lacked
-        config |= {"trial": False, "dataset_note": "", "backend": None, "arguments": {}, "data_sha256": ""} | config
-        for name, kind in _KINDS.items():
-            if not isinstance(config[name], kind):
-                raise ValueError(f"`{name}` must be {_IN_WORDS[kind]}. Received: {shown(config[name])}")
+        config |= {name: default for name, (default, _) in _LATER.items()} | {"backend": None} | config
+        for name, (default, expected) in _LATER.items():
+            if not isinstance(config[name], type(default)):
+                raise ValueError(f"`{name}` must be {expected}. Received: {shown(config[name])}")
         found = [config[name] for name in ("dataset_note", "backend") if config[name] not in ("", None)]
         for name in (config["model"], config["dataset"], *config["optimizers"], *found):
             if not is_name(name):
@@ -238,7 +246,7 @@ def _read_folder(folder: Path) -> _Folder | None:
     return _Folder(folder, comparison, settings, arguments, searches, config["data_sha256"])
 
 
-def _merged(group: list[_Folder]) -> SettingRuns:
+def _merged(group: list[_Folder]) -> SettingResult:
     _check_equal("data", [(folder.data_sha256, folder.path) for folder in group if folder.data_sha256])
     arms: dict[tuple, list] = {}  # an optimizer, and the folders that have it
     for folder in group:
@@ -261,7 +269,7 @@ def _merged(group: list[_Folder]) -> SettingRuns:
         label = f"{first.label} ({first.spec})" if alike else first.label
         found.append(OptimizerResult(first, label, own, max(f.comparison.seeds for _, f in places), search))
     folders = tuple(str(folder.path) for folder in group)
-    return SettingRuns(group[0].comparison, group[0].settings, tuple(found), folders)
+    return SettingResult(group[0].comparison, group[0].settings, tuple(found), folders)
 
 
 def _check_equal(what: str, found: list[tuple[Any, Path]]):

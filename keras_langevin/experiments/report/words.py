@@ -2,46 +2,22 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
-from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, PairedResult, SettingResult
-from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON, OptimizerResult, shown_setting
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, PairedResult
+from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON, OptimizerResult, SettingResult, shown_setting
 from keras_langevin.experiments.statistics import Difference, Summary, chance_threshold, summary
 from keras_langevin.experiments.tuning import Search
 from keras_langevin.names import count, printable
 
 if TYPE_CHECKING:  # it takes long to import
     from pandas import DataFrame
-
-# --- numbers as text --------------------------------------------------------------------------------------------------
-
-
-def signed(value: float) -> str:
-    """A difference with its sign, a true minus.
-
-    >>> signed(1.5), signed(-0.25), signed(-0.001), signed(float("nan"))
-    ('+1.50', '−0.25', '0.00', '-')
-    """
-    text = "-" if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
-    return "0.00" if text in ("+0.00", "−0.00") else text
-
-
-def with_interval(difference: Difference) -> str:
-    """The mean and its interval, if it has one: `+2.40 [+1.72, +3.08]`."""
-    ends = f" [{signed(difference.low)}, {signed(difference.high)}]" if difference.method else ""
-    return signed(difference.mean) + ends
-
-
-def plus_minus(mean: float, std: float = math.nan, form: str = ".2f") -> str:
-    """Mean and standard deviation, as far as they are known: `92.50 ± 1.25`."""
-    return " ± ".join(f"{value:{form}}" for value in (mean, std) if not math.isnan(value)) or "-"
-
-
-# --- tables of text ---------------------------------------------------------------------------------------------------
 
 _DIFFERENCE = ("difference", "95% interval", "p", "p (Holm)", "P(improve)")
 TABLE = (
@@ -58,37 +34,48 @@ TABLE = (
 TERMINAL_TABLE = ("optimizer", "test %", "each seed %", "train loss", "seconds")
 
 
+def signed(value: float) -> str:
+    """A difference with its sign, a true minus."""
+    text = "-" if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
+    return "0.00" if text in ("+0.00", "−0.00") else text
+
+
+def with_interval(difference: Difference) -> str:
+    """The mean and its interval, if it has one: `+2.40 [+1.72, +3.08]`."""
+    ends = f" [{signed(difference.low)}, {signed(difference.high)}]" if difference.method else ""
+    return signed(difference.mean) + ends
+
+
+def plus_minus(mean: float, std: float = math.nan, form: str = ".2f") -> str:
+    """Mean and standard deviation, as far as they are known: `92.50 ± 1.25`."""
+    return " ± ".join(f"{value:{form}}" for value in (mean, std) if not math.isnan(value)) or "-"
+
+
 def optimizers_table(result: SettingResult, columns: Iterable[str] = TABLE) -> "DataFrame":
-    """A row for each optimizer of a setting."""
     pairs = {pair.label: pair for pair in result.pairs}
-    return _frame(
-        {
-            "optimizer": arm.label,
-            "seeds": str(of) if of == len(arm.ended) else f"{len(arm.ended)} of {of}",
-            "trained": f"{arm.trained.number} of {arm.trained.of}",
-            "test %": plus_minus(arm.accuracy.mean, arm.accuracy.std),
-            "median %": plus_minus(arm.accuracy.median),
-            "middle half %": plus_minus(arm.accuracy.interquartile_mean),
-            "each seed %": " ".join(map(_accuracy, arm.runs)) or "-",
-            "failures": ", ".join(f"{number} {kind}" for kind, number in arm.failures.items() if number) or "0",
-            "train loss": _mean(arm, "train_loss", ".3g"),
-            "seconds": plus_minus(_recorded(arm, "seconds").median, form=".1f"),
-        }
-        | (_numbers(pairs[arm.label]) if arm.label in pairs else dict.fromkeys(_DIFFERENCE, "-"))
-        for arm in result.arms
-        for of in [max(arm.num_planned, len(arm.runs))]
-    )[[*columns]]
+    rows = []
+    for arm in result.arms:
+        planned, loss = max(arm.num_planned, len(arm.runs)), _recorded(arm, "train_loss")
+        rows.append(
+            {
+                "optimizer": arm.label,
+                "seeds": str(planned) if planned == len(arm.ended) else f"{len(arm.ended)} of {planned}",
+                "trained": f"{arm.trained.number} of {arm.trained.of}",
+                "test %": plus_minus(arm.accuracy.mean, arm.accuracy.std),
+                "median %": plus_minus(arm.accuracy.median),
+                "middle half %": plus_minus(arm.accuracy.interquartile_mean),
+                "each seed %": " ".join(map(_accuracy, arm.runs)) or "-",
+                "failures": ", ".join(f"{number} {kind}" for kind, number in arm.failures.items() if number) or "0",
+                "train loss": plus_minus(loss.mean, loss.std, ".3g"),
+                "seconds": plus_minus(_recorded(arm, "seconds").median, form=".1f"),
+                **(_numbers(pairs[arm.label]) if arm.label in pairs else dict.fromkeys(_DIFFERENCE, "-")),
+            }
+        )
+    return _frame(rows)[[*columns]]
 
 
 def _accuracy(run) -> str:
-    if run.status == "failed":
-        return "error"
-    return f"{100 * run.test_accuracy:.1f}{'*' if run.status == 'diverged' else ''}"
-
-
-def _mean(arm: OptimizerResult, name: str, form: str) -> str:
-    found = _recorded(arm, name)
-    return plus_minus(found.mean, found.std, form)
+    return "error" if run.status == "failed" else f"{100 * run.test_accuracy:.1f}{'*' * (run.status == 'diverged')}"
 
 
 def _recorded(arm: OptimizerResult, name: str) -> Summary:
@@ -103,7 +90,6 @@ def _numbers(pair: PairedResult) -> dict[str, str]:
 
 
 def differences_table(results: list[SettingResult]) -> "DataFrame":
-    """A row for each difference of the report."""
     return _frame(
         {"setting": result.title, "optimizers": pair.name, "seeds": str(len(pair.seeds))} | _numbers(pair)
         for result in results
@@ -113,7 +99,7 @@ def differences_table(results: list[SettingResult]) -> "DataFrame":
 
 def origins_table(results: list[SettingResult]) -> "DataFrame":
     """Where the runs come from: folders, and versions, commits, devices, dates, each value once."""
-    found = {"folder": {folder for result in results for folder in result.cell.folders}}
+    found = {"folder": {folder for result in results for folder in result.folders}}
     for name, values in runs_frame(results).filter(regex="^provenance_").items():
         days = 10 if name == "provenance_finished_at" else None
         found[name.removeprefix("provenance_")] = {printable(str(value))[:days] for value in values.dropna()}
@@ -121,16 +107,27 @@ def origins_table(results: list[SettingResult]) -> "DataFrame":
 
 
 def terminal_table(result: SettingResult) -> Table:
-    """What a terminal shows: test accuracy (mean ± standard deviation, and every seed's value), loss and seconds."""
-    grid = Table(title=f"{escape(result.title)}, {result.cell.comparison.epochs} epochs", pad_edge=False)
-    for name in TERMINAL_TABLE:
-        if name == "optimizer":
-            grid.add_column(name, overflow="fold", min_width=9)  # a long name takes several lines
-        else:
-            grid.add_column(name, justify="right", overflow="fold", no_wrap=name in ("test %", "seconds"))
+    """What a terminal shows; a long name takes several lines, and no number is cut."""
+    columns = [
+        Column(name, justify="right", overflow="fold", no_wrap=name in ("test %", "seconds"))
+        for name in TERMINAL_TABLE[1:]
+    ]
+    name = Column(TERMINAL_TABLE[0], overflow="fold", min_width=9)
+    grid = Table(name, *columns, title=f"{escape(result.title)}, {result.comparison.epochs} epochs", pad_edge=False)
     for row in optimizers_table(result, TERMINAL_TABLE).to_numpy():
         grid.add_row(*map(escape, row))
     return grid
+
+
+def show(results: Sequence[SettingResult], console: Console, written: Iterable[Path] = ()):
+    """Prints a table and sentences for each setting, then where the files are, on a console that leaves lines alone."""
+    num_differences = sum(len(result.pairs) for result in results)
+    for result in results:
+        console.print(terminal_table(result), soft_wrap=False)
+        for sentence in about_setting(result, num_differences):
+            console.print(f"- {sentence}", markup=False)
+    for path in written:
+        console.print(f"  {path}", markup=False)
 
 
 def _frame(rows: Iterable[dict]) -> "DataFrame":
@@ -140,59 +137,39 @@ def _frame(rows: Iterable[dict]) -> "DataFrame":
     return DataFrame(list(rows), dtype=object).infer_objects()
 
 
-# --- tables of numbers ------------------------------------------------------------------------------------------------
-
-
 def runs_frame(results: list[SettingResult]) -> "DataFrame":
     """A row for each run: all settings, then what is on record of it, of a curve its last value."""
-    return _frame(
-        _settings_first(
-            result,
-            {
-                "optimizer": run.arm.spec,
-                "label": arm.label,
-                "parent": parent.arm.spec if parent else "",
-                "seed": run.seed,
-                "status": run.status,
-                "at_chance": run.at_chance,
-                "epochs_done": len(run.curves["train_loss"]),
-                "file": str(run.path),
-                **{name: values[-1] for name, values in run.curves.items() if values},
-                **{name: value for name, value in _flat(run.record) if name not in ("label", "traceback")},
-            },
-        )
-        for result in results
-        for arm in result.arms
-        for parent in [result.cell.parent(arm.arm)]
-        for run in arm.runs
-    )
+    rows = []
+    for result in results:
+        for arm in result.arms:
+            parent = result.parent(arm.arm)
+            for run in arm.runs:
+                row = {"optimizer": run.arm.spec, "label": arm.label, "parent": parent.arm.spec if parent else ""}
+                row |= {"seed": run.seed, "status": run.status, "at_chance": run.at_chance}
+                row |= {"epochs_done": len(run.curves["train_loss"]), "file": str(run.path)}
+                row |= {name: values[-1] for name, values in run.curves.items() if values}
+                row |= {name: value for name, value in _flat(run.record) if name not in ("label", "traceback")}
+                rows.append(_settings_first(result, row))
+    return _frame(rows)
 
 
 def differences_frame(results: list[SettingResult]) -> "DataFrame":
     """A row for each paired difference, in percentage points; `seeds` and `values` are in the same order."""
-    return _frame(
-        _settings_first(
-            result,
-            {
-                "optimizer": pair.label,
-                "parent": pair.parent,
-                "num_seeds": len(pair.seeds),
-                **vars(pair.difference),
-                "holm_p_value": pair.holm_p_value,
-                "probability_of_improvement": pair.improvement,
-                "contains_zero": pair.difference.contains_zero,
-                "seeds": " ".join(map(str, pair.seeds)),
-                "values": " ".join(map(repr, pair.difference.values.tolist())),
-            },
-        )
-        for result in results
-        for pair in result.pairs
-    )
+    rows = []
+    for result in results:
+        for pair in result.pairs:
+            row = {"optimizer": pair.label, "parent": pair.parent, "num_seeds": len(pair.seeds)}
+            row |= vars(pair.difference) | {"holm_p_value": pair.holm_p_value}
+            row |= {"probability_of_improvement": pair.improvement, "contains_zero": pair.difference.contains_zero}
+            row |= {"seeds": " ".join(map(str, pair.seeds))}
+            row["values"] = " ".join(map(repr, pair.difference.values.tolist()))
+            rows.append(_settings_first(result, row))
+    return _frame(rows)
 
 
 def _settings_first(result: SettingResult, row: dict) -> dict:
     """The row after the settings, whose names it does not share."""
-    settings = {f"setting_{name}" if name in row else name: value for name, value in _flat(result.cell.settings)}
+    settings = {f"setting_{name}" if name in row else name: value for name, value in _flat(result.settings)}
     return settings | row
 
 
@@ -203,9 +180,6 @@ def _flat(record: dict, before: str = "") -> Iterable[tuple[str, Any]]:
             yield from _flat(value, f"{before}{name}_") if name not in ("curves", "optimizer_config") else ()
         else:
             yield before + name, json.dumps(value) if isinstance(value, list) else value
-
-
-# --- sentences --------------------------------------------------------------------------------------------------------
 
 
 def overview(results: list[SettingResult]) -> list[str]:
@@ -238,12 +212,11 @@ def _findings(pairs: list[tuple[SettingResult, PairedResult]]) -> list[str]:
     found = {word: [each for each in pairs if each[1].verdict == word] for word in ("better", "worse")}
     better, worse = map(len, found.values())
     unfair = sum(not pair.is_fair for _, pair in pairs)
-    few = len(pairs) - len(judged) - unfair
+    few = {f"fewer than {ENOUGH_SEEDS} seeds": len(pairs) - len(judged) - unfair, "unequal ε": unfair}
     sentences = [
         f"Of {count(len(pairs), 'difference')} to a parent without noise, the optimizer with noise is better in "
         f"{better} and worse in {worse} by the 95% interval; {len(judged) - better - worse} show no difference."
-        + (f" {few} with fewer than {ENOUGH_SEEDS} seeds, from which nothing is concluded." if few else "")
-        + (f" {unfair} with unequal ε, from which nothing is concluded." if unfair else "")
+        + "".join(f" {n} with {why}, from which nothing is concluded." for why, n in few.items() if n)
         + f" By Holm's correction over all of them p is below 0.05 in {sum(p.holm_p_value < 0.05 for p in judged)}."
     ]
     for word, own in found.items():
@@ -255,24 +228,21 @@ def _findings(pairs: list[tuple[SettingResult, PairedResult]]) -> list[str]:
 
 
 def about_setting(result: SettingResult, num_differences: int) -> list[str]:
-    """Sentences about one setting: how many seeds trained, what each of the report's `num_differences` shows, what went
-    wrong, and where the rates come from.
-
-    "Better" and "worse" are said only where the interval excludes zero, with enough seeds.
-    """
+    """Sentences about one setting: what trained, what differs, what went wrong, where the rates come from."""
     ended = [arm for arm in result.arms if arm.ended]
-    shares = [f"{arm.label}: {_share(arm)}." for arm in ended]
+    sentences = [f"{arm.label}: {_share(arm)}." for arm in ended]
     if len(ended) > 1 and all(arm.trained.number == arm.trained.of for arm in ended):
-        shares = [f"Every run is {_above_chance(ended[0])}."]
-    differences = [about_difference(pair, num_differences) for pair in result.pairs]
+        sentences = [f"Every run is {_above_chance(ended[0])}."]
+    sentences += [about_difference(pair, num_differences) for pair in result.pairs]
     for arm in result.arms:
-        parent = result.cell.parent(arm.arm)
+        parent = result.parent(arm.arm)
         if parent and not arm.in_common(parent):
-            differences.append(f"{arm.label} and {parent.label} have no seed in common that gave an accuracy.")
-    if len({run.seed for run in result.cell.runs}) == 1:
-        differences.append(f"One seed cannot tell an effect from chance: run with --seeds {ENOUGH_SEEDS} or more.")
-    troubles = [sentence for arm in result.arms for sentence in _troubles(arm)]
-    return [*shares, *differences, *troubles, *(_about_search(arm.label, arm.search) for arm in ended if arm.search)]
+            sentences.append(f"{arm.label} and {parent.label} have no seed in common that gave an accuracy.")
+    if len({run.seed for run in result.runs}) == 1:
+        sentences.append(f"One seed cannot tell an effect from chance: run with --seeds {ENOUGH_SEEDS} or more.")
+    for arm in result.arms:
+        sentences += _troubles(arm)
+    return sentences + [_about_search(arm.label, arm.search) for arm in ended if arm.search]
 
 
 def _above_chance(arm: OptimizerResult) -> str:
@@ -306,15 +276,16 @@ def _troubles(arm: OptimizerResult) -> Iterable[str]:
 
 
 def _about_search(label: str, search: Search) -> str:
-    chosen, default, edge = search.chosen, search.trials[0], " and ".join(search.at_edge)
+    chosen, default = search.chosen, search.trials[0]
     values = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.arguments.items())
+    edge = " and ".join(f"the {end} {name.replace('_', ' ')}" for name, end in search.edges.items())
+    trials, seeds = count(len(search.trials), "trial"), count(len(chosen.validation_accuracies), "seed")
     own = ", ".join(f"{value:g}" for value in default.arguments.values())
-    other = f"; the default, {own}: {100 * default.validation_accuracy:.2f}%"
+    best, usual = (f"{100 * trial.validation_accuracy:.2f}%" for trial in (chosen, default))
     return (
-        f"{label}: {values}, {'the default, ' if chosen is default else ''}is the best of "
-        f"{count(len(search.trials), 'trial')} on the validation split ({100 * chosen.validation_accuracy:.2f}%"
-        f"{'' if chosen is default else other}; {count(len(chosen.validation_accuracies), 'seed')} each, none of those "
-        "below)." + (f" It is {edge} that was tried: a wider search may find a better." if edge else "")
+        f"{label}: {values} is the best of {trials} on the validation split ({best}; the default, {own}: {usual}; "
+        f"{seeds} each, none of those below)."
+        + (f" It is {edge} that was tried: a wider search may find a better." if edge else "")
     )
 
 
@@ -338,8 +309,8 @@ def about_difference(pair: PairedResult, num_differences: int = 1) -> str:
 
 def settings_words(result: SettingResult) -> str:
     """The settings of a cell, in one line; ε as it was, by default too, because in a deep net it decides."""
-    settings = {name: value for name, value in result.cell.settings.items() if value != ""}
-    values = {result.cell.comparison.arguments(arm.arm).get("epsilon") for arm in result.arms} - {None}
+    settings = {name: value for name, value in result.settings.items() if value != ""}
+    values = {result.comparison.arguments(arm.arm).get("epsilon") for arm in result.arms} - {None}
     shown = " and ".join(f"{value:g}" for value in sorted(values))
     settings["epsilon"] = f"{shown} with and without noise" if shown else "in none of the optimizers"
     if UNEQUAL_EPSILON in settings:

@@ -3,14 +3,15 @@
 import base64
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from keras_langevin import plots
 from keras_langevin.experiments.report import words
-from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, DepthGroup, SettingResult, depth_groups
+from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, DepthGroup, depth_groups
+from keras_langevin.experiments.report.collecting import SettingResult
 from keras_langevin.files import replaced, writing_to
 from keras_langevin.names import count, printable
 from keras_langevin.plots.files import new_figure, save_figure
@@ -24,30 +25,18 @@ _WIDTH = 4.4  # of figures, in inches: made for a telephone; two or three stand 
 
 
 def write(results: list[SettingResult], folder: str | Path, *, title: str | None = None) -> list[Path]:
-    """Writes the report: each file whole or not at all, and the same results give the same bytes.
+    """Writes the report into a folder, which is made if need be, and returns the paths of its files, `report.html`
+    last.
 
-    Args:
-        results: what `analyse` returned.
-        folder: where it goes; it is made where it does not exist.
-        title: str. Defaults to `TITLE`.
-
-    Returns:
-        list of the paths: the folder of the figures, then the files, `report.html` last.
-
-    Raises:
-        StorageError: the folder cannot be written.
+    Each file is written whole or not at all, and the same results give the same bytes. Raises `StorageError` where the
+    folder cannot be written.
     """
     folder, found = Path(folder), pictures(results)
     number = sum(len(result.pairs) for result in results)
     how_to_read = Path(__file__).with_name("how_to_read.txt").read_text("utf-8")
-    about = {
-        "title": title or TITLE,
-        "results": results,
-        "words": words,
-        "pictures": found,
-        "number": number,
-        "how_to_read": how_to_read.format(enough=ENOUGH_SEEDS, differences=count(number, "difference")),
-    }
+    how_to_read = how_to_read.format(enough=ENOUGH_SEEDS, differences=count(number, "difference"))
+    about = {"title": title or TITLE, "results": results, "words": words, "pictures": found, "number": number}
+    about |= {"how_to_read": how_to_read, "embedded": partial(_embedded, folder)}
     with writing_to(folder):
         (folder / FIGURES).mkdir(parents=True, exist_ok=True)
         for picture in (each for own in found for each in own):
@@ -61,7 +50,7 @@ def write(results: list[SettingResult], folder: str | Path, *, title: str | None
             "differences.csv": csv(words.differences_frame(results)),
             "table.tex": latex(results),
             "report.md": re.sub(r"\n{3,}", "\n\n", _rendered("page.md", about, finalize=escaped)),
-            "report.html": _rendered("page.html", about | {"embedded": partial(_embedded, folder)}, autoescape=True),
+            "report.html": _rendered("page.html", about, autoescape=True),
         }
         for name, text in texts.items():
             with replaced(folder / name) as file:
@@ -82,12 +71,7 @@ def _embedded(folder: Path, file: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode((folder / f'{file}.svg').read_bytes()).decode()}"
 
 
-# --- figures ----------------------------------------------------------------------------------------------------------
-
-
 class Picture(NamedTuple):
-    """A figure of the report."""
-
     file: str  # its path without the ending
     caption: str
     draw: Callable[[], Any]  # returns a matplotlib Figure
@@ -95,31 +79,27 @@ class Picture(NamedTuple):
 
 def pictures(results: list[SettingResult]) -> list[list[Picture]]:
     """The figures of the whole report, then those of each setting."""
-    colours, groups, found = colours_of(results), depth_groups(results), []
+    colours, groups, whole = colours_of(results), depth_groups(results), []
+    paired = "aired differences in test accuracy, with 95% intervals"
     if any(result.pairs for result in results):
-        caption = "Paired differences in test accuracy, with 95% intervals"
-        found.append(Picture(f"{FIGURES}/differences", caption, partial(differences_figure, results, colours)))
+        whole = [Picture(f"{FIGURES}/differences", f"P{paired}", partial(differences_figure, results, colours))]
     for index, group in enumerate(groups, start=1):
         caption = f"{group.title}: difference in test accuracy against depth, with 95% intervals"
         file = f"{FIGURES}/depth{f'-{index}' if len(groups) > 1 else ''}"
-        found.append(Picture(file, caption, partial(depth_figure, group, colours)))
-    numbers = range(1, len(results) + 1) if len(results) > 1 else [0]
-    return [found, *([*_pictures(each, number, colours)] for each, number in zip(results, numbers, strict=True))]
-
-
-def _pictures(result: SettingResult, number: int, colours: Styles) -> Iterator[Picture]:
-    """The figures of one setting; their number is 0 if it is the only one."""
-    comparison = result.cell.comparison
-    # in letters that every file system and link takes
-    file = re.sub(r"[^A-Za-z0-9.]+", "-", f"{comparison.model}-{comparison.dataset}")[:60]
-    file = f"{FIGURES}/{f'{number}-' if number else ''}{file}"
-    for name, label in CURVES.items():
-        draw = partial(curve_figure, result, name, colours)
-        yield Picture(f"{file}-{name.replace('_', '-')}", f"{result.title}: {label} by epoch", draw)
-    if result.pairs and number:  # else they are above already
-        caption = f"{result.title}: paired differences in test accuracy, with 95% intervals"
-        draw = partial(differences_figure, [result], colours, least_height=2.4)
-        yield Picture(f"{file}-differences", caption, draw)
+        whole.append(Picture(file, caption, partial(depth_figure, group, colours)))
+    found = [whole]
+    for index, result in enumerate(results, start=1):
+        # in letters that every file system and link takes
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{result.comparison.model}-{result.comparison.dataset}")[:60]
+        file, own = f"{FIGURES}/{f'{index}-' if len(results) > 1 else ''}{name}", []
+        for curve, label in CURVES.items():
+            draw = partial(curve_figure, result, curve, colours)
+            own.append(Picture(f"{file}-{curve.replace('_', '-')}", f"{result.title}: {label} by epoch", draw))
+        if result.pairs and len(results) > 1:  # else they are above already
+            draw = partial(differences_figure, [result], colours, least_height=2.4)
+            own.append(Picture(f"{file}-differences", f"{result.title}: p{paired}", draw))
+        found.append(own)
+    return found
 
 
 def colours_of(results: list[SettingResult]) -> Styles:
@@ -131,12 +111,10 @@ def colours_of(results: list[SettingResult]) -> Styles:
 def curve_figure(result: SettingResult, name: str, colours: Styles):
     """A curve of every optimizer, a key of `CURVES`: the seeds that finished, and what diverged."""
     figure = new_figure(_WIDTH, 3.3)
-    ax = figure.subplots()
-    finished, diverged = result.curves(name)
+    ax, (finished, diverged) = figure.subplots(), result.curves(name)
     plots.curves(finished, diverged=diverged, ylabel=CURVES[name], styles=colours, legend=False, ax=ax)
-    drop_epoch = result.cell.comparison.drop_epoch
-    if drop_epoch < result.cell.comparison.epochs:
-        ax.axvline(drop_epoch + 0.5, color="0.6", linestyle=":", linewidth=1)
+    if result.comparison.drop_epoch < result.comparison.epochs:
+        ax.axvline(result.comparison.drop_epoch + 0.5, color="0.6", linestyle=":", linewidth=1)
     if name == "validation_accuracy":
         ax.set_ylim(0, 100)
     else:
@@ -172,7 +150,6 @@ def differences_figure(results: list[SettingResult], colours: Styles, *, least_h
 
 
 def depth_figure(group: DepthGroup, colours: Styles):
-    """The mean difference of each optimizer against depth, with intervals."""
     figure = new_figure(_WIDTH, 3.7)
     how = {"intervals": group.intervals, "xlabel": "depth (the number in the model's name)", "styles": colours}
     plots.gain_against_depth(group.differences, **how, legend=False, ax=figure.subplots())
@@ -195,15 +172,8 @@ def _finished(figure, title: str, *, columns: int):
     return figure
 
 
-# --- formats ----------------------------------------------------------------------------------------------------------
-
-
 def escaped(text: str) -> str:
-    r"""Text that Markdown shows as it is, also where it looks like HTML or a table.
-
-    >>> print(escaped("<b>a|b_c*"))
-    &lt;b&gt;a\|b\_c\*
-    """
+    """Text that Markdown shows as it is, also where it looks like HTML or a table."""
     text = re.sub(r"([\\`*_\[\]|~#$!])", r"\\\1", str(text).replace("&", "&amp;"))
     return text.replace("<", "&lt;").replace(">", "&gt;")
 
@@ -216,11 +186,6 @@ _SPECIAL = {
 
 
 def latex_escaped(text: str) -> str:
-    r"""Text that LaTeX prints as it is.
-
-    >>> print(latex_escaped("30%-Layer_\\{x}"))
-    30\%-Layer\_\textbackslash{}\{x\}
-    """
     return re.sub("|".join(map(re.escape, _SPECIAL)), lambda match: _SPECIAL[match[0]], text)
 
 
@@ -244,13 +209,11 @@ def latex(results: list[SettingResult]) -> str:
 
 
 def csv(frame) -> str:
-    """The table as CSV, in full precision."""
     return frame.map(_guarded).rename(columns=_guarded).to_csv(index=False, lineterminator="\n")
 
 
 def _guarded(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula: text that would begin one has a `'` before it. Line ends, which
-    would begin another cell, and other control characters are spaces."""
+    """A value that no spreadsheet takes for a formula, in one line."""
     if not isinstance(value, str):
         return value
     text = printable(value)
@@ -264,7 +227,6 @@ def _guarded(value: Any) -> Any:
 
 
 def html_table(frame) -> str:
-    """The table as HTML, its first column as the names of the rows."""
     from pandas import option_context
 
     first = frame.columns[0]

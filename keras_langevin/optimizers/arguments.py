@@ -1,0 +1,53 @@
+"""The arguments that every Langevin optimizer has beside its parent's own: for type checkers, editors and `help`."""
+
+import re
+import textwrap
+from collections.abc import Callable
+from typing import Literal, TypedDict
+
+from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_langevin.optimizers.selection import LayersArgument
+
+# A learning rate or a noise level: a number, a schedule, or a function without arguments.
+Level = float | LearningRateSchedule | Callable[[], float]
+
+# The line for the noise's arguments in the docstring of an optimizer, which editors show; and what `help` and the
+# documentation show in its place.
+IN_SHORT = "sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`."
+SPELLED_OUT = """\
+sigma: σ, the noise level: float >= 0, schedule or callable. Give it by name. Defaults to `1e-3`.
+layers: which layers are noisy: a fraction, a count, names, layers or a callable, see `keras_langevin.Langevin`.
+    Defaults to `None` (all).
+seed: int, or `None` to draw one. Defaults to `None`.
+noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to `"normal"`."""
+
+
+def spelled_out(docstring: str | None) -> str | None:
+    """A docstring with the noise's arguments one by one. (`python -OO` has no docstrings.)"""
+    pattern = re.compile(rf"^( *){re.escape(IN_SHORT)}$", re.MULTILINE)
+    return docstring and pattern.sub(lambda line: textwrap.indent(SPELLED_OUT, line[1]), docstring)
+
+
+class NoiseArguments(TypedDict, total=False):
+    """The noise's arguments, and those of `keras.optimizers.Optimizer`, but for `weight_decay`."""
+
+    sigma: Level
+    layers: LayersArgument
+    seed: int | None
+    noise: Literal["normal", "rademacher"]
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    name: str | None
+
+
+class Arguments(NoiseArguments, total=False):
+    """The same with `weight_decay`, where the parent has it among them."""
+
+    weight_decay: float | None
