@@ -57,7 +57,7 @@ class Part:
     def __init__(self, options: argparse.Namespace):
         import keras
 
-        self.name, self.out, self.data = options.part, options.out, options.data
+        self.name, self.out, self.data, self.runs = options.part, options.out, options.data, options.runs
         self.rehearsal, self.backend = options.rehearsal, keras.backend.backend()
         self.rounds, self.seconds = (3, 0.001) if self.rehearsal else (11, 0.05)
         results = read(self.out)
@@ -393,7 +393,7 @@ def _preset(part: Part, name: str) -> dict:
             continue
         data = runner.prepare(comparison, data_file=files[comparison.dataset])
         found = {"dataset_note": data.note, "backend": part.backend}
-        folder = part.out / "runs" / name / comparison.folder_name(**found)
+        folder = part.runs / name / comparison.folder_name(**found)
         jobs = [runner.Job(comparison, data, Store(folder, comparison, data.sha256, **found))]
         jobs = tuning.settled(jobs, lambda trials, extends: runner.run(trials, engine))
         runner.run(jobs, engine)
@@ -428,8 +428,8 @@ def write(out: Path, results: dict):
 def run_all(options: argparse.Namespace):
     begin, out = time.monotonic(), options.out
     out.mkdir(parents=True, exist_ok=True)
-    if (out / "runs.zip").exists() and not (out / "runs").exists():
-        shutil.unpack_archive(out / "runs.zip", out / "runs")
+    if (out / "runs.zip").exists() and not options.runs.exists():
+        shutil.unpack_archive(out / "runs.zip", options.runs)
     results = read(out)
     asked = {"commit": options.commit, "rehearsal": options.rehearsal}
     if results.setdefault("asked", asked) != asked:
@@ -447,14 +447,14 @@ def run_all(options: argparse.Namespace):
         results["parts"][name] = {"ended": ended, "seconds": round(seconds, 1)}
         write(out, results)
         print(f"{name}: {ended} after {seconds:.0f} s", flush=True)
-        if (out / "runs").exists():
-            shutil.make_archive(str(out / "runs"), "zip", out / "runs")
+        if options.runs.exists():
+            shutil.make_archive(str(out / "runs"), "zip", options.runs)
     missing = [name for name in PARTS if name not in results["parts"]]
     print(f"{out / 'gpu.json'} after {time.monotonic() - begin:.0f} s" + (f"; left out: {missing}" if missing else ""))
 
 
 def _run_part(name: str, backend: str, limit: float, options: argparse.Namespace) -> tuple[float, str]:
-    command = [sys.executable, __file__, "--part", name, "--out", options.out]
+    command = [sys.executable, __file__, "--part", name, "--out", options.out, "--runs", options.runs]
     command += ["--rehearsal"] * options.rehearsal + (["--data", *options.data] if options.data else [])
     folder = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
@@ -476,11 +476,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="a folder for the results")
     parser.add_argument("--data", type=Path, nargs="+", default=[], help="files of `keras-langevin data export`")
+    parser.add_argument("--runs", type=Path, help="where the presets' runs are while they train (default: OUT/runs)")
     parser.add_argument("--minutes", type=float, default=9.5, help="for all parts together (default: 9.5)")
     parser.add_argument("--commit", help="the commit, for the record, where git is not there to be asked")
     parser.add_argument("--rehearsal", action="store_true", help="tiny sizes")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.runs = options.runs or options.out / "runs"
     if options.part:
         RUN[options.part](Part(options))
     else:
