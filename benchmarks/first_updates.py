@@ -1,11 +1,10 @@
 """What moves in the first updates of a very deep net: kernels, activations and gradients by layer, beside the noise.
 
     KERAS_BACKEND=jax python benchmarks/first_updates.py
-    python benchmarks/first_updates.py --plot
 
-The first trains dense-40 on MNIST for 200 updates, with Adam, with L-Adam (γ = σ = 1e-3), and with Adam from initial
-kernels that are 1.2 times as large, and writes root mean squares by hidden layer into a JSON file, seed by seed; it
-resumes where the same commit stopped. The second draws them.
+Trains dense-40 on MNIST for 200 updates, with Adam, with L-Adam (γ = σ = 1e-3), and with Adam from initial kernels that
+are 1.2 times as large, and writes root mean squares by hidden layer into a JSON file, seed by seed. It resumes where
+the same commit stopped. `python benchmarks/why_noise_helps.py` draws them.
 """
 
 import argparse
@@ -25,12 +24,7 @@ ARMS = {
 }
 UPDATES = [0, 1, 2, 3, 5, 7, 10, 14, 20, 28, 35, 50, 70, 100, 140, 200]
 BATCH, RATE, SIGMA = 512, 1e-3, 1e-3
-MEASURES = {
-    "kernels": "kernels",
-    "activations": "activations",
-    "gradients": "gradients of the kernels",
-    "noise": "noise of an update, σ√(γP)",
-}
+MEASURES = ("kernels", "activations", "gradients", "noise")
 
 
 def measure(seeds: int):
@@ -77,13 +71,18 @@ def _trace(model, x, y, seed: int) -> dict:
     return found
 
 
+def shown(value) -> float:
+    """Four digits, which are enough for a figure; with all of them the file has 1.5 MB."""
+    return float(f"{float(value):.4g}")
+
+
 def _measured(model, hidden, x, y) -> dict:
     import jax
     import keras
     from keras import ops
 
     def rms(values):
-        return float(np.sqrt(np.mean(np.square(np.asarray(values, "float64")))))
+        return shown(np.sqrt(np.mean(np.square(np.asarray(values, "float64")))))
 
     def loss(trainable):
         logits, _ = model.stateless_call(trainable, [v.value for v in model.non_trainable_variables], x, training=False)
@@ -97,9 +96,9 @@ def _measured(model, hidden, x, y) -> dict:
     if hasattr(optimizer, "sigma") and int(optimizer.iterations):  # before the first update there is no P
         t = ops.cast(optimizer.iterations, "float32")
         factors = [optimizer.preconditioner(t, optimizer._velocities[place], None) for place in kernels]
-        noise = [SIGMA * (RATE * float(ops.mean(factor))) ** 0.5 for factor in factors]
+        noise = [shown(SIGMA * (RATE * float(ops.mean(factor))) ** 0.5) for factor in factors]
     return {
-        "loss": float(value),
+        "loss": shown(value),
         "kernels": [rms(layer.kernel.value) for layer in hidden],
         "activations": [rms(output) for output in outputs],
         "gradients": [rms(gradients[place]) for place in kernels],
@@ -107,49 +106,11 @@ def _measured(model, hidden, x, y) -> dict:
     }
 
 
-def plot(out: Path):
-    from matplotlib import colormaps
-
-    from keras_langevin.plots.files import new_figure, save_figure
-
-    results = json.loads(RESULTS.read_text())
-    figure = new_figure(4 * len(ARMS), 2.6 * len(MEASURES))
-    grid = figure.subplots(len(MEASURES), len(ARMS), sharex=True, sharey="row")
-    shades = colormaps["viridis"]
-    for column, (name, seeds) in enumerate(results["arms"].items()):
-        for row, (measured, label) in enumerate(MEASURES.items()):
-            axes = grid[row, column]
-            values = np.median([seeds[seed][measured] for seed in seeds], axis=0)  # updates × layers
-            layers = [0, 9, 19, 29, values.shape[1] - 1]
-            for layer in layers:
-                axes.plot(
-                    results["updates"],
-                    np.where(values[:, layer] > 0, values[:, layer], np.nan),
-                    color=shades(0.9 * layer / layers[-1]),
-                    label=f"layer {layer + 1}",
-                )
-            axes.set(xscale="symlog", yscale="log")
-            axes.grid(alpha=0.3)
-            if not column:
-                axes.set_ylabel(label)
-        grid[0, column].set_title(name)
-        grid[-1, column].set_xlabel("updates")
-    grid[0, 0].legend(frameon=False, fontsize="small")
-    save_figure(figure, out)
-    print(out)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10, help="default: %(default)s")
-    parser.add_argument("--plot", action="store_true", help="draw the file, measure nothing")
-    parser.add_argument("--out", type=Path, default=Path("docs/first-updates.png"), help="default: %(default)s")
-    options = parser.parse_args()
-    if options.plot:
-        plot(options.out)
-    else:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        measure(options.seeds)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    measure(parser.parse_args().seeds)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A dense net on MNIST: samples of its posterior beside the single net that they came from.
 
-    KERAS_BACKEND=jax python benchmarks/posterior_mnist.py --data-dir ../shared/tfds
+    KERAS_BACKEND=jax python benchmarks/posterior_mnist.py --data-dir FOLDER
 
 For each seed: a net is trained by Adam to the maximum of the posterior (the same prior), then L-SGD goes on from it. On
 the test split, and on CIFAR-10 in grey, which is nothing that the net knows:

@@ -1,6 +1,6 @@
 """Which average pays: ensembles and samplers beside a single net, at stated budgets.
 
-    KERAS_BACKEND=jax python benchmarks/uncertainty.py --dataset mnist --limit 1000 --data-dir ../shared/tfds
+    KERAS_BACKEND=jax python benchmarks/uncertainty.py --dataset mnist --limit 1000 --data-dir FOLDER
 
 A single net is trained for E epochs (`--epochs`). The budget of every recipe is stated in E: MC dropout E, a deep
 ensemble of five 5E, all others 5E/3, a third of that: E for the single net that they go on from, and 2E/3 of their own.

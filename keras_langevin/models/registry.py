@@ -33,11 +33,9 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, *, images=N
     """Builds a model from a name such as `"dense-30"`: a family and a depth.
 
     Args:
-        name: str, `"{family}-{depth}"` with a family of `FAMILIES` and a depth in [1, 5,000], or `"densenet-121"`.
-            Before
-            it may stand an initialization: `"gain-1.12-dense-40"` (kernels times 1.12), `"grown-1.12-dense-40"` (the
-                same
-            root mean square by isotropic noise) or `"lsuv-dense-40"` (layer-sequential unit variance).
+        name: str, `"{family}-{depth}"` with a family of `FAMILIES` and a depth in [1, 5,000], or `"densenet-121"`. An
+            initialization may precede it: `"gain-1.12-dense-40"` (kernels times 1.12), `"grown-1.12-dense-40"` (the
+            same root mean square by isotropic noise) or `"lsuv-dense-40"` (layer-sequential unit variance).
         input_shape: tuple of ints, the shape of one example.
         num_classes: int >= 2, the number of logits.
         images: array of shape `(num_images, *input_shape)`, of which `lsuv-` uses 512. Defaults to `None`.

@@ -55,7 +55,7 @@ class SamplerDiagnostics(keras.callbacks.Callback):
     - `gradient_noise_share`: the variance that batches add to a step, over that of its noise.
 
     They are in `logs`, after passes over `x` at the end of each epoch. `diagnosis` is the sentence, `faults` all of
-    them, from the worst. docs/choosing-sigma.md explains them.
+    them, from the worst. docs/sampling.md explains them.
 
     Args:
         x, y, sample_weight: the training data, as `fit` takes them.

@@ -300,7 +300,7 @@ def test_several_langevin_optimizers_are_refused():
     default, kernels = parts
     chosen = keras.optimizers.OptimizerMap(default, {"kernel": kernels})
     model.compile(keras.optimizers.MultiOptimizer(chosen), loss="mse")
-    with pytest.raises(ValueError, match=r"one Langevin optimizer\. Received: a `MultiOptimizer` with 2\. Compile"):
+    with pytest.raises(ValueError, match=r"Received: a `MultiOptimizer` with 2\. For the search, compile"):
         search(model)
 
 

@@ -1,0 +1,208 @@
+"""Makes the figures and tables of docs/why-noise-helps.md from the records. It trains nothing.
+
+    python benchmarks/why_noise_helps.py
+
+Reads the folders of the presets in `results/` and benchmarks/results/first_updates.json, draws docs/first-updates.png,
+docs/noise-for-k-updates.png and docs/initial-kernels.png, and writes the tables between the comments that name them.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from tables import markdown  # beside this file
+
+from keras_langevin.plots.files import new_figure, save_figure
+
+ROOT = Path(__file__).parents[1]
+PAGE, TRACE = ROOT / "docs" / "why-noise-helps.md", ROOT / "benchmarks" / "results" / "first_updates.json"
+UPDATES = (5, 10, 20, 35, 70, 140)
+# preset, model, optimizer, and the net and optimizer in words
+NETS = [
+    ("first-updates-adam", "dense-20", "adam", "dense-20, Adam"),
+    ("first-updates-adam", "dense-30", "adam", "dense-30, Adam"),
+    ("first-updates-adam", "dense-40", "adam", "dense-40, Adam"),
+    ("first-updates-rmsprop", "dense-20", "rmsprop-eps-outside", "dense-20, RMSprop (ε outside)"),
+    ("first-updates-rmsprop", "dense-30", "rmsprop-eps-outside", "dense-30, RMSprop (ε outside)"),
+    ("first-updates-rmsprop", "dense-40", "rmsprop-eps-outside", "dense-40, RMSprop (ε outside)"),
+    ("first-updates-adadelta", "dense-20", "adadelta", "dense-20, Adadelta"),
+    ("first-updates-adadelta", "dense-30", "adadelta", "dense-30, Adadelta"),
+    ("first-updates-adadelta", "dense-40", "adadelta", "dense-40, Adadelta"),
+    ("first-updates-highway", "highway-80", "adam", "highway-80, Adam"),
+    ("first-updates-conv-dense", "conv-dense-30", "adam", "conv-dense-30, Adam"),
+]
+KERNELS = {
+    "dense-40": "Glorot's, as they are",
+    **{f"gain-{factor}-dense-40": f"× {factor}" for factor in (1.05, 1.1, 1.2, 1.3, 1.4, 1.5)},
+    **{f"grown-{factor}-dense-40": f"with isotropic noise, norm × {factor}" for factor in (1.05, 1.1, 1.2)},
+    "he-dense-40": "He's",
+    "lsuv-dense-40": "LSUV",
+}
+NOISE = {"adam": "no noise", "first-35-ladam": "first 35", "ladam": "two thirds", "always-ladam": "all"}
+MEASURES = {
+    "kernels": "kernels",
+    "activations": "activations",
+    "gradients": "gradients of the kernels",
+    "noise": "noise of an update, σ√(γP)",
+}
+CHANCE = 11.35  # percent of MNIST's test images that are a one, the most frequent digit
+
+
+class Records:
+    """The test accuracies on record, in percent, by preset, model, optimizer and seed."""
+
+    def __init__(self, folder: Path = ROOT / "results"):
+        self.folder, self.read = folder, {}
+
+    def of(self, preset: str, model: str, optimizer: str) -> np.ndarray:
+        """One for each seed, in their order; empty where none is on record."""
+        if preset not in self.read:
+            found: dict[tuple[str, str], dict[int, float]] = {}
+            for config in sorted((self.folder / preset).glob("*/config.json")):
+                model_name = json.loads(config.read_text("utf-8"))["model"]
+                for path in sorted(config.parent.glob("runs/*.json")):
+                    run = json.loads(path.read_text("utf-8"))
+                    of = found.setdefault((model_name, run["optimizer"]), {})
+                    of[run["seed"]] = 100 * run["test_accuracy"]
+            self.read[preset] = found
+        seeds = self.read[preset].get((model, optimizer), {})
+        return np.array([seeds[seed] for seed in sorted(seeds)])
+
+    def of_updates(self, preset: str, model: str, optimizer: str) -> dict[str, np.ndarray]:
+        """By how many updates have noise: as `of`."""
+        specs = {"0": optimizer, **{str(k): f"first-{k}-l{optimizer}" for k in UPDATES}}
+        specs |= {"2/3": f"l{optimizer}", "all": f"always-l{optimizer}"}
+        return {name: self.of(preset, model, spec) for name, spec in specs.items()}
+
+
+def shown(accuracies: np.ndarray) -> str:
+    """The median of the seeds, and how many trained, where not all did."""
+    if not len(accuracies):
+        return "-"
+    trained = int((accuracies >= 20).sum())
+    return f"{np.median(accuracies):.1f}" + (f" ({trained} of {len(accuracies)})" if trained < len(accuracies) else "")
+
+
+def first_updates(records: Records) -> str:
+    rows = []
+    for *net, label in NETS:
+        found = records.of_updates(*net)
+        if all(len(each) for each in found.values()):
+            rows.append([label, *map(shown, found.values())])
+    header = ["updates with noise", "none", *map(str, UPDATES), "two thirds", "all"]
+    return markdown(header, rows)
+
+
+def initial_kernels(records: Records) -> str:
+    rows = [[label, shown(records.of("initial-kernels", model, "adam"))] for model, label in KERNELS.items()]
+    return markdown(["initial kernels of dense-40, no noise", "test accuracy, %"], rows)
+
+
+def alive(records: Records) -> str:
+    models = [model for model in KERNELS if len(records.of("alive", model, "adam"))]
+    rows = [[KERNELS[model], *(shown(records.of("alive", model, spec)) for spec in NOISE)] for model in models]
+    return markdown(["initial kernels of dense-40", *NOISE.values()], rows)
+
+
+TABLES = {"first updates": first_updates, "initial kernels": initial_kernels, "alive": alive}
+
+
+def page(text: str) -> str:
+    """The page with its tables made anew."""
+    records = Records()
+    for name, table in TABLES.items():
+        place = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- end -->)", flags=re.DOTALL)
+        assert place.search(text), f"the page has no place for {name}"
+        made = table(records)
+        text = place.sub(lambda _, made=made: made, text, count=1)
+    return text
+
+
+def draw_dots(ax, groups: dict[str, np.ndarray], *, horizontal: bool = False):
+    """A dot for each seed and a line for the median, group by group."""
+    for place, values in enumerate(groups.values()):
+        spread = place + np.linspace(-0.25, 0.25, len(values))
+        at = (values, spread) if horizontal else (spread, values)
+        ax.scatter(*at, s=10, color="#0072B2", alpha=0.6, linewidths=0)
+        if len(values):
+            lines = ax.vlines if horizontal else ax.hlines
+            lines(np.median(values), place - 0.35, place + 0.35, color="#D55E00", linewidth=2)
+    ax.spines[["top", "right"]].set_visible(False)
+    (ax.axvline if horizontal else ax.axhline)(CHANCE, color="0.6", linewidth=0.8, linestyle=":")
+
+
+def draw_first_updates(records: Records, out: Path):
+    found = [(label, records.of_updates(*net)) for *net, label in NETS]
+    found = [(label, groups) for label, groups in found if all(len(each) for each in groups.values())]
+    rows = -(-len(found) // 3)
+    figure = new_figure(11, 2.7 * rows)
+    axes = figure.subplots(rows, 3, sharey=True, squeeze=False)
+    for ax in axes.ravel()[len(found) :]:
+        ax.set_axis_off()
+    for ax, (label, groups) in zip(axes.ravel(), found, strict=False):
+        draw_dots(ax, groups)
+        ax.set_xticks(range(len(groups)), list(groups))
+        ax.set_title(label, fontsize=10)
+        ax.set_xlabel("updates with noise", fontsize=9)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("test accuracy (%)", fontsize=9)
+    save_figure(figure, out)
+
+
+def draw_initial_kernels(records: Records, out: Path):
+    groups = {label: records.of("initial-kernels", model, "adam") for model, label in KERNELS.items()}
+    figure = new_figure(7, 4.2)
+    ax = figure.subplots()
+    draw_dots(ax, groups, horizontal=True)
+    ax.set_yticks(range(len(groups)), list(groups))
+    ax.invert_yaxis()
+    ax.set_xlabel("test accuracy (%) of dense-40 with Adam, no noise")
+    save_figure(figure, out)
+
+
+def draw_trace(out: Path):
+    from matplotlib import colormaps
+
+    results = json.loads(TRACE.read_text("utf-8"))
+    figure = new_figure(3.4 * len(results["arms"]), 2.1 * len(MEASURES))
+    grid = figure.subplots(len(MEASURES), len(results["arms"]), sharex=True, sharey="row")
+    shades = colormaps["viridis"]
+    for column, (name, seeds) in enumerate(results["arms"].items()):
+        for row, (measured, label) in enumerate(MEASURES.items()):
+            ax = grid[row, column]
+            values = np.median([seeds[seed][measured] for seed in seeds], axis=0)  # updates × layers
+            layers = [0, 9, 19, 29, values.shape[1] - 1]
+            for layer in layers:
+                drawn = np.where(values[:, layer] > 0, values[:, layer], np.nan)
+                colour = shades(0.9 * layer / layers[-1])
+                ax.plot(results["updates"], drawn, color=colour, label=f"layer {layer + 1}")
+            ax.set(xscale="symlog", yscale="log")
+            ax.grid(alpha=0.3)
+            if not np.any(values > 0):
+                ax.text(0.5, 0.5, "no noise", transform=ax.transAxes, ha="center", color="0.4")
+            if not column:
+                ax.set_ylabel(label)
+        grid[0, column].set_title(name)
+        grid[-1, column].set_xlabel("updates")
+    for ax in grid[list(MEASURES).index("gradients")]:
+        ax.axhline(1e-6, color="0.4", linewidth=0.8, linestyle=":")
+        ax.text(100, 1.3e-6, "ε", color="0.4")
+    for row, ticks in ((0, (0.05, 0.1, 0.2)), (3, (0.006, 0.01, 0.015))):
+        grid[row, 0].set_yticks(ticks, map(str, ticks))
+        grid[row, 0].yaxis.set_minor_formatter("")
+    grid[0, 0].legend(frameon=False, fontsize="small", ncols=2)
+    save_figure(figure, out)
+
+
+def main():
+    records = Records()
+    draw_trace(ROOT / "docs" / "first-updates.png")
+    draw_first_updates(records, ROOT / "docs" / "noise-for-k-updates.png")
+    draw_initial_kernels(records, ROOT / "docs" / "initial-kernels.png")
+    PAGE.write_text(page(PAGE.read_text("utf-8")), "utf-8")
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()

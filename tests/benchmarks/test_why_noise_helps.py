@@ -1,0 +1,104 @@
+"""docs/why-noise-helps.md says what the records say: its tables, and every number in its sentences."""
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_langevin.experiments.report.words import signed
+from keras_langevin.experiments.statistics import paired_difference
+
+ROOT = Path(__file__).parents[2]
+# what the runs were given, which is no result
+SETTINGS = {"40", "1e-3", "35", "1,260", "1e-6", "1.2", "200", "100", "20", "1.4", "2016", "2⁻²⁰", "√2"}
+
+
+@pytest.fixture(scope="module")
+def why(request):
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    request.addfinalizer(lambda: sys.path.remove(str(ROOT / "benchmarks")))
+    spec = importlib.util.spec_from_file_location("why_noise_helps", ROOT / "benchmarks" / "why_noise_helps.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_its_tables_are_those_of_the_records(why):
+    text = why.PAGE.read_text("utf-8")
+    assert why.page(text) == text, "run python benchmarks/why_noise_helps.py"
+    assert "| - |" not in text, "a preset of the page has no records"
+
+
+def facts(why) -> list[str]:
+    """The sentences with numbers, made from the records."""
+    trace = json.loads(why.TRACE.read_text("utf-8"))
+
+    def after(arm, measure, update, layer):
+        seeds = trace["arms"][arm].values()
+        assert len(seeds) == 10
+        return np.median([seed[measure][trace["updates"].index(update)] for seed in seeds], axis=0)[layer - 1]
+
+    def grown(measure, layer):
+        return after("L-Adam", measure, 35, layer) / after("L-Adam", measure, 0, layer)
+
+    def short(number):
+        return f"{number:.0e}".replace("e-0", "e-")
+
+    records = why.Records()
+
+    def updates(number):
+        return records.of_updates("first-updates-adam", "dense-40", "adam")[number]
+
+    def median(accuracies):
+        assert len(accuracies) == 10
+        return f"{np.median(accuracies):.1f}"
+
+    def kernels(name):
+        return records.of("initial-kernels", f"{name}-40", "adam")
+
+    def trained(accuracies):
+        return f"{(accuracies >= 20).sum()} of {len(accuracies)} seeds"
+
+    longer = paired_difference(updates("140"), updates("2/3"))
+    best = max(map(str, why.UPDATES), key=lambda number: np.median(updates(number)))
+    assert all((updates(number) >= 20).all() for number in ("35", "70", "140", "2/3", "all"))
+    assert all((kernels(name) >= 20).all() for name in ("gain-1.2-dense", "grown-1.2-dense"))
+    start = {short(np.median([after("Adam", "gradients", 0, layer) for layer in range(1, 41)]))}
+    larger = "Adam, initial kernels × 1.2"
+    noise = [after("L-Adam", "noise", update, 1) for update in trace["updates"][1:]]
+    kernel = after("L-Adam", "kernels", 0, 2)
+    return [
+        f"the gradients are about {start.pop()} at the start",
+        f"ε is {1e-6 / float(short(after('Adam', 'gradients', 0, 1))):.0f} times larger",
+        f"{min(noise):.3f} to {max(noise):.3f} per update in the first layer, beside kernels of {kernel:.3f}",
+        f"the second layer are {grown('kernels', 2):.2f} times as large as at the start, and their gradients "
+        f"{grown('gradients', 2):.0f} times",
+        f"After 70 updates these gradients are {after('L-Adam', 'gradients', 70, 2) / 1e-6:.0f} times ε",
+        f"{short(after(larger, 'gradients', 0, 2))} in the second layer",
+        f"After 20 updates they are {short(after(larger, 'gradients', 20, 2))}",
+        f"noise in 20 updates trains {trained(updates('20'))}, and noise in 35 updates trains all",
+        f"The best median, {median(updates(best))}, comes from noise in {best} updates",
+        f"After noise in two thirds of the training it is {median(updates('2/3'))}",
+        f"noise in 140 updates is {longer.mean:.2f} points better than noise in two thirds, with a 95% interval of "
+        f"{signed(longer.low)} to {signed(longer.high)}",
+        f"{trained(updates('5'))} train after 5 of them, and {trained(updates('0'))[:-6]} without noise",
+        f"the medians are {median(kernels('gain-1.2-dense'))} and {median(kernels('grown-1.2-dense'))}",
+        f"Adam reaches {median(kernels('gain-1.4-dense'))}, {median(kernels('he-dense'))} and "
+        f"{median(kernels('lsuv-dense'))}. Noise reaches {median(updates(best))} at best",
+    ]
+
+
+def test_its_sentences_are_those_of_the_records(why):
+    text = re.sub(
+        r"```.*?```|<!--.*?-->|^\|.*?$|!\[.*?\]\(.*?\)|`[^`]*`", "", why.PAGE.read_text("utf-8"), flags=re.M | re.S
+    )
+    prose = " ".join(text.split())
+    for fact in facts(why):
+        assert fact in prose
+        prose = prose.replace(fact, "")
+    others = set(re.findall(r"(?<![\w-])√?\d(?:[\d.,]*\d)?(?:e-\d+|[⁻⁰¹²³⁴-⁹]+)?", prose))
+    assert others <= SETTINGS, "a number that no record gives"

@@ -1,0 +1,108 @@
+"""RESULTS.md says what the records say: every number in its conclusions."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from keras_langevin.experiments import report
+from keras_langevin.experiments.optimizer_specs import OptimizerSpec
+from keras_langevin.experiments.report.words import with_interval
+from keras_langevin.experiments.statistics import paired_difference
+
+ROOT = Path(__file__).parents[2]
+# What the runs were given, which is no result: layers, updates, sizes of noise, learning rates, factors, years, scales.
+SETTINGS = {"40", "30", "3", "20", "35", "1,260", "140", "5", "10", "0.05", "0.00834", "0.316", "1e-3", "3e-4", "1e-4"}
+SETTINGS |= {"1.2", "9", "31", "2015"}
+
+
+@cache
+def results(preset: str):
+    return report.analyse(report.collect([ROOT / "results" / preset]))
+
+
+def setting(preset: str, model: str, **settings):
+    (found,) = (
+        each
+        for each in results(preset)
+        if each.cell.settings["model"] == model and all(each.cell.settings[k] == v for k, v in settings.items())
+    )
+    return found
+
+
+def accuracies(preset: str, model: str, spec: str) -> np.ndarray:
+    return np.array([100 * run.test_accuracy for run in setting(preset, model).cell.find(OptimizerSpec(spec)).ended])
+
+
+def trained(preset: str, model: str, spec: str) -> str:
+    share = setting(preset, model).cell.find(OptimizerSpec(spec)).trained
+    return f"{share.number} of {share.of} seeds"
+
+
+def gain(preset: str, model: str, spec: str, against: str = "", **settings) -> str:
+    cell = setting(preset, model, **settings).cell
+    arm = OptimizerSpec(spec)
+    own, other = (cell.find(each) for each in (arm, OptimizerSpec(against or arm.parent)))
+    assert cell.is_fair(own.arm, other.arm)
+    points = [[100 * run.test_accuracy for run in pair] for pair in own.in_common(other)]
+    return with_interval(paired_difference(*np.transpose(points)))
+
+
+def median(preset: str, model: str, spec: str) -> str:
+    return f"{np.median(accuracies(preset, model, spec)):.2f}%"
+
+
+def mean(preset: str, model: str, spec: str) -> str:
+    return f"{np.mean(accuracies(preset, model, spec)):.2f}%"
+
+
+def facts() -> list[str]:
+    deep, best = ("equal-epsilon", "dense-40"), ("first-updates-adam", "dense-40")
+    rmsprop, first, nine = "rmsprop-eps-outside", "first-35-ladam", ("figure-3", "dense-30")
+    assert trained(*deep, "adam") == trained(*deep, rmsprop)
+    assert trained(*deep, "ladam") == trained(*deep, f"l{rmsprop}") == "5 of 5 seeds"
+    assert trained("initial-kernels", "he-dense-40", "adam") == "10 of 10 seeds"
+    return [
+        f"Adam trains in {trained(*deep, 'adam')}",
+        f"to {mean(*deep, 'ladam')} and {mean(*deep, f'l{rmsprop}')} on average",
+        f"L-RMSprop gains {gain('equal-epsilon', 'dense-30', f'l{rmsprop}')} points",
+        f"The interval of L-Adam, {gain('equal-epsilon', 'dense-30', 'ladam')}, contains zero",
+        f"trains Adam in {trained(*best, first)}, to a median of {median(*best, first)}; without noise it is "
+        f"{trained(*best, 'adam')}",
+        f"without noise, to a median of {median('initial-kernels', 'he-dense-40', 'adam')}",
+        f"RMSprop by {gain('equal-epsilon', 'dense-30', 'lrmsprop')} points",
+        f"changes the accuracy by {gain('equal-epsilon', 'dense-3', 'ladadelta')} points at 3 layers and "
+        f"{gain('equal-epsilon', 'dense-20', 'ladadelta')} at 20",
+        f"gains {gain('adadelta-rates', 'dense-30', 'ladadelta')} at 30 layers and "
+        f"{gain('adadelta-rates', 'dense-40', 'ladadelta')} at 40",
+        f"gains {gain('learning-rates', 'dense-40', 'ladam', learning_rate=1e-4)} points at 1e-4, "
+        f"{gain('learning-rates', 'dense-40', 'ladam', learning_rate=3e-4)} at 3e-4",
+        f"{gain('learning-rates', 'dense-40', 'ladam', learning_rate=1e-3)} at 1e-3",
+        f"{gain('controls', 'dense-30', 'ladam', 'isotropic-adam')} points better than isotropic noise",
+        f"{gain('controls', 'dense-30', 'ladam', 'gradient-noise-adam')} better than noise on the gradient",
+        f"reaches {mean(*nine, 'ladam@0.3')}, on the last nine {mean(*nine, 'ladam@-9')}, "
+        f"on all {mean(*nine, 'ladam')}",
+    ]
+
+
+def test_the_conclusions_are_those_of_the_records():
+    page = (ROOT / "RESULTS.md").read_text("utf-8")
+    (section,) = re.findall(r"## What we take from it\n(.*?)\n## ", page, flags=re.S)
+    prose = " ".join(re.sub(r"`[^`]*`|\]\(.*?\)", "", section).split())
+    for fact in facts():
+        assert fact in prose
+        prose = prose.replace(fact, "")
+    others = set(re.findall(r"(?<![\w-])[+−]?\d(?:[\d.,]*\d)?(?:e-\d+)?%?", prose))
+    assert others <= SETTINGS, "a number that no record gives"
+
+
+def test_the_readme_says_what_noise_reaches_at_best():
+    readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    best = max(np.median(accuracies("first-updates-adam", "dense-40", arm.arm.spec)) for arm in _noisy("dense-40"))
+    he = np.median(accuracies("initial-kernels", "he-dense-40", "adam"))
+    assert f"noise takes Adam to a median of {best:.1f}% at best, He's initializer to {he:.1f}%" in readme
+
+
+def _noisy(model: str):
+    return [arm for arm in setting("first-updates-adam", model).arms if arm.arm.parent]
