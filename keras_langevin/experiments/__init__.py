@@ -5,8 +5,5 @@
 
 from keras_langevin import extras
 
-extras.check(
-    "experiments",
-    *("scipy", "pandas", "rich", "matplotlib", "jinja2", "filelock", "joblib", "sklearn"),
-    what="keras_langevin.experiments",
-)
+# what training needs; `report` and `engines.Processes` say what else they do
+extras.check("experiments", "scipy", "rich", "filelock", what="keras_langevin.experiments")

@@ -16,6 +16,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin.version import __version__
+
 _MB = 1e6  # 10⁶ bytes
 
 
@@ -30,7 +32,8 @@ def provenance() -> dict:
         "device": ", ".join([*devices, platform.processor() or platform.machine()]),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in ("keras-langevin", "keras", "numpy", backend)},
+        "versions": {"keras-langevin": __version__}  # of a checkout that is not installed, too
+        | {name: metadata.version(name) for name in ("keras", "numpy", backend)},
         "commit": commit(),
     }
 

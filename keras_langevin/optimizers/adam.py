@@ -16,7 +16,7 @@ class AdamPreconditioner(Langevin, slots=("_velocities", "_velocity_hats")):
 
     def preconditioner(self, t, v, v_max):
         v = v_max if self.amsgrad else v
-        return ops.sqrt(1 - ops.power(self.beta_2, t)) / (ops.sqrt(v) + self.epsilon)
+        return ops.sqrt(1 - self.beta_2**t) / (ops.sqrt(v) + self.epsilon)
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")

@@ -1,6 +1,7 @@
 """What is drawn at once, and P for it."""
 
 import math
+import numbers
 
 import keras
 from keras import ops
@@ -29,9 +30,9 @@ def draws_of(variables, indices, places, law: str) -> list[tuple[tuple[int, ...]
     by_dtype: dict[str, list[int]] = {}
     for variable, index in zip(variables, indices, strict=True):
         by_dtype.setdefault(noise_dtype(variable), []).append(index)
-    for numbers in by_dtype.values():
-        small = tuple(index for index in numbers if math.prod(places[index].shape) <= _SMALL)
-        large = [(index,) for index in numbers if index not in small]
+    for own in by_dtype.values():
+        small = tuple(index for index in own if math.prod(places[index].shape) <= _SMALL)
+        large = [(index,) for index in own if index not in small]
         for together in [small] * bool(small) + large:
             found.append((together, Draw(tuple(places[index] for index in together), len(together) > 1, law)))
     return found
@@ -92,9 +93,12 @@ class Preconditioner:
         return [*map(self._optimizer._slot_list, self._optimizer._slots), *self._before]
 
     def _computed(self, slots):
-        t = ops.cast(self._optimizer.iterations + 1, self._dtype)
+        t = ops.cast(ops.convert_to_tensor(self._optimizer.iterations) + 1, self._dtype)
         slots = [None if slot is None else ops.cast(slot, self._dtype) for slot in slots]
-        return ops.cast(self._optimizer.preconditioner(t, *slots), self._dtype)
+        factor = self._optimizer.preconditioner(t, *slots)
+        if isinstance(factor, numbers.Real):
+            factor = ops.zeros_like(t) + factor  # made on the device: to copy a number there, PyTorch waits for a GPU
+        return ops.cast(factor, self._dtype)
 
 
 def slot_of(optimizer, kept, index: int):

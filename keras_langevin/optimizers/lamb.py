@@ -51,8 +51,8 @@ class LLamb(
         super().__init__(learning_rate, beta_1, beta_2, epsilon, *args, **kwargs)
 
     def preconditioner(self, t, m, v, theta):
-        p = 1 / (ops.sqrt(v / (1 - ops.power(self.beta_2, t))) + self.epsilon)
-        update = p * m / (1 - ops.power(self.beta_1, t))
+        p = 1 / (ops.sqrt(v / (1 - self.beta_2**t)) + self.epsilon)
+        update = p * m / (1 - self.beta_1**t)
         norm, of_update = (ops.sqrt(ops.sum(ops.square(each))) for each in (theta, update))
         has_ratio = ops.logical_and(norm > 0, of_update > 0)
         return p * ops.where(has_ratio, norm / ops.where(has_ratio, of_update, 1.0), 1.0)

@@ -85,7 +85,7 @@ class LMuon(Langevin, backend_class(keras.optimizers.Muon), slots=("adam_velocit
         )
 
     def preconditioner(self, t, v, scale):
-        adam = self.adam_lr_ratio * ops.sqrt(1 - ops.power(self.adam_beta_2, t)) / (ops.sqrt(v) + self.epsilon)
+        adam = self.adam_lr_ratio * ops.sqrt(1 - self.adam_beta_2**t) / (ops.sqrt(v) + self.epsilon)
         return ops.where(scale > 0, scale, adam)
 
     @property

@@ -42,4 +42,4 @@ class LNadam(Langevin, backend_class(keras.optimizers.Nadam), slots=("_velocitie
         super().__init__(learning_rate, beta_1, beta_2, epsilon, *args, **kwargs)
 
     def preconditioner(self, t, v):
-        return 1 / (ops.sqrt(v / (1 - ops.power(self.beta_2, t))) + self.epsilon)
+        return 1 / (ops.sqrt(v / (1 - self.beta_2**t)) + self.epsilon)

@@ -54,7 +54,7 @@ class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAd
 
     def preconditioner(self, t, v):
         warmup = ops.minimum(t / self.warmup_steps, 1.0) if self.warmup_steps else 1.0
-        q = warmup / (ops.sqrt(v / (1 - ops.power(self.beta_2, t))) + self.epsilon)
+        q = warmup / (ops.sqrt(v / (1 - self.beta_2**t)) + self.epsilon)
         return ops.square(self._share(t)) * q
 
     def _share(self, t):
@@ -65,6 +65,6 @@ class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAd
         """To θ, and 1/f times as much to z, that is with 1/f² times the learning rate: drawn twice and not kept."""
         super()._add_noise(variables, indices, draw, before, learning_rate)
         dtype = noise_dtype(variables[0])
-        share = self._share(ops.cast(self.iterations + 1, dtype))
+        share = self._share(ops.cast(ops.convert_to_tensor(self.iterations) + 1, dtype))
         of_z = ops.cast(learning_rate, dtype) / ops.square(share)
         super()._add_noise([self._momentums[index] for index in indices], indices, draw, before, of_z)

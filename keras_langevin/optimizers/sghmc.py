@@ -3,6 +3,7 @@
 from typing import Unpack
 
 import keras
+from keras import ops
 
 from keras_langevin.optimizers.arguments import Arguments, Level
 from keras_langevin.optimizers.langevin import Langevin
@@ -72,7 +73,8 @@ class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
         super()._add_noise(variables, indices, draw, before, learning_rate)
         if self.momentum:
             momentums = [self.momentums[index] for index in indices]
-            super()._add_noise(momentums, indices, draw, before, self._momentum_noise**2 * learning_rate)
+            learning_rate = self._momentum_noise**2 * ops.convert_to_tensor(learning_rate)
+            super()._add_noise(momentums, indices, draw, before, learning_rate)
 
     def get_config(self):
         config = super().get_config()

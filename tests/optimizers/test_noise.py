@@ -9,10 +9,10 @@ import pytest
 from keras.ops import convert_to_numpy as as_numpy
 from scipy import special, stats
 
-from keras_langevin import LSGD
-from keras_langevin.optimizers import draws, noise
+from keras_langevin import LSGD, Langevin
+from keras_langevin.optimizers import draws, gate_layers, noise
 from keras_langevin.optimizers.noise import Draw, Place, places
-from tests.optimizers.cases import BACKEND, make_variables
+from tests.optimizers.cases import BACKEND, CASES, all_of, make_variables
 
 COUNT = 200_000
 # `reference_bits(7, 3, 0, [0, 1, 2, 3])` as it was when the noise was defined.
@@ -327,6 +327,41 @@ def test_nothing_is_read_back_from_the_device(law):
     for draw in (one((3, 4)), one((1000, 1000)), Draw(tuple(noise.places_of([(2, 3), (5,)])), flat=True)):
         z = noise.sample(seed, update, draw._replace(law=law))
         assert z.shape == draw.shape and z.device.type == "meta"
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="a device of PyTorch")
+@pytest.mark.parametrize("case", all_of(CASES))
+def test_the_noise_of_a_step_reads_nothing_back(monkeypatch, case):
+    """As before, with P, σ√γ and a gate; some of Keras's own steps read a number back, and are left out. Where P is
+    made by Python's operators, no number of the host is copied to the device either, for which PyTorch waits, too."""
+    import torch
+
+    def only_tensors(value, *arguments, real=torch.as_tensor, **options):
+        assert isinstance(value, torch.Tensor), value
+        return real(value, *arguments, **options)
+
+    monkeypatch.setattr(draws, "_SMALL", 10)
+    with keras.device("meta"):
+        variables = make_variables((2, 3), (3,), (4, 5))
+        optimizer = case.make(sigma=0.1, seed=1)
+        gate_layers(optimizer)
+        optimizer.build(variables)
+        for parent in type(optimizer).__mro__:
+            if "_backend_update_step" in vars(parent) and parent is not Langevin:
+                monkeypatch.setattr(parent, "_backend_update_step", lambda *_: None)
+        add = type(optimizer)._add_noise
+
+        def add_noise(*arguments):
+            if case.langevin.__name__ not in ("LAdafactor", "LLamb", "LMuon", "SGNHT"):
+                monkeypatch.setattr(torch, "as_tensor", only_tensors)
+            add(*arguments)
+            monkeypatch.setattr(torch, "as_tensor", only_tensors.__kwdefaults__["real"])
+            added.extend(arguments[1])
+
+        added = []
+        monkeypatch.setattr(type(optimizer), "_add_noise", add_noise)
+        optimizer.apply([keras.ops.zeros(variable.shape) for variable in variables], variables)
+    assert len(added) == 3
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="transformations of JAX")

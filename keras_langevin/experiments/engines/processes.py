@@ -10,10 +10,9 @@ from functools import cache, lru_cache, partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-import joblib
 import keras
 
-from keras_langevin import datasets
+from keras_langevin import datasets, extras
 from keras_langevin.experiments.runner import Job, Ledger, Task, Trainers
 from keras_langevin.quiet import without_log_lines
 from keras_langevin.values import is_count, or_none
@@ -29,6 +28,7 @@ class Processes:
     def __init__(self, workers: int | None = None):
         if not or_none(is_count(1))(workers):
             raise ValueError(f"`workers` must be an int >= 1, or None for one on each core. Received: {workers!r}")
+        extras.check("experiments", "joblib", what="The engine processes")
         self.workers = workers
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
@@ -124,6 +124,8 @@ def share(files: ExitStack, data: datasets.Data) -> Path:
     else:
         path = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="keras-langevin-"))) / "data"
         file = files.enter_context(open(path, "wb"))  # noqa: SIM115
+    import joblib
+
     joblib.dump(data, file)
     file.flush()
     return path
@@ -131,6 +133,8 @@ def share(files: ExitStack, data: datasets.Data) -> Path:
 
 def shared(path: Path) -> datasets.Data:
     """The data, their arrays in memory that all processes share; they cannot be written."""
+    import joblib
+
     return joblib.load(path, mmap_mode="r")
 
 

@@ -145,7 +145,7 @@ def increment(scale, preconditioner, z, ops):
 
 
 # ln(1 + r) = r · (l₀ + l₁ r + ...) for r in [√½ − 1, √2 − 1], to 2e-7.
-_LOGARITHM = (
+LOGARITHM = (
     1.000003248565852,
     -0.500019655998493,
     0.33303292858473776,
@@ -156,7 +156,7 @@ _LOGARITHM = (
 )
 # √2 · erf⁻¹(u) / u = c₀ + c₁ s + ... with s = √(7/2 − ln(1 − u²)) − 2, to 1.4e-6 for |u| <= 1 − 2⁻²⁴; found by
 # iteratively reweighted least squares (Lawson's algorithm) on Chebyshev nodes.
-_INVERSE = (
+INVERSE = (
     1.421035652403205,
     1.3676308111151343,
     0.5204756139995936,
@@ -190,8 +190,8 @@ def inverse_normal(uniform, ops):
     word = ops.float_bits(x)
     exponent = (word - SQRT_HALF_BITS) >> 23
     r = ops.bits_float(word - (exponent << 23)) - 1
-    logarithm = ops.to_float(exponent) * math.log(2) + r * polynomial(_LOGARITHM, r)
-    return uniform * polynomial(_INVERSE, ops.sqrt(3.5 - logarithm) - 2)
+    logarithm = ops.to_float(exponent) * math.log(2) + r * polynomial(LOGARITHM, r)
+    return uniform * polynomial(INVERSE, ops.sqrt(3.5 - logarithm) - 2)
 
 
 def polynomial(coefficients, x):

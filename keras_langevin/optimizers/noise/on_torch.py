@@ -1,17 +1,19 @@
-"""The noise on PyTorch: in place, in chunks that stay in the processor's cache; on a GPU in one.
+"""The noise on PyTorch: in place, in chunks that stay in the processor's cache. On a GPU, where Triton works, it is one
+kernel (`on_triton`); without Triton the operations here, each on the whole draw.
 
 Words are int32: the one 32-bit integer type in which PyTorch multiplies and shifts.
 """
 
 import math
 import operator
+import warnings
 from functools import lru_cache, wraps
 from types import SimpleNamespace
 
 import torch
 
 from keras_langevin.optimizers.noise import law
-from keras_langevin.optimizers.noise.places import Draw
+from keras_langevin.optimizers.noise.places import Draw, Place
 
 # Elements drawn at once. On the two-core machine where this was tried from 2¹⁶ to 2²², 2¹⁷ and 2¹⁸ were the quickest.
 _CHUNK = 1 << 18
@@ -46,12 +48,45 @@ def _kept(function):
     return call
 
 
+_kept_spans = _kept(Draw.spans)
+
+
+def _kernels(seed_words, values=()):
+    """The module whose kernel draws the noise of these contiguous tensors, or `None`. `torch.compile` makes a kernel of
+    the operations here by itself."""
+    device = seed_words.device
+    if device.type != "cuda" or torch.compiler.is_compiling():
+        return None
+    return _on_triton(device) if all(each.is_contiguous() and each.device == device for each in values) else None
+
+
+@lru_cache
+def _on_triton(device):
+    """`on_triton` where it works: PyTorch brings Triton along on Linux, and Triton needs a C compiler."""
+    try:
+        from keras_langevin.optimizers.noise import on_triton
+
+        seed_words = torch.zeros(2, dtype=torch.int32, device=device)
+        on_triton.filled("bits", torch.int32, seed_words, seed_words[0], Draw((Place(0, 0, (1,)),), flat=False))
+    except ImportError:
+        return None
+    except Exception as error:  # of many classes, among them those of compilers
+        what = (str(error).strip().splitlines() or [""])[0]
+        warnings.warn(
+            f"Triton should compile the noise for {device}. Received {type(error).__name__}: {what}. PyTorch's own "
+            "operations draw it, which takes longer. Install a C compiler, or another release of Triton.",
+            stacklevel=2,
+        )
+        return None
+    return on_triton
+
+
 def random_bits(seed_words, update, draw: Draw):
-    return _filled(_words, torch.int32, seed_words, update, draw)
+    return _filled("bits", torch.int32, seed_words, update, draw)
 
 
 def sample(seed_words, update, draw: Draw):
-    return _filled(_SAMPLES[draw.law], torch.float32, seed_words, update, draw)
+    return _filled(draw.law, torch.float32, seed_words, update, draw)
 
 
 sample_alone = sample
@@ -60,7 +95,10 @@ sample_alone = sample
 @torch.no_grad()
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
     values = [variable.value for variable in variables]
-    spans = _spans(draw, _longest(scale.device))
+    if kernels := _kernels(seed_words, values):
+        kernels.add_noise(values, draw, seed_words, update, scale, torch.as_tensor(preconditioner.whole()))
+        return
+    spans = _kept_spans(draw, _longest(scale.device))
     if draw.flat or len(spans) == 1:
         z = sample(seed_words, update, draw).to(scale.dtype)
         noise = _increment_(scale, torch.as_tensor(preconditioner.whole()), z)
@@ -71,7 +109,7 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
     (value,) = values
     flat = value.view(-1) if value.is_contiguous() else value.flatten()
     for span, *run in _runs(seed_words, update, spans):
-        z = _SAMPLES[draw.law](*run).to(scale.dtype)
+        z = _NUMBERS[draw.law](*run).to(scale.dtype)
         _add_increment_(flat[span], scale, torch.as_tensor(preconditioner.of_span(span)), z)
     if not value.is_contiguous():
         value.copy_(flat.view(value.shape))
@@ -90,15 +128,19 @@ def _add_increment_(weights, scale, preconditioner, z):
         weights.add_(_increment_(scale, preconditioner, z))
 
 
-def _filled(words, dtype, seed_words, update, draw: Draw):
+def _filled(law_or_bits: str, dtype, seed_words, update, draw: Draw):
     seed_words = torch.as_tensor(seed_words)
-    spans = _spans(draw, _longest(seed_words.device))
+    update = torch.as_tensor(update, device=seed_words.device)
+    if kernels := _kernels(seed_words):
+        return kernels.filled(law_or_bits, dtype, seed_words, update, draw)
+    numbers = _NUMBERS[law_or_bits]
+    spans = _kept_spans(draw, _longest(seed_words.device))
     if len(spans) == 1:
         ((_, *run),) = _runs(seed_words, update, spans)
-        return words(*run).view(draw.shape)
+        return numbers(*run).view(draw.shape)
     result = torch.empty(math.prod(draw.shape), dtype=dtype, device=seed_words.device)
     for span, *run in _runs(seed_words, update, spans):
-        result[span] = words(*run)
+        result[span] = numbers(*run)
     return result.view(draw.shape)
 
 
@@ -109,31 +151,11 @@ def _longest(device) -> int:
 
 def _runs(seed_words, update, spans):
     """Of each span: itself, its key's two words, its first element, its length."""
-    seed_words = torch.as_tensor(seed_words)
-    update = torch.as_tensor(update, device=seed_words.device).to(torch.int64)
     keys = {}
     for span, block, first in spans:
         if block not in keys:
             keys[block] = _key(seed_words, update, block)
         yield span, *keys[block], first, span.stop - span.start
-
-
-@_kept
-def _spans(draw: Draw, longest: int) -> list[tuple[slice, int, int]]:
-    """The pieces of a draw, in row-major order: where it is in the draw, its block, its first element there."""
-    if draw.flat or not draw.places[0].leading_axes:
-        runs = draw._replace(flat=True).runs
-    else:
-        (place,) = draw.places
-        rows = math.prod(place.shape[: place.leading_axes])
-        runs = [(place.block + row, 0, math.prod(place.shape[place.leading_axes :])) for row in range(rows)]
-    spans, total = [], 0
-    for block, first, length in runs:
-        for begin in range(0, length, longest):
-            size = min(longest, length - begin)
-            spans.append((slice(total, total + size), block, first + begin))
-            total += size
-    return spans
 
 
 def _key(seed_words, update, block: int):
@@ -182,7 +204,7 @@ def _normals(first, second, begin: int, length: int):
     return normal_from_bits(_words(first, second, begin, length))
 
 
-_SAMPLES = {"normal": _normals, "rademacher": _signs}
+_NUMBERS = {"bits": _words, "normal": _normals, "rademacher": _signs}
 
 
 def _xor_shift(x, count: int, shifted):

@@ -60,6 +60,23 @@ class Draw(NamedTuple):
                 runs.append((place.block, place.offset, size))
         return runs
 
+    def spans(self, longest: int) -> list[tuple[slice, int, int]]:
+        """The pieces of the draw in row-major order, each of at most `longest` elements that follow one another: where
+        it is in the draw, its block, its first element there."""
+        if self.flat or not self.places[0].leading_axes:
+            runs = self._replace(flat=True).runs
+        else:
+            (place,) = self.places
+            rows = math.prod(place.shape[: place.leading_axes])
+            runs = [(place.block + row, 0, math.prod(place.shape[place.leading_axes :])) for row in range(rows)]
+        spans, total = [], 0
+        for block, first, length in runs:
+            for begin in range(0, length, longest):
+                size = min(longest, length - begin)
+                spans.append((slice(total, total + size), block, first + begin))
+                total += size
+        return spans
+
     def padded(self, row: int) -> tuple[list[Place], list[int]]:
         """The runs as two-dimensional places of whole rows, and each variable's start in these rows, one after another;
         of a flat draw.
