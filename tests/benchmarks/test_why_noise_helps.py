@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_langevin.experiments.report.words import signed
+from keras_langevin.experiments.report.words import signed, with_interval
 from keras_langevin.experiments.statistics import paired_difference
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +64,12 @@ def facts(why) -> list[str]:
         return f"{(accuracies >= 20).sum()} of {len(accuracies)} seeds"
 
     longer = paired_difference(updates("140"), updates("2/3"))
+
+    def cost(model, spec):
+        noisy, quiet = (records.of("alive", f"{model}-40", each) for each in (spec, "adam"))
+        assert len(noisy) == len(quiet) == 10
+        return with_interval(paired_difference(noisy, quiet))
+
     best = max(map(str, why.UPDATES), key=lambda number: np.median(updates(number)))
     assert all((updates(number) >= 20).all() for number in ("35", "70", "140", "2/3", "all"))
     assert all((kernels(name) >= 20).all() for name in ("gain-1.2-dense", "grown-1.2-dense"))
@@ -89,6 +95,10 @@ def facts(why) -> list[str]:
         f"the medians are {median(kernels('gain-1.2-dense'))} and {median(kernels('grown-1.2-dense'))}",
         f"Adam reaches {median(kernels('gain-1.4-dense'))}, {median(kernels('he-dense'))} and "
         f"{median(kernels('lsuv-dense'))}. Noise reaches {median(updates(best))} at best",
+        f"{cost('he-dense', 'ladam')} points with He's kernels and {cost('lsuv-dense', 'ladam')} with LSUV, where one "
+        f"seed ends at {records.of('alive', 'lsuv-dense-40', 'ladam').min():.1f}",
+        f"the interval contains zero: {cost('gain-1.2-dense', 'ladam')}",
+        f"{cost('he-dense', 'first-35-ladam')} with He's kernels and {cost('lsuv-dense', 'first-35-ladam')} with LSUV",
     ]
 
 
