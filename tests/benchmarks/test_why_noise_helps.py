@@ -92,7 +92,8 @@ def facts(why) -> list[str]:
         f"noise in 140 updates is {longer.mean:.2f} points better than noise in two thirds, with a 95% interval of "
         f"{signed(longer.low)} to {signed(longer.high)}",
         f"{trained(updates('5'))} train after 5 of them, and {trained(updates('0'))[:-6]} without noise",
-        f"the medians are {median(kernels('gain-1.2-dense'))} and {median(kernels('grown-1.2-dense'))}",
+        f"along themselves (median {median(kernels('gain-1.2-dense'))}) or at random "
+        f"({median(kernels('grown-1.2-dense'))})",
         f"Adam reaches {median(kernels('gain-1.4-dense'))}, {median(kernels('he-dense'))} and "
         f"{median(kernels('lsuv-dense'))}. Noise reaches {median(updates(best))} at best",
         f"{cost('he-dense', 'ladam')} points with He's kernels and {cost('lsuv-dense', 'ladam')} with LSUV, where one "
