@@ -136,13 +136,13 @@ def draw_first_updates(records: Records, out: Path):
     found = [(label, records.of_updates(*net)) for *net, label in NETS]
     found = [(label, groups) for label, groups in found if all(len(each) for each in groups.values())]
     rows = -(-len(found) // 3)
-    figure = new_figure(11, 2.7 * rows)
+    figure = new_figure(8.4, 2.9 * rows)
     axes = figure.subplots(rows, 3, sharey=True, squeeze=False)
     for ax in axes.ravel()[len(found) :]:
         ax.set_axis_off()
     for ax, (label, groups) in zip(axes.ravel(), found, strict=False):
         draw_dots(ax, groups)
-        ax.set_xticks(range(len(groups)), list(groups))
+        ax.set_xticks(range(len(groups)), list(groups), fontsize=8)
         ax.set_title(label, fontsize=10)
         ax.set_xlabel("updates with noise", fontsize=9)
     for ax in axes[:, 0]:
