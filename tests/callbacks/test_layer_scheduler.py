@@ -273,9 +273,9 @@ def test_verbose(capsys):
 @pytest.mark.parametrize(
     ("schedule", "message"),
     [
-        ([0, 1], r"must be a dict .* Received: schedule=\[0, 1\]\. Say"),
-        ({}, r"among them 0\) .* Received: schedule=\{\}\. Say"),
-        ({5: None}, r"Received: schedule=\{5: None\}\. Say"),
+        ([0, 1], r"must be a dict .* Received: schedule=\[0, 1\]\. Give"),
+        ({}, r"among them 0\) .* Received: schedule=\{\}\. Give"),
+        ({5: None}, r"Received: schedule=\{5: None\}\. Give"),
         ({0: None, -1: 0}, r"Received: the epoch -1\. Epochs"),
         ({0: None, 1.5: 0}, r"Received: the epoch 1\.5\. Epochs"),
         ({0: None, 1: 1.5}, r"`layers` must be None .* Received: layers=1\.5\."),

@@ -110,7 +110,7 @@ def test_bad_input():
         langevin(LAdam())
     with pytest.raises(ValueError, match=r"Received: sigma with the class Adam\. Pass them to the class"):
         langevin(keras.optimizers.Adam, sigma=0.1)
-    with pytest.raises(ValueError, match=r"left out for SGD, .*Received: Ftrl\. Pass `preconditioner`"):
+    with pytest.raises(ValueError, match=r"optional for SGD, .*Received: Ftrl\. Pass `preconditioner`"):
         langevin(keras.optimizers.Ftrl())
     built = keras.optimizers.Adam()
     built.build(make_variables((2, 2)))

@@ -57,7 +57,7 @@ def test_chains_of_neighbouring_seeds_have_nothing_in_common(tmp_path):
 
     run = RUN | {"burn_in": 0, "max_samples": 5, "directory": tmp_path}
     first = run_chains(build, 3, FullBatch(X, 2 * X, 20), seed=0, **run)
-    with pytest.raises(ValueError, match=r"samples of chains of seed=1. Received: .*chain-0.*another chain"):
+    with pytest.raises(ValueError, match=r"hold chains of seed=1. Received: .*chain-0.*another chain"):
         run_chains(build, 3, FullBatch(X, 2 * X, 20), seed=1, **run)
     second = run_chains(build, 3, FullBatch(X, 2 * X, 20), seed=1, **(run | {"directory": None}))
     assert len(set(seen)) == 6 and all(0 <= seed < 2**24 for seed in seen)

@@ -288,7 +288,7 @@ def test_bad_arguments(arguments, message):
 
 def test_bad_models_and_data():
     model, x, y = regression()
-    with pytest.raises(ValueError, match=r"of one number of examples. Received: \[100, 200\]"):
+    with pytest.raises(ValueError, match=r"the same number of examples. Received: \[100, 200\]"):
         learning_coefficient(model, x, y[:100], **RUN)
     with pytest.raises(ValueError, match=r"loss must be finite at w\*. Received: nan"):
         learning_coefficient(model, x * np.nan, y, **RUN)
