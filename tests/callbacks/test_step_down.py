@@ -56,7 +56,8 @@ def test_a_fit_that_is_resumed_after_the_step_stays_there():
     ],
 )
 def test_what_cannot_be_set_is_refused_before_training(optimizer, name):
-    with pytest.raises(ValueError, match=rf"`StepDown` sets the {name}, so it must be a float\. Received .* Pass a float"):
+    match = rf"`StepDown` sets the {name}, so it must be a float\. Received .* Pass a float"
+    with pytest.raises(ValueError, match=match):
         fit(eager_model(optimizer()), StepDown())
 
 
