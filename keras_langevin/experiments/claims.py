@@ -4,6 +4,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,7 @@ CLAIMS = _claims()  # the lines of claims.csv; the paper's RMSprop has ε outsid
 def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgement]:
     """Each claim with what was found in the folders of presets below `folder`."""
 
+    @cache
     def found_in(*names: str) -> list[SettingResult]:
         places = [Path(folder) / name for name in names]
         return report.analyse(report.collect(places)) if all(place.is_dir() for place in places) else []
