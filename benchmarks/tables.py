@@ -12,6 +12,7 @@ import json
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -209,13 +210,18 @@ TABLES = {
 
 def page(text: str) -> str:
     """The page with its tables made anew."""
-    for name, make in TABLES.items():
+    return filled(text, TABLES, PAGE)
+
+
+def filled(text: str, tables: dict[str, Callable[[], str]], path: Path) -> str:
+    """The text of the page at this path with these tables, by the names in their comments."""
+    for name, make in tables.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         text, count = re.subn(
             pattern, lambda found, make=make: f"{found[1]}{make()}\n{found[2]}", text, flags=re.DOTALL
         )
         if count != 1:
-            raise ValueError(f"{PAGE} must hold the table {name!r} once, from <!-- {name} --> to <!-- end -->.")
+            raise ValueError(f"{path} must hold the table {name!r} once, from <!-- {name} --> to <!-- end -->.")
     return text
 
 

@@ -7,11 +7,11 @@ docs/noise-for-k-updates.png and docs/initial-kernels.png, and writes the tables
 """
 
 import json
-import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tables import markdown  # beside this file
+from tables import filled, markdown  # beside this file
 
 from keras_langevin.plots.files import new_figure, save_figure
 
@@ -111,12 +111,7 @@ TABLES = {"first updates": first_updates, "initial kernels": initial_kernels, "a
 def page(text: str) -> str:
     """The page with its tables made anew."""
     records = Records()
-    for name, table in TABLES.items():
-        place = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- end -->)", flags=re.DOTALL)
-        assert place.search(text), f"the page has no place for {name}"
-        made = table(records)
-        text = place.sub(lambda _, made=made: made, text, count=1)
-    return text
+    return filled(text, {name: partial(table, records) for name, table in TABLES.items()}, PAGE)
 
 
 def draw_dots(ax, groups: dict[str, np.ndarray], *, horizontal: bool = False):
