@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from tables import filled, markdown  # beside this file
 
+from keras_langevin.experiments import report
+from keras_langevin.experiments.optimizer_specs import OptimizerSpec
 from keras_langevin.plots.files import new_figure, save_figure
 
 ROOT = Path(__file__).parents[1]
@@ -58,16 +60,11 @@ class Records:
     def of(self, preset: str, model: str, optimizer: str) -> np.ndarray:
         """One for each seed, in their order; empty where none is on record."""
         if preset not in self.read:
-            found: dict[tuple[str, str], dict[int, float]] = {}
-            for config in sorted((self.folder / preset).glob("*/config.json")):
-                model_name = json.loads(config.read_text("utf-8"))["model"]
-                for path in sorted(config.parent.glob("runs/*.json")):
-                    run = json.loads(path.read_text("utf-8"))
-                    of = found.setdefault((model_name, run["optimizer"]), {})
-                    of[run["seed"]] = 100 * run["test_accuracy"]
-            self.read[preset] = found
-        seeds = self.read[preset].get((model, optimizer), {})
-        return np.array([seeds[seed] for seed in sorted(seeds)])
+            place = self.folder / preset
+            self.read[preset] = report.collect([place]) if place.is_dir() else []
+        found = (each.find(OptimizerSpec(optimizer)) for each in self.read[preset] if each.settings["model"] == model)
+        result = next(found, None)
+        return np.array([100 * run.test_accuracy for run in result.ended] if result else [])
 
     def of_updates(self, preset: str, model: str, optimizer: str) -> dict[str, np.ndarray]:
         """By how many updates have noise: as `of`."""
