@@ -80,7 +80,7 @@ def facts() -> list[str]:
         f"gains {gain('adadelta-rates', 'dense-30', 'ladadelta')} at 30 layers and "
         f"{gain('adadelta-rates', 'dense-40', 'ladadelta')} at 40",
         f"gains {gain('learning-rates', 'dense-40', 'ladam', learning_rate=1e-4)} points at 1e-4, "
-        f"{gain('learning-rates', 'dense-40', 'ladam', learning_rate=3e-4)} at 3e-4",
+        f"{gain('learning-rates', 'dense-40', 'ladam', learning_rate=3e-4)} at 3e-4 and "
         f"{gain('learning-rates', 'dense-40', 'ladam', learning_rate=1e-3)} at 1e-3",
         f"{gain('controls', 'dense-30', 'ladam', 'isotropic-adam')} points better than isotropic noise",
         f"{gain('controls', 'dense-30', 'ladam', 'gradient-noise-adam')} better than noise on the gradient",
