@@ -7,22 +7,20 @@ epochs the learning rate is a tenth and there is no noise. Arms: no noise, the c
     KERAS_BACKEND=jax python benchmarks/find_sigma.py --data-dir FOLDER                       # all of it: hours
     KERAS_BACKEND=jax python benchmarks/find_sigma.py --limit 11000 --epochs 8 --batch-size 128 --seeds 3 --trials 8
 
-A run is written as it ends. The same command resumes; more seeds, trials or pairs add to what is there.
+A run is written as it ends. The same command resumes; more seeds, trials or pairs add to what is there. `--pairs` takes
+some of the pairs, as "dense-3 L-Adam"; several processes may measure different pairs at once.
 """
 
-import argparse
-import json
 import math
-import time
 from pathlib import Path
 
 import keras
 import numpy as np
-from keras import ops
+from bench import Bench, parser, store, stored
+from filelock import FileLock
 
-from keras_langevin import LSGD, LAdadelta, LAdam, LRMSprop, StepDown, datasets, find_sigma, models
+from keras_langevin import LSGD, LAdadelta, LAdam, LRMSprop, datasets
 from keras_langevin.experiments.machine import provenance
-from keras_langevin.files import replaced
 
 # The net, the optimizer without its sigma, and whether the constants of `find_sigma` were chosen on the pair.
 PAIRS = {
@@ -43,91 +41,20 @@ PAIRS = {
     "bn-dense-20 L-SGD": ("bn-dense-20", LSGD, {"learning_rate": 0.1}, False),
     "resnet-20 L-Adam": ("resnet-20", LAdam, {"learning_rate": 1e-3}, False),
 }
+ARMS = ("none", "default", "suggested", "searched")
 LOWEST, HIGHEST = 1e-5, 1.0  # of the search
 SEARCH_SEED = 10_000
 RESULTS = Path(__file__).parent / "results"
 
 
-class Bench:
-    """One pair: a model that is compiled once, and reset for each run.
-
-    Args:
-        name: str, of `PAIRS`.
-        data: `datasets.Data`.
-        options: the command's.
-    """
-
-    def __init__(self, name: str, data, options):
-        self.net, optimizer, arguments, _ = PAIRS[name]
-        self.data, self.options = data, options
-        self.initial: dict[int, list[np.ndarray]] = {}  # weights by seed
-        self.model = self._built(0)
-        self.model.compile(
-            optimizer(**arguments, seed=0),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
-        self.model.optimizer.build(self.model.trainable_variables)
-        self.default = float(self.model.optimizer.sigma)
-        self.fresh = [np.array(ops.convert_to_numpy(each)) for each in self.model.optimizer.variables]
-
-    def _built(self, seed: int):
-        keras.utils.set_random_seed(seed)
-        return models.build(self.net, self.data.input_shape, self.data.num_classes)
-
-    def _reset(self, seed: int):
-        for variable, value in zip(self.model.optimizer.variables, self.fresh, strict=True):
-            variable.assign(value)
-        if seed not in self.initial:
-            self.initial[seed] = [np.array(ops.convert_to_numpy(each)) for each in self._built(seed).weights]
-        for variable, value in zip(self.model.weights, self.initial[seed], strict=True):
-            variable.assign(value)
-        self.model.optimizer.seed = seed + 1
-
-    def suggestion(self, seed: int) -> dict:
-        """What `find_sigma` finds, and its seconds."""
-        self._reset(seed)
-        begin = time.perf_counter()
-        options = {"batch_size": self.options.batch_size, "epochs": self.options.epochs, "verbose": 0}
-        found = find_sigma(self.model, *self.data.train, **options)
-        losses = [loss if math.isfinite(loss) else None for loss in found.losses]
-        return {
-            "sigma": found.sigma,
-            "reason": found.reason,
-            "sigmas": found.sigmas.tolist(),
-            "losses": losses,
-            "seconds": time.perf_counter() - begin,
-        }
-
-    def trained(self, seed: int, sigma: float) -> dict:
-        """Accuracies in percent after a training."""
-        self._reset(seed)
-        self.model.optimizer.sigma = sigma
-        begin = time.perf_counter()
-        keras.utils.set_random_seed(seed)  # the order of the batches
-        self.model.fit(
-            *self.data.train,
-            batch_size=self.options.batch_size,
-            epochs=self.options.epochs,
-            verbose=0,
-            callbacks=[StepDown()],
-        )
-        seconds = time.perf_counter() - begin
-        splits = {"validation": self.data.validation, "test": self.data.test}
-        scores = {
-            split: 100 * self.model.evaluate(*examples, batch_size=1000, verbose=0, return_dict=True)["accuracy"]
-            for split, examples in splits.items()
-        }
-        return {"sigma": sigma, "seconds": seconds, **scores}
-
-
 def measure(name: str, found: dict, data, options, keep):
     """All runs of a pair that are missing in `found`; `keep` is called after each."""
     wanted = [f"trial {number}" for number in range(options.trials)]
-    wanted += [f"{arm} {seed}" for arm in ("none", "default", "suggested", "searched") for seed in range(options.seeds)]
+    wanted += [f"{arm} {seed}" for arm in ARMS for seed in range(options.seeds)]
     if all(key in found for key in wanted):
         return
-    bench = Bench(name, data, options)
+    net, optimizer, arguments, _ = PAIRS[name]
+    bench = Bench(net, optimizer(**arguments, seed=0), data, options.batch_size, options.epochs)
 
     def run(key: str, seed: int, sigma: float):
         if key not in found:
@@ -163,15 +90,14 @@ def table(runs: dict[str, dict]) -> str:
     heads = ["pair", "no noise", "default", "suggested", "searched", "difference", "suggested sigma", "searched sigma"]
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " --- |" * (len(heads) - 1)]
     for name, found in runs.items():
-        arms = {}
-        for arm in ("none", "default", "suggested", "searched"):
-            arms[arm] = [found[key]["test"] for key in sorted(found) if key.startswith(f"{arm} ")]
-        if not arms["suggested"] or len(arms["suggested"]) != len(arms["searched"]):
+        seeds = [key.split()[1] for key in found if key.startswith("searched ")]  # the last run of a seed
+        if not seeds:
             continue
+        arms = {arm: [found[f"{arm} {seed}"]["test"] for seed in seeds] for arm in ARMS}
         paired = np.subtract(arms["suggested"], arms["searched"])
         error = np.std(paired, ddof=1) / math.sqrt(len(paired)) if len(paired) > 1 else math.nan
-        sigmas = [run["sigma"] for key, run in found.items() if key.startswith("suggested ")]
-        searched = next(run["sigma"] for key, run in found.items() if key.startswith("searched "))
+        sigmas = [found[f"suggested {seed}"]["sigma"] for seed in seeds]
+        searched = found[f"searched {seeds[0]}"]["sigma"]
         new = "" if PAIRS[name][3] else " (new)"
         cells = [f"{np.mean(values):.2f}" for values in arms.values()]
         cells += [f"{paired.mean():+.2f} ± {error:.2f}", f"{min(sigmas):.2g} to {max(sigmas):.2g}", f"{searched:.2g}"]
@@ -181,29 +107,31 @@ def table(runs: dict[str, dict]) -> str:
 
 def main():
     """Measures what is missing, and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data-dir", help="where tensorflow-datasets has MNIST")
-    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS), metavar="PAIR")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--trials", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--batch-size", type=int, default=512)
-    parser.add_argument("--limit", type=int, help="so many training examples; all by default")
-    options = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS), metavar="PAIR")
+    options.add_argument("--seeds", type=int, default=10)
+    options.add_argument("--trials", type=int, default=16)
+    options.add_argument("--epochs", type=int, default=12)
+    options.add_argument("--batch-size", type=int, default=512)
+    options.add_argument("--limit", type=int, help="so many training examples; all by default")
+    options = options.parse_args()
     data = datasets.load("mnist", data_dir=options.data_dir, limit=options.limit)
     settings = {"epochs": options.epochs, "batch_size": options.batch_size, "limit": options.limit}
     label = f"{options.epochs}x{options.batch_size}" + (f"-{options.limit}" if options.limit else "")
     path = RESULTS / f"find_sigma-{keras.backend.backend()}-{label}.json"
-    stored = json.loads(path.read_text("utf-8")) if path.exists() else {"runs": {}}
-    stored |= {"provenance": provenance(), "settings": settings}
 
-    def keep():
-        with replaced(path) as file:
-            file.write(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+    def runs() -> dict[str, dict]:
+        return (stored(path) or {"runs": {}})["runs"]
 
     for name in options.pairs:
-        measure(name, stored["runs"].setdefault(name, {}), data, options, keep)
-    print(table(stored["runs"]))
+        found = runs().get(name, {})
+
+        def keep(name=name, found=found):
+            with FileLock(path.with_suffix(".lock")):  # other processes may measure other pairs
+                store(path, {"runs": runs() | {name: found}, "provenance": provenance(), "settings": settings})
+
+        measure(name, found, data, options, keep)
+    print(table(runs()))
 
 
 if __name__ == "__main__":
