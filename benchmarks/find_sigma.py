@@ -4,15 +4,22 @@ Each arm trains the same seeds (initial weights, order of the batches, noise) wi
 epochs the learning rate is a tenth and there is no noise. Arms: no noise, the class's default sigma, the suggestion of
 `find_sigma` on each seed's own net, and the best of a search over sigma on the validation split, with another seed.
 
-    KERAS_BACKEND=jax python benchmarks/find_sigma.py --data-dir FOLDER                       # all of it: hours
+    KERAS_BACKEND=jax python benchmarks/find_sigma.py --data-dir FOLDER                             # all of it
+    KERAS_BACKEND=jax python benchmarks/find_sigma.py --data-dir FOLDER --pairs "dense-3 L-Adam"    # one pair
     KERAS_BACKEND=jax python benchmarks/find_sigma.py --limit 11000 --epochs 8 --batch-size 128 --seeds 3 --trials 8
 
-A run is written as it ends. The same command resumes; more seeds, trials or pairs add to what is there. `--pairs` takes
-some of the pairs, as "dense-3 L-Adam"; several processes may measure different pairs at once.
+A run is written as it ends, so that a kill loses one. The same command resumes; more seeds, trials or pairs add to what
+is there. Several processes may measure different pairs at once.
+
+56 runs and ten searches of a pair (20 and three of resnet-20) take, in minutes of one core: dense-3 4, dense-40 20,
+dense-30 13, each dense-20 10, he-dense-10 and dense-10 6, highway-20 40, conv-dense-5 45, bn-dense-20 13, resnet-20 40:
+three and a half hours in all. With the recipe of the dense nets conv-dense-5 would take six hours, and resnet-20 three
+days: they have a smaller one.
 """
 
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -22,39 +29,57 @@ from filelock import FileLock
 from keras_langevin import LSGD, LAdadelta, LAdam, LRMSprop, datasets
 from keras_langevin.experiments.machine import provenance
 
-# The net, the optimizer without its sigma, and whether the constants of `find_sigma` were chosen on the pair.
+
+class Pair(NamedTuple):
+    """A net and an optimizer, and how they are measured where no option says otherwise.
+
+    Attributes:
+        net: str, a name that `models.build` takes.
+        optimizer, arguments: its class, and what it is called with beside `sigma` and `seed`.
+        is_new: bool, whether the constants of `find_sigma` were chosen without the pair.
+        limit: int, how many examples for training and validation, or `None` for all.
+        batch_size, epochs, seeds, trials: ints.
+    """
+
+    net: str
+    optimizer: type
+    arguments: dict
+    is_new: bool = False
+    limit: int | None = None
+    batch_size: int = 512
+    epochs: int = 12
+    seeds: int = 10
+    trials: int = 16
+
+
+# In small where a convolution makes a run as expensive as all others of a pair: see the minutes in the docstring.
+SMALL = {"limit": 11_000, "batch_size": 128, "epochs": 8}
+SMALLEST = {"limit": 2_200, "batch_size": 64, "epochs": 6, "seeds": 3, "trials": 8}
 PAIRS = {
-    "dense-3 L-Adam": ("dense-3", LAdam, {"learning_rate": 1e-3}, True),
-    "dense-40 L-Adam": ("dense-40", LAdam, {"learning_rate": 1e-3}, True),
-    "dense-20 L-RMSprop": ("dense-20", LRMSprop, {"learning_rate": 1e-3}, True),
-    "dense-30 L-RMSprop, ε outside": (
-        "dense-30",
-        LRMSprop,
-        {"learning_rate": 1e-3, "epsilon_inside_sqrt": False},
-        True,
-    ),
-    "dense-20 L-Adadelta": ("dense-20", LAdadelta, {"learning_rate": 0.3}, True),
-    "he-dense-10 L-SGD": ("he-dense-10", LSGD, {"learning_rate": 0.1}, True),
-    "highway-20 L-Adam": ("highway-20", LAdam, {"learning_rate": 1e-3}, False),
-    "conv-dense-5 L-RMSprop": ("conv-dense-5", LRMSprop, {"learning_rate": 1e-3}, False),
-    "dense-10 L-Adadelta": ("dense-10", LAdadelta, {"learning_rate": 1.0}, False),
-    "bn-dense-20 L-SGD": ("bn-dense-20", LSGD, {"learning_rate": 0.1}, False),
-    "resnet-20 L-Adam": ("resnet-20", LAdam, {"learning_rate": 1e-3}, False),
+    "dense-3 L-Adam": Pair("dense-3", LAdam, {"learning_rate": 1e-3}),
+    "dense-40 L-Adam": Pair("dense-40", LAdam, {"learning_rate": 1e-3}),
+    "dense-20 L-RMSprop": Pair("dense-20", LRMSprop, {"learning_rate": 1e-3}),
+    "dense-30 L-RMSprop, ε outside": Pair("dense-30", LRMSprop, {"learning_rate": 1e-3, "epsilon_inside_sqrt": False}),
+    "dense-20 L-Adadelta": Pair("dense-20", LAdadelta, {"learning_rate": 0.3}),
+    "he-dense-10 L-SGD": Pair("he-dense-10", LSGD, {"learning_rate": 0.1}),
+    "highway-20 L-Adam": Pair("highway-20", LAdam, {"learning_rate": 1e-3}, is_new=True),
+    "conv-dense-5 L-RMSprop": Pair("conv-dense-5", LRMSprop, {"learning_rate": 1e-3}, is_new=True, **SMALL),
+    "dense-10 L-Adadelta": Pair("dense-10", LAdadelta, {"learning_rate": 1.0}, is_new=True),
+    "bn-dense-20 L-SGD": Pair("bn-dense-20", LSGD, {"learning_rate": 0.1}, is_new=True),
+    "resnet-20 L-Adam": Pair("resnet-20", LAdam, {"learning_rate": 1e-3}, is_new=True, **SMALLEST),
 }
+RECIPE = ("epochs", "batch_size", "limit")
+CHANGED = (*RECIPE, "seeds", "trials")
 ARMS = ("none", "default", "suggested", "searched")
 LOWEST, HIGHEST = 1e-5, 1.0  # of the search
 SEARCH_SEED = 10_000
 RESULTS = Path(__file__).parent / "results"
 
 
-def measure(name: str, found: dict, data, options, keep):
+def measure(name: str, pair: Pair, found: dict, data_dir: str | None, keep):
     """All runs of a pair that are missing in `found`; `keep` is called after each."""
-    wanted = [f"trial {number}" for number in range(options.trials)]
-    wanted += [f"{arm} {seed}" for arm in ARMS for seed in range(options.seeds)]
-    if all(key in found for key in wanted):
-        return
-    net, optimizer, arguments, _ = PAIRS[name]
-    bench = Bench(net, optimizer(**arguments, seed=0), data, options.batch_size, options.epochs)
+    data = datasets.load("mnist", data_dir=data_dir, limit=pair.limit)
+    bench = Bench(pair.net, pair.optimizer(**pair.arguments, seed=0), data, pair.batch_size, pair.epochs)
 
     def run(key: str, seed: int, sigma: float):
         if found.get(key, {}).get("sigma") != sigma:  # with more trials, another may be the best
@@ -62,11 +87,11 @@ def measure(name: str, found: dict, data, options, keep):
             print(f"{name}: {key}: sigma={sigma:.2g}, {found[key]['test']:.2f}%", flush=True)
             keep()
 
-    for number, sigma in enumerate(levels(options.trials)):
+    for number, sigma in enumerate(levels(pair.trials)):
         run(f"trial {number}", SEARCH_SEED, sigma)
-    trials = [found[f"trial {number}"] for number in range(options.trials)]
-    best = max(trials, key=lambda trial: trial["validation"])["sigma"] if trials else None
-    for seed in range(options.seeds):
+    trials = [found[f"trial {number}"] for number in range(pair.trials)]
+    best = max(trials, key=lambda trial: trial["validation"])["sigma"]
+    for seed in range(pair.seeds):
         run(f"none {seed}", seed, 0.0)
         run(f"default {seed}", seed, bench.default)
         if f"search {seed}" not in found:
@@ -74,8 +99,7 @@ def measure(name: str, found: dict, data, options, keep):
             print(f"{name}: {found[f'search {seed}']['reason']}", flush=True)
             keep()
         run(f"suggested {seed}", seed, found[f"search {seed}"]["sigma"])
-        if best is not None:
-            run(f"searched {seed}", seed, best)
+        run(f"searched {seed}", seed, best)
 
 
 def levels(trials: int) -> list[float]:
@@ -98,7 +122,7 @@ def table(runs: dict[str, dict]) -> str:
         error = np.std(paired, ddof=1) / math.sqrt(len(paired)) if len(paired) > 1 else math.nan
         sigmas = [found[f"suggested {seed}"]["sigma"] for seed in seeds]
         searched = found[f"searched {seeds[0]}"]["sigma"]
-        new = "" if PAIRS[name][3] else " (new)"
+        new = " (new)" if PAIRS[name].is_new else ""
         cells = [f"{np.mean(values):.2f}" for values in arms.values()]
         cells += [f"{paired.mean():+.2f} ± {error:.2f}", f"{min(sigmas):.2g} to {max(sigmas):.2g}", f"{searched:.2g}"]
         lines.append(f"| {name}{new} | {' | '.join(cells)} |")
@@ -109,28 +133,25 @@ def main():
     """Measures what is missing, and prints the table."""
     options = parser(__doc__)
     options.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS), metavar="PAIR")
-    options.add_argument("--seeds", type=int, default=10)
-    options.add_argument("--trials", type=int, default=16)
-    options.add_argument("--epochs", type=int, default=12)
-    options.add_argument("--batch-size", type=int, default=512)
-    options.add_argument("--limit", type=int, help="so many training examples; all by default")
+    for name in CHANGED:
+        options.add_argument(f"--{name.replace('_', '-')}", type=int, help="for all pairs, in place of a pair's own")
     options = options.parse_args()
-    data = datasets.load("mnist", data_dir=options.data_dir, limit=options.limit)
-    settings = {"epochs": options.epochs, "batch_size": options.batch_size, "limit": options.limit}
-    label = f"{options.epochs}x{options.batch_size}" + (f"-{options.limit}" if options.limit else "")
-    path = RESULTS / f"find_sigma-{keras.backend.backend()}-{label}.json"
+    changed = {name: getattr(options, name) for name in CHANGED if getattr(options, name) is not None}
+    label = "".join(f"-{changed[name]}" for name in RECIPE if name in changed)
+    path = RESULTS / f"find_sigma-{keras.backend.backend()}{label}.json"
 
     def runs() -> dict[str, dict]:
         return (stored(path) or {"runs": {}})["runs"]
 
     for name in options.pairs:
-        found = runs().get(name, {})
+        pair, found = PAIRS[name]._replace(**changed), runs().get(name, {})
+        found["settings"] = {each: getattr(pair, each) for each in RECIPE}
 
         def keep(name=name, found=found):
             with FileLock(path.with_suffix(".lock")):  # other processes may measure other pairs
-                store(path, {"runs": runs() | {name: found}, "provenance": provenance(), "settings": settings})
+                store(path, {"runs": runs() | {name: found}, "provenance": provenance()})
 
-        measure(name, found, data, options, keep)
+        measure(name, pair, found, options.data_dir, keep)
     print(table(runs()))
 
 
