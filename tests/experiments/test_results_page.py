@@ -60,6 +60,7 @@ def mean(preset: str, model: str, spec: str) -> str:
 def facts() -> list[str]:
     deep, best = ("equal-epsilon", "dense-40"), ("first-updates-adam", "dense-40")
     rmsprop, first, nine = "rmsprop-eps-outside", "first-35-ladam", ("figure-3", "dense-30")
+    controls, drawn = ("controls", "dense-30"), "ladam@[1,8,12,13,15,16,24,27,29]"
     assert trained(*deep, "adam") == trained(*deep, rmsprop)
     assert trained(*deep, "ladam") == trained(*deep, f"l{rmsprop}") == "5 of 5 seeds"
     assert trained("initial-kernels", "he-dense-40", "adam") == "10 of 10 seeds"
@@ -85,6 +86,8 @@ def facts() -> list[str]:
         f"{gain('controls', 'dense-30', 'ladam', 'gradient-noise-adam')} better than noise on the gradient",
         f"reaches {mean(*nine, 'ladam@0.3')}, on the last nine {mean(*nine, 'ladam@-9')}, "
         f"on all {mean(*nine, 'ladam')}",
+        f"it reaches {mean(*controls, drawn)}: it differs from the first nine by {gain(*controls, drawn, 'ladam@0.3')}",
+        f"half of the layers gains {gain(*nine, 'ladam@0.5')} points, and on the first nine {gain(*nine, 'ladam@0.3')}",
     ]
 
 
