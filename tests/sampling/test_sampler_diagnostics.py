@@ -318,7 +318,9 @@ def test_at_the_rate_that_is_found_nothing_is_wrong(tuned):
 
 
 def test_a_rate_that_is_too_large_for_a_regression(tuned):
-    diagnostics = sampled(tuned, 2.5 * tuned[-1].learning_rate)
+    """The logistic loss is flat far out: it bears more."""
+    is_linear = tuned[0].layers[-1].activation is keras.activations.linear
+    diagnostics = sampled(tuned, (2.5 if is_linear else 5) * tuned[-1].learning_rate)
     assert diagnostics.diagnosis.startswith("the learning rate is too large: ")
     assert mean_of(diagnostics, "acceptance") < 0.8
 
