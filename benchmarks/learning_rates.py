@@ -48,22 +48,29 @@ def measure(case: str, runs: dict, data_dir: str | None, seeds: int, keep):
             keep()
 
 
-def of_rates(runs: dict, what: str) -> np.ndarray:
-    """A number of each run: array of shape `(num_seeds, num_rates)`."""
-    seeds = sorted({int(key.split()[1]) for key in runs})
-    return np.array([[runs[f"{rate:g} {seed}"][what] for rate in RATES] for seed in seeds])
+def complete(runs: dict) -> list[str]:
+    """The seeds that have trained at every rate."""
+    seeds = sorted({key.split()[1] for key in runs}, key=int)
+    return [seed for seed in seeds if all(f"{rate:g} {seed}" in runs for rate in RATES)]
 
 
 def table(cases: dict[str, dict]) -> str:
     """Mean test accuracies by rate, the suggested rates of the seeds, and what they lose."""
-    heads = ["case", *(f"{rate:g}" for rate in RATES), "suggested", "suggested − best"]
+    heads = ["case", "seeds", *(f"γ = {rate:g}" for rate in RATES), "suggested γ", "suggested − best"]
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " --- |" * (len(heads) - 1)]
     for case, runs in cases.items():
-        accuracies, suggested = of_rates(runs, "test"), of_rates(runs, "loss").argmin(1)
-        best = accuracies.mean(0).argmax()
-        lost = np.take_along_axis(accuracies, suggested[:, None], 1)[:, 0] - accuracies[:, best]
-        cells = [*(f"{mean:.2f}" for mean in accuracies.mean(0)), ", ".join(f"{RATES[i]:g}" for i in suggested)]
-        lines.append(f"| {case} | {' | '.join(cells)} | {lost.mean():+.2f} |")
+        seeds = complete(runs)
+        if not seeds:
+            continue
+        accuracies, losses = (
+            np.array([[runs[f"{rate:g} {seed}"][what] for rate in RATES] for seed in seeds])
+            for what in ("test", "loss")
+        )
+        suggested, best = losses.argmin(1), accuracies.mean(0).argmax()
+        lost = accuracies[np.arange(len(seeds)), suggested] - accuracies[:, best]
+        cells = [str(len(seeds)), *(f"{mean:.2f}" for mean in accuracies.mean(0))]
+        cells += [", ".join(f"{RATES[index]:g}" for index in suggested), f"{lost.mean():+.2f}"]
+        lines.append(f"| {case} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -110,3 +110,9 @@ def test_the_ratio_is_what_is_wanted(scripts, decades):
     model.optimizer.sigma = 0.0
     model.fit(x, y, batch_size=8, epochs=2, initial_epoch=1, verbose=0, callbacks=[adaptive])
     assert float(model.optimizer.sigma) == 0
+
+
+def test_the_page_has_the_table_of_learning_rates(scripts):
+    cases = scripts.bench.stored(scripts.learning_rates.RESULTS)["cases"]
+    page = (ROOT / "docs" / "choosing-sigma.md").read_text("utf-8")
+    assert scripts.learning_rates.table(cases) in page, "paste what python benchmarks/learning_rates.py prints"
