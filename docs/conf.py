@@ -5,6 +5,9 @@ Sphinx with the PyData theme: NumPy, SciPy and pandas use it, and JAX, Flax and 
 
 import os
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 from keras_langevin import __version__
@@ -36,6 +39,7 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the notebooks have their outputs
 nb_merge_streams = True
+html_math_renderer = "mathml"
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
@@ -50,5 +54,15 @@ def formulas(app, what, name, obj, options, lines):
     lines[:] = found
 
 
+def mathml(writer, node):
+    """Formulas are MathML, which browsers typeset by themselves. LaTeX that docutils does not know is an error."""
+    if isinstance(node, nodes.math_block):
+        writer.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+    else:
+        writer.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
 def setup(app):
+    app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
     app.connect("autodoc-process-docstring", formulas, priority=400)  # before napoleon looks for sections

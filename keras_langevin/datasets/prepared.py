@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_langevin.datasets.data import CorruptDatasetError, Data, DatasetNotFoundError, Split
 from keras_langevin.names import printable, shown, unknown
+from keras_langevin.quiet import without_log_lines
 
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
@@ -21,8 +22,9 @@ def read(name: str, data_dir: str | Path | None = None) -> Data:
     """A set without a validation split, prepared first where necessary. Arguments and errors are those of `load`."""
     alone = "tensorflow" not in sys.modules
     try:
-        import tensorflow as tf
-        import tensorflow_datasets  # noqa: F401
+        with without_log_lines():
+            import tensorflow as tf
+            import tensorflow_datasets  # noqa: F401
     except ImportError as error:
         raise DatasetNotFoundError(
             f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
