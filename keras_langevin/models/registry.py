@@ -38,7 +38,7 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, *, images=N
             same root mean square by isotropic noise) or `"lsuv-dense-40"` (layer-sequential unit variance).
         input_shape: tuple of ints, the shape of one example.
         num_classes: int >= 2, the number of logits.
-        images: array of shape `(num_images, *input_shape)`, of which `lsuv-` uses 512. Defaults to `None`.
+        images: array of shape `(num_images, *input_shape)`; `lsuv-` uses 512 of them. Defaults to `None`.
         **options: further arguments of the family's function.
 
     Raises:
