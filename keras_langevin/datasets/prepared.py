@@ -71,7 +71,7 @@ def checked_features(name: str, info, *, with_splits: bool = True) -> tuple[str,
     image, label = key(tfds.features.Image, "image"), key(tfds.features.ClassLabel, "label")
     shape, dtype = (info.features[image].shape, info.features[image].np_dtype) if image else ((), None)
     is_right = len(shape) == 3 and None not in shape and shape[2] in (1, 3, 4) and np.dtype(dtype) == "uint8"
-    if not is_right or label is None or (info.features[label].num_classes or 0) < 2:
+    if image is None or label is None or not is_right or (info.features[label].num_classes or 0) < 2:
         received = (f"{key}: {printable(shown(feature))}" for key, feature in sorted(info.features.items()))
         raise ValueError(
             "A dataset must have uint8 images of one size with 1, 3 or 4 channels, and a class label of at least two "
