@@ -97,7 +97,7 @@ class OptimizerSpec:
 
     def __post_init__(self):
         name, at, text = self.spec.partition("@")
-        written = re.sub(r"(?<![^-])l-", "l", name.lower())  # L-Adam is ladam
+        written = re.sub(r"(?<![^-])l-+", "l", name.lower())  # L-Adam is ladam
         name = written.replace("-", "")
         modifier, number, unmodified = _NAME.fullmatch(name).groups()
         is_langevin = unmodified not in FAMILIES
