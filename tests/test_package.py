@@ -151,7 +151,7 @@ def test_optimizers_models_and_datasets_do_not_import_one_another():
     rooms = ("optimizers", "models", "datasets", "sampling")
     known = {"sampling": ("optimizers",)}
     everybodys = {"names", "files", "archive", "values", "confidence", "keras_internals", "reading"}
-    everybodys |= {"batches", "extras"}
+    everybodys |= {"batches", "extras", "quiet"}
     for name in MODULES:
         room = name.split(".")[1]
         for target in imported_modules(name):
