@@ -13,12 +13,6 @@ JIT_COMPILE = False if keras.backend.backend() == "tensorflow" else "auto"
 # left to `.ci/run`, which runs them at every change; on the others they run by default.
 LONG_ON_TENSORFLOW = [pytest.mark.ci] if keras.backend.backend() == "tensorflow" else []
 
-# For files that on TensorFlow take two minutes of what every change must pass, and that look at names, files and the
-# choice among levels, which no backend has a part in. JAX and PyTorch run them at every change, TensorFlow with
-# `.ci/run --slow`. At every change TensorFlow runs the example of docs/choosing-sigma.md and
-# tests/optimizers/test_saving.py, which go the same ways.
-SLOW_ON_TENSORFLOW = [pytest.mark.slow] if keras.backend.backend() == "tensorflow" else []
-
 # Where a few steps in eager mode take less time than the trace of one.
 EAGERLY = keras.backend.backend() == "tensorflow"
 

@@ -15,9 +15,9 @@ from keras import layers as L
 from keras_langevin import LSGD, LAdam, LangevinMonitor, LayerScheduler, LRMSprop, describe
 from keras_langevin.optimizers import gate_layers, layer_noise
 from tests.optimizers.cases import BACKEND
-from tests.quick import SLOW_ON_TENSORFLOW
+from tests.quick import LONG_ON_TENSORFLOW
 
-pytestmark = SLOW_ON_TENSORFLOW
+pytestmark = LONG_ON_TENSORFLOW
 
 
 @keras.saving.register_keras_serializable(package="tests")

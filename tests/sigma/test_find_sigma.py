@@ -13,9 +13,9 @@ from keras_langevin import LSGD, LAdadelta, LAdam, find_sigma, without_noise
 from keras_langevin.sigma import finding
 from tests.callbacks.models import CountedLoss, eager_model, examples, policy, small_model
 from tests.optimizers.cases import BACKEND, of_each_kind
-from tests.quick import EAGERLY, SLOW_ON_TENSORFLOW, built
+from tests.quick import EAGERLY, LONG_ON_TENSORFLOW, built
 
-pytestmark = SLOW_ON_TENSORFLOW
+pytestmark = LONG_ON_TENSORFLOW
 
 X, Y = examples(steps=12, batch=8)
 
