@@ -2,16 +2,24 @@
 
     KERAS_BACKEND=jax python benchmarks/uncertainty.py --dataset mnist --limit 1000 --data-dir FOLDER
 
-A single net is trained for E epochs (`--epochs`). The budget of every recipe is stated in E: MC dropout E, a deep
-ensemble of five 5E, all others 5E/3, a third of that: E for the single net that they go on from, and 2E/3 of their own.
-For each recipe and seed: accuracy, NLL, ECE, Brier score, and the area under the ROC curve by which predictive entropy
-tells the test split from other images; seconds, and bytes of weights. Priors, learning rates and temperatures are
-options, the same for all recipes, to be chosen with `--split validation` and a seed that is not reported.
+A single net is trained for E epochs (`--epochs`), a deep ensemble for 5E. Every other recipe has 5E/3, a third of the
+deep ensemble's budget: the single net that is trained on, MC dropout from the start, and all others E for the single
+net that they continue, and 2E/3 of their own.
 
-Writes `--out` after each recipe of each seed, and resumes there.
+What is chosen is chosen on the validation split, by NLL, with a seed that is not reported (`--search-seed`): one scale
+of the priors for all, by the single net; then for each recipe one value of its own (`OWN`), out of three. The
+temperature of the samplers but L-SGD is that of the best L-SGD. The file has every trial.
+
+For each recipe and seed: accuracy, NLL, ECE, Brier score, and the area under the ROC curve by which predictive entropy
+tells the test split from other images; seconds with compilation, and bytes of weights. Differences have 95% intervals
+(Student's t with five seeds), and p-values with Holm's correction over the recipes.
+
+Writes `--out` after each trial, and after each recipe of each seed, and resumes there. Then it prints a table.
 """
 
 import argparse
+import copy
+import dataclasses
 import json
 import math
 import time
@@ -34,12 +42,12 @@ from keras_langevin import (
     posterior_sigma,
 )
 from keras_langevin.experiments.machine import provenance
-from keras_langevin.experiments.statistics import paired_difference
+from keras_langevin.experiments.statistics import holm, paired_difference, summary
 from keras_langevin.files import replaced
 from keras_langevin.sampling import SWAG, Ensemble, scores
 
 RESULTS = Path(__file__).parent / "results"
-SCORES = ("accuracy", "nll", "brier", "ece")
+OUTSIDE = {"mnist": ["cifar10", "digits"], "cifar10": ["mnist", "digits"], "digits": ["mnist", "cifar10"]}
 PREDICT = {"batch_size": 1000, "verbose": 0}
 MEMBERS = 5
 
@@ -53,14 +61,15 @@ class Setting:
     """
 
     def __init__(self, options, data, seed: int):
-        self.options, self.data, self.seed = options, data, seed
+        self.options, self.data, self.seed = copy.copy(options), data, seed
         self.size = len(data.train.x)
         self.steps = math.ceil(self.size / options.batch_size)
-        self.own = max(2 * options.epochs // 3, 1)
+        self.own = 2 * options.epochs // 3
         self.single, self.seconds = None, 0.0
 
     def build(self, seed: int, dropout: float = 0.0) -> keras.Model:
-        """A small convolutional net, logits out; a kernel's prior has `prior_scale` times He's standard deviation."""
+        """Two convolutions or dense layers and one more, logits out. A kernel's prior has `prior_scale` times He's
+        standard deviation."""
         options, number = self.options, iter(range(100 * seed, 100 * seed + 100))
 
         def layer(cls, inputs: int, *arguments, **more):
@@ -72,12 +81,16 @@ class Setting:
         shape, width = self.data.train.x.shape[1:], options.width
         layers = [keras.Input(shape)]
         inputs, side = shape[-1], shape[0]
-        for filters in (width, 2 * width):
+        for filters in (width, 2 * width) if options.net == "conv" else ():
             layers.append(layer(keras.layers.Conv2D, 9 * inputs, filters, 3, padding="same", activation="relu"))
             layers.append(keras.layers.MaxPooling2D())
             inputs, side = filters, side // 2
         layers.append(keras.layers.Flatten())
-        layers.append(layer(keras.layers.Dense, inputs * side**2, 4 * width, activation="relu", name="hidden"))
+        inputs *= side**2
+        if options.net == "dense":
+            layers.append(layer(keras.layers.Dense, inputs, 4 * width, activation="relu"))
+            inputs = 4 * width
+        layers.append(layer(keras.layers.Dense, inputs, 4 * width, activation="relu", name="hidden"))
         layers += [keras.layers.Dropout(dropout)] * bool(dropout)
         layers.append(layer(keras.layers.Dense, 4 * width, self.data.num_classes, name="head"))
         return keras.Sequential(layers)
@@ -88,19 +101,18 @@ class Setting:
         model.fit(*self.data.train, epochs=epochs, callbacks=list(callbacks), **fit)
         return model
 
-    def trained(self, seed: int, **build) -> keras.Model:
-        """For E epochs by Adam, the last third at a tenth of its rate."""
+    def trained(self, seed: int, epochs: int, **build) -> keras.Model:
+        """By Adam, the last third at a tenth of its rate."""
         keras.utils.set_random_seed(seed)
-        drop = 2 * self.options.epochs * self.steps // 3
-        rate = self.options.adam_rate
+        drop, rate = 2 * epochs * self.steps // 3, self.options.adam_rate
         schedule = keras.optimizers.schedules.PiecewiseConstantDecay([drop], [rate, rate / 10])
-        return self.train(self.build(seed, **build), keras.optimizers.Adam(schedule), self.options.epochs)
+        return self.train(self.build(seed, **build), keras.optimizers.Adam(schedule), epochs)
 
     def start(self) -> keras.Model:
         """The single net, from its weights."""
         if self.single is None:
             began = time.perf_counter()
-            self.single = self.trained(self.seed).get_weights()
+            self.single = self.trained(self.seed, self.options.epochs).get_weights()
             self.seconds = time.perf_counter() - began
         model = self.build(self.seed)
         model.set_weights(self.single)
@@ -132,7 +144,8 @@ def dropped_out(setting: Setting) -> Ensemble:
                 calls = [self._ensemble_model(batch, training=True) for batch in batches]
                 yield np.concatenate([keras.ops.convert_to_numpy(keras.ops.stop_gradient(call)) for call in calls])
 
-    of_one = Ensemble.of([setting.trained(setting.seed, dropout=setting.options.dropout)])
+    epochs = setting.options.epochs + setting.own
+    of_one = Ensemble.of([setting.trained(setting.seed, epochs, dropout=setting.options.dropout)])
     return Dropped(of_one._ensemble_model, of_one.rings)
 
 
@@ -156,14 +169,22 @@ def cyclical(setting: Setting) -> Ensemble:
     return samples
 
 
+def trained_on(setting: Setting) -> Ensemble:
+    optimizer = keras.optimizers.Adam(setting.options.adam_rate / 10)
+    return Ensemble.of([setting.train(setting.start(), optimizer, setting.own)])
+
+
+def deep(setting: Setting) -> Ensemble:
+    others = (setting.trained(setting.seed + 1000 * i, setting.options.epochs) for i in range(1, MEMBERS))
+    return Ensemble.of([setting.start(), *others])
+
+
 # name -> how it is trained, and its cost in E
 RECIPES = {
     "single": (lambda s: Ensemble.of([s.start()]), 1),
-    "MC dropout": (dropped_out, 1),
-    "deep ensemble of 5": (
-        lambda s: Ensemble.of([s.start(), *(s.trained(s.seed + 1000 * i) for i in range(1, MEMBERS))]),
-        MEMBERS,
-    ),
+    "single, trained on": (trained_on, 5 / 3),
+    "MC dropout": (dropped_out, 5 / 3),
+    "deep ensemble of 5": (deep, MEMBERS),
     "SWAG": (swag, 5 / 3),
     "L-SGD T=1": (lambda s: s.sampled(s.langevin(LSGD, 1.0)), 5 / 3),
     "L-SGD T=0.1": (lambda s: s.sampled(s.langevin(LSGD, 0.1)), 5 / 3),
@@ -174,26 +195,67 @@ RECIPES = {
     "SGNHT": (lambda s: underdamped(s, SGNHT), 5 / 3),
     "partly Bayesian": (lambda s: s.sampled(s.langevin(LSGD), only="head"), 5 / 3),
 }
+PRIOR_SCALES = (1.0, 3.0, 10.0)
+# Of each recipe the option that is chosen for it, and the values that are tried.
+OWN = dict.fromkeys(list(RECIPES)[4:], ("learning_rate", (0.01, 0.03, 0.1))) | {
+    "MC dropout": ("dropout", (0.1, 0.2, 0.5))
+}
+TEMPERATURES = {"L-SGD T=1": 1.0, "L-SGD T=0.1": 0.1, "L-SGD T=0.01": 0.01}
+
+
+def probabilities(setting: Setting, ensemble: Ensemble, x) -> np.ndarray:
+    """The mean over the samples."""
+    outputs = ensemble.predictions(x, **PREDICT)
+    return np.mean([special.softmax(np.asarray(logits, float), axis=-1) for logits in outputs], axis=0)
+
+
+def chosen(options, data, trials: dict, keep) -> dict:
+    """The options of each recipe by name, those of all by `""`. A trial that is not in `trials` is made and kept."""
+    settings = {}
+
+    def nll(recipe: str, **tried) -> float:
+        name = f"{recipe}: {', '.join(f'{option}={value:g}' for option, value in tried.items())}"
+        if name not in trials:
+            scale = tried["prior_scale"]
+            setting = settings.setdefault(scale, Setting(options, data, options.search_seed))
+            vars(setting.options).update(tried)
+            found = probabilities(setting, RECIPES[recipe][0](setting), data.validation.x)
+            trials[name] = scores.all_scores(found, data.validation.y)["nll"]
+            keep()
+            print(f"{name}: NLL {trials[name]:.4f}", flush=True)
+        return trials[name]
+
+    scale = min(PRIOR_SCALES, key=lambda scale: nll("single", prior_scale=scale))
+    found = {"": {"prior_scale": scale}}
+
+    def choose(recipe: str):
+        option, values = OWN[recipe]
+        best = min(values, key=lambda value: nll(recipe, **found[""], **{option: value}))
+        found[recipe] = {option: best}
+        return nll(recipe, **found[""], **found[recipe])
+
+    best = min(TEMPERATURES, key=choose)
+    found[""]["temperature"] = TEMPERATURES[best]
+    for recipe in (name for name in OWN if name not in TEMPERATURES):
+        choose(recipe)
+    return found
 
 
 def measured(setting: Setting, recipe: str, outside: dict) -> dict:
     make, cost = RECIPES[recipe]
-    setting.start()  # trained once for all recipes that go on from it
+    setting.start()  # trained once for all recipes that continue it
     began = time.perf_counter()
     ensemble = make(setting)
     seconds = time.perf_counter() - began + (setting.seconds if recipe != "MC dropout" else 0.0)
-    examples = getattr(setting.data, setting.options.split)
-    mean = {}
-    for name, x in {"": examples.x, **outside}.items():
-        probabilities = (special.softmax(np.asarray(p, float), axis=-1) for p in ensemble.predictions(x, **PREDICT))
-        mean[name] = np.mean(list(probabilities), axis=0)
+    mean = {name: probabilities(setting, ensemble, x) for name, x in {"": setting.data.test.x, **outside}.items()}
     entropies = {name: scores.entropy(p) for name, p in mean.items()}
-    found = scores.all_scores(mean[""], examples.y)
+    found = scores.all_scores(mean[""], setting.data.test.y)
     for name in outside:
         labels = np.repeat([0, 1], [len(entropies[""]), len(entropies[name])])
         found[f"auroc {name}"] = float(roc_auc_score(labels, np.concatenate([entropies[""], entropies[name]])))
     stored = sum(array.nbytes for ring in ensemble.rings for i in range(len(ring)) for array in ring.read(i))
-    return found | {"samples": len(ensemble), "epochs": cost, "seconds": seconds, "bytes": stored}
+    found |= {"samples": len(ensemble), "epochs": cost * setting.options.epochs, "seconds": seconds, "bytes": stored}
+    return {name: float(value) for name, value in found.items()}
 
 
 def fitting(images: np.ndarray, shape) -> np.ndarray:
@@ -214,66 +276,99 @@ def fitting(images: np.ndarray, shape) -> np.ndarray:
 
 
 def differences(runs: dict) -> dict:
-    """Each recipe minus the single net and minus the deep ensemble: the mean over seeds, with a 95% interval."""
+    """Each recipe minus the single net and minus the deep ensemble: the mean over seeds, a 95% interval, and p with
+    Holm's correction over the recipes."""
     found = {}
-    for recipe in RECIPES:
-        for other in ("single", "deep ensemble of 5"):
-            seeds = [seed for seed in runs.get(recipe, {}) if seed in runs.get(other, {})]
-            if recipe != other and len(seeds) > 1:
-                for score in runs[recipe][seeds[0]]:
-                    pair = [[runs[name][seed][score] for seed in seeds] for name in (recipe, other)]
-                    each = paired_difference(*pair)
-                    interval = [each.low, each.high] if each.method else None
-                    found[f"{score}: {recipe} - {other}"] = {"mean": each.mean, "interval": interval}
+    for other in ("single", "deep ensemble of 5"):
+        for score in next(iter(runs.get(other, {}).values()), {}):
+            family = {}
+            for recipe in (name for name in RECIPES if name in runs and name != other):
+                seeds = [seed for seed in runs[recipe] if seed in runs[other]]
+                if len(seeds) > 1:
+                    pair = ([runs[name][seed][score] for seed in seeds] for name in (recipe, other))
+                    family[f"{score}: {recipe} - {other}"] = paired_difference(*pair)
+            adjusted = holm([each.p_value for each in family.values()])
+            for (name, each), p in zip(family.items(), adjusted, strict=True):
+                interval = [each.low, each.high] if each.method else None
+                found[name] = {"mean": each.mean, "interval": interval, "p": each.p_value, "p_holm": float(p)}
     return found
+
+
+def table(runs: dict) -> str:
+    """Mean ± standard deviation over the seeds, in Markdown."""
+    names = list(next(iter(next(iter(runs.values())).values())))
+    lines = [f"| recipe | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for recipe in (name for name in RECIPES if name in runs):
+        each = [summary([run[name] for run in runs[recipe].values()]) for name in names]
+        lines.append(f"| {recipe} | {' | '.join(f'{score.mean:.4g} ± {score.std:.2g}' for score in each)} |")
+    return "\n".join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="mnist")
-    parser.add_argument("--limit", type=int, help="training examples (default: all)")
-    parser.add_argument("--outside", nargs="+", default=["cifar10", "digits"])
+    parser.add_argument("--limit", type=int, help="training examples, with validation (default: all)")
+    parser.add_argument(
+        "--test-limit", type=int, help="test examples, and images of each other data set (default: all)"
+    )
+    parser.add_argument("--outside", nargs="+", help=f"other data sets (default: {OUTSIDE})")
     parser.add_argument("--data-dir", help="of tensorflow-datasets")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="default: 0 1 2 3 4")
+    parser.add_argument("--search-seed", type=int, default=100, help="of the trials, not reported")
     parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
-    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--net", choices=("dense", "conv"), default="conv")
+    parser.add_argument("--width", type=int, default=16, help="filters; a dense layer has four times as many units")
     parser.add_argument("--epochs", type=int, default=30, help="E")
     parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--adam-rate", type=float, default=2e-3)
-    parser.add_argument("--learning-rate", type=float, default=0.03, help="of samplers; SGHMC's is a tenth of it")
-    parser.add_argument("--prior-scale", type=float, default=3.0)
-    parser.add_argument("--dropout", type=float, default=0.2)
-    parser.add_argument("--temperature", type=float, default=0.1, help="of all samplers but L-SGD")
     parser.add_argument("--samples", type=int, default=20)
-    parser.add_argument("--split", choices=("test", "validation"), default="test", help="validation: for choosing")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    outside = options.outside = options.outside or OUTSIDE.get(options.dataset, [])
+    if len(set(outside) - {options.dataset}) < 2 or options.search_seed in options.seeds or options.epochs % 3:
+        raise SystemExit(
+            "`--outside` must name two or more data sets other than `--dataset`, `--search-seed` none of `--seeds`, "
+            f"and `--epochs` a multiple of 3. Received: {outside} beside {options.dataset}, {options.search_seed} "
+            f"beside {options.seeds}, and {options.epochs}. Change the one that is not so."
+        )
     name = f"uncertainty-{options.dataset}{f'-{options.limit}' if options.limit else ''}.json"
     path = options.out or RESULTS / name
+    data = datasets.load(options.dataset, data_dir=options.data_dir, limit=options.limit)
+    others = [datasets.load(name, data_dir=options.data_dir) for name in outside]
     left_out = ("data_dir", "seeds", "recipes", "out")
     settings = {name: value for name, value in vars(options).items() if name not in left_out}
-    results = {"settings": settings, "runs": {}}
+    settings["data"] = {each.label: each.sha256 for each in (data, *others)}
+    results = {"settings": settings, "trials": {}, "runs": {}, "provenance": {}}
     if path.exists():
         results = json.loads(path.read_text("utf-8"))
         if results["settings"] != settings:
             raise SystemExit(f"{path} has results of other settings: give another --out, or move it away.")
-    data = datasets.load(options.dataset, data_dir=options.data_dir, limit=options.limit)
-    shape = data.train.x.shape[1:]
-    outside = {name: fitting(datasets.load(name, data_dir=options.data_dir).test.x, shape) for name in options.outside}
+    images = {each.label: fitting(each.test.x[: options.test_limit], data.input_shape) for each in others}
+    test = type(data.test)(*(array[: options.test_limit] for array in data.test))
+    data = dataclasses.replace(data, test=test)
+
+    def keep(*key: str):
+        made = provenance()
+        results["provenance"] |= {" ".join(key) or "trials": made}
+        results["differences"] = differences(results["runs"])
+        with replaced(path) as file:
+            json.dump(results, file, indent=1, ensure_ascii=False)
+
+    found = results["chosen"] = chosen(options, data, results["trials"], keep)
     for seed in options.seeds:
         setting = Setting(options, data, seed)
+        vars(setting.options).update(found[""])
         for recipe in options.recipes:
             of_recipe = results["runs"].setdefault(recipe, {})
             if str(seed) not in of_recipe:
-                of_recipe[str(seed)] = found = measured(setting, recipe, outside)
-                results |= {"provenance": provenance(), "differences": differences(results["runs"])}
-                with replaced(path) as file:
-                    json.dump(results, file, indent=1)
-                shown = (f"{score} {value:.4g}" for score, value in found.items())
-                print(seed, f"{recipe:20s}", *shown, flush=True)
-    for name, found in results["differences"].items():
-        interval = "({:+.4g} to {:+.4g})".format(*found["interval"]) if found["interval"] else ""
-        print(f"{name:50s} {found['mean']:+.4g} {interval}")
+                vars(setting.options).update(found.get(recipe, {}))
+                of_recipe[str(seed)] = run = measured(setting, recipe, images)
+                keep(recipe, str(seed))
+                print(seed, f"{recipe:20s}", *(f"{score} {value:.4g}" for score, value in run.items()), flush=True)
+    print(table(results["runs"]))
+    for name, each in results["differences"].items():
+        interval = "({:+.4g} to {:+.4g})".format(*each["interval"]) if each["interval"] else ""
+        print(f"{name:50s} {each['mean']:+.4g} {interval} p {each['p']:.2g}, with Holm {each['p_holm']:.2g}")
 
 
 if __name__ == "__main__":
