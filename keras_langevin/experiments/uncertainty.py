@@ -1,53 +1,36 @@
 """Which average pays: ensembles and samplers beside a single net, at stated budgets.
 
-    KERAS_BACKEND=jax python benchmarks/uncertainty.py --dataset mnist --limit 1000 --data-dir FOLDER
+A single net is trained for E epochs, a deep ensemble for 5E. Every other recipe has 5E/3, a third of the deep
+ensemble's budget: the single net that is trained on, MC dropout from the start, and all others E for the single net
+that they continue, and 2E/3 of their own.
 
-A single net is trained for E epochs (`--epochs`), a deep ensemble for 5E. Every other recipe has 5E/3, a third of the
-deep ensemble's budget: the single net that is trained on, MC dropout from the start, and all others E for the single
-net that they continue, and 2E/3 of their own.
-
-What is chosen is chosen on the validation split, by NLL, with a seed that is not reported (`--search-seed`): one scale
-of the priors for all, by the single net; then for each recipe one value of its own (`OWN`), out of three. The
-temperature of the samplers but L-SGD is that of the best L-SGD. The file has every trial.
-
-For each recipe and seed: accuracy, NLL, ECE, Brier score, and the area under the ROC curve by which predictive entropy
-tells the test split from other images; seconds with compilation, and bytes of weights. Differences have 95% intervals
-(Student's t with five seeds), and p-values with Holm's correction over the recipes.
-
-Writes `--out` after each trial, and after each recipe of each seed, and resumes there. Then it prints a table.
+What is chosen is chosen on the validation split, by NLL, with a seed that is not reported: one scale of the priors for
+all, by the single net; then for each recipe one value of its own (`OWN`), out of three. The temperature of the samplers
+but L-SGD is that of the best L-SGD.
 """
 
-import argparse
 import copy
 import dataclasses
 import json
 import math
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
 from scipy import special
 from sklearn.metrics import roc_auc_score
 
-from keras_langevin import (
-    BAOAB,
-    LSGD,
-    SGHMC,
-    SGNHT,
-    CyclicalLangevin,
-    GaussianPrior,
-    PosteriorSamples,
-    datasets,
-    posterior_sigma,
-)
+from keras_langevin import datasets
+from keras_langevin.callbacks import CyclicalLangevin
 from keras_langevin.experiments.machine import provenance
 from keras_langevin.experiments.statistics import holm, paired_difference, summary
-from keras_langevin.files import replaced
-from keras_langevin.sampling import SWAG, Ensemble, scores
+from keras_langevin.files import read_json, replaced
+from keras_langevin.optimizers import BAOAB, LSGD, SGHMC, SGNHT, posterior_sigma
+from keras_langevin.sampling import SWAG, Ensemble, GaussianPrior, PosteriorSamples, scores
 
-RESULTS = Path(__file__).parent / "results"
-OUTSIDE = {"mnist": ["cifar10", "digits"], "cifar10": ["mnist", "digits"], "digits": ["mnist", "cifar10"]}
 PREDICT = {"batch_size": 1000, "verbose": 0}
 MEMBERS = 5
 
@@ -209,7 +192,7 @@ def probabilities(setting: Setting, ensemble: Ensemble, x) -> np.ndarray:
     return np.mean([special.softmax(np.asarray(logits, float), axis=-1) for logits in outputs], axis=0)
 
 
-def chosen(options, data, trials: dict, keep) -> dict:
+def chosen(options, data, trials: dict, keep: Callable, say: Callable) -> dict:
     """The options of each recipe by name, those of all by `""`. A trial that is not in `trials` is made and kept."""
     settings = {}
 
@@ -221,8 +204,8 @@ def chosen(options, data, trials: dict, keep) -> dict:
             vars(setting.options).update(tried)
             found = probabilities(setting, RECIPES[recipe][0](setting), data.validation.x)
             trials[name] = scores.all_scores(found, data.validation.y)["nll"]
-            keep()
-            print(f"{name}: NLL {trials[name]:.4f}", flush=True)
+            keep(name)
+            say(f"{name}: NLL {trials[name]:.4f}")
         return trials[name]
 
     scale = min(PRIOR_SCALES, key=lambda scale: nll("single", prior_scale=scale))
@@ -294,82 +277,73 @@ def differences(runs: dict) -> dict:
     return found
 
 
-def table(runs: dict) -> str:
-    """Mean ± standard deviation over the seeds, in Markdown."""
+def table(runs: dict) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Mean ± standard deviation over the seeds: the columns' names, and a row for each recipe."""
     names = list(next(iter(next(iter(runs.values())).values())))
-    lines = [f"| recipe | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    rows = []
     for recipe in (name for name in RECIPES if name in runs):
         each = [summary([run[name] for run in runs[recipe].values()]) for name in names]
-        lines.append(f"| {recipe} | {' | '.join(f'{score.mean:.4g} ± {score.std:.2g}' for score in each)} |")
-    return "\n".join(lines)
+        rows.append((recipe, *(f"{score.mean:.4g} ± {score.std:.2g}" for score in each)))
+    return ("recipe", *names), rows
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dataset", default="mnist")
-    parser.add_argument("--limit", type=int, help="training examples, with validation (default: all)")
-    parser.add_argument(
-        "--test-limit", type=int, help="test examples, and images of each other data set (default: all)"
-    )
-    parser.add_argument("--outside", nargs="+", help=f"other data sets (default: {OUTSIDE})")
-    parser.add_argument("--data-dir", help="of tensorflow-datasets")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4], help="default: 0 1 2 3 4")
-    parser.add_argument("--search-seed", type=int, default=100, help="of the trials, not reported")
-    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
-    parser.add_argument("--net", choices=("dense", "conv"), default="conv")
-    parser.add_argument("--width", type=int, default=16, help="filters; a dense layer has four times as many units")
-    parser.add_argument("--epochs", type=int, default=30, help="E")
-    parser.add_argument("--batch-size", type=int, default=100)
-    parser.add_argument("--adam-rate", type=float, default=2e-3)
-    parser.add_argument("--samples", type=int, default=20)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    outside = options.outside = options.outside or OUTSIDE.get(options.dataset, [])
-    if len(set(outside) - {options.dataset}) < 2 or options.search_seed in options.seeds or options.epochs % 3:
-        raise SystemExit(
-            "`--outside` must name two or more data sets other than `--dataset`, `--search-seed` none of `--seeds`, "
-            f"and `--epochs` a multiple of 3. Received: {outside} beside {options.dataset}, {options.search_seed} "
-            f"beside {options.seeds}, and {options.epochs}. Change the one that is not so."
+def run(
+    settings: dict, path: Path, *, seeds: Sequence[int], recipes: Sequence[str], data_dir=None, say: Callable = print
+) -> dict:
+    """Trains what the file does not hold yet, and writes it after each trial, and after each recipe of each seed.
+
+    Args:
+        settings: dict with `dataset`, `limit` and `test_limit` (examples; `None`: all), `outside` (two or more other
+            data sets), `net` (`"dense"` or `"conv"`), `width`, `epochs` (E, a multiple of 3), `batch_size`,
+            `adam_rate`, `samples` and `search_seed`.
+        path: a JSON file.
+        seeds: list of ints, without `search_seed`.
+        recipes: list of names in `RECIPES`.
+        data_dir: as `datasets.load` takes it.
+        say: is called with a line of text for each trial and run.
+
+    Returns:
+        dict, what the file has: the settings, the data with their SHA-256, the NLL of all trials, what was chosen, and
+        of each run accuracy, NLL, Brier score, ECE, the area under the ROC curve by which predictive entropy tells the
+        test split from other images, seconds with compilation, and bytes of weights; differences with 95% intervals,
+        and p-values with Holm's correction over the recipes.
+    """
+    if settings["search_seed"] in seeds or settings["epochs"] % 3:
+        raise ValueError(
+            f"`seeds` must leave out {settings['search_seed']}, the seed of the trials, and `epochs` be a multiple of "
+            f"3. Received: seeds={list(seeds)}, epochs={settings['epochs']}. Choose others."
         )
-    name = f"uncertainty-{options.dataset}{f'-{options.limit}' if options.limit else ''}.json"
-    path = options.out or RESULTS / name
-    data = datasets.load(options.dataset, data_dir=options.data_dir, limit=options.limit)
-    others = [datasets.load(name, data_dir=options.data_dir) for name in outside]
-    left_out = ("data_dir", "seeds", "recipes", "out")
-    settings = {name: value for name, value in vars(options).items() if name not in left_out}
-    settings["data"] = {each.label: each.sha256 for each in (data, *others)}
+    options = SimpleNamespace(**settings)
+    data = datasets.load(options.dataset, data_dir=data_dir, limit=options.limit)
+    others = [datasets.load(name, data_dir=data_dir) for name in options.outside]
+    settings = settings | {"data": {each.label: each.sha256 for each in (data, *others)}}
     results = {"settings": settings, "trials": {}, "runs": {}, "provenance": {}}
     if path.exists():
-        results = json.loads(path.read_text("utf-8"))
+        results = read_json(path, "the results of this command")
         if results["settings"] != settings:
-            raise SystemExit(f"{path} has results of other settings: give another --out, or move it away.")
+            raise ValueError(
+                f"The file must have results of these settings and data. Received: {path} with others. Name another "
+                "file, or move it away."
+            )
     images = {each.label: fitting(each.test.x[: options.test_limit], data.input_shape) for each in others}
     test = type(data.test)(*(array[: options.test_limit] for array in data.test))
     data = dataclasses.replace(data, test=test)
 
-    def keep(*key: str):
-        made = provenance()
-        results["provenance"] |= {" ".join(key) or "trials": made}
+    def keep(key: str):
+        results["provenance"] |= {key: provenance()}
         results["differences"] = differences(results["runs"])
         with replaced(path) as file:
             json.dump(results, file, indent=1, ensure_ascii=False)
 
-    found = results["chosen"] = chosen(options, data, results["trials"], keep)
-    for seed in options.seeds:
+    found = results["chosen"] = chosen(options, data, results["trials"], keep, say)
+    for seed in seeds:
         setting = Setting(options, data, seed)
         vars(setting.options).update(found[""])
-        for recipe in options.recipes:
+        for recipe in recipes:
             of_recipe = results["runs"].setdefault(recipe, {})
             if str(seed) not in of_recipe:
                 vars(setting.options).update(found.get(recipe, {}))
-                of_recipe[str(seed)] = run = measured(setting, recipe, images)
-                keep(recipe, str(seed))
-                print(seed, f"{recipe:20s}", *(f"{score} {value:.4g}" for score, value in run.items()), flush=True)
-    print(table(results["runs"]))
-    for name, each in results["differences"].items():
-        interval = "({:+.4g} to {:+.4g})".format(*each["interval"]) if each["interval"] else ""
-        print(f"{name:50s} {each['mean']:+.4g} {interval} p {each['p']:.2g}, with Holm {each['p_holm']:.2g}")
-
-
-if __name__ == "__main__":
-    main()
+                of_recipe[str(seed)] = scored = measured(setting, recipe, images)
+                keep(f"{recipe}, seed {seed}")
+                say(f"{recipe}, seed {seed}: {', '.join(f'{name} {value:.4g}' for name, value in scored.items())}")
+    return results
