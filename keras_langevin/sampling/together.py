@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_langevin.batches import as_fed
 from keras_langevin.optimizers.stacked import StackedSteps
+from keras_langevin.sampling import chain
 from keras_langevin.sampling.samples import PosteriorSamples
 from keras_langevin.sampling.settings import iteration_of
 from keras_langevin.sampling.weights import assign_all
@@ -17,6 +18,7 @@ if keras.backend.backend() == "jax":
     from jax import numpy as jnp
 
 _MOST_INDICES = 2**20  # of examples, for all updates of one call
+_OWN = ("seed=", "other weights at update")  # a chain's own: no difference
 _FIT = {"epochs": 1, "batch_size": 32, "shuffle": True, "verbose": "auto"}
 
 
@@ -93,10 +95,12 @@ def _batches(size: int, batch_size: int, seed: int, shuffle: bool) -> Iterator[n
 def _check_alike(first, model, variables: Sequence):
     """Refuses a model of another kind than the first; `variables` are those of all so far."""
     kinds = [[(tuple(v.shape), v.dtype) for v in of_model] for of_model in (variables[0], variables[-1])]
-    configs = [each.optimizer.get_config() | {"name": None, "seed": None} for each in (first, model)]
-    if kinds[0] != kinds[1] or configs[0] != configs[1]:
+    begun, now = (chain.begun(each, chain.levels_of(each.optimizer)) for each in (first, model))
+    different = ["other weights"] * (kinds[0] != kinds[1])
+    different += [line for line in chain.differences(begun, now, now["levels"], []) if not line.startswith(_OWN)]
+    if different:
         raise ValueError(
             "With `vectorized=True` `build_model` must return the same model for every seed, but for its initial "
-            f"weights. Received: another architecture or optimizer in chain {len(variables) - 1}. Build them alike, or "
-            "use `vectorized=False`."
+            f"weights. Received: in chain {len(variables) - 1} {'; '.join(different)}. Build them alike, or use "
+            "`vectorized=False`."
         )

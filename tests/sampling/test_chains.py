@@ -246,7 +246,14 @@ def test_chains_at_once_have_their_own_orders_of_batches():
         ({"validation_split": 0.1}, r"`fit` takes epochs, batch_size, shuffle, verbose. Received: validation_split"),
         ({"batch_size": 20}, r"a multiple of `batch_size`. Received: arrays of shapes \[\(50, 1\), \(50, 1\)\]"),
         ({"x": UPDATES, "y": None}, r"Received: arrays of shapes \[\(\), \(\)\]"),
-        ({"build_model": lambda seed: net(seed, LSGD if seed == chain_seed(0, 0) else SGHMC)}, "optimizer in chain 1"),
+        (
+            {"build_model": lambda seed: net(seed, LSGD if seed == chain_seed(0, 0) else SGHMC)},
+            r"in chain 1 other weights; class_name='LSGD' there",
+        ),
+        (
+            {"build_model": lambda seed: line(seed) if seed == chain_seed(0, 0) else net(seed)},
+            "in chain 1 other weights; noisy=",
+        ),
     ],
 )
 def test_what_cannot_be_trained_at_once_is_refused(change, message):
