@@ -13,7 +13,24 @@ from keras_langevin.experiments.statistics import paired_difference
 
 ROOT = Path(__file__).parents[2]
 # What the runs were given, which is no result: layers, updates, sizes of noise, learning rates, factors, years, scales.
-SETTINGS = {"40", "30", "3", "20", "35", "1,260", "140", "5", "10", "0.05", "0.00834", "0.316", "1e-3", "3e-4", "1e-4"}
+SETTINGS = {
+    "40",
+    "30",
+    "3",
+    "20",
+    "35",
+    "1,260",
+    "140",
+    "5",
+    "10",
+    "0.05",
+    "0.00834",
+    "0.316",
+    "1e-2",
+    "1e-3",
+    "3e-4",
+    "1e-4",
+}
 SETTINGS |= {"1.2", "9", "31", "2015"}
 
 
@@ -60,6 +77,11 @@ def mean(preset: str, model: str, spec: str) -> str:
 def facts() -> list[str]:
     deep, best = ("equal-epsilon", "dense-40"), ("first-updates-adam", "dense-40")
     rmsprop, first, nine = "rmsprop-eps-outside", "first-35-ladam", ("figure-3", "dense-30")
+    controls, drawn = ("controls", "dense-30"), "ladam@[1,8,12,13,15,16,24,27,29]"
+    gains = {
+        sigma: gain("gradient-noise", "dense-30", "gradient-noise-adam", sigma=float(sigma))
+        for sigma in ("1e-4", "1e-3", "1e-2")
+    }
     assert trained(*deep, "adam") == trained(*deep, rmsprop)
     assert trained(*deep, "ladam") == trained(*deep, f"l{rmsprop}") == "5 of 5 seeds"
     assert trained("initial-kernels", "he-dense-40", "adam") == "10 of 10 seeds"
@@ -79,12 +101,16 @@ def facts() -> list[str]:
         f"gains {gain('adadelta-rates', 'dense-30', 'ladadelta')} at 30 layers and "
         f"{gain('adadelta-rates', 'dense-40', 'ladadelta')} at 40",
         f"gains {gain('learning-rates', 'dense-40', 'ladam', learning_rate=1e-4)} points at 1e-4, "
-        f"{gain('learning-rates', 'dense-40', 'ladam', learning_rate=3e-4)} at 3e-4",
+        f"{gain('learning-rates', 'dense-40', 'ladam', learning_rate=3e-4)} at 3e-4 and "
         f"{gain('learning-rates', 'dense-40', 'ladam', learning_rate=1e-3)} at 1e-3",
         f"{gain('controls', 'dense-30', 'ladam', 'isotropic-adam')} points better than isotropic noise",
         f"{gain('controls', 'dense-30', 'ladam', 'gradient-noise-adam')} better than noise on the gradient",
+        f"changes Adam's accuracy by {gains['1e-4']} points at σ = 1e-4, {gains['1e-3']} at 1e-3 "
+        f"and {gains['1e-2']} at 1e-2",
         f"reaches {mean(*nine, 'ladam@0.3')}, on the last nine {mean(*nine, 'ladam@-9')}, "
         f"on all {mean(*nine, 'ladam')}",
+        f"it reaches {mean(*controls, drawn)}: it differs from the first nine by {gain(*controls, drawn, 'ladam@0.3')}",
+        f"half of the layers gains {gain(*nine, 'ladam@0.5')} points, and on the first nine {gain(*nine, 'ladam@0.3')}",
     ]
 
 
