@@ -4,142 +4,94 @@ Each arm trains the same seeds (initial weights, order of the batches, noise) wi
 epochs the learning rate is a tenth and there is no noise. Arms: no noise, the class's default sigma, the suggestion of
 `find_sigma` on each seed's own net, and the best of a search over sigma on the validation split, with another seed.
 
-    KERAS_BACKEND=jax python benchmarks/find_sigma.py --data-dir FOLDER                       # all of it: hours
+    KERAS_BACKEND=jax python benchmarks/find_sigma.py --data-dir FOLDER                             # all of it
+    KERAS_BACKEND=jax python benchmarks/find_sigma.py --data-dir FOLDER --pairs "dense-3 L-Adam"    # one pair
     KERAS_BACKEND=jax python benchmarks/find_sigma.py --limit 11000 --epochs 8 --batch-size 128 --seeds 3 --trials 8
 
-A run is written as it ends. The same command resumes; more seeds, trials or pairs add to what is there.
+A run is written as it ends, so that a kill loses one. The same command resumes; more seeds, trials or pairs add to what
+is there. Several processes may measure different pairs at once.
+
+56 runs and ten searches of a pair (20 and three of resnet-20) take, in minutes of one core: dense-3 4, dense-40 20,
+dense-30 13, each dense-20 10, he-dense-10 and dense-10 6, highway-20 40, conv-dense-5 45, bn-dense-20 13, resnet-20 40:
+three and a half hours in all. With the recipe of the dense nets conv-dense-5 would take six hours, and resnet-20 three
+days: they have a smaller one.
 """
 
-import argparse
-import json
 import math
-import time
 from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
+from bench import Bench, parser, store, stored
+from filelock import FileLock
 
-from keras_langevin import LSGD, LAdadelta, LAdam, LRMSprop, StepDown, datasets, find_sigma, models
+from keras_langevin import LSGD, LAdadelta, LAdam, LRMSprop, datasets
 from keras_langevin.experiments.machine import provenance
-from keras_langevin.files import replaced
 
-# The net, the optimizer without its sigma, and whether the constants of `find_sigma` were chosen on the pair.
+
+class Pair(NamedTuple):
+    """A net and an optimizer, and how they are measured where no option says otherwise.
+
+    Attributes:
+        net: str, a name that `models.build` takes.
+        optimizer, arguments: its class, and what it is called with beside `sigma` and `seed`.
+        is_new: bool, whether the constants of `find_sigma` were chosen without the pair.
+        limit: int, how many examples for training and validation, or `None` for all.
+        batch_size, epochs, seeds, trials: ints.
+    """
+
+    net: str
+    optimizer: type
+    arguments: dict
+    is_new: bool = False
+    limit: int | None = None
+    batch_size: int = 512
+    epochs: int = 12
+    seeds: int = 10
+    trials: int = 16
+
+
+# In small where a convolution makes a run as expensive as all others of a pair: see the minutes in the docstring.
+SMALL = {"limit": 11_000, "batch_size": 128, "epochs": 8}
+SMALLEST = {"limit": 2_200, "batch_size": 64, "epochs": 6, "seeds": 3, "trials": 8}
 PAIRS = {
-    "dense-3 L-Adam": ("dense-3", LAdam, {"learning_rate": 1e-3}, True),
-    "dense-40 L-Adam": ("dense-40", LAdam, {"learning_rate": 1e-3}, True),
-    "dense-20 L-RMSprop": ("dense-20", LRMSprop, {"learning_rate": 1e-3}, True),
-    "dense-30 L-RMSprop, ε outside": (
-        "dense-30",
-        LRMSprop,
-        {"learning_rate": 1e-3, "epsilon_inside_sqrt": False},
-        True,
-    ),
-    "dense-20 L-Adadelta": ("dense-20", LAdadelta, {"learning_rate": 0.3}, True),
-    "he-dense-10 L-SGD": ("he-dense-10", LSGD, {"learning_rate": 0.1}, True),
-    "highway-20 L-Adam": ("highway-20", LAdam, {"learning_rate": 1e-3}, False),
-    "conv-dense-5 L-RMSprop": ("conv-dense-5", LRMSprop, {"learning_rate": 1e-3}, False),
-    "dense-10 L-Adadelta": ("dense-10", LAdadelta, {"learning_rate": 1.0}, False),
-    "bn-dense-20 L-SGD": ("bn-dense-20", LSGD, {"learning_rate": 0.1}, False),
-    "resnet-20 L-Adam": ("resnet-20", LAdam, {"learning_rate": 1e-3}, False),
+    "dense-3 L-Adam": Pair("dense-3", LAdam, {"learning_rate": 1e-3}),
+    "dense-40 L-Adam": Pair("dense-40", LAdam, {"learning_rate": 1e-3}),
+    "dense-20 L-RMSprop": Pair("dense-20", LRMSprop, {"learning_rate": 1e-3}),
+    "dense-30 L-RMSprop, ε outside": Pair("dense-30", LRMSprop, {"learning_rate": 1e-3, "epsilon_inside_sqrt": False}),
+    "dense-20 L-Adadelta": Pair("dense-20", LAdadelta, {"learning_rate": 0.3}),
+    "he-dense-10 L-SGD": Pair("he-dense-10", LSGD, {"learning_rate": 0.1}),
+    "highway-20 L-Adam": Pair("highway-20", LAdam, {"learning_rate": 1e-3}, is_new=True),
+    "conv-dense-5 L-RMSprop": Pair("conv-dense-5", LRMSprop, {"learning_rate": 1e-3}, is_new=True, **SMALL),
+    "dense-10 L-Adadelta": Pair("dense-10", LAdadelta, {"learning_rate": 1.0}, is_new=True),
+    "bn-dense-20 L-SGD": Pair("bn-dense-20", LSGD, {"learning_rate": 0.1}, is_new=True),
+    "resnet-20 L-Adam": Pair("resnet-20", LAdam, {"learning_rate": 1e-3}, is_new=True, **SMALLEST),
 }
+RECIPE = ("epochs", "batch_size", "limit")
+CHANGED = (*RECIPE, "seeds", "trials")
+ARMS = ("none", "default", "suggested", "searched")
 LOWEST, HIGHEST = 1e-5, 1.0  # of the search
 SEARCH_SEED = 10_000
 RESULTS = Path(__file__).parent / "results"
 
 
-class Bench:
-    """One pair: a model that is compiled once, and reset for each run.
-
-    Args:
-        name: str, of `PAIRS`.
-        data: `datasets.Data`.
-        options: the command's.
-    """
-
-    def __init__(self, name: str, data, options):
-        self.net, optimizer, arguments, _ = PAIRS[name]
-        self.data, self.options = data, options
-        self.initial: dict[int, list[np.ndarray]] = {}  # weights by seed
-        self.model = self._built(0)
-        self.model.compile(
-            optimizer(**arguments, seed=0),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-        )
-        self.model.optimizer.build(self.model.trainable_variables)
-        self.default = float(self.model.optimizer.sigma)
-        self.fresh = [np.array(ops.convert_to_numpy(each)) for each in self.model.optimizer.variables]
-
-    def _built(self, seed: int):
-        keras.utils.set_random_seed(seed)
-        return models.build(self.net, self.data.input_shape, self.data.num_classes)
-
-    def _reset(self, seed: int):
-        for variable, value in zip(self.model.optimizer.variables, self.fresh, strict=True):
-            variable.assign(value)
-        if seed not in self.initial:
-            self.initial[seed] = [np.array(ops.convert_to_numpy(each)) for each in self._built(seed).weights]
-        for variable, value in zip(self.model.weights, self.initial[seed], strict=True):
-            variable.assign(value)
-        self.model.optimizer.seed = seed + 1
-
-    def suggestion(self, seed: int) -> dict:
-        """What `find_sigma` finds, and its seconds."""
-        self._reset(seed)
-        begin = time.perf_counter()
-        options = {"batch_size": self.options.batch_size, "epochs": self.options.epochs, "verbose": 0}
-        found = find_sigma(self.model, *self.data.train, **options)
-        losses = [loss if math.isfinite(loss) else None for loss in found.losses]
-        return {
-            "sigma": found.sigma,
-            "reason": found.reason,
-            "sigmas": found.sigmas.tolist(),
-            "losses": losses,
-            "seconds": time.perf_counter() - begin,
-        }
-
-    def trained(self, seed: int, sigma: float) -> dict:
-        """Accuracies in percent after a training."""
-        self._reset(seed)
-        self.model.optimizer.sigma = sigma
-        begin = time.perf_counter()
-        keras.utils.set_random_seed(seed)  # the order of the batches
-        self.model.fit(
-            *self.data.train,
-            batch_size=self.options.batch_size,
-            epochs=self.options.epochs,
-            verbose=0,
-            callbacks=[StepDown()],
-        )
-        seconds = time.perf_counter() - begin
-        splits = {"validation": self.data.validation, "test": self.data.test}
-        scores = {
-            split: 100 * self.model.evaluate(*examples, batch_size=1000, verbose=0, return_dict=True)["accuracy"]
-            for split, examples in splits.items()
-        }
-        return {"sigma": sigma, "seconds": seconds, **scores}
-
-
-def measure(name: str, found: dict, data, options, keep):
+def measure(name: str, pair: Pair, found: dict, data_dir: str | None, keep):
     """All runs of a pair that are missing in `found`; `keep` is called after each."""
-    wanted = [f"trial {number}" for number in range(options.trials)]
-    wanted += [f"{arm} {seed}" for arm in ("none", "default", "suggested", "searched") for seed in range(options.seeds)]
-    if all(key in found for key in wanted):
-        return
-    bench = Bench(name, data, options)
+    data = datasets.load("mnist", data_dir=data_dir, limit=pair.limit)
+    bench = Bench(pair.net, pair.optimizer(**pair.arguments, seed=0), data, pair.batch_size, pair.epochs)
 
     def run(key: str, seed: int, sigma: float):
-        if key not in found:
+        if found.get(key, {}).get("sigma") != sigma:  # with more trials, another may be the best
             found[key] = bench.trained(seed, sigma)
             print(f"{name}: {key}: sigma={sigma:.2g}, {found[key]['test']:.2f}%", flush=True)
             keep()
 
-    for number, sigma in enumerate(levels(options.trials)):
+    for number, sigma in enumerate(levels(pair.trials)):
         run(f"trial {number}", SEARCH_SEED, sigma)
-    trials = [found[f"trial {number}"] for number in range(options.trials)]
-    best = max(trials, key=lambda trial: trial["validation"])["sigma"] if trials else None
-    for seed in range(options.seeds):
+    trials = [found[f"trial {number}"] for number in range(pair.trials)]
+    best = max(trials, key=lambda trial: trial["validation"])["sigma"]
+    for seed in range(pair.seeds):
         run(f"none {seed}", seed, 0.0)
         run(f"default {seed}", seed, bench.default)
         if f"search {seed}" not in found:
@@ -147,8 +99,7 @@ def measure(name: str, found: dict, data, options, keep):
             print(f"{name}: {found[f'search {seed}']['reason']}", flush=True)
             keep()
         run(f"suggested {seed}", seed, found[f"search {seed}"]["sigma"])
-        if best is not None:
-            run(f"searched {seed}", seed, best)
+        run(f"searched {seed}", seed, best)
 
 
 def levels(trials: int) -> list[float]:
@@ -163,16 +114,15 @@ def table(runs: dict[str, dict]) -> str:
     heads = ["pair", "no noise", "default", "suggested", "searched", "difference", "suggested sigma", "searched sigma"]
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " --- |" * (len(heads) - 1)]
     for name, found in runs.items():
-        arms = {}
-        for arm in ("none", "default", "suggested", "searched"):
-            arms[arm] = [found[key]["test"] for key in sorted(found) if key.startswith(f"{arm} ")]
-        if not arms["suggested"] or len(arms["suggested"]) != len(arms["searched"]):
+        seeds = [key.split()[1] for key in found if key.startswith("searched ")]  # the last run of a seed
+        if not seeds:
             continue
+        arms = {arm: [found[f"{arm} {seed}"]["test"] for seed in seeds] for arm in ARMS}
         paired = np.subtract(arms["suggested"], arms["searched"])
         error = np.std(paired, ddof=1) / math.sqrt(len(paired)) if len(paired) > 1 else math.nan
-        sigmas = [run["sigma"] for key, run in found.items() if key.startswith("suggested ")]
-        searched = next(run["sigma"] for key, run in found.items() if key.startswith("searched "))
-        new = "" if PAIRS[name][3] else " (new)"
+        sigmas = [found[f"suggested {seed}"]["sigma"] for seed in seeds]
+        searched = found[f"searched {seeds[0]}"]["sigma"]
+        new = " (new)" if PAIRS[name].is_new else ""
         cells = [f"{np.mean(values):.2f}" for values in arms.values()]
         cells += [f"{paired.mean():+.2f} ± {error:.2f}", f"{min(sigmas):.2g} to {max(sigmas):.2g}", f"{searched:.2g}"]
         lines.append(f"| {name}{new} | {' | '.join(cells)} |")
@@ -181,29 +131,28 @@ def table(runs: dict[str, dict]) -> str:
 
 def main():
     """Measures what is missing, and prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data-dir", help="where tensorflow-datasets has MNIST")
-    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS), metavar="PAIR")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--trials", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--batch-size", type=int, default=512)
-    parser.add_argument("--limit", type=int, help="so many training examples; all by default")
-    options = parser.parse_args()
-    data = datasets.load("mnist", data_dir=options.data_dir, limit=options.limit)
-    settings = {"epochs": options.epochs, "batch_size": options.batch_size, "limit": options.limit}
-    label = f"{options.epochs}x{options.batch_size}" + (f"-{options.limit}" if options.limit else "")
-    path = RESULTS / f"find_sigma-{keras.backend.backend()}-{label}.json"
-    stored = json.loads(path.read_text("utf-8")) if path.exists() else {"runs": {}}
-    stored |= {"provenance": provenance(), "settings": settings}
+    options = parser(__doc__)
+    options.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS), metavar="PAIR")
+    for name in CHANGED:
+        options.add_argument(f"--{name.replace('_', '-')}", type=int, help="for all pairs, in place of a pair's own")
+    options = options.parse_args()
+    changed = {name: getattr(options, name) for name in CHANGED if getattr(options, name) is not None}
+    label = "".join(f"-{changed[name]}" for name in RECIPE if name in changed)
+    path = RESULTS / f"find_sigma-{keras.backend.backend()}{label}.json"
 
-    def keep():
-        with replaced(path) as file:
-            file.write(json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+    def runs() -> dict[str, dict]:
+        return (stored(path) or {"runs": {}})["runs"]
 
     for name in options.pairs:
-        measure(name, stored["runs"].setdefault(name, {}), data, options, keep)
-    print(table(stored["runs"]))
+        pair, found = PAIRS[name]._replace(**changed), runs().get(name, {})
+        found["settings"] = {each: getattr(pair, each) for each in RECIPE}
+
+        def keep(name=name, found=found):
+            with FileLock(path.with_suffix(".lock")):  # other processes may measure other pairs
+                store(path, {"runs": runs() | {name: found}, "provenance": provenance()})
+
+        measure(name, pair, found, options.data_dir, keep)
+    print(table(runs()))
 
 
 if __name__ == "__main__":

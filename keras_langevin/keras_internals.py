@@ -10,6 +10,7 @@ try:
     from keras.src.backend.common import global_state
 except ImportError:  # a Keras that has it elsewhere: then nobody knows whether a model is being loaded
     global_state = None
+_GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
 # What the tests of the package run on: the oldest and the newest release.
 OLDEST, NEWEST = "3.12", "3.15"
@@ -88,6 +89,17 @@ def check():
 def is_loading() -> bool:
     """Whether Keras makes a model of a file, or copies one. (A Keras that does not say so: `False`.)"""
     return global_state is not None and global_state.get_global_attribute("shared_objects/id_to_obj_map") is not None
+
+
+def global_seed_generator() -> keras.random.SeedGenerator | None:
+    """What Keras's random operations draw from where they are given no seed; `None` before the first of them."""
+    return None if global_state is None else global_state.get_global_attribute(_GLOBAL_SEED_GENERATOR)
+
+
+def set_global_seed_generator(generator: keras.random.SeedGenerator | None):
+    """Puts back what `global_seed_generator` returned."""
+    if global_state is not None:
+        global_state.set_global_attribute(_GLOBAL_SEED_GENERATOR, generator)
 
 
 def is_here(owner: str) -> bool:

@@ -18,7 +18,7 @@ SCALES = {
     "cpu": "one or two hours on two cores",
     "full": "on one GPU",
 }
-_SEEDS = "five: the fewest whose interval may be concluded from"
+_SEEDS = "fixed before the runs (docs/protocol.md); fewer than five conclude nothing"
 _EPOCHS = "twelve, as in the measurements that the project began with"
 
 
@@ -31,7 +31,7 @@ class Preset:
     paper: str  # the paper's setting, with what its code adds
     settings: dict  # as `compare` and `Sweep` take them, at every scale
     smoke: dict  # what a scale adds, as with the next two
-    cpu: dict = field(default_factory=lambda: {"epochs": 12, "seeds": 5})
+    cpu: dict = field(default_factory=lambda: {"epochs": 12, "seeds": 10})
     full: dict = field(default_factory=lambda: {"epochs": 12, "seeds": 10})
     why: dict[str, str] = field(default_factory=dict)  # from a setting to why ours is as it is
 

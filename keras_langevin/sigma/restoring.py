@@ -9,28 +9,27 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_langevin import keras_internals
+
 
 @contextmanager
 def untouched(model) -> Iterator["Start"]:
     """Afterwards the model is what it was, bit for bit, also after an error or an interrupt: its weights, the
     optimizer's variables (moments, number of updates, seed, sigma, loss scale), metrics, and the states of random
-    generators, of its layers and of Python, NumPy and PyTorch.
+    generators, of its layers and of Keras, Python, NumPy and PyTorch.
 
     Args:
         model: a compiled model whose optimizer is built.
     """
     start = Start(model)
-    generators = _generators()
     try:
         yield start
     finally:
         start.restore()
-        for restore, state in generators:
-            restore(state)
 
 
 class Start:
-    """What a compiled model holds at one moment.
+    """What a compiled model and the random generators hold at one moment.
 
     Args:
         model: a compiled model whose optimizer is built.
@@ -39,6 +38,7 @@ class Start:
     def __init__(self, model):
         self._model = model
         self._values = [(variable, np.array(ops.convert_to_numpy(variable))) for variable in _variables(model)]
+        self._generators = _generators()
 
     def restore(self):
         """Puts it back."""
@@ -50,6 +50,8 @@ class Start:
             model.reset_metrics()  # the first step makes the variables of the metrics
         for variable, value in self._values:
             variable.assign(value)
+        for restore, state in self._generators:
+            restore(state)
 
 
 def _variables(model) -> list[keras.Variable]:
@@ -60,6 +62,12 @@ def _variables(model) -> list[keras.Variable]:
 def _generators() -> list[tuple]:
     """How the state of each global generator is put back, and the state."""
     found = [(random.setstate, random.getstate()), (np.random.set_state, np.random.get_state())]
+    seeds = keras_internals.global_seed_generator()  # of Keras's random operations without a seed
+    found.append((keras_internals.set_global_seed_generator, seeds))
+    if seeds is not None:
+        found.append((seeds.state.assign, np.array(ops.convert_to_numpy(seeds.state))))
     if torch := sys.modules.get("torch"):  # a `DataLoader` draws from it
         found.append((torch.set_rng_state, torch.get_rng_state()))
+        if torch.cuda.is_initialized():
+            found.append((torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all()))
     return found

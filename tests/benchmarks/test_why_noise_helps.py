@@ -14,7 +14,7 @@ from keras_langevin.experiments.statistics import paired_difference
 
 ROOT = Path(__file__).parents[2]
 # what the runs were given, which is no result
-SETTINGS = {"40", "1e-3", "35", "1,260", "1e-6", "1.2", "200", "100", "20", "1.4", "2016", "2⁻²⁰", "√2"}
+SETTINGS = {"5", "40", "1e-3", "35", "1,260", "1e-6", "1.2", "200", "100", "20", "1.4", "2016", "2⁻²⁰", "√2"}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,10 @@ def facts(why) -> list[str]:
 
     def updates(number):
         return records.of_updates("first-updates-adam", "dense-40", "adam")[number]
+
+    rmsprop = records.of_updates("first-updates-rmsprop", "dense-40", "rmsprop-eps-outside")
+    shorter = paired_difference(rmsprop["35"], rmsprop["2/3"])
+    assert (rmsprop["5"] >= 20).all()
 
     def median(accuracies):
         assert len(accuracies) == 10
@@ -91,6 +95,8 @@ def facts(why) -> list[str]:
         f"After noise in two thirds of the training it is {median(updates('2/3'))}",
         f"noise in 140 updates is {longer.mean:.2f} points better than noise in two thirds, with a 95% interval of "
         f"{signed(longer.low)} to {signed(longer.high)}",
+        f"Noise in 35 updates is {shorter.mean:.2f} points better than noise in two thirds of the training, with a 95% "
+        f"interval of {signed(shorter.low)} to {signed(shorter.high)}",
         f"{trained(updates('5'))} train after 5 of them, and {trained(updates('0'))[:-6]} without noise",
         f"along themselves (median {median(kernels('gain-1.2-dense'))}) or at random "
         f"({median(kernels('grown-1.2-dense'))})",

@@ -43,22 +43,22 @@ def setting(preset: str, model: str, **settings):
     (found,) = (
         each
         for each in results(preset)
-        if each.cell.settings["model"] == model and all(each.cell.settings[k] == v for k, v in settings.items())
+        if each.settings["model"] == model and all(each.settings[k] == v for k, v in settings.items())
     )
     return found
 
 
 def accuracies(preset: str, model: str, spec: str) -> np.ndarray:
-    return np.array([100 * run.test_accuracy for run in setting(preset, model).cell.find(OptimizerSpec(spec)).ended])
+    return np.array([100 * run.test_accuracy for run in setting(preset, model).find(OptimizerSpec(spec)).ended])
 
 
 def trained(preset: str, model: str, spec: str) -> str:
-    share = setting(preset, model).cell.find(OptimizerSpec(spec)).trained
+    share = setting(preset, model).find(OptimizerSpec(spec)).trained
     return f"{share.number} of {share.of} seeds"
 
 
 def gain(preset: str, model: str, spec: str, against: str = "", **settings) -> str:
-    cell = setting(preset, model, **settings).cell
+    cell = setting(preset, model, **settings)
     arm = OptimizerSpec(spec)
     own, other = (cell.find(each) for each in (arm, OptimizerSpec(against or arm.parent)))
     assert cell.is_fair(own.arm, other.arm)

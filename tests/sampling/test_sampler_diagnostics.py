@@ -1,6 +1,7 @@
 """`SamplerDiagnostics` and `tune_learning_rate`, where the law is known."""
 
 import math
+import re
 
 import keras
 import numpy as np
@@ -25,6 +26,7 @@ from tests.quick import JIT_COMPILE, LONG_ON_TENSORFLOW
 pytestmark = LONG_ON_TENSORFLOW
 
 SIGMA = 0.5
+every_dimension = pytest.mark.parametrize("d", [3, 50])
 CURVATURES = {3: np.array([0.3, 1.0, 3.0]), 50: np.linspace(0.2, 2.0, 50)}
 
 
@@ -191,9 +193,10 @@ def test_a_sampler_that_is_right():
     assert found.faults == [] and found.diagnosis.startswith("nothing wrong was seen: the temperature is")
 
 
-def test_a_learning_rate_that_is_too_large():
-    found, _ = fitted(LSGD(0.8, sigma=SIGMA, seed=0))
-    width = np.mean(1 / (1 - 0.8 * CURVATURES[50] / 2))
+@pytest.mark.parametrize(("d", "rate", "epochs"), [(3, 0.5, 305), (50, 0.8, 45)])
+def test_a_learning_rate_that_is_too_large(d, rate, epochs):
+    found, _ = fitted(LSGD(rate, sigma=SIGMA, seed=0), d, epochs=epochs)
+    width = np.mean(1 / (1 - rate * CURVATURES[d] / 2))
     assert found.history[-1].configurational_temperature == pytest.approx(width, rel=0.15)
     assert found.diagnosis.startswith("the learning rate is too large: samples are")
     said = int(found.diagnosis.partition("samples are ")[2].partition("%")[0]) / 100
@@ -211,68 +214,133 @@ def test_underdamped():
     assert wrong.diagnosis.startswith("the learning rate is too large") and "momentum" in wrong.faults[-1]
 
 
-def test_batches_that_are_too_small():
-    x, y = data(50, examples=100, spread=3.0)
+@every_dimension
+def test_batches_that_are_too_small(d):
+    x, y = data(d, examples=100, spread=3.0)
     found = SamplerDiagnostics(x, y, batch_size=10, burn_in=5, verbose=0)
-    model = gaussian(50, LSGD(0.1, sigma=SIGMA, seed=0))
+    model = gaussian(d, LSGD(0.1, sigma=SIGMA, seed=0))
     model.fit(x, y, batch_size=10, epochs=20, verbose=0, callbacks=[found])
     assert found.diagnosis.startswith("batches are too small or the learning rate is too large: ")
-    share = 0.1 * np.mean(CURVATURES[50] ** 2) * 9.0 / 10 * 0.9 / SIGMA**2
+    share = 0.1 * np.mean(CURVATURES[d] ** 2 * y.var(0)) / 10 * 0.9 / SIGMA**2
     assert mean_of(found, "gradient_noise_share") == pytest.approx(share, rel=0.2)
 
 
 # --- the mistakes of docs/sampling.md ---------------------------------------------------------------------------------
 
 N = 40
-LINE_X = np.random.default_rng(0).normal(size=(N, 3)).astype("float32")
-LINE_Y = (LINE_X @ np.ones((3, 2))).astype("float32")
+X = np.random.default_rng(0).normal(size=(N, 3)).astype("float32")
+Y = {"linear": (X @ np.ones((3, 2))).astype("float32"), "logistic": (X[:, :2] > 0).astype("float32")}
+LOSS = {"linear": keras.losses.MeanSquaredError, "logistic": keras.losses.BinaryCrossentropy}
+OUTPUTS = {"linear": None, "logistic": "sigmoid"}
+every_regression = pytest.mark.parametrize("kind", LOSS)
 
 
-def line(sigma=None, prior=None, loss="mse", weights=(2.0,), optimizer=LSGD, outputs=2, rate=0.05, **arguments):
-    layer = keras.layers.Dense(outputs, use_bias=False, kernel_regularizer=prior or GaussianPrior(1.0, N))
+def faults(
+    kind, sigma=None, prior=None, reduction="sum_over_batch_size", weight=2.0, optimizer=LSGD, dtype=None, **arguments
+):
+    """What is said of a regression with two outputs before it is fitted; it is right with the defaults."""
+    prior = GaussianPrior(1.0, N) if prior is None else prior
+    layer = keras.layers.Dense(2, OUTPUTS[kind], use_bias=False, kernel_regularizer=prior, dtype=dtype)
     model = keras.Sequential([keras.Input((3,)), layer])
     sigma = posterior_sigma(N) if sigma is None else sigma
-    model.compile(optimizer(rate, sigma=sigma, seed=0, **arguments), loss=loss, loss_weights=list(weights))
-    diagnostics = SamplerDiagnostics(LINE_X, LINE_Y[:, :outputs], data_size=N, verbose=0)
+    model.compile(
+        optimizer(0.05, sigma=sigma, seed=0, **arguments), loss=LOSS[kind](reduction=reduction), loss_weights=[weight]
+    )
+    diagnostics = SamplerDiagnostics(X, Y[kind], data_size=N, verbose=0)
     diagnostics.set_model(model)
     diagnostics.on_train_begin()
     return diagnostics.faults
 
 
-SUM = keras.losses.MeanSquaredError(reduction="sum")
 MISTAKES = {
     "σγ for σ√γ": ({"sigma": posterior_sigma(N) * 0.05**0.5}, "is a temperature of 0.05 with data_size=40"),
     "σ = 2T/N": ({"sigma": 2 / N}, "is a temperature of 0.05 with data_size=40"),
     "σ = √(T/N)": ({"sigma": (1 / N) ** 0.5}, "is a temperature of 0.5 with"),
     "σ = √(2T)": ({"sigma": 2**0.5}, "is a temperature of 40 with"),
     "the prior is not divided by N": ({"prior": GaussianPrior(1.0, 1)}, "the prior counts 40 times as much"),
-    "the sum over the batch": ({"loss": SUM}, "The loss must be a mean over the batch"),
-    "the mean over outputs": ({"weights": (1.0,)}, "averages over 2 values of each example"),
+    "the sum over the batch": ({"reduction": "sum"}, "The loss must be a mean over the batch"),
+    "the mean over outputs": ({"weight": 1.0}, "averages over 2 values of each example"),
     "momentum": ({"momentum": 0.9}, "the temperature is 0.1 of what sigma says"),
+    "momentum in L-RMSprop": ({"optimizer": LRMSprop, "momentum": 0.9}, "the temperature is 0.1 of what sigma says"),
     "weight decay": ({"optimizer": SGHMC, "weight_decay": 0.1}, "passes by the momentum"),
+    "bfloat16": ({"dtype": "bfloat16"}, "The weights must be float32"),
 }
 
 
+@every_regression
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_known_mistake_is_seen(name):
+def test_a_known_mistake_is_seen(name, kind):
     arguments, said = MISTAKES[name]
-    assert said in line(**arguments)[0]
+    assert said in faults(kind, **arguments)[0]
 
 
-def test_no_mistake_is_none():
-    assert line() == []
+@every_regression
+def test_no_mistake_is_none(kind):
+    assert faults(kind) == []
 
 
-def test_a_law_that_is_too_narrow_is_seen_without_knowing_why():
-    x, y = data(50)
-    found = diagnosed(gaussian(50, LSGD(0.01, sigma=SIGMA)), draws_of(50, 40, np.random.default_rng(0), 0.3), x, y)
-    assert found.diagnosis.startswith("samples are 45% too narrow: ")
+@pytest.fixture(scope="module", params=LOSS)
+def tuned(request):
+    """A regression after burn-in, its data, and the learning rate that is found for it; the temperature is 1."""
+    generator, size = np.random.default_rng(0), 60
+    x = generator.normal(size=(size, 3)).astype("float32")
+    if request.param == "linear":
+        y = x[:, :1] + 0.7 * generator.normal(size=(size, 1)).astype("float32")
+    else:
+        y = (generator.uniform(size=size) < 1 / (1 + np.exp(-2 * x[:, 0]))).astype("float32")[:, None]
+    prior = GaussianPrior(2.0, size)
+    layer = keras.layers.Dense(1, OUTPUTS[request.param], kernel_regularizer=prior, bias_regularizer=prior)
+    model = keras.Sequential([keras.Input((3,)), layer])
+    optimizer = LSGD(0.1, sigma=posterior_sigma(size), seed=0)
+    model.compile(optimizer, loss=LOSS[request.param](), jit_compile=JIT_COMPILE)
+    model.fit(Repeated((x, y), 100), epochs=1, verbose=0)
+    return model, x, y, tune_learning_rate(model, x, y, verbose=0)
 
 
-def test_a_law_that_is_too_wide_for_no_reason_that_is_measured():
-    x, y = data(50)
-    found = diagnosed(gaussian(50, LSGD(0.01, sigma=SIGMA)), draws_of(50, 40, np.random.default_rng(0), 2.0), x, y)
-    assert found.diagnosis.startswith("samples are 4") and found.diagnosis.endswith("is burn-in over?")
+def sampled(tuned, rate, batch_size=None, updates=8, epochs=40):
+    """Diagnostics of a fit at a learning rate, with whole or small batches."""
+    model, x, y, _ = tuned
+    model.optimizer.learning_rate = rate
+    diagnostics = SamplerDiagnostics(x, y, data_size=len(x), batch_size=batch_size, verbose=0)
+    if batch_size:
+        model.fit(x, y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=[diagnostics])
+    else:
+        model.fit(Repeated((x, y), updates), epochs=epochs, verbose=0, callbacks=[diagnostics])
+    return diagnostics
+
+
+def test_at_the_rate_that_is_found_nothing_is_wrong(tuned):
+    found = tuned[-1]
+    assert 0.8 < found.acceptance < 1 and "would accept" in found.reason
+    diagnostics = sampled(tuned, found.learning_rate)
+    assert diagnostics.faults == []
+    assert mean_of(diagnostics, "acceptance") == pytest.approx(found.acceptance, abs=0.1)
+
+
+def test_a_rate_that_is_too_large_for_a_regression(tuned):
+    """The logistic loss is flat far out: it bears more."""
+    is_linear = tuned[0].layers[-1].activation is keras.activations.linear
+    diagnostics = sampled(tuned, (2.5 if is_linear else 5) * tuned[-1].learning_rate)
+    assert diagnostics.diagnosis.startswith("the learning rate is too large: ")
+    assert mean_of(diagnostics, "acceptance") < 0.8
+
+
+def test_batches_that_are_too_small_for_a_regression(tuned):
+    diagnostics = sampled(tuned, 0.3 * tuned[-1].learning_rate, batch_size=2, epochs=20)
+    assert diagnostics.diagnosis.startswith("batches are too small or the learning rate is too large: ")
+    assert mean_of(diagnostics, "gradient_noise_share") > 0.3
+
+
+WRONG = [(0.3, r"samples are 4\d% too narrow: "), (2.0, r"samples are 4\d% too wide, .* is burn-in over\?")]
+
+
+@every_dimension
+@pytest.mark.parametrize(("factor", "said"), WRONG)
+def test_a_law_that_is_wrong_for_no_reason_that_is_measured(factor, said, d):
+    x, y = data(d)
+    draws = draws_of(d, 4000 // d, np.random.default_rng(0), factor)
+    found = diagnosed(gaussian(d, LSGD(0.01, sigma=SIGMA)), draws, x, y)
+    assert re.match(said, found.diagnosis)
 
 
 # --- tune_learning_rate -----------------------------------------------------------------------------------------------
@@ -299,25 +367,6 @@ def test_a_momentum_bears_twice_the_rate():
         for optimizer in (LSGD(0.1, sigma=SIGMA), SGHMC(0.1, sigma=SIGMA))
     ]
     assert rates[1] / rates[0] == pytest.approx(2, rel=0.2)
-
-
-def test_logistic_regression():
-    """At the rate that is found, nothing is wrong with a chain of L-SGD."""
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(60, 3)).astype("float32")
-    y = (generator.uniform(size=60) < 1 / (1 + np.exp(-2 * x[:, 0]))).astype("float32")[:, None]
-    layer = keras.layers.Dense(1, kernel_regularizer=GaussianPrior(2.0, 60), bias_regularizer=GaussianPrior(2.0, 60))
-    model = keras.Sequential([keras.Input((3,)), layer])
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile(LSGD(0.5, sigma=posterior_sigma(60), seed=0), loss=loss, jit_compile=JIT_COMPILE)
-    model.fit(Repeated((x, y), 100), epochs=1, verbose=0)
-    tuned = tune_learning_rate(model, x, y, verbose=0)
-    assert 0.8 < tuned.acceptance < 1 and "would accept" in tuned.reason
-    model.optimizer.learning_rate = tuned.learning_rate
-    diagnostics = SamplerDiagnostics(x, y, data_size=60, verbose=0)
-    model.fit(Repeated((x, y), 8), epochs=40, verbose=0, callbacks=[diagnostics])
-    assert diagnostics.faults == []
-    assert mean_of(diagnostics, "acceptance") == pytest.approx(tuned.acceptance, abs=0.1)
 
 
 def test_it_tells_of_batches():

@@ -73,6 +73,33 @@ def test_a_fit_after_it_is_the_fit_without_it():
     assert found[0] == found[1]
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class UnseededNoise(keras.layers.Layer):
+    """Draws from Keras's generator for all who give no seed."""
+
+    def call(self, x):
+        return x + keras.random.normal(ops.shape(x))
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras refuses such a layer there")
+@pytest.mark.parametrize("drawn", [False, True], ids=["not drawn from before", "drawn from before"])
+def test_draws_without_a_seed(drawn):
+    """They are what they are without the search, and the same in each trial."""
+    found = []
+    for with_search in (False, True):
+        keras.utils.set_random_seed(3)
+        if drawn:
+            keras.random.normal((1,))
+        model = keras.Sequential([keras.Input((4,)), UnseededNoise(), keras.layers.Dense(2)])
+        model.compile(LAdam(1e-2, sigma=1e-3, seed=5), loss="mse", run_eagerly=True)
+        if with_search:
+            first, again = (search(model, sigmas=[1e-9, 2e-9]) for _ in range(2))
+            np.testing.assert_array_equal(first.losses, again.losses)
+            np.testing.assert_allclose(first.losses, first.loss_without_noise, rtol=1e-5)
+        found.append(model.fit(X, Y, batch_size=8, shuffle=False, verbose=0).history)
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(("error", "at"), [(KeyboardInterrupt, 25), (RuntimeError, 3)])
 def test_an_interrupt_leaves_no_trace(monkeypatch, error, at):
     model = net_with_states(LAdam(1e-2, sigma=3e-3, seed=5))

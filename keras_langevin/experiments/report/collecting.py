@@ -79,11 +79,6 @@ class SettingResult:
     def runs(self) -> list[Run]:
         return [run for arm in self.arms for run in arm.runs]
 
-    @property
-    def cell(self) -> "SettingResult":
-        """What the notebooks call it."""
-        return self
-
     def find(self, wanted: OptimizerSpec) -> OptimizerResult | None:
         """The optimizer, however it is written."""
         return next((each for each in self.arms if spec_key(each.arm) == spec_key(wanted)), None)
