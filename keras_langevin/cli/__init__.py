@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from keras_langevin.cli import bench, data, results, training
+from keras_langevin.cli import bench, data, results, training, uncertainty
 from keras_langevin.cli.terminal import Parser
 from keras_langevin.files import StorageError
 from keras_langevin.version import __version__
@@ -39,7 +39,7 @@ def new_parser() -> Parser:
     parser = Parser(prog="keras-langevin", description="Langevin optimizers for Keras 3.")
     parser.add_argument("--version", action="version", version=f"keras-langevin {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for room in (training, results, data, bench):
+    for room in (training, results, data, bench, uncertainty):
         room.add(commands)
     return parser
 

@@ -12,6 +12,7 @@ from keras_langevin.reading import innermost
 from keras_langevin.sampling import diagnostics
 from keras_langevin.sampling.ensemble import Ensemble
 from keras_langevin.sampling.samples import PosteriorSamples
+from keras_langevin.sampling.together import check_fit, fit_together
 from keras_langevin.values import check_int
 
 
@@ -28,6 +29,7 @@ def run_chains(
     directory: str | Path | None = None,
     when=None,
     callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
+    vectorized: bool = False,
     **fit_arguments,
 ) -> "Chains":
     """Trains a model anew for each chain, from other weights and with other noise, and collects samples.
@@ -43,6 +45,7 @@ def run_chains(
         directory: path of a folder that gets a folder for each chain, or `None` for memory. Defaults to `None`.
         callbacks: function without arguments that returns other callbacks, called once for each chain. Defaults to
             `None`.
+        vectorized: bool, whether all chains are trained at once, on JAX; see docs/sampling.md. Defaults to `False`.
         **fit_arguments: other arguments of `fit` (`epochs`, `batch_size`, `verbose`, ...).
 
     Example:
@@ -83,20 +86,37 @@ def run_chains(
                 "of another chain. Choose another directory."
             )
         of_chain.warns = number == 0  # of the temperature: once for all chains
-    for of_chain, own_seed in zip(samples, seeds, strict=True):
-        model = build_model(own_seed)
-        optimizer = innermost(getattr(model, "optimizer", None))
-        if not hasattr(optimizer, "sigma"):
+    if vectorized:
+        if keras.backend.backend() != "jax" or callbacks is not None or own or hasattr(when, "is_sampling"):
             raise ValueError(
-                "`build_model` must return a model that is compiled with a Langevin optimizer. Received: the optimizer "
-                f"{type(optimizer).__name__}. Use one of `keras_langevin.optimizers`."
+                "`vectorized=True` needs JAX, and no other callbacks. Received: the backend "
+                f"{keras.backend.backend()}, callbacks={callbacks!r}, when={when!r}. Leave it out to train one chain "
+                "after another."
             )
-        optimizer.seed = own_seed
+        fit = check_fit(x, y, fit_arguments)
+        models = [_built(build_model, own_seed) for own_seed in seeds]
+        fit_together(models, samples, seeds, x, y, fit)
+        return Chains(models[0], samples)
+    for of_chain, own_seed in zip(samples, seeds, strict=True):
+        model = _built(build_model, own_seed)
         others = [] if callbacks is None else list(callbacks())
         if own:
             of_chain.when = _with_stage(others)
         model.fit(x, y, callbacks=[*others, of_chain], **fit_arguments)
     return Chains(model, samples)
+
+
+def _built(build_model, seed: int):
+    """The model of a chain, its noise seeded."""
+    model = build_model(seed)
+    optimizer = innermost(getattr(model, "optimizer", None))
+    if not hasattr(optimizer, "sigma"):
+        raise ValueError(
+            "`build_model` must return a model that is compiled with a Langevin optimizer. Received: the optimizer "
+            f"{type(optimizer).__name__}. Use one of `keras_langevin.optimizers`."
+        )
+    optimizer.seed = seed
+    return model
 
 
 def chain_seed(seed: int, number: int) -> int:

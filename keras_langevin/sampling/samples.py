@@ -130,11 +130,14 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self._calls_left -= 1
-        if self._calls_left > 0:
-            return
+        if self._calls_left <= 0:
+            self.take()
+
+    def take(self):
+        """Keeps the model's weights if they are due, and finds when the next are."""
         model = self.model  # on JAX this brings the state of the fit into the model
         update = iteration_of(model.optimizer)
-        if update >= self._due and self._is_wanted(update):
+        if update >= self.due and self._is_wanted(update):
             arrays = weights_of(model)
             if self._is_sound(model, arrays, update):
                 levels = chain.plain(chain.levels_of(model.optimizer))
@@ -228,9 +231,9 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         """Sets what is due next, and the number of calls before which it cannot come."""
         self._update = update
         behind = max(update - self.burn_in, 0)
-        self._due = self.burn_in + (behind // self.thinning + 1) * self.thinning
+        self.due = self.burn_in + (behind // self.thinning + 1) * self.thinning
         steps = int(getattr(self._model, "steps_per_execution", 1))  # a call is at most so many updates
-        self._calls_left = math.ceil((self._due - update) / steps)
+        self._calls_left = math.ceil((self.due - update) / steps)
 
     def _is_wanted(self, update: int) -> bool:
         if self.when is None:

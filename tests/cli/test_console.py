@@ -24,7 +24,9 @@ def run(*arguments, **variables):
     return subprocess.run(command, capture_output=True, env=os.environ | variables, check=False)
 
 
-@pytest.mark.parametrize("command", ["", "compare", "reproduce", "claims", "report", "data", "data show", "bench"])
+@pytest.mark.parametrize(
+    "command", ["", "compare", "reproduce", "claims", "report", "data", "data show", "bench", "uncertainty"]
+)
 def test_every_command_explains_itself(command, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:

@@ -394,7 +394,7 @@ def test_runs_that_are_mapped_get_the_noise_that_each_gets_alone(mapped):
     conditional, also where the runs differ in sigma alone."""
     import jax
 
-    from keras_langevin.experiments.engines.vmap import mapped_over_runs
+    from keras_langevin.optimizers.stacked import mapped_over_runs
 
     weights = [keras.Variable(np.ones(shape, "float32")) for shape in [(2, 3), (3,), (40, 50)]]
     optimizer = LSGD(0.1, sigma=1.0, seed=3)

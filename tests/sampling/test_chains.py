@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from keras_langevin import LSGD, CyclicalLangevin, GaussianPrior, posterior_sigma, run_chains
+from keras_langevin import LSGD, SGHMC, CyclicalLangevin, GaussianPrior, posterior_sigma, run_chains
 from keras_langevin.sampling import Chains, load
 from keras_langevin.sampling.chains import chain_seed
 from tests.quick import JIT_COMPILE
@@ -197,3 +197,68 @@ def test_bad_input(chains):
     with pytest.raises(ValueError, match=r"same number of samples. Received: \[40, 3, 3\]"):
         uneven.draws()
     assert_equal_arrays([chains.draws()["model/line/kernel"].shape], [(3, 40, 1, 1)])
+
+
+ARRAYS = {"burn_in": 25, "thinning": 10, "max_samples": 40, "batch_size": 25, "epochs": 60, "verbose": 0}
+
+
+def net(seed, optimizer=LSGD):
+    """With dropout: its masks are a chain's own, too."""
+    kernel = keras.initializers.RandomNormal(seed=seed)
+    layers = [keras.layers.Dense(4, "tanh", kernel_initializer=kernel), keras.layers.Dropout(0.2, seed=seed)]
+    model = keras.Sequential([keras.Input((1,)), *layers, keras.layers.Dense(1, kernel_initializer=kernel)])
+    model.compile(optimizer(0.02, sigma=posterior_sigma(SIZE)), loss="mse", metrics=["mae"], jit_compile=JIT_COMPILE)
+    return model
+
+
+@pytest.mark.ci
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="chains at once are JAX's")
+def test_chains_at_once_are_those_one_after_another(tmp_path):
+    """But for rounding: 120 updates of 25 examples, 9 samples a chain; run again from a directory, too."""
+    plain = run_chains(net, 3, X, 2 * X, shuffle=False, **ARRAYS)
+    for _ in range(2):
+        together = run_chains(net, 3, X, 2 * X, shuffle=False, vectorized=True, directory=tmp_path, **ARRAYS)
+        assert [settings["iteration"] for settings in together.settings] == list(range(35, 121, 10)) * 3
+        assert [settings["seed"] for settings in together.settings] == [s["seed"] for s in plain.settings]
+        for path, expected in plain.draws().items():
+            np.testing.assert_allclose(together.draws()[path], expected, rtol=1e-3, atol=1e-4, err_msg=path)
+    ensemble = load(tmp_path, net(0))
+    np.testing.assert_array_equal(ensemble.rings[2].arrays(8)[0], together.rings[2].arrays(8)[0])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="chains at once are JAX's")
+def test_chains_at_once_have_their_own_orders_of_batches():
+    """Without noise from equal weights they differ by these alone; after each epoch all examples were seen."""
+    from keras_langevin.sampling.together import _batches
+
+    first, again, other = (_batches(6, 2, seed, True) for seed in (1, 1, 2))
+    orders = [np.concatenate(list(itertools.islice(each, 6))) for each in (first, again, other)]
+    np.testing.assert_array_equal(orders[0], orders[1])
+    assert (orders[0] != orders[2]).any() and (orders[0][:6] != orders[0][6:]).any()
+    np.testing.assert_array_equal(np.sort(orders[0].reshape(2, 6)), [range(6)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"callbacks": list}, "needs JAX, and no other callbacks"),
+        ({"when": "callback"}, "needs JAX, and no other callbacks"),
+        ({"validation_split": 0.1}, r"`fit` takes epochs, batch_size, shuffle, verbose. Received: validation_split"),
+        ({"batch_size": 20}, r"a multiple of `batch_size`. Received: arrays of shapes \[\(50, 1\), \(50, 1\)\]"),
+        ({"x": UPDATES, "y": None}, r"Received: arrays of shapes \[\(\), \(\)\]"),
+        (
+            {"build_model": lambda seed: net(seed, LSGD if seed == chain_seed(0, 0) else SGHMC)},
+            r"in chain 1 other weights; class_name='LSGD' there",
+        ),
+        (
+            {"build_model": lambda seed: line(seed) if seed == chain_seed(0, 0) else net(seed)},
+            "in chain 1 other weights; noisy=",
+        ),
+    ],
+)
+def test_what_cannot_be_trained_at_once_is_refused(change, message):
+    if keras.backend.backend() != "jax":
+        message = "needs JAX.*Received: the backend (torch|tensorflow)"
+    run = {"build_model": net, "num_chains": 2, "x": X, "y": 2 * X, "vectorized": True} | ARRAYS | change
+    with pytest.raises(ValueError, match=message):
+        run_chains(**run)

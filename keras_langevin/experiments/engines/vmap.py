@@ -2,10 +2,8 @@
 
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache, partial
-from itertools import chain
 
 import keras
 import numpy as np
@@ -19,14 +17,12 @@ from keras_langevin.experiments.runner import Job, Ledger, Task
 from keras_langevin.experiments.training import EVALUATION_BATCH, RunLog, Trainer
 from keras_langevin.files import StorageError
 from keras_langevin.optimizers.langevin import Langevin
+from keras_langevin.optimizers.stacked import StackedSteps
 from keras_langevin.values import is_count
 
 if keras.backend.backend() == "jax":
     import jax
     import jax.numpy as jnp
-    from jax import lax
-
-    from keras_langevin.optimizers.noise import on_jax
 
 
 class Vmap:
@@ -98,17 +94,14 @@ def _go_together(task: Task, other: Task) -> bool:
 
 
 class StackedTrainer(Trainer):
-    """As `Trainer`, of many runs: an epoch is a `lax.scan` over Keras's own step, which `vmap` maps over the runs."""
+    """As `Trainer`, of many runs."""
 
     def __init__(self, comparison: Comparison, data: datasets.Data, arm: OptimizerSpec):
         super().__init__(comparison, data, arm, data_on_device=False)
         self.examples = {name: tuple(map(jnp.asarray, getattr(data, name))) for name in ("train", "validation", "test")}
-        self.places = {id(variable): place for place, variable in enumerate(self.all_variables)}
-        parts = self.model.trainable_variables, self.model.non_trainable_variables, self.model.optimizer.variables
-        self.parts = [[self.places[id(variable)] for variable in part] for part in parts]
         # with which Keras makes the metrics' variables
         self.model.compute_metrics(None, data.train.y[:1], np.zeros((1, data.num_classes), "float32"))
-        self._mapped_epoch = jax.jit(jax.vmap(self._epoch, in_axes=(0, 0, None, None)), donate_argnums=0)
+        self.stacked = StackedSteps(self.model, self.all_variables)
         self._mapped_scores = jax.jit(jax.vmap(self._scores, in_axes=(0, 0, None, None)))
 
     def train_all(self, tasks: Sequence[Task], ledger: Ledger) -> dict[int, tuple[dict, bytes | None]]:
@@ -131,7 +124,7 @@ class StackedTrainer(Trainer):
                 self._step_down(stack)
             steps = range((epoch - begin) * self.steps, (epoch + 1 - begin) * self.steps)
             indices = np.stack([[each[step][0] for step in steps] for each in batches])
-            stack, scores = self._mapped_epoch(stack, indices, *self.examples["train"])
+            stack, scores = self.stacked.train(stack, indices, self.examples["train"])
             scores |= {f"val_{name}": values for name, values in self._evaluate(stack, "validation").items()}
             scores, now = jax.device_get(scores), time.perf_counter()
             own = {number: {name: float(scores[name][number]) for name in scores} for number in live}
@@ -169,77 +162,25 @@ class StackedTrainer(Trainer):
 
     def _step_down(self, stack: list):
         """As the callback `StepDown` does it."""
-        place = self.places[id(self.optimizer.learning_rate)]
+        place = self.stacked.places[id(self.optimizer.learning_rate)]
         rates = np.asarray(stack[place])
         stack[place] = jnp.asarray((rates.astype("float64") / 10).astype(rates.dtype))
         if isinstance(self.optimizer, Langevin) and self.arm.modifier != "always":
-            stack[self.places[id(self.optimizer.sigma)]] *= 0
+            stack[self.stacked.places[id(self.optimizer.sigma)]] *= 0
 
     def _evaluate(self, stack: list, split: str) -> dict:
         """Loss and accuracy of each run over a split."""
-        metrics = [jnp.stack([zeros] * len(stack[0])) for zeros in self._no_metrics()]
+        metrics = [jnp.stack([zeros] * len(stack[0])) for zeros in self.stacked.no_metrics()]
         for begin in range(0, len(self.examples[split][1]), EVALUATION_BATCH):
             batch = (array[begin : begin + EVALUATION_BATCH] for array in self.examples[split])
             scores, metrics = self._mapped_scores(stack, metrics, *batch)
         return scores
 
-    # One run, traced.
-
-    def _no_metrics(self) -> list:
-        return [jnp.zeros_like(variable.value) for variable in self.model.metrics_variables]
-
-    def _split(self, values: list) -> list[list]:
-        return [[values[place] for place in places] for places in self.parts]
-
-    def _epoch(self, values, indices, images, labels):
-        def step(carried, chosen):
-            values, metrics = carried
-            batch = jnp.take(images, chosen, axis=0), jnp.take(labels, chosen, axis=0)
-            scores, (*parts, metrics) = self.model.train_step((*self._split(values), metrics), batch)
-            changed = dict(zip(chain(*self.parts), chain(*parts), strict=True))
-            return ([changed[place] for place in range(len(values))], metrics), scores
-
-        with mapped_over_runs():
-            (values, _), scores = lax.scan(step, (values, self._no_metrics()), indices)
-        return values, {name: each[-1] for name, each in scores.items()}
-
     def _scores(self, values, metrics, images, labels):
-        weights, others, _ = self._split(values)
+        weights, others, _ = self.stacked.split(values)
         scores, (*_, metrics) = self.model.test_step((weights, others, metrics), (images, labels))
         return scores, metrics
 
 
 def _of_run(stack: list, number: int) -> list:
     return [np.asarray(values[number]) for values in stack]
-
-
-@contextmanager
-def mapped_over_runs() -> Iterator[None]:
-    """Within it all runs of a mapped step draw where one has noise: `vmap` would compute both sides of a `cond`."""
-    plain, on_jax.cond = on_jax.cond, _cond
-    try:
-        yield
-    finally:
-        on_jax.cond = plain
-
-
-def _cond(is_noisy, drawn, skipped, *arguments):
-    """Both branches return the numbers, and starts that are those of every run."""
-
-    @jax.custom_batching.custom_vmap
-    def choose(is_noisy, *arguments):
-        return lax.cond(is_noisy, drawn, skipped, *arguments)
-
-    @choose.def_vmap
-    def choose_over_runs(size, is_mapped, is_noisy, *arguments):
-        pairs = zip(arguments, is_mapped[1:], strict=True)
-        arguments = [each if is_own else jnp.stack([each] * size) for each, is_own in pairs]
-
-        def over_runs(branch, *arguments):
-            numbers, *starts = jax.vmap(branch)(*arguments)
-            return numbers, *(start[0] for start in starts)
-
-        found = lax.cond(jnp.any(is_noisy), *(partial(over_runs, branch) for branch in (drawn, skipped)), *arguments)
-        return found, (True, *[False] * (len(found) - 1))
-
-    return choose(is_noisy, *arguments)
