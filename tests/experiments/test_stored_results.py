@@ -77,7 +77,7 @@ def test_the_table_of_the_readme_is_that_of_equal_epsilon():
     lines = []
     for depth in (3, 20, 30, 40):
         found = [rows[f"dense-{depth}", name] for name in NAMES]
-        assert {line["num_seeds"] for line in found} == {"5"}
+        assert {line["num_seeds"] for line in found} == {"10"}
         shown = [[signed(float(line[name] or "nan")) for name in ("mean", "low", "high")] for line in found]
         cells = (mean if low == "-" else f"{mean} [{low}, {high}]" for mean, low, high in shown)
         lines.append(f"| {depth} | " + " | ".join(cells) + " |")
