@@ -1,6 +1,7 @@
 """How quick the update alone can be on this machine: bytes and operations a parameter, over what the machine can do.
 
-    KERAS_BACKEND=jax python benchmarks/roofline.py          # writes results/roofline.json
+    KERAS_BACKEND=jax python benchmarks/roofline.py          # writes results/roofline-jax.json
+    KERAS_BACKEND=tensorflow python benchmarks/roofline.py   # the updates on TensorFlow; the rest needs JAX, too
 
 Counted: the bytes that Adam's update must move (it reads the weight, the gradient and two slots, and writes all but the
 gradient), and the integer and float operations of a normal number, by running `noise.law` on numbers that count. The
@@ -21,7 +22,7 @@ from types import SimpleNamespace
 import numpy as np
 from turns import in_turns
 
-RESULT = Path(__file__).parent / "results" / "roofline.json"
+RESULTS = Path(__file__).parent / "results"
 BYTES = 4 * (4 + 3)  # of Adam's update of a float32 parameter: reads w, g, m, v; writes w, m, v
 ROUNDS = 64  # of the same operations, in a loop that is to be bound by them
 
@@ -104,12 +105,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--elements", type=int, nargs="+", default=[4_000_000, 100_000_000], help="default: 4 M, 100 M")
     parser.add_argument("--rounds", type=int, default=15, help="default: 15")
-    parser.add_argument("--out", type=Path, default=RESULT, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results/roofline-BACKEND.json")
     options = parser.parse_args()
+
+    import keras
 
     from keras_langevin.experiments.machine import provenance
     from keras_langevin.files import replaced
 
+    out = options.out or RESULTS / f"roofline-{keras.backend.backend()}.json"
     counts = operations()
     results = {"provenance": provenance(), "bytes": BYTES, "operations": counts, "sizes": {}}
     for elements in options.elements:
@@ -127,7 +131,7 @@ def main():
         found["least ratio"] = max(moving, computing) / moving
         found["ratio"] = seconds["langevin"][1] / seconds["parent"][1]
         results["sizes"][str(elements)] = found
-        with replaced(options.out) as file:
+        with replaced(out) as file:
             json.dump(results, file, indent=1)
         print(
             json.dumps({name: found[name] for name in ("GB/s", "ns a parameter", "least ratio", "ratio")}), flush=True

@@ -80,6 +80,35 @@ def passes() -> str:
     return markdown(["4 M parameters on PyTorch", "ms"], [[names[name], spread(*ms[name])] for name in ms])
 
 
+def roofline() -> str:
+    rows = []
+    for backend, title in BACKENDS.items():
+        for elements, found in (read(f"roofline-{backend}.json") or {"sizes": {}})["sizes"].items():
+            ns = [f"{nanoseconds:.2f}" for nanoseconds in found["ns a parameter"].values()]
+            ratios = (f"{found[key]:.2f}" for key in ("least ratio", "ratio"))
+            rows.append([f"{title}, {int(elements) / 1e6:,.0f} M parameters", *ns, *ratios])
+    header = ["ns a parameter", "the bytes alone", "the noise's operations alone", "Adam", "L-Adam"]
+    return markdown([*header, "least ratio", "ratio"], rows)
+
+
+def growth() -> str:
+    files = {title: read(f"step_growth-{backend}.json") for backend, title in BACKENDS.items()}
+    counts = dict.fromkeys(count for file in files.values() if file for count in file["operations"])
+    rows = []
+    for count in counts:
+        found = [(file or {"operations": {}})["operations"].get(count) for file in files.values()]
+        rows.append(
+            [f"{int(count):,}", *(f"{each['parent']:,} / {each['langevin']:,}" if each else "-" for each in found)]
+        )
+    return markdown(["variables", *(f"{title}: Adam / L-Adam" for title in files)], rows)
+
+
+def memory() -> str:
+    found = (read("step_growth-jax.json") or {"bytes": {}})["bytes"]
+    rows = [[f"{int(size):,}", *(f"{own[arm]:,}" for arm in ("parent", "langevin"))] for size, own in found.items()]
+    return markdown(["parameters", "Adam, bytes", "L-Adam, bytes"], rows)
+
+
 def callbacks() -> str:
     files = {backend: read(f"callback_overhead-{backend}.json") for backend in BACKENDS}
     nets = [(file or {"nets": {}})["nets"].get("dense 30×64") for file in files.values()]
@@ -200,6 +229,9 @@ TABLES = {
     "steps": steps,
     "starts": starts,
     "passes": passes,
+    "roofline": roofline,
+    "growth": growth,
+    "memory": memory,
     "callbacks": callbacks,
     "generators": generators,
     "quality": quality,

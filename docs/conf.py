@@ -4,6 +4,10 @@ Sphinx with the PyData theme: NumPy, SciPy and pandas use it, and JAX, Flax and 
 """
 
 import os
+import re
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
@@ -26,6 +30,7 @@ html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
 
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say what an argument is
 napoleon_numpy_docstring = False
@@ -36,19 +41,38 @@ myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # the notebooks have their outputs
 nb_merge_streams = True
+html_math_renderer = "mathml"
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 
 
 def formulas(app, what, name, obj, options, lines):
-    """An indented block after a paragraph of a docstring is a formula: it is shown as it stands."""
+    """An indented block after a paragraph of a docstring is a formula: it is shown as it stands. A page is a link."""
     found = []
     for number, line in enumerate(lines):
+        line = re.sub(r"\bdocs/([\w/-]+)\.md", r":doc:`/\1`", line)
+        line = re.sub(r"^( *)([A-Z]\. )", r"\1\\\2", line)  # a reference that begins with an initial is no list
         if line.startswith("    ") and number > 1 and not lines[number - 1] and lines[number - 2][:1].strip():
             found += [".. code-block:: text", ""]
         found.append(line)
     lines[:] = found
 
 
+def without_hooks(app, what, name, obj, skip, options):
+    """The methods that Keras calls on a callback are no part of its use."""
+    return True if name.startswith("on_") else None
+
+
+def mathml(writer, node):
+    """Formulas are MathML, which browsers typeset by themselves. LaTeX that docutils does not know is an error."""
+    if isinstance(node, nodes.math_block):
+        writer.body.append(f'<div class="formula">{tex2mathml(node.astext(), as_block=True)}</div>')
+    else:
+        writer.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
 def setup(app):
+    app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
+    app.connect("autodoc-skip-member", without_hooks)
     app.connect("autodoc-process-docstring", formulas, priority=400)  # before napoleon looks for sections

@@ -82,7 +82,8 @@ def unknown(kind: str, name: str, known: Iterable[str], also: Iterable[str] = ()
     known = list(known)
     near = difflib.get_close_matches(str(name)[:_LONGEST].lower(), [*known, *also], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return ValueError(f"Unknown {kind} {shown(name)}.{hint} There are: {', '.join(known)}.")
+    listed = ", ".join(repr(each) if " " in each else each for each in known)
+    return ValueError(f"Unknown {kind} {shown(name)}.{hint} There are: {listed}.")
 
 
 def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:

@@ -20,9 +20,10 @@ _LOG_LINE = re.compile(
 def without_log_lines() -> Iterator[None]:
     """Drops TensorFlow's log lines of severity info and warning from the standard error, and passes on all else.
 
-    TensorFlow writes some while it is imported, before any setting of it counts. Processes that are started meanwhile
-    are filtered as long as they live.
+    TensorFlow writes some while it is imported, before any setting of it counts; later ones are switched off. Processes
+    that are started meanwhile are filtered as long as they live.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         real = os.dup(2)
     except OSError:  # a process without a standard error

@@ -151,7 +151,7 @@ def test_optimizers_models_and_datasets_do_not_import_one_another():
     rooms = ("optimizers", "models", "datasets", "sampling")
     known = {"sampling": ("optimizers",)}
     everybodys = {"names", "files", "archive", "values", "confidence", "keras_internals", "reading"}
-    everybodys |= {"batches", "extras"}
+    everybodys |= {"batches", "extras", "quiet"}
     for name in MODULES:
         room = name.split(".")[1]
         for target in imported_modules(name):
@@ -166,8 +166,9 @@ def is_importable(name):
     return not name.endswith("__main__") and backend in ("", keras.backend.backend())
 
 
-# On JAX, Keras compiles a random generator for each kernel's shape, which takes a minute; TensorFlow takes seconds.
-LONG_ON_JAX = {f"keras_langevin.models.{name}" for name in ("densenet", "resnet")}
+# On JAX, Keras compiles a random generator for each kernel's shape, which takes a minute; TensorFlow takes seconds. The
+# comparison of `comparing` is trained by the runner, which has its own tests on JAX (test_controls, test_equal_arms).
+LONG_ON_JAX = {f"keras_langevin.{name}" for name in ("experiments.comparing", "models.densenet", "models.resnet")}
 
 
 def examples_of(name):

@@ -14,7 +14,7 @@ _COLUMNS = ("case", "Adam, ms", "L-Adam, ms", "ratio (quartiles)", "target", "fi
 
 def add(commands):
     option = new_command(commands, "bench", bench)
-    option("--cases", nargs="+", metavar="CASE", help="as the table names them (default: all)")
+    option("--cases", nargs="+", metavar="CASE", help="as the table names them, × written as x (default: all)")
     option("--rounds", type=int, default=20, help="pairs of turns for the step (default: 20)")
     option("--steps", type=int, default=40, help="steps in a turn, fewer for nets with slow ones (default: 40)")
     option("--starts", type=int, default=3, help="pairs of fresh processes for the first step; 0: none (default: 3)")
@@ -36,10 +36,12 @@ def bench(options: argparse.Namespace):
     from keras_langevin.experiments import overhead
     from keras_langevin.experiments.machine import provenance
 
-    names = options.cases or overhead.names()
+    typed = {name.replace("×", "x"): name for name in overhead.CASES}  # no keyboard has a ×
+    names = [name.replace("×", "x") for name in options.cases or overhead.names()]
     for name in names:
-        if name not in overhead.CASES:
-            raise unknown("case", name, overhead.CASES)
+        if name not in typed:
+            raise unknown("case", name, typed)
+    names = [typed[name] for name in names]
     console, results = new_console(), {"provenance": provenance(), "cases": {}}
     if out and out.exists():
         results["cases"] = _finished(out, results["provenance"])

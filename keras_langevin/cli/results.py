@@ -60,7 +60,7 @@ def judge(options: argparse.Namespace):
     ]
     columns = ("claim", "found: mean [95% interval]", "verdict")
     print_table(console, "Claims, in percentage points of test accuracy", columns, rows)
-    console.print(claims.RULE, markup=False)
+    console.print(claims.RULE, markup=False, soft_wrap=not console.is_terminal)
     if options.page:
         _put(claims.text(judgements), Path(options.page))
         console.print(f"  {options.page}", markup=False)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,10 +31,15 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message}. See: {self.prog} --help")
 
 
-def new_command(commands, name: str, run: Callable) -> Callable:
-    """Adds a sub-command, which its function's docstring explains, and returns what adds its options."""
+def new_command(commands, name: str, run: Callable, epilog: str = "") -> Callable:
+    """Adds a sub-command, which its function's docstring explains, and returns what adds its options.
+
+    The lines of `epilog` stand below the options.
+    """
     summary, _, description = (run.__doc__ or name).partition("\n\n")
-    parser = commands.add_parser(name, help=summary.replace("%", "%%"), description=description or summary)
+    description = textwrap.fill(inspect.cleandoc(description or summary), 78)
+    how = {"description": description, "epilog": epilog, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    parser = commands.add_parser(name, help=summary.replace("%", "%%"), **how)
     parser.set_defaults(run=run, parser=parser)
     return parser.add_argument
 
@@ -44,7 +51,6 @@ def add_shared(option: Callable, *names: str):
 
 def start_keras(backend: str | None) -> str:
     """Imports Keras on that backend, or on its own choice for `None`, and returns which it is."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if backend is not None and "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = backend
     try:

@@ -1,6 +1,7 @@
 """`keras-langevin compare` and `reproduce`: train optimizers side by side and show what differs."""
 
 import argparse
+import textwrap
 from collections.abc import Callable
 
 from keras_langevin.cli.terminal import add_shared, new_command, new_console, start_keras
@@ -33,22 +34,23 @@ def add(commands):
         if setting.default is not None:
             text += f" Defaults to {' '.join(setting.default) if name == 'optimizers' else setting.default}."
         option(_dashed(name), type=setting.type, metavar=_PLACEHOLDERS[setting.type], help=text, **several)
-    _add_training(option)
-    option = new_command(commands, "reproduce", reproduce)
-    titles = "; ".join(f"{name}: {preset.title}" for name, preset in paper.PRESETS.items())
-    option("preset", metavar="NAME", help=titles.replace("%", "%%"))
+    _add_training(option, "MODEL-DATASET-...")
+    lines = {"initial_indent": "  ", "subsequent_indent": 28 * " "}
+    presets = [textwrap.fill(f"{name:<26}{each.title}", 78, **lines) for name, each in paper.PRESETS.items()]
+    option = new_command(commands, "reproduce", reproduce, "\n".join(["names:", *presets]))
+    option("preset", metavar="NAME", help="one of the names below")
     scales = "; ".join(f"{name}: {words}" for name, words in paper.SCALES.items())
     option("--scale", choices=paper.SCALES, default="smoke", help=f"{scales} (default: smoke)")
     option("--seeds", type=int, metavar="N", help=f"{SETTINGS['seeds'].text} Defaults to those of the preset.")
-    _add_training(option)
+    _add_training(option, "NAME-SCALE")
 
 
 def _dashed(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _add_training(option: Callable):
-    """The options that say where and how runs are trained, and where the results go."""
+def _add_training(option: Callable, folder: str):
+    """The options that say where and how runs are trained, and where the results go: by default into `folder`."""
     text = "how often, at most, the state of a run is kept at the end of an epoch; 0: each epoch (default: 10)"
     option("--checkpoint-seconds", type=float, default=10.0, metavar="S", help=text)
     text = "keep all images on the accelerator; the numbers are the same (default: on an accelerator)"
@@ -60,7 +62,7 @@ def _add_training(option: Callable):
         option(_dashed(name), type=kind, metavar=_PLACEHOLDERS[kind], help=f"{engine}: {text}")
     option("--tensorboard", action="store_true", help="write logs for TensorBoard during training")
     option("--save-weights", action="store_true", help="write the trained weights of each run")
-    option("--out", help=f"folder for the results (default: {DEFAULT_FOLDER}/MODEL-DATASET-...)")
+    option("--out", help=f"folder for the results (default: {DEFAULT_FOLDER}/{folder})")
     add_shared(option, "--backend", "--data-dir", "--data-file")
 
 
@@ -91,7 +93,8 @@ def reproduce(options: argparse.Namespace) -> int:
     options.out = options.out or f"{DEFAULT_FOLDER}/{options.preset}-{options.scale}"
     lines = [f"{preset.title} ({preset.mirrors}).", f"In the paper: {preset.paper}"]
     lines += [f"Here, {name.replace('_', ' ')}: {why}." for name, why in reasons.items()]
-    new_console().print("\n".join(lines), markup=False)
+    console = new_console()
+    console.print("\n".join(lines), markup=False, soft_wrap=not console.is_terminal)
     return _train(settings, options, f"{preset.title} ({preset.mirrors}; scale {options.scale})")
 
 
@@ -105,11 +108,14 @@ def _train(settings: dict, options: argparse.Namespace, title: str = "") -> int:
     watchers = [progress.TensorBoardLogs] if options.tensorboard else []
     for new_watcher in watchers:
         new_watcher(jobs)  # a package that is missing is an error now
-    comparing.write_config(out, settings, jobs)
+    comparing.write_config(out, sweep, jobs)
     names = zip(*((job.comparison.model, job.data.label) for job in jobs), strict=True)
     subject = " on ".join(", ".join(dict.fromkeys(each)) for each in names)
     console = new_console()
     console.print(f"{subject}: {_plan(sweep)}, {backend} backend; results in {out}", markup=False)
+    on_record = max(job.store.comparison.seeds for job in jobs)
+    if on_record > jobs[0].comparison.seeds:
+        console.print(f"{count(on_record, 'seed')} are on record; the report shows all of them.")
     how = {name: getattr(options, name) for name in ("save_weights", "checkpoint_seconds", "data_on_device")}
     try:
         jobs = comparing.train(jobs, engine, console, watchers=watchers, **how)

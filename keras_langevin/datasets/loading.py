@@ -85,7 +85,8 @@ def _cut(train: Split, fraction: float, seed: int, limit: int | None) -> tuple[S
     size = min(math.ceil(fraction * len(chosen)), len(chosen) - 1)
     held = np.zeros(len(chosen), bool)
     held[stratified(train.y[chosen], size, seed)] = True
-    return tuple(Split(train.x[part], train.y[part]) for part in (chosen[~held], chosen[held]))
+    rest, held_out = chosen[~held], chosen[held]
+    return Split(train.x[rest], train.y[rest]), Split(train.x[held_out], train.y[held_out])
 
 
 def _digits() -> Data:

@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_langevin.datasets.data import CorruptDatasetError, Data, DatasetNotFoundError, Split
 from keras_langevin.names import printable, shown, unknown
+from keras_langevin.quiet import without_log_lines
 
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
@@ -21,8 +22,9 @@ def read(name: str, data_dir: str | Path | None = None) -> Data:
     """A set without a validation split, prepared first where necessary. Arguments and errors are those of `load`."""
     alone = "tensorflow" not in sys.modules
     try:
-        import tensorflow as tf
-        import tensorflow_datasets  # noqa: F401
+        with without_log_lines():
+            import tensorflow as tf
+            import tensorflow_datasets  # noqa: F401
     except ImportError as error:
         raise DatasetNotFoundError(
             f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
@@ -69,7 +71,7 @@ def checked_features(name: str, info, *, with_splits: bool = True) -> tuple[str,
     image, label = key(tfds.features.Image, "image"), key(tfds.features.ClassLabel, "label")
     shape, dtype = (info.features[image].shape, info.features[image].np_dtype) if image else ((), None)
     is_right = len(shape) == 3 and None not in shape and shape[2] in (1, 3, 4) and np.dtype(dtype) == "uint8"
-    if not is_right or label is None or (info.features[label].num_classes or 0) < 2:
+    if image is None or label is None or not is_right or (info.features[label].num_classes or 0) < 2:
         received = (f"{key}: {printable(shown(feature))}" for key, feature in sorted(info.features.items()))
         raise ValueError(
             "A dataset must have uint8 images of one size with 1, 3 or 4 channels, and a class label of at least two "

@@ -47,8 +47,9 @@ def compare(
     >>> list(results.curves("train_loss")), list(results.differences)
     (['Adam', 'L-Adam'], ['L-Adam − Adam'])
     """
-    jobs, out = prepared(Sweep(settings), out, data_dir=data_dir, data_file=data_file)
-    write_config(out, settings, jobs)
+    sweep = Sweep(settings)
+    jobs, out = prepared(sweep, out, data_dir=data_dir, data_file=data_file)
+    write_config(out, sweep, jobs)
     # not rich's display for notebooks, which needs a widget
     console = Console(force_jupyter=False, quiet=not verbose)
     train(jobs, engines.Local() if engine is None else engine, console)
@@ -72,9 +73,9 @@ def prepared(sweep: Sweep, out: str | Path | None = None, **where) -> tuple[list
     ], out
 
 
-def write_config(out: Path, settings: dict, jobs: list[runner.Job]):
+def write_config(out: Path, sweep: Sweep, jobs: list[runner.Job]):
     """Writes the settings beside the results, for `keras-langevin compare --config`; more seeds on record stay."""
-    settings = settings | {"seeds": max(job.store.comparison.seeds for job in jobs)}
+    settings = sweep.completed | {"seeds": max(job.store.comparison.seeds for job in jobs)}
     with writing_to(out):
         out.mkdir(parents=True, exist_ok=True)
         with replaced(out / "experiment.toml") as file:

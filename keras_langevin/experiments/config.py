@@ -62,22 +62,25 @@ class Comparison:
     of the epochs are done, the learning rate is divided by ten and sigma is set to zero.
 
     Args:
-        model: family and depth; or the family alone, with `depth`.
+        model: a family and a depth: dense-30, he-dense-30, bn-dense-30, conv-dense-20, highway-80, resnet-20, plain-20,
+            densenet-40; densenet-121; or the family alone, with `depth`. Before a name may stand gain-1.2-,
+            grown-1.2- or lsuv- (other initial kernels). Defaults to dense-30, and to dense where `depth` is given.
         depth: the depth of the model's family, 30 of dense-30.
         dataset: digits (embedded); mnist, fashion_mnist, cifar10, cifar100, or any image-classification set of
             tensorflow-datasets with a train and a test split.
-        optimizers: adam, ladam, ladam@0.3 (the first 30% of the layers), ladam@3 (the first three), ladam@-3 (the last
-            three), ladam@REGEX, ladam@0 (no noise: what adam is); lrmsprop (ε inside the root, as in Keras),
-            lrmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc. Before a name may stand
-            clip-, warmup-, first-35- (noise in the first 35 updates), always- (noise until the end), isotropic-
-            and gradient-noise- (other noise).
+        optimizers: sgd, adam, adamw, rmsprop, adadelta, adagrad, nadam, adamax, lamb, lion, adafactor, muon,
+            schedule-free-adamw; with noise lsgd, ladam, and so on; ladam@0.3 (the first 30% of the layers), ladam@3
+            (the first three), ladam@-3 (the last three), ladam@REGEX, ladam@0 (no noise: what adam is); rmsprop
+            (ε inside the root, as in Keras), rmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc.
+            Before a name may stand clip-, warmup-, first-35- (noise in the first 35 updates), always- (noise until the
+            end), isotropic- and gradient-noise- (other noise).
         epochs: the length of a run. Defaults to 60 on digits and 12 elsewhere.
         batch_size: images in a batch. Defaults to 32 on digits and 512 elsewhere.
         learning_rate: γ of all optimizers. Defaults to each one's own: 1e-3 for Adam, AdamW and RMSprop, 0.1 for
             Adadelta, 0.01 for SGD and Adagrad.
         sigma: σ of all noise. Defaults to 0.05 with Adadelta and 1e-3 elsewhere.
         epsilon: ε of every optimizer that has one, with noise and without. Defaults to 1e-6.
-        seeds: how many: 0, 1, ...; those that are not on record are added.
+        seeds: how many, from 0 on; those that are on record are reused.
         validation_fraction: the share of the training examples that is held out.
         limit: the number of training examples, drawn by class, validation among them. Defaults to all.
         augment: none; crop-flip: pad by 2 pixels, random crop and flip, as in the paper; crop-flip-4: pad by 4.
@@ -103,7 +106,7 @@ class Comparison:
     (['Adam', '30%-Layer L-Adam'], 512)
     """
 
-    model: str = _setting("dense-30", _NAME)
+    model: str | None = _setting(None, _NAME)
     depth: InitVar[int | None] = _setting(None, (int, "an int >= 1", is_count(1)))  # noqa: RUF009
     dataset: str = _setting("digits", _NAME)
     optimizers: tuple[str, ...] = _setting(("adam", "ladam", "ladam@0.3"), _NAMES, is_swept=False)
@@ -128,10 +131,11 @@ class Comparison:
             setting.check(given[name])
         batch_size, epochs = (32, 60) if self.dataset == "digits" else (512, 12)
         augment = "crop-flip" if self.dataset in ("cifar10", "cifar100") else "none"
-        otherwise = {"batch_size": batch_size, "epochs": epochs, "augment": augment}
+        otherwise = {"model": "dense" if depth else "dense-30"}
+        otherwise |= {"batch_size": batch_size, "epochs": epochs, "augment": augment}
         # the dataclass is frozen from here on
         vars(self).update({name: value for name, value in otherwise.items() if given[name] is None})
-        vars(self)["optimizers"] = tuple(self.optimizers)
+        vars(self)["optimizers"] = tuple(OptimizerSpec(spec).spec for spec in self.optimizers)
         if depth is not None:
             if re.search(r"-\d+$", self.model):
                 raise ValueError(
@@ -274,6 +278,16 @@ class Sweep:
         points = (dict(zip(lists, values, strict=True)) for values in itertools.product(*lists.values()))
         object.__setattr__(self, "comparisons", tuple(Comparison(**point) for point in points))
         object.__setattr__(self, "axes", {name: values for name, values in lists.items() if len(values) > 1})
+
+    @property
+    def completed(self) -> dict:
+        """The settings, and those that were left out where all comparisons share a value: defaults may change."""
+        found = ({"model": "dense"} if "depth" in self.settings else {}) | self.settings
+        for name in SETTINGS:
+            values = {getattr(comparison, name) for comparison in self.comparisons} if name != "depth" else ()
+            if name not in found and len(values) == 1:
+                found[name] = values.pop()
+        return found
 
     def folder_name(self, **found) -> str:
         """A name that sweeps share that are equal but for their seeds; of a single comparison its own."""

@@ -80,11 +80,11 @@ class OptimizerSpec:
     """One optimizer of a comparison, written `name` or `name@layers`, with a modifier before it; see `Comparison`.
 
     >>> arm = OptimizerSpec("L-Adam@-3")
-    >>> arm.optimizer, arm.parent, arm.layers, arm.label
-    ('ladam', 'adam', [-3, -2, -1], 'L-Adam on the last 3')
+    >>> arm.spec, arm.parent, arm.layers, arm.label
+    ('ladam@-3', 'adam', [-3, -2, -1], 'L-Adam on the last 3')
     """
 
-    spec: str
+    spec: str  # in lower case, and `l` for `l-`
     optimizer: str = field(**_PARSED)  # the name, in lower case and without hyphens
     modifier: str = field(**_PARSED)  # a key of `MODIFIERS`, or empty
     noisy_updates: int | None = field(**_PARSED)  # how many, where `first-` says so
@@ -96,16 +96,18 @@ class OptimizerSpec:
     label: str = field(**_PARSED)  # what tables and pictures show
 
     def __post_init__(self):
-        name, _, layers = self.spec.partition("@")
-        name = name.lower().replace("-", "")
+        name, at, text = self.spec.partition("@")
+        written = re.sub(r"(?<![^-])l-+", "l", name.lower())  # L-Adam is ladam
+        name = written.replace("-", "")
         modifier, number, unmodified = _NAME.fullmatch(name).groups()
         is_langevin = unmodified not in FAMILIES
         family = LANGEVIN.get(unmodified, unmodified[1:]) if is_langevin else unmodified
         known, what = FAMILIES.get(family, Family(family)), MODIFIERS[modifier]
         number = int(number) if number else None
-        layers = next((convert(layers) for pattern, convert in _LAYERS if re.fullmatch(pattern, layers)), layers)
+        layers = next((convert(text) for pattern, convert in _LAYERS if re.fullmatch(pattern, text)), text)
         label = known.langevin_label or f"L-{known.label}" if is_langevin and not what.is_noise else known.label
         vars(self).update(
+            spec=written + at + text,
             optimizer=name,
             modifier=modifier,
             noisy_updates=number,

@@ -48,6 +48,7 @@ class FitCase(Case):
     langevin: dict = field(default_factory=dict)  # further arguments of L-Adam
     most_steps: int = 1000  # in a turn, for a net with slow ones
     jit_compile: bool | str = "auto"
+    vocabulary: int | None = None  # of a net that reads tokens: how many there are
 
     def prepare(self, arm: str, steps: int) -> tuple[Callable, int, keras.optimizers.Optimizer]:
         """A function that takes the steps, how many those are, and the optimizer."""
@@ -66,8 +67,9 @@ class FitCase(Case):
     def batches(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
         """Made-up examples and labels for `steps` batches."""
         generator = np.random.default_rng(0)
-        count = steps * self.batch_size
-        return generator.normal(size=(count, *self.input_shape)).astype("float32"), generator.integers(10, size=count)
+        shape = steps * self.batch_size, *self.input_shape
+        x = generator.integers(self.vocabulary, size=shape) if self.vocabulary else generator.normal(size=shape)
+        return x.astype("int32" if self.vocabulary else "float32"), generator.integers(10, size=len(x))
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,21 @@ def make_update(optimizer: keras.optimizers.Optimizer, shapes: Sequence, *, dona
     return update
 
 
+def _transformer(blocks: int = 4, width: int = 256, heads: int = 4) -> keras.Model:
+    """A small encoder that classifies: 3.7 million parameters, of them 0.5 in the embedding."""
+    layers = keras.layers
+    tokens = keras.Input(_TOKENS, dtype="int32")
+    x = layers.Embedding(_VOCABULARY, width)(tokens)
+    for _ in range(blocks):
+        y = layers.LayerNormalization()(x)
+        x = x + layers.MultiHeadAttention(heads, width // heads)(y, y)
+        y = layers.LayerNormalization()(x)
+        x = x + layers.Dense(width)(layers.Dense(4 * width, activation="gelu")(y))
+    x = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))
+    return keras.Model(tokens, layers.Dense(10)(x))
+
+
+_TOKENS, _VOCABULARY = (64,), 2000
 _dense = partial(FitCase, partial(models.dense, 30, (64,), 10), (64,), 512)
 _wide = partial(FitCase, partial(models.dense, 4, (1024,), 10, width=1024), (1024,), 512, most_steps=10)
 _resnet = partial(FitCase, partial(models.resnet, 20, (32, 32, 3), 10), (32, 32, 3), 256, most_steps=2)
@@ -131,12 +148,15 @@ CASES = {
     "dense 30×64": _dense(targets=(1.03, 1.10, 1.25), first_step_targets=(1.5, 1.3, 1.2)),
     "dense 30×64, 30% noisy": _dense({"layers": 0.3}, targets=(1.05, 1.05, 1.10)),
     "dense 30×64, none noisy": _dense({"layers": 0.0}, targets=(1.01, 1.01, 1.05)),
-    "dense 4×1024": _wide(targets=(1.12, 1.20, 1.20), first_step_targets=(None, None, None)),
+    "dense 4×1024": _wide(targets=(1.12, 1.20, 1.20), first_step_targets=(None, 1.3, None)),
     "dense 4×1024, 30% noisy": _wide({"layers": 0.3}, targets=(1.05, 1.05, 1.10)),
     "dense 4×1024, rademacher": _wide({"noise": "rademacher"}, targets=(1.12, 1.20, 1.20)),
     "dense 4×1024, jit_compile": _wide(jit_compile=True, only_on="torch", targets=(None, None, 1.20)),
     "resnet-20": _resnet(targets=(1.02, 1.02, 1.02)),
     "resnet-20, 30% noisy": _resnet({"layers": 0.3}, targets=(1.05, 1.05, 1.10)),
+    "transformer 4×256": FitCase(
+        _transformer, _TOKENS, 32, vocabulary=_VOCABULARY, most_steps=4, first_step_targets=(None, None, None)
+    ),
     "update alone, 4 M": _update(targets=(1.4, 2.5, None)),
     # On JAX `fit` gives the old state's memory to the new one; a loop of one's own may not.
     "update alone, 4 M, no donation": _update(donate=False, only_on="jax", targets=(1.4, None, None)),

@@ -38,7 +38,7 @@ def build(name: str, input_shape: tuple[int, ...], num_classes: int, *, images=N
             same root mean square by isotropic noise) or `"lsuv-dense-40"` (layer-sequential unit variance).
         input_shape: tuple of ints, the shape of one example.
         num_classes: int >= 2, the number of logits.
-        images: array of shape `(num_images, *input_shape)`, of which `lsuv-` uses 512. Defaults to `None`.
+        images: array of shape `(num_images, *input_shape)`; `lsuv-` uses 512 of them. Defaults to `None`.
         **options: further arguments of the family's function.
 
     Raises:
@@ -74,8 +74,9 @@ def parse(name: str) -> tuple[str, int | None]:
         )
     family, _, depth = name.rpartition("-")
     if family not in FAMILIES:
-        digits = re.search(r"\d*$", name).group() or "DEPTH"
-        raise unknown("model", name, dict.fromkeys([*(f"{known}-{digits}" for known in FAMILIES), *SINGLES]))
+        digits = re.search(r"\d*$", name).group()
+        near = [f"{known}-{digits or example}" for known, (_, example) in FAMILIES.items()]
+        raise unknown("model", name, [*(f"{known}-DEPTH" for known in FAMILIES), *SINGLES], near)
     if not depth.isdecimal() or len(depth) > 9 or not 1 <= int(depth) <= LARGEST_DEPTH:
         raise ValueError(
             f"A model's depth must be an int >= 1, at most {LARGEST_DEPTH}, as in '{family}-{FAMILIES[family][1]}'. "

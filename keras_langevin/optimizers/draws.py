@@ -60,10 +60,14 @@ class Preconditioner:
         factor = self._computed([slot_of(self._optimizer, kept, index) for kept in self._kept()])
         return factor if self._gate is None else _where(self._gate.of(index), factor)
 
-    def whole(self):
-        """P of the whole draw: a tensor of the draw's shape, or a scalar."""
+    def whole(self, gaps: list[int] | None = None):
+        """P of the whole draw: a tensor of the draw's shape, or a scalar.
+
+        Args:
+            gaps: of a flat draw, how many elements that belong to no variable are before each, and after the last.
+        """
         if self._whole is None:
-            self._whole = self.of(0) if len(self._indices) == 1 else self._together()
+            self._whole = self.of(0) if len(self._indices) == 1 else self._together(gaps)
         return self._whole
 
     def of_span(self, span: slice):
@@ -75,18 +79,18 @@ class Preconditioner:
         factor = self._computed([None if slot is None else ops.reshape(slot, [-1])[span] for slot in slots])
         return factor if self._gate is None else _where(self._gate.of(index), factor)
 
-    def _together(self):
+    def _together(self, gaps):
         shapes = [tuple(self._optimizer._trainable_variables[index].shape) for index in self._indices]
         if not self._optimizer._is_elementwise:
-            return _flat([self.of(position) for position in range(len(shapes))], shapes)
+            return _flat([self.of(position) for position in range(len(shapes))], shapes, gaps)
         slots = []
         for kept in self._kept():
             of_each = [slot_of(self._optimizer, kept, index) for index in self._indices]
-            slots.append(None if of_each[0] is None else noise.concatenate(of_each))
+            slots.append(None if of_each[0] is None else _joined(of_each, gaps))
         factor = self._computed(slots)
         if self._gate is None:
             return factor
-        return _where(_flat([self._gate.of(index) for index in self._indices], shapes), factor)
+        return _where(_flat([self._gate.of(index) for index in self._indices], shapes, gaps), factor)
 
     def _kept(self) -> list:
         """What P is computed from, of all variables: lists of variables, and dicts of tensors from before the step."""
@@ -112,9 +116,19 @@ def slot_of(optimizer, kept, index: int):
     return slot.value if isinstance(slot, keras.Variable) else ops.convert_to_tensor(slot)
 
 
-def _flat(values, shapes):
+def _flat(values, shapes, gaps):
     """Values of many variables, each a scalar or of its variable's shape, in one flat tensor."""
-    return noise.concatenate([ops.broadcast_to(value, shape) for value, shape in zip(values, shapes, strict=True)])
+    return _joined([ops.broadcast_to(value, shape) for value, shape in zip(values, shapes, strict=True)], gaps)
+
+
+def _joined(tensors, gaps):
+    """The elements of all tensors in one flat tensor, with zeros in the gaps."""
+    if gaps is None:
+        return noise.concatenate(tensors)
+    parts = []
+    for gap, tensor in zip(gaps, [*tensors, None], strict=True):
+        parts += [ops.zeros((gap,), dtype=tensors[0].dtype)] * bool(gap) + [tensor] * (tensor is not None)
+    return noise.concatenate(parts)
 
 
 def _where(is_open, factor):

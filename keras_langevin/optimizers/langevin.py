@@ -81,9 +81,8 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
     1e-06
 
     References:
-        P. Bras, Langevin algorithms for very deep neural networks with application to image classification,
-        arXiv:2212.14718, equation (3) and algorithm 1. G. N. Milstein and M. V. Tretyakov, Stochastic Numerics for
-        Mathematical Physics, Springer 2004, section 2.1 (for ±1).
+        P. Bras, arXiv:2212.14718, equation (3) and algorithm 1. G. N. Milstein and M. V. Tretyakov, Stochastic Numerics
+        for Mathematical Physics, Springer 2004, section 2.1 (±1).
     """
 
     # Methods of `keras.optimizers.Optimizer` that this class and its bases override:

@@ -23,10 +23,12 @@ def styles(labels: Iterable[str]) -> Styles:
     """A colour and a line style for each label: the same for the same labels, in whatever order."""
     labels = list(dict.fromkeys(labels))
     own = {label: _OWN.get(label.partition(" − ")[0]) for label in labels}
+    parents = {_OWN.get(label.partition(" − ")[2]) for label in labels}  # not drawn, and theirs in the next figure
     found: Styles = {}
     for label in sorted(labels, key=lambda label: (own[label] is None, label)):
         free = [pair for pair in _PAIRS if pair not in found.values()] or _PAIRS
-        found[label] = own[label] if own[label] in free else free[0]
+        others = [pair for pair in free if pair not in parents] or free
+        found[label] = own[label] if own[label] in free else others[0]
     return {label: found[label] for label in labels}
 
 

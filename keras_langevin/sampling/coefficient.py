@@ -141,15 +141,13 @@ def learning_coefficient(
     >>> from keras_langevin.sampling import learning_coefficient
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
     >>> model.compile(loss=lambda y, f: keras.ops.square(y - f) / 2)
-    >>> x = np.ones((200, 2), "float32")
-    >>> y = np.tile([[1.0], [-1.0]], (100, 1)).astype("float32")
+    >>> x, y = np.ones((200, 2), "float32"), np.tile([[1.0], [-1.0]], (100, 1)).astype("float32")
     >>> found = learning_coefficient(model, x, y, learning_rate=0.05, num_draws=3000, verbose=0)
     >>> bool(abs(found.value - 0.5) < 0.1)
     True
 
     References:
-        S. Watanabe, A widely applicable Bayesian information criterion, JMLR 14 (2013). E. Lau et al., The local
-        learning coefficient, arXiv:2308.12108 (κ). G. Wang et al., arXiv:2410.02984 (`layers`).
+        S. Watanabe, JMLR 14 (2013). E. Lau et al., arXiv:2308.12108 (κ). G. Wang et al., arXiv:2410.02984 (`layers`).
     """
     diagnostics.arviz()  # before any work
     size = _checked_size(x, y)

@@ -49,13 +49,9 @@ NAMES = tuple(Diagnosis.__dataclass_fields__)[1:]
 class SamplerDiagnostics(keras.callbacks.Callback):
     """A callback that measures whether a sampler samples exp(−2V/σ²), and says in one sentence what is wrong.
 
-    - `configurational_temperature`, over what σ says: 1 is right. It needs some tens of epochs.
-    - `kinetic_temperature`, the same of the momentum of `SGHMC`.
-    - `acceptance`: the share of steps that a Metropolis test would accept. Below 0.9 the learning rate is too large.
-    - `gradient_noise_share`: the variance that batches add to a step, over that of its noise.
-
-    They are in `logs`, after passes over `x` at the end of each epoch. `diagnosis` is the sentence, `faults` all of
-    them, from the worst. docs/sampling.md explains them.
+    At the end of each epoch it passes over `x` and puts `configurational_temperature`, `kinetic_temperature`,
+    `acceptance` and `gradient_noise_share` into `logs`: docs/sampling.md says what they are and which values are right.
+    `diagnosis` is the sentence, `faults` all of them, from the worst.
 
     Args:
         x, y, sample_weight: the training data, as `fit` takes them.

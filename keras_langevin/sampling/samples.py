@@ -27,8 +27,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
     """A callback that collects weights after updates burn_in + thinning, burn_in + 2·thinning, ..., keeping the latest.
 
     With σ = `posterior_sigma(data_size)`, a loss that is −log p, and `GaussianPrior` on the weights, they are samples
-    of the posterior. A warning at the start of `fit` lists what makes the temperature another. `predict`, `evaluate`,
-    `predictive_entropy` and `mutual_information` average over the samples. docs/sampling.md has the details.
+    of the posterior; a warning lists what makes the temperature another. `predict`, `evaluate`, `predictive_entropy`
+    and `mutual_information` average over the samples: docs/sampling.md.
 
     Args:
         burn_in: int >= 0, how many updates are left out, counted from the optimizer's first.
@@ -49,17 +49,13 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
 
     >>> import keras, numpy as np
     >>> from keras_langevin import GaussianPrior, LSGD, PosteriorSamples, posterior_sigma
-    >>> x = np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
-    >>> y = (x[:, 0] > 0).astype("int32")
-    >>> prior = GaussianPrior(stddev=1.0, data_size=64)
+    >>> x, prior = np.random.default_rng(0).normal(size=(64, 3)), GaussianPrior(stddev=1.0, data_size=64)
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "softmax", kernel_regularizer=prior)])
     >>> model.compile(LSGD(0.1, sigma=posterior_sigma(64), seed=0), loss="sparse_categorical_crossentropy")
     >>> samples = PosteriorSamples(burn_in=20, thinning=2, max_samples=10)
-    >>> _ = model.fit(x, y, epochs=25, batch_size=32, callbacks=[samples], verbose=0)
-    >>> len(samples), [settings["iteration"] for settings in samples.settings][:3]
-    (10, [32, 34, 36])
-    >>> samples.predict(x, verbose=0).shape
-    (64, 2)
+    >>> _ = model.fit(x, (x[:, 0] > 0).astype("int32"), epochs=25, batch_size=32, callbacks=[samples], verbose=0)
+    >>> len(samples), samples.predict(x, verbose=0).shape
+    (10, (64, 2))
 
     References:
         M. Welling and Y. W. Teh, ICML 2011. R. Zhang et al., Cyclical stochastic gradient MCMC, ICLR 2020.

@@ -35,19 +35,16 @@ class SWAG(PosteriorSamples):
 
     >>> import keras, numpy as np
     >>> from keras_langevin.sampling import SWAG
-    >>> x = np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
-    >>> y = (x[:, 0] > 0).astype("int32")
+    >>> x = np.random.default_rng(0).normal(size=(64, 3))
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "softmax")])
     >>> model.compile(keras.optimizers.SGD(0.5), loss="sparse_categorical_crossentropy")
     >>> swag = SWAG(burn_in=20, thinning=2, num_samples=10)
-    >>> _ = model.fit(x, y, epochs=25, batch_size=32, callbacks=[swag], verbose=0)
+    >>> _ = model.fit(x, (x[:, 0] > 0).astype("int32"), epochs=25, batch_size=32, callbacks=[swag], verbose=0)
     >>> len(swag), swag.predict(x, verbose=0).shape
     (10, (64, 2))
 
     References:
-        W. Maddox et al., A simple baseline for Bayesian uncertainty in deep learning, NeurIPS 2019, algorithm 1.
-        A. G. Wilson and P. Izmailov, Bayesian deep learning and a probabilistic perspective of generalization, NeurIPS
-        2020 (MultiSWAG).
+        W. Maddox et al., NeurIPS 2019, algorithm 1. A. G. Wilson and P. Izmailov, NeurIPS 2020 (MultiSWAG).
     """
 
     def __init__(

@@ -77,7 +77,8 @@ def test_every_case_has_a_target():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--cases", "dense 30x64"], "Did you mean 'dense 30×64'"),
+        (["--cases", "dense 30x63"], "Did you mean 'dense 30x64'"),
+        (["--cases", "none"], "There are: 'dense 30x64', 'dense 30x64, 30% noisy', "),
         (["--rounds", "0"], "`rounds` must be an int >= 1"),
         (["--steps", "two"], "--steps: invalid int value: 'two'"),
         (["--starts", "-1"], "`starts` must be an int >= 0"),

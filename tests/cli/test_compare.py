@@ -35,7 +35,10 @@ def test_compare_trains_shows_and_writes(tmp_path, capsys):
         f"{name}.{ending}" for name in pictures for ending in ("pdf", "png", "svg")
     }
     assert sorted(path.name for path in out.iterdir() if path.name != ".lock") == names
-    assert all(str(out / name) in text for name in names)
+    *others, last = text.splitlines()
+    assert last == f"Open {out / 'report.html'}", "the command ends with where to look"
+    (files,) = (line.removeprefix(f"In {out}: ") for line in others if line.startswith("In "))
+    assert sorted(files.split(", ")) == names
     assert "<h1>dense-2 on digits: Adam, L-Adam, 30%-Layer L-Adam</h1>" in (out / "report.html").read_text("utf-8")
     assert len(list((out / "runs").iterdir())) == 3 * 2
     with open(out / "curves.csv", newline="") as file:

@@ -56,8 +56,8 @@ def test_a_report_has_all_its_files(reported):
     starts = {".pdf": b"%PDF", ".png": b"\x89PNG", ".svg": b"<?xml", ".html": b"<!DOCTYPE html>"}
     for path in (*(out / name for name in files), *(out / "figures").iterdir()):
         assert path.read_bytes().startswith(starts.get(path.suffix, b""))
-    assert all(str(out / name) in shown for name in files)
-    assert shown.splitlines()[-1].strip() == str(out / "report.html"), "the command ends with where to look"
+    assert f"In {out}: " in shown and all(name in shown for name in files)
+    assert shown.splitlines()[-1] == f"Open {out / 'report.html'}", "the command ends with where to look"
     assert "dense-3 on digits, 3 epochs" in shown and "95% interval" in shown
     for name in ("report.html", "report.md"):
         text = (out / name).read_text("utf-8")

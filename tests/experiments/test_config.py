@@ -1,9 +1,12 @@
 import dataclasses
+import re
 
 import pytest
 
+from keras_langevin import models
 from keras_langevin.experiments.config import SETTINGS, Comparison, OptimizerSpec
-from keras_langevin.experiments.optimizer_specs import MODIFIERS
+from keras_langevin.experiments.optimizer_specs import FAMILIES, MODIFIERS
+from keras_langevin.models.registry import SINGLES
 
 
 @pytest.mark.parametrize(
@@ -31,9 +34,18 @@ def test_an_arm_is_a_name_and_layers(spec, optimizer, layers, label):
     assert type(arm.layers) is type(layers)
 
 
-def test_the_help_names_everything_that_may_stand_before_a_name():
+@pytest.mark.parametrize("spec", ["LAdam@0.3", "L-Adam@0.3", "l-adam@0.3", "ladam@0.3"])
+def test_an_arm_has_one_spelling(spec):
+    """By it its runs are filed."""
+    assert Comparison(optimizers=(spec,)).optimizers == ("ladam@0.3",)
+    assert OptimizerSpec(f"first-35-{spec}").spec == "first-35-ladam@0.3"
+
+
+def test_the_help_names_every_model_and_optimizer_and_what_may_stand_before_a_name():
     text = SETTINGS["optimizers"].text.replace("-", "")
-    assert all(name in text for name in MODIFIERS)
+    assert all(re.search(rf"\b{name}", text) for name in {*MODIFIERS, *FAMILIES})
+    names = [*(f"{family}-{depth}" for family, (_, depth) in models.FAMILIES.items()), *SINGLES]
+    assert all(re.search(rf"(?<!-)\b{name}[,;]", SETTINGS["model"].text) for name in names)
 
 
 @pytest.mark.parametrize(

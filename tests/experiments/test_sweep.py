@@ -38,7 +38,6 @@ def test_equal_sweeps_share_a_folder_and_others_do_not():
         ({"precision": "mixed_bf16"}, r"`precision` must be float32, .* Received: precision='mixed_bf16'\. Leave"),
         ({"jit": ["on", "maybe"]}, r"`jit` must be auto, on or off\. Received: jit='maybe'"),
         ({"model": "dense-3", "depth": 4}, "`depth` must go with a model's family"),
-        ({"depth": 4}, "`depth` must go with a model's family"),
         ({"model": "dense", "depth": [3, 0]}, "`depth` must be an int >= 1"),
         ({"model": "dense", "depth": True}, "`depth` must be an int >= 1"),
     ],
@@ -85,12 +84,32 @@ def test_every_setting_is_explained_where_it_is_documented():
     """The command's help is read from the docstring."""
     for setting in SETTINGS.values():
         assert setting.text and setting.text.endswith(".") and "  " not in setting.text
-    assert SETTINGS["seeds"].text == "how many: 0, 1, ...; those that are not on record are added."
+    assert SETTINGS["seeds"].text == "how many, from 0 on; those that are on record are reused."
     assert "Raises" not in SETTINGS["tuning_seeds"].text
 
 
 def test_a_depth_goes_with_the_family():
-    assert Comparison(model="dense", depth=3) == Comparison(model="dense-3")
+    assert Comparison(model="dense", depth=3) == Comparison(depth=3) == Comparison(model="dense-3")
+    with pytest.raises(ValueError, match="Received: model='dense-30', depth=3"):
+        Comparison(model="dense-30", depth=3)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"depth": 3},
+        {"model": "dense", "depth": [1, 2], "sigma": [1e-3, 1e-2]},
+        {"dataset": ["digits", "mnist"], "optimizers": ["L-Adam", "SGD"]},
+    ],
+)
+def test_completed_settings_are_the_same_comparisons_and_name_what_they_share(settings):
+    sweep = Sweep(settings)
+    read = tomllib.loads(config_text(sweep.completed))
+    again = Sweep(read)
+    assert again.comparisons == sweep.comparisons and again.folder_name() == sweep.folder_name()
+    assert read["seeds"] == 3 and read["jit"] == "auto" and "sigma" not in {*read} - {*settings}
+    assert ("epochs" in read) == (len({comparison.epochs for comparison in sweep.comparisons}) == 1)
 
 
 def test_every_setting_can_be_written():

@@ -101,11 +101,21 @@ def test_neighbours_make_one_run():
 
 
 def test_runs_in_whole_rows():
+    def rows(*chosen, length):
+        draw = Draw(chosen, flat=True)
+        found, starts = draw.rows(length)
+        return [(block, firsts.tolist()) for block, firsts in found], starts, draw.gaps(length)
+
     a, b, c, d = noise.places_of([(2, 3), (4,), (0,), (5,)])
-    assert Draw((a, b, c, d), flat=True).padded(8) == ([(0, 0, (2, 8))], [0, 6, 0, 10])
-    assert Draw((a, c, d), flat=True).padded(4) == ([(0, 0, (2, 4)), (0, 10, (2, 4))], [0, 0, 8])
-    assert Draw((a, Place(1, 6, (4,))), flat=True).padded(4) == ([(0, 0, (2, 4)), (1, 6, (1, 4))], [0, 8])
-    assert Draw((c,), flat=True).padded(4) == ([], [0])
+    far = Place(1, 2**32 - 3, (3,))
+    assert rows(a, b, c, d, length=8) == ([(0, [0, 8])], [0, 6, 10, 10], [0, 0, 0, 0, 1])
+    assert rows(a, c, d, length=4) == ([(0, [0, 4, 10, 14])], [0, 8, 8], [0, 2, 0, 3])
+    assert rows(a, far, d, length=2) == (
+        [(0, [0, 2, 4]), (1, [2**32 - 3, 2**32 - 1]), (0, [10, 12, 14])],
+        [0, 6, 10],
+        [0, 0, 1, 1],
+    )
+    assert rows(c, length=4) == ([], [0], [0, 0])
 
 
 def test_small_variables_are_drawn_together_and_each_large_one_alone(monkeypatch):

@@ -79,6 +79,9 @@ def test_an_optimizer_has_one_colour_in_every_plot():
     few, many = style.styles(["L-Adam"]), style.styles(["Adam", "L-SGD", "L-Adam", "SGD", "30%-Layer L-Adam"])
     assert few["L-Adam"] == many["L-Adam"] == style.styles(["L-Adam − Adam"])["L-Adam − Adam"]
     assert len(set(many.values())) == 5
+    parts = [f"{percent}%-Layer L-Adam" for percent in (10, 30, 50)]
+    curves, gains = style.styles(["Adam", *parts]), style.styles([f"{part} − Adam" for part in parts])
+    assert [curves[part] for part in parts] == [gains[f"{part} − Adam"] for part in parts]
 
 
 def test_styles_do_not_depend_on_the_order():

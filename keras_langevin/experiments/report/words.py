@@ -113,21 +113,30 @@ def terminal_table(result: SettingResult) -> Table:
         for name in TERMINAL_TABLE[1:]
     ]
     name = Column(TERMINAL_TABLE[0], overflow="fold", min_width=9)
-    grid = Table(name, *columns, title=f"{escape(result.title)}, {result.comparison.epochs} epochs", pad_edge=False)
+    grid = Table(
+        name, *columns, title=f"{escape(result.title)}, {count(result.comparison.epochs, 'epoch')}", pad_edge=False
+    )
     for row in optimizers_table(result, TERMINAL_TABLE).to_numpy():
         grid.add_row(*map(escape, row))
     return grid
 
 
 def show(results: Sequence[SettingResult], console: Console, written: Iterable[Path] = ()):
-    """Prints a table and sentences for each setting, then where the files are, on a console that leaves lines alone."""
+    """Prints a table and sentences for each setting, then where the files are and, last, the page to open."""
     num_differences = sum(len(result.pairs) for result in results)
     for result in results:
         console.print(terminal_table(result), soft_wrap=False)
         for sentence in about_setting(result, num_differences):
-            console.print(f"- {sentence}", markup=False)
+            # a terminal would break a long line within a word; a file or a pipe gets it whole
+            console.print(f"- {sentence}", markup=False, soft_wrap=not console.is_terminal)
+    folders: dict[Path, list[str]] = {}
     for path in written:
-        console.print(f"  {path}", markup=False)
+        folders.setdefault(path.parent, []).append(path.name)
+    for folder, names in folders.items():
+        console.print(f"In {folder}: {', '.join(names)}", markup=False)
+    for folder, names in folders.items():
+        if "report.html" in names:
+            console.print(f"Open {folder / 'report.html'}", markup=False)
 
 
 def _frame(rows: Iterable[dict]) -> "DataFrame":

@@ -91,25 +91,16 @@ def sign_bits(element, first, second, ops):
     return ops.last_bit(ops.shift(word, ops.lowest_five(element)))
 
 
-def over_draw(function, seed_words, update, draw, ops):
-    """`function(element, first key word, second key word, ops)` of each element of a draw.
+def over_draw(function, key_of, draw, ops):
+    """`function(element, first key word, second key word)` of each element of a draw that is not flat.
 
     Args:
-        function: `bits` or `sign_bits`.
-        seed_words: pair of words.
-        update: word.
-        draw: `places.Draw`; blocks and offsets of a draw that is not flat may be words of the library.
-        ops: also `word` (of an int), `iota` (0, 1, ... as words), `reshape` and `concatenate`.
+        function: `bits` or `sign_bits`, with their `ops`.
+        key_of: `key` as a function of the block alone.
+        draw: `places.Draw`; its block and offset may be words of the library.
+        ops: also `word` (of an int, an array of words, or a word of the library), `iota` (0, 1, ... as words),
+            `reshape` and `concatenate`.
     """
-
-    def key_of(block):
-        return key(seed_words, update, block, ops)
-
-    if draw.flat:
-        runs = draw.runs
-        keys = {block: key_of(ops.word(block)) for block, _, _ in runs}
-        parts = [function(ops.iota(length) + ops.word(first), *keys[block], ops) for block, first, length in runs]
-        return ops.concatenate(parts)
     (place,) = draw.places
     leading = place.leading_axes
     element = _row_major(place.shape[leading:], ops) + ops.word(place.offset)
@@ -117,7 +108,30 @@ def over_draw(function, seed_words, update, draw, ops):
     if leading:
         rows = _row_major(place.shape[:leading], ops) + block
         block = ops.reshape(rows, place.shape[:leading] + (1,) * (len(place.shape) - leading))
-    return function(element, *key_of(block), ops)
+    return function(element, *key_of(block))
+
+
+def over_rows(function, key_of, draw, length: int, ops):
+    """`over_draw` of a flat draw in whole rows, see `Draw.rows`: the result is flat and has what fills them up.
+
+    One formula serves all runs of a block, so that what a backend compiles does not grow with their number, and a loop
+    over rows of a round length is quicker than one over a range of any length.
+    """
+    parts = []
+    for block, firsts in draw.rows(length)[0]:
+        element = ops.reshape(ops.word(firsts), (-1, 1)) + ops.reshape(ops.iota(length), (1, -1))
+        parts.append(ops.reshape(function(element, *key_of(ops.word(block))), (-1,)))
+    return ops.concatenate(parts)
+
+
+def over_runs(function, key_of, draw, length: int, ops):
+    """`over_rows` without what fills the rows up."""
+    flat = over_rows(function, key_of, draw, length, ops)
+    parts, begin = [], 0
+    for _, _, size in draw.runs:
+        parts.append(flat[begin : begin + size])
+        begin += -(-size // length) * length
+    return ops.concatenate(parts)
 
 
 def _row_major(shape: tuple[int, ...], ops):

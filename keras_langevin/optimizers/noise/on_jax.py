@@ -1,7 +1,7 @@
 """The noise on JAX: pure elementwise code, which XLA fuses into whatever uses it."""
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 
 import jax
@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from keras_langevin.optimizers.noise import law
-from keras_langevin.optimizers.noise.places import Draw
+from keras_langevin.optimizers.noise.places import Draw, Place
 
 # A pool is drawn in whole rows: XLA's loop over a flat range counts in 64-bit vectors, and one whose length its threads
 # do not divide is not vectorized at all.
@@ -27,7 +27,7 @@ _ops = SimpleNamespace(
     multiply=lambda a, factor: a * np.uint32(factor),
     last_bit=lambda a: a & np.uint32(1),
     lowest_five=lambda a: a & np.uint32(31),
-    word=np.uint32,
+    word=lambda value: value if isinstance(value, jax.Array) else np.uint32(value),
     iota=lambda length: lax.iota(jnp.uint32, length),
     reshape=jnp.reshape,
     concatenate=lambda parts: jnp.concatenate(parts) if parts else jnp.zeros((0,), jnp.uint32),
@@ -40,26 +40,53 @@ _ops = SimpleNamespace(
 
 
 def random_bits(seed_words, update, draw: Draw):
-    return _over_draw(law.bits, seed_words, update, draw)
+    return _of_draw(_words, seed_words, update, draw)
 
 
-def _over_draw(function, seed_words, update, draw: Draw):
+def sample(seed_words, update, draw: Draw):
+    return _of_draw(_LAWS[draw.law], seed_words, update, draw)
+
+
+def _of_draw(numbers, seed_words, update, draw: Draw):
+    """`numbers(element, first key word, second key word)` of each element."""
+    if not draw.flat:
+        ((block, offset, shape),) = draw.places
+        return _of_variable(numbers, seed_words, update, np.uint32(block), np.uint32(offset), shape)
+    return law.over_runs(numbers, _key_of(seed_words, update), draw, _ROW, _ops)
+
+
+@partial(jax.jit, static_argnums=(0, 5))
+def _of_variable(numbers, seed_words, update, block, offset, shape: tuple[int, ...]):
+    """Traced once for all variables of a shape."""
+    return law.over_draw(numbers, _key_of(seed_words, update), Draw((Place(block, offset, shape),), False), _ops)
+
+
+def _key_of(seed_words, update):
     seed_words = lax.bitcast_convert_type(jnp.asarray(seed_words, jnp.int32), jnp.uint32)
     seed_words, update = (seed_words[0], seed_words[1]), jnp.asarray(update)
     if update.dtype.itemsize > 4:  # with `jax_enable_x64`
         seed_words = law.with_upper(seed_words, (update >> 32).astype(jnp.uint32), _ops)
-    return law.over_draw(function, seed_words, update.astype(jnp.uint32), draw, _ops)
+    return partial(law.key, seed_words, update.astype(jnp.uint32), ops=_ops)
+
+
+def _words(element, first, second):
+    return law.bits(element, first, second, _ops)
+
+
+def _normals(element, first, second):
+    return normal_from_bits(_words(element, first, second))
+
+
+def _signs(element, first, second):
+    return 1 - 2 * law.sign_bits(element, first, second, _ops).astype(jnp.float32)
+
+
+_LAWS = {"normal": _normals, "rademacher": _signs}
 
 
 def normal_from_bits(words):
     signed = lax.bitcast_convert_type(words, jnp.int32) >> 8
     return law.inverse_normal((signed.astype(jnp.float32) + 0.5) * np.float32(2**-23), _ops)
-
-
-def sample(seed_words, update, draw: Draw):
-    if draw.law == "rademacher":
-        return 1 - 2 * _over_draw(law.sign_bits, seed_words, update, draw).astype(jnp.float32)
-    return normal_from_bits(random_bits(seed_words, update, draw))
 
 
 def sample_alone(seed_words, update, draw: Draw):
@@ -72,10 +99,14 @@ def _compiled(draw: Draw):
 
 
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
+    """XLA compiles equal loops once. So where a variable is in the noise comes from a conditional, which hides it: the
+    loops of variables of one shape are equal."""
     if draw.flat:
         pieces = _pieces(seed_words, update, draw, scale)
     else:
-        pieces = [sample(seed_words, update, draw).astype(scale.dtype)]
+        ((block, offset, shape),) = draw.places
+        block, offset = lax.cond(scale != 0, lambda: np.uint32([block, offset]), lambda: np.uint32([0, 0]))
+        pieces = [_of_variable(_LAWS[draw.law], seed_words, update, block, offset, shape).astype(scale.dtype)]
     for number, (variable, piece) in enumerate(zip(variables, pieces, strict=True)):
         noise = law.increment(scale, preconditioner.of(number), piece, _ops)
         optimizer.assign_add(variable, noise.astype(variable.dtype))
@@ -85,18 +116,16 @@ def _pieces(seed_words, update, draw: Draw, scale):
     """Of a pool, each variable's numbers.
 
     XLA would compute the whole pool anew in the loop of each variable, and compile each of these loops. What a
-    conditional returns it leaves alone (an optimization barrier it does not, on a CPU), and with starts that it does
-    not know the loops of variables of one shape are one. σ = 0 skips the draw besides.
+    conditional returns it leaves alone (an optimization barrier it does not, on a CPU). σ = 0 skips the draw besides.
     """
-    places, starts = draw.padded(_ROW)  # not to be rebound: JAX may call these functions again
+    _, starts = draw.rows(_ROW)  # not to be rebound: JAX may call these functions again
+    size = sum(draw.shape) + sum(draw.gaps(_ROW))
 
     def drawn(seed_words, update):
-        parts = [sample(seed_words, update, Draw((place,), False, draw.law)).reshape(-1) for place in places]
-        flat = jnp.concatenate(parts) if parts else jnp.zeros((0,), jnp.float32)
+        flat = law.over_rows(_LAWS[draw.law], _key_of(seed_words, update), draw, _ROW, _ops)
         return flat.astype(scale.dtype), *(jnp.int32(start) for start in starts)
 
     def skipped(seed_words, update):
-        size = sum(math.prod(place.shape) for place in places)
         return jnp.zeros((size,), scale.dtype), *(jnp.int32(0) for _ in starts)
 
     flat, *unknown_starts = cond(scale != 0, drawn, skipped, seed_words, update)

@@ -15,11 +15,11 @@ from keras_langevin.optimizers.noise.places import Draw, Place
 _ops = SimpleNamespace(
     constant=lambda word: tf.constant(word, tf.uint32),
     xor=tf.bitwise.bitwise_xor,
-    shift=lambda a, count: tf.bitwise.right_shift(a, tf.cast(count, tf.uint32)),
+    shift=lambda a, count: tf.bitwise.right_shift(a, _word(count)),
     multiply=lambda a, factor: a * tf.constant(factor, tf.uint32),
     last_bit=lambda a: tf.bitwise.bitwise_and(a, tf.constant(1, tf.uint32)),
     lowest_five=lambda a: tf.bitwise.bitwise_and(a, tf.constant(31, tf.uint32)),
-    word=lambda value: value if tf.is_tensor(value) else tf.constant(value, tf.uint32),
+    word=lambda value: _word(value),
     iota=lambda length: _iota(length),
     reshape=tf.reshape,
     concatenate=lambda parts: tf.concat(parts, 0) if parts else tf.zeros((0,), tf.uint32),
@@ -29,6 +29,9 @@ _ops = SimpleNamespace(
     bits_float=lambda x: tf.bitcast(x.value, tf.float32),
     to_float=lambda x: tf.cast(x.value, tf.float32),
 )
+
+
+_ROW = 2048  # see `law.over_rows`
 
 
 class _Word:
@@ -59,9 +62,12 @@ sample_alone = sample
 
 
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
-    noise = _call(_scaled_sample, seed_words, update, draw, scale, tf.convert_to_tensor(preconditioner.whole()))
+    gaps = draw.gaps(_ROW) if draw.flat else None
+    noise = _call(_scaled_sample, seed_words, update, draw, scale, tf.convert_to_tensor(preconditioner.whole(gaps)))
     if draw.flat:
-        pieces = tf.split(noise, [math.prod(place.shape) for place in draw.places])
+        sizes = [math.prod(place.shape) for place in draw.places]
+        between = [size for pair in zip(gaps, [*sizes, 0], strict=True) for size in pair]
+        pieces = tf.split(noise, between)[1:-1:2]
         pieces = [tf.reshape(piece, place.shape) for piece, place in zip(pieces, draw.places, strict=True)]
     else:
         pieces = [noise]
@@ -84,39 +90,76 @@ def _call(compiled, seed_words, update, draw: Draw, *arguments):
 
 @lru_cache(maxsize=1024)
 def _random_bits(draw: Draw):
-    return tf.function(lambda words: _over_draw(law.bits, words, draw), jit_compile=True, autograph=False)
+    return tf.function(lambda words: _of_draw(_words, words, draw), jit_compile=True, autograph=False)
 
 
 @lru_cache(maxsize=1024)
 def _sample(draw: Draw):
-    return tf.function(lambda words: _sample_of(words, draw), jit_compile=True, autograph=False)
+    return tf.function(lambda words: _of_draw(_LAWS[draw.law], words, draw), jit_compile=True, autograph=False)
 
 
 @lru_cache(maxsize=1024)
 def _scaled_sample(draw: Draw):
+    """Of a pool, in whole rows, P as well, so that XLA compiles one loop without a branch."""
+
     def function(words, scale, preconditioner):
         def noise():
-            z = tf.cast(_sample_of(words, draw), preconditioner.dtype)
+            z = tf.cast(_of_draw(_LAWS[draw.law], words, draw, law.over_rows), preconditioner.dtype)
             return law.increment(scale, preconditioner, z, _ops)
 
         # A conditional, which XLA leaves alone: else, where the whole step is compiled, it would compute the noise of a
         # pool anew for each variable. σ = 0 skips the noise besides.
-        return tf.cond(scale != 0, noise, lambda: tf.zeros(draw.shape, preconditioner.dtype)) if draw.flat else noise()
+        size = sum(draw.shape) + sum(draw.gaps(_ROW)) if draw.flat else 0
+        return tf.cond(scale != 0, noise, lambda: tf.zeros((size,), preconditioner.dtype)) if draw.flat else noise()
 
     return tf.function(function, jit_compile=True, autograph=False)
 
 
-def _sample_of(words, draw: Draw):
-    if draw.law == "rademacher":
-        return 1 - 2 * tf.cast(_over_draw(law.sign_bits, words, draw), tf.float32)
-    return normal_from_bits(_over_draw(law.bits, words, draw))
-
-
-def _over_draw(function, words, draw: Draw):
+def _of_draw(numbers, words, draw: Draw, over_pool=law.over_runs):
+    """`numbers(element, first key word, second key word)` of each element."""
     low, high, update, upper, block, offset = tf.unstack(tf.bitcast(words, tf.uint32))
-    if not draw.flat:
-        draw = draw._replace(places=(Place(block, offset, draw.places[0].shape),))
-    return law.over_draw(function, law.with_upper((low, high), upper, _ops), update, draw, _ops)
+
+    def key_of(block):
+        return _key(low, high, upper, update, block)
+
+    if draw.flat:
+        return over_pool(numbers, key_of, draw, _ROW, _ops)
+    shape = draw.shape
+    draw = draw._replace(places=(Place(block, offset, shape),))
+    return tf.reshape(law.over_draw(numbers, key_of, draw, _ops), shape)
+
+
+def _traced_once(*dtypes):
+    """Traces a function of tensors once, for all their shapes: the law has two hundred operations, and a trace costs a
+    large part of a millisecond for each."""
+    return tf.function(autograph=False, input_signature=[tf.TensorSpec(None, dtype) for dtype in dtypes])
+
+
+@_traced_once(*[tf.uint32] * 5)
+def _key(low, high, upper, update, block):
+    return law.key(law.with_upper((low, high), upper, _ops), update, block, _ops)
+
+
+@_traced_once(*[tf.uint32] * 3)
+def _words(element, first, second):
+    return law.bits(element, first, second, _ops)
+
+
+@_traced_once(*[tf.uint32] * 3)
+def _normals(element, first, second):
+    return normal_from_bits(law.bits(element, first, second, _ops))
+
+
+@_traced_once(*[tf.uint32] * 3)
+def _signs(element, first, second):
+    return 1 - 2 * tf.cast(law.sign_bits(element, first, second, _ops), tf.float32)
+
+
+_LAWS = {"normal": _normals, "rademacher": _signs}
+
+
+def _word(value):
+    return value if tf.is_tensor(value) else tf.constant(value, tf.uint32)
 
 
 def _iota(length: int):

@@ -9,6 +9,8 @@ its leading axes.
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 BLOCK = 1 << 32
 
 
@@ -77,25 +79,35 @@ class Draw(NamedTuple):
                 total += size
         return spans
 
-    def padded(self, row: int) -> tuple[list[Place], list[int]]:
-        """The runs as two-dimensional places of whole rows, and each variable's start in these rows, one after another;
-        of a flat draw.
+    def rows(self, length: int) -> tuple[list[tuple[int, np.ndarray]], list[int]]:
+        """The runs in whole rows, so that one formula with the rows' first elements draws all that is in a block; of a
+        flat draw.
 
         Args:
-            row: int, the length of a row.
+            length: int, elements of a row.
+
+        Returns:
+            For the runs in one block that follow one another, its number and the first element of each row; and where
+            each variable starts in these rows.
         """
-        places, starts = [], []
-        runs, total = iter(self.runs), 0
-        end = first = begin = 0  # of the run under way: its end and first element, and where it begins in the array
-        block = -1
-        for place in self.places:
-            if math.prod(place.shape) and not (block == place.block and first <= place.offset < end):
-                block, first, length = next(runs)
-                end, begin = first + length, total
-                places.append(Place(block, first, (-(-length // row), row)))
-                total += math.prod(places[-1].shape)
-            starts.append(begin + place.offset - first if math.prod(place.shape) else 0)
-        return places, starts
+        rows: list[tuple[int, list[np.ndarray]]] = []
+        runs = self.runs
+        for block, first, size in runs:
+            if not rows or block != rows[-1][0]:
+                rows.append((block, []))
+            rows[-1][1].append(np.arange(first, first + size, length, "uint64").astype("uint32"))
+        ends = np.cumsum([size for _, _, size in runs], dtype=int)
+        filled_up = np.cumsum([0, *(-size % length for _, _, size in runs)], dtype=int)
+        begins = np.cumsum([0, *(math.prod(place.shape) for place in self.places)], dtype=int)[:-1]
+        starts = begins + filled_up[np.searchsorted(ends, begins, "right")]
+        return [(block, np.concatenate(firsts)) for block, firsts in rows], starts.tolist()
+
+    def gaps(self, length: int) -> list[int]:
+        """How many elements of `rows` are before each variable and belong to none, and how many are after the last."""
+        rows, starts = self.rows(length)
+        ends = [start + math.prod(place.shape) for start, place in zip(starts, self.places, strict=True)]
+        total = length * sum(len(firsts) for _, firsts in rows)
+        return [start - end for end, start in zip([0, *ends], [*starts, total], strict=True)]
 
 
 def places_of(shapes: list[tuple[int, ...]]) -> list[Place]:
