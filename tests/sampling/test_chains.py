@@ -205,8 +205,9 @@ ARRAYS = {"burn_in": 25, "thinning": 10, "max_samples": 40, "batch_size": 25, "e
 def net(seed, optimizer=LSGD):
     """With dropout: its masks are a chain's own, too."""
     kernel = keras.initializers.RandomNormal(seed=seed)
-    layers = [keras.layers.Dense(4, "tanh", kernel_initializer=kernel), keras.layers.Dropout(0.2, seed=seed)]
-    model = keras.Sequential([keras.Input((1,)), *layers, keras.layers.Dense(1, kernel_initializer=kernel)])
+    layers = [keras.layers.Dense(4, "tanh", kernel_initializer=kernel, name="hidden")]
+    layers += [keras.layers.Dropout(0.2, seed=seed), keras.layers.Dense(1, kernel_initializer=kernel, name="last")]
+    model = keras.Sequential([keras.Input((1,)), *layers], name="model")
     model.compile(optimizer(0.02, sigma=posterior_sigma(SIZE)), loss="mse", metrics=["mae"], jit_compile=JIT_COMPILE)
     return model
 
