@@ -289,6 +289,6 @@ def test_cifar10_stored_as_jpeg_says_so_everywhere(size, tmp_path, capsys):
     arguments += ["--seeds", "1", "--data-dir", str(data_dir), "--out", str(tmp_path)]
     assert cli.main(arguments) == 0
     shown = capsys.readouterr().out
-    assert "dense-1 on cifar10 (JPEG copy): " in shown and "dense-1 on cifar10 (JPEG copy), 1 epochs" in shown
+    assert "dense-1 on cifar10 (JPEG copy): " in shown and "dense-1 on cifar10 (JPEG copy), 1 epoch " in shown
     config = json.loads((tmp_path / "config.json").read_text())
     assert (config["dataset_note"], config["augment"]) == ("JPEG copy", "crop-flip")

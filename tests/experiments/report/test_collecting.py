@@ -54,7 +54,7 @@ def test_cells_that_differ_in_optimizers_and_seeds_alone_are_merged(tmp_path):
     assert runs(cell) == [
         ("adam", 0, 0.1),
         ("adam", 1, 0.2),
-        ("Adam", 2, 1.0),
+        ("adam", 2, 1.0),
         ("ladam", 0, 0.9),
         ("ladam@0.3", 4, 0.7),
     ]
