@@ -88,7 +88,7 @@ def roofline() -> str:
             ratios = (f"{found[key]:.2f}" for key in ("least ratio", "ratio"))
             rows.append([f"{title}, {int(elements) / 1e6:,.0f} M parameters", *ns, *ratios])
     header = ["ns a parameter", "the bytes alone", "the noise's operations alone", "Adam", "L-Adam"]
-    return markdown([*header, "least ratio", "ratio"], rows)
+    return markdown([*header, "least ratio", "ratio"], rows) if rows else "*Not measured yet.*"
 
 
 def growth() -> str:
