@@ -117,8 +117,13 @@ def over_rows(function, key_of, draw, length: int, ops):
     One formula serves all runs of a block, so that what a backend compiles does not grow with their number, and a loop
     over rows of a round length is quicker than one over a range of any length.
     """
+    return of_rows(function, key_of, draw.rows(length)[0], length, ops)
+
+
+def of_rows(function, key_of, rows, length: int, ops):
+    """`over_rows` of rows as `Draw.rows` gives them, or with tensors for the first elements."""
     parts = []
-    for block, firsts in draw.rows(length)[0]:
+    for block, firsts in rows:
         element = ops.reshape(ops.word(firsts), (-1, 1)) + ops.reshape(ops.iota(length), (1, -1))
         parts.append(ops.reshape(function(element, *key_of(ops.word(block))), (-1,)))
     return ops.concatenate(parts)

@@ -118,17 +118,19 @@ def _pieces(seed_words, update, draw: Draw, scale):
     XLA would compute the whole pool anew in the loop of each variable, and compile each of these loops. What a
     conditional returns it leaves alone (an optimization barrier it does not, on a CPU). σ = 0 skips the draw besides.
     """
-    _, starts = draw.rows(_ROW)  # not to be rebound: JAX may call these functions again
+    rows, starts = draw.rows(_ROW)  # not to be rebound: JAX may call these functions again
+    blocks, firsts = [block for block, _ in rows], [each for _, each in rows]
     size = sum(draw.shape) + sum(draw.gaps(_ROW))
 
-    def drawn(seed_words, update):
-        flat = law.over_rows(_LAWS[draw.law], _key_of(seed_words, update), draw, _ROW, _ops)
+    def drawn(seed_words, update, *firsts):  # given, because `vmap` of a conditional refuses arrays in its branches
+        given = zip(blocks, firsts, strict=True)
+        flat = law.of_rows(_LAWS[draw.law], _key_of(seed_words, update), given, _ROW, _ops)
         return flat.astype(scale.dtype), *(jnp.int32(start) for start in starts)
 
-    def skipped(seed_words, update):
+    def skipped(seed_words, update, *firsts):
         return jnp.zeros((size,), scale.dtype), *(jnp.int32(0) for _ in starts)
 
-    flat, *unknown_starts = cond(scale != 0, drawn, skipped, seed_words, update)
+    flat, *unknown_starts = cond(scale != 0, drawn, skipped, seed_words, update, *firsts)
     return [
         lax.dynamic_slice(flat, (start,), (math.prod(place.shape),)).reshape(place.shape)
         for start, place in zip(unknown_starts, draw.places, strict=True)
