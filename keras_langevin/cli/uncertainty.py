@@ -7,7 +7,7 @@ from keras_langevin.cli.terminal import add_shared, new_command, new_console, pr
 from keras_langevin.experiments.config import DEFAULT_FOLDER
 from keras_langevin.experiments.paper import SCALES
 
-_ALWAYS = {"test_limit": None, "batch_size": 50, "adam_rate": 2e-3, "samples": 20, "search_seed": 100}
+_ALWAYS = {"test_limit": None, "batch_size": 50, "adam_rate": 2e-3, "samples": 20, "search_seeds": [100, 101]}
 _SMOKE = {"limit": 200, "test_limit": 100, "epochs": 3, "width": 2, "samples": 3}
 _OF_MNIST = {"dataset": "mnist", "outside": ["cifar10", "digits"], "net": "dense", "width": 16}
 _OF_CIFAR = {"dataset": "cifar10", "outside": ["mnist", "digits"], "net": "conv"}

@@ -12,7 +12,7 @@ from keras_langevin.experiments import uncertainty
 from keras_langevin.experiments.paper import SCALES
 
 QUICK = {"limit": 200, "test_limit": 60, "outside": ["mnist", "cifar10"], "net": "dense", "width": 2, "epochs": 3}
-QUICK |= {"dataset": "digits", "batch_size": 60, "adam_rate": 2e-3, "samples": 3, "search_seed": 100}
+QUICK |= {"dataset": "digits", "batch_size": 60, "adam_rate": 2e-3, "samples": 3, "search_seeds": [100, 101]}
 
 
 def runs(**of_recipes):
@@ -70,6 +70,8 @@ def test_every_recipe_has_equally_many_trials_and_what_is_known_is_not_tried_aga
 
     def nll(name, options):
         tried.append(name)
+        if getattr(options, "learning_rate", 0.0) == 1.0 and name == "SWAG":
+            raise FloatingPointError
         own = options.dropout if name == "MC dropout" else getattr(options, "learning_rate", 0.0)
         return abs(own - 0.1) + abs(options.prior_scale - 3) + (name != "L-SGD T=0.01")
 
@@ -78,16 +80,19 @@ def test_every_recipe_has_equally_many_trials_and_what_is_known_is_not_tried_aga
     monkeypatch.setattr(uncertainty, "RECIPES", recipes)
     monkeypatch.setattr(uncertainty, "probabilities", lambda setting, ensemble, x: ensemble)
     monkeypatch.setattr(uncertainty.scores, "all_scores", lambda found, y: {"nll": found})
-    options = SimpleNamespace(search_seed=100)
+    options = SimpleNamespace(search_seeds=[100, 101])
     data = SimpleNamespace(validation=SimpleNamespace(x=None, y=None))
     trials, kept = {}, []
     found = uncertainty.chosen(options, data, trials, kept.append, lambda line: None)
     assert found[""] == {"prior_scale": 3.0, "temperature": 0.01}
     assert found["MC dropout"] == {"dropout": 0.1} and found["SGHMC"] == {"learning_rate": 0.1}
-    assert {tried.count(name) for name in tried} == {3} and kept == list(trials)
+    assert {name: tried.count(name) for name in tried} == dict.fromkeys(tried, 10) | {"single": 6}
+    assert len(kept) == len(tried) == 6 + 10 * 10
+    assert trials["SWAG: prior_scale=3, temperature=0.01, learning_rate=1"] == [None, None]  # diverged
     assert set(tried) == {"single", "MC dropout", *list(uncertainty.RECIPES)[4:]}
     before = len(tried)
-    assert uncertainty.chosen(options, data, dict(list(trials.items())[:-1]), kept.append, print) == found
+    trials["SWAG: prior_scale=3, temperature=0.01, learning_rate=0.1"].pop()
+    assert uncertainty.chosen(options, data, trials, kept.append, print) == found
     assert len(tried) == before + 1
 
 
@@ -101,8 +106,8 @@ def test_the_studies_are_complete_and_no_data_set_is_its_own_outside():
 
 def test_wrong_input_is_refused_before_data_are_read(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(datasets, "load", None)
-    for change, seeds in (({"epochs": 4}, [0]), ({}, [0, 100])):
-        with pytest.raises(ValueError, match="`seeds` must leave out 100"):
+    for change, seeds in (({"epochs": 4}, [0]), ({}, [0, 101])):
+        with pytest.raises(ValueError, match=r"`seeds` must leave out \[100, 101\]"):
             uncertainty.run(QUICK | change, tmp_path / "r.json", seeds=seeds, recipes=[])
     assert cli.main(["uncertainty", "mnist", "--recipes", "SWAGG"]) == 2
     assert "SWAG" in capsys.readouterr().err
@@ -122,7 +127,7 @@ def test_every_recipe_is_trained_scored_and_resumed(tmp_path, monkeypatch):
     how = {"seeds": [0, 1], "recipes": list(uncertainty.RECIPES), "say": lines.append}
     results = uncertainty.run(QUICK, path, **how)
     assert json.loads(path.read_text("utf-8")) == results
-    assert set(results["runs"]) == set(uncertainty.RECIPES) and len(results["trials"]) == 33
+    assert set(results["runs"]) == set(uncertainty.RECIPES) and len(results["trials"]) == 3 + 10 * 5
     for recipe, of_seeds in results["runs"].items():
         for scores in of_seeds.values():
             assert all(np.isfinite(list(scores.values()))) and 0 <= scores["auroc mnist"] <= 1, recipe
