@@ -48,6 +48,14 @@ MEASURES = {
     "gradients": "gradients of the kernels",
     "noise": "noise of an update, σ√(γP)",
 }
+# preset, model, optimizer, how many of the first updates have noise (`None`: two thirds of all), and all that in words
+WEIGHTS = [
+    ("kernels-adam", "dense-40", "ladam", 5, "dense-40, Adam, first 5"),
+    ("kernels-adam", "dense-40", "ladam", 35, "dense-40, Adam, first 35"),
+    ("kernels-adam", "dense-40", "ladam", None, "dense-40, Adam, two thirds"),
+    ("kernels-adadelta", "dense-30", "ladadelta", 20, "dense-30, Adadelta, first 20"),
+    ("kernels-adadelta", "dense-30", "ladadelta", None, "dense-30, Adadelta, two thirds"),
+]
 CHANCE = 11.35  # percent of MNIST's test images that are a one, the most frequent digit
 
 
@@ -72,6 +80,13 @@ class Records:
         specs |= {"2/3": f"l{optimizer}", "all": f"always-l{optimizer}"}
         return {name: self.of(preset, model, spec) for name, spec in specs.items()}
 
+    def of_weights(self, preset: str, model: str, optimizer: str, updates: int | None) -> dict[str, np.ndarray]:
+        """By which weights have noise: as `of`."""
+        number = f"{updates}-" if updates else ""
+        specs = {"none": optimizer[1:], "all": f"first-{number}{optimizer}" if updates else optimizer}
+        specs |= {kind: f"{kind}-{number}{optimizer}" for kind in ("kernels", "biases")}
+        return {name: self.of(preset, model, spec) for name, spec in specs.items()}
+
 
 def shown(accuracies: np.ndarray) -> str:
     """The median of the seeds, and how many trained, where not all did."""
@@ -91,6 +106,11 @@ def first_updates(records: Records) -> str:
     return markdown(header, rows)
 
 
+def weights(records: Records) -> str:
+    rows = [[label, *map(shown, records.of_weights(*which).values())] for *which, label in WEIGHTS]
+    return markdown(["updates with noise", "no noise", "on all weights", "on kernels", "on biases"], rows)
+
+
 def initial_kernels(records: Records) -> str:
     rows = [[label, shown(records.of("initial-kernels", model, "adam"))] for model, label in KERNELS.items()]
     return markdown(["initial kernels of dense-40, no noise", "test accuracy, %"], rows)
@@ -102,7 +122,7 @@ def alive(records: Records) -> str:
     return markdown(["initial kernels of dense-40", *NOISE.values()], rows)
 
 
-TABLES = {"first updates": first_updates, "initial kernels": initial_kernels, "alive": alive}
+TABLES = {"first updates": first_updates, "weights": weights, "initial kernels": initial_kernels, "alive": alive}
 
 
 def page(text: str) -> str:

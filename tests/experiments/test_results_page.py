@@ -85,6 +85,9 @@ def facts() -> list[str]:
     assert trained(*deep, "adam") == trained(*deep, rmsprop)
     assert trained(*deep, "ladam") == trained(*deep, f"l{rmsprop}") == "10 of 10 seeds"
     assert trained("initial-kernels", "he-dense-40", "adam") == "10 of 10 seeds"
+    assert trained("kernels-adam", "dense-40", "kernels-ladam") == "10 of 10 seeds"
+    bursts = (f"{which}-20-ladadelta" for which in ("first", "biases", "kernels"))
+    assert [trained("kernels-adadelta", "dense-30", burst)[:2] for burst in bursts] == ["0 ", "0 ", "10"]
     return [
         f"Adam trains in {trained(*deep, 'adam')}",
         f"to {mean(*deep, 'ladam')} and {mean(*deep, f'l{rmsprop}')} on average",
@@ -95,6 +98,8 @@ def facts() -> list[str]:
         f"without noise, to a median of {median('initial-kernels', 'he-dense-40', 'adam')}",
         f"costs accuracy, {gain('alive', 'he-dense-40', 'ladam')} points",
         f"that ten seeds can show, {gain('alive', 'he-dense-40', first)}",
+        f"noise on the biases alone trains {trained('kernels-adam', 'dense-40', 'biases-ladam')}, and noise on the kernels "
+        f"alone all of them: it is {gain('kernels-adam', 'dense-40', 'kernels-ladam', 'ladam')} points better",
         f"RMSprop by {gain('equal-epsilon', 'dense-30', 'lrmsprop')} points",
         f"changes the accuracy by {gain('equal-epsilon', 'dense-3', 'ladadelta')} points at 3 layers and "
         f"{gain('equal-epsilon', 'dense-20', 'ladadelta')} at 20",
