@@ -87,6 +87,13 @@ def mathml(writer, node):
     raise nodes.SkipNode
 
 
+def long_code(app, doctree, docname):
+    """Words of code that do not fit a line of a phone may break. Others, such as `1e-6`, stay in one piece."""
+    for node in doctree.findall(nodes.literal):
+        if max(map(len, node.astext().split()), default=0) > 24:
+            node["classes"].append("long")
+
+
 def math_font(app, error):
     """STIX Two Math for browsers whose system has no font for formulas: without one they put indices on the base line."""
     options = subset.Options(flavor="woff", layout_features=["*"])
@@ -100,6 +107,7 @@ def math_font(app, error):
 
 def setup(app):
     app.add_html_math_renderer("mathml", (mathml, None), (mathml, None))
+    app.connect("doctree-resolved", long_code)
     app.connect("build-finished", math_font)
     app.connect("autodoc-skip-member", without_hooks)
     app.connect("autodoc-process-docstring", formulas, priority=400)  # before napoleon looks for sections
