@@ -53,8 +53,8 @@ copybutton_prompt_is_regexp = True
 
 
 def formulas(app, what, name, obj, options, lines):
-    """An indented block after a paragraph of a docstring is a formula. It is shown as it stands, except on the page of an
-    optimizer, which has it typeset. Pages and names with their module are links."""
+    """An indented block after a paragraph of a docstring is a formula, shown as it stands. The page of an optimizer leaves
+    it out, since it has the formula typeset. Pages, and names with their module, are links."""
     typeset = re.match("optimizers/(?!index)", app.env.docname)
     found, in_formula = [], False
     for number, line in enumerate(lines):
@@ -76,8 +76,7 @@ def without_hooks(app, what, name, obj, skip, options):
 
 
 def mathml(writer, node):
-    """Formulas are MathML, which browsers typeset by themselves. LaTeX that docutils does not know is an error, and so is
-    what it reads wrong."""
+    """Formulas are MathML, which browsers typeset by themselves. LaTeX that docutils does not know or misreads is an error."""
     if wrong := re.search(r"frac\d\d|\\(hat|bar|tilde) ?\w[_^]", node.astext()):
         raise ValueError(f"In a formula, write \\tfrac{{1}}{{2}} and \\hat v{{}}_t. Received: {wrong[0]}")
     if isinstance(node, nodes.math_block):
@@ -95,7 +94,7 @@ def long_code(app, doctree, docname):
 
 
 def math_font(app, error):
-    """STIX Two Math for browsers whose system has no font for formulas: without one they put indices on the base line."""
+    """STIX Two Math, for systems without a font for formulas. Without one, browsers put indices on the base line."""
     options = subset.Options(flavor="woff", layout_features=["*"])
     font = subset.load_font(str(files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf"), options)
     latin, greek, symbols, italics = (0x20, 0x180), (0x2C6, 0x400), (0x2000, 0x2300), (0x1D400, 0x1D800)

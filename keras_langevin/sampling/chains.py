@@ -39,8 +39,8 @@ def run_chains(
             the initializers, so that chains begin apart.
         num_chains: int >= 2.
         x, y: data for `fit`.
-        burn_in, thinning, max_samples, when: as in `PosteriorSamples`. `when="callback"` means the chain's callback that
-            has `is_sampling`.
+        burn_in, thinning, max_samples, when: as in `PosteriorSamples`. `when="callback"`: the chain's callback that has
+            `is_sampling`.
         seed: int >= 0. A chain's seed is a hash of it and the chain's number. Defaults to `0`.
         directory: path of a folder that gets a folder for each chain, or `None` for memory. Defaults to `None`.
         callbacks: function that returns the other callbacks of one chain. Defaults to `None`.
