@@ -53,8 +53,8 @@ copybutton_prompt_is_regexp = True
 
 
 def formulas(app, what, name, obj, options, lines):
-    """An indented block after a paragraph of a docstring is a formula, shown as it stands. The page of an optimizer leaves
-    it out, since it has the formula typeset. Pages, and names with their module, are links."""
+    """An indented block after a paragraph of a docstring is a formula, shown as it stands. The page of an optimizer
+    has it typeset, and leaves it out here. Pages, and names with their module, are links."""
     typeset = re.match("optimizers/(?!index)", app.env.docname)
     found, in_formula = [], False
     for number, line in enumerate(lines):
@@ -76,7 +76,7 @@ def without_hooks(app, what, name, obj, skip, options):
 
 
 def mathml(writer, node):
-    """Formulas are MathML, which browsers typeset by themselves. LaTeX that docutils does not know or misreads is an error."""
+    """Formulas are MathML, which browsers typeset by themselves. LaTeX that docutils misreads is an error."""
     if wrong := re.search(r"frac\d\d|\\(hat|bar|tilde) ?\w[_^]", node.astext()):
         raise ValueError(f"In a formula, write \\tfrac{{1}}{{2}} and \\hat v{{}}_t. Received: {wrong[0]}")
     if isinstance(node, nodes.math_block):
