@@ -32,7 +32,7 @@ def run_chains(
     vectorized: bool = False,
     **fit_arguments,
 ) -> "Chains":
-    """Trains a model anew for each chain, from other weights and with other noise, and collects samples.
+    """Trains a new model for each chain, from other weights and with other noise, and collects samples.
 
     Args:
         build_model: function that takes a chain's seed (int) and returns a compiled and built model. Give the seed to
@@ -140,9 +140,8 @@ def _with_stage(callbacks):
 class Chains(Ensemble):
     """Samples of several chains: an `Ensemble` of all of them, with diagnostics.
 
-    What is diagnosed is chosen by `weights` and `x`: numbers of the weights, or of the function, which is what
-    predictions are made of and has no symmetries under which chains may differ for no reason (units of a hidden layer
-    can be exchanged).
+    `weights` and `x` choose what to diagnose: numbers among the weights, or outputs of the model. Prefer outputs, which
+    are what predictions consist of. Hidden units can be exchanged, so good chains may differ in their weights.
 
     Args:
         model: a built model.

@@ -99,7 +99,7 @@ class SWAG(PosteriorSamples):
         self._write_moments()
 
     def draw(self):
-        """Draws the samples anew from the moments so far; `fit` does it at its end.
+        """Draws new samples from the moments so far. `fit` does this when it ends.
 
         Raises:
             ValueError: there are fewer than two weights to make moments of.
