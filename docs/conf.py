@@ -62,7 +62,7 @@ def formulas(app, what, name, obj, options, lines):
         line = re.sub(r"`(keras_langevin\.[\w.]+)`", r":py:obj:`\1`", line)
         line = re.sub(r"^( *)([A-Z]\. )", r"\1\\\2", line)  # a reference that begins with an initial is no list
         if line.startswith("    ") and number > 1 and not lines[number - 1] and lines[number - 2][:1].strip():
-                        in_formula = not lines[number - 2].startswith("Example")
+            in_formula = not lines[number - 2].startswith("Example")
             if not in_formula:
                 found += [".. code-block:: python", ""]
             elif not typeset:
