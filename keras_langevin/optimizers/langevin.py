@@ -56,7 +56,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         layers: the noisy layers: `None` (all), a float in [0, 1] (the first part of them), an int (the first k), a
             name, a regular expression, a `keras.Layer`, a list of names, indices and layers, or a callable
             `f(layer_path) -> bool`. docs/layers.md says what counts as a layer. Defaults to `None`.
-        seed: int in [0, 2⁶⁴), or `None` to draw one from Keras's global seed. Defaults to `None`.
+        seed: int in [0, 2⁶⁴), or `None` to draw one; `keras.utils.set_random_seed` fixes the draw. Defaults to `None`.
         noise: the law of Z: `"normal"`, or `"rademacher"` for ±1, which is cheaper. Defaults to `"normal"`.
         **kwargs: the parent's arguments. `epsilon` defaults to `1e-6`, where Keras has `1e-7`.
 

@@ -26,7 +26,7 @@ _DIVERGED = 1e3  # times the median size of the weights so far: no chain that ha
 class PosteriorSamples(Ensemble, keras.callbacks.Callback):
     """A callback that collects samples of the posterior, the weights after updates burn_in + thinning · (1, 2, ...).
 
-    docs/sampling.md says which sigma, loss and priors make them samples of the posterior; it warns about others.
+    docs/sampling.md says which sigma, loss and priors make them that. The callback warns about others.
     `predict`, `evaluate`, `predictive_entropy` and `mutual_information` average over the samples.
 
     Args:
