@@ -17,9 +17,8 @@ class CyclicalLangevin(LangevinCallback):
 
         γ_k = γ₀/2 · [cos(π · r_k) + 1],   σ_k = σ₀ · 1{r_k >= β},   r_k = mod(k − 1, C)/C,   C = ⌈K/M⌉
 
-    k = 1, ..., K counts the steps of M cycles. The callback puts `CyclicalCosine` and `CyclicalNoise` into the
-    optimizer, which evaluates them inside the compiled step. They stay there after the fit. `logs["learning_rate"]` and
-    `logs["sigma"]` have the values of an epoch's last step.
+    k = 1, ..., K counts the steps of M cycles. The optimizer gets γ and σ as schedules (`CyclicalCosine`,
+    `CyclicalNoise`) and keeps them after the fit. `logs` have both at an epoch's last step.
 
     Args:
         cycles: M, int >= 1.
@@ -29,7 +28,7 @@ class CyclicalLangevin(LangevinCallback):
         total_steps: K, int >= `cycles`, or `None` for all steps of the fit. Defaults to `None`.
 
     Raises:
-        ValueError: when training begins, if K is not known, or γ₀ or σ₀ is a schedule of the optimizer's.
+        ValueError: when training begins, if K is unknown, or the optimizer's γ₀ or σ₀ is already a schedule.
 
     Example:
 
@@ -43,8 +42,7 @@ class CyclicalLangevin(LangevinCallback):
     ([0.0447, 0.0447], True)
 
     References:
-        R. Zhang, C. Li, J. Zhang, C. Chen and A. G. Wilson, Cyclical stochastic gradient MCMC for Bayesian deep
-        learning, ICLR 2020, arXiv:1902.03932, equation (1) and algorithm 1.
+        R. Zhang et al., Cyclical stochastic gradient MCMC, ICLR 2020, arXiv:1902.03932, equation (1), algorithm 1.
     """
 
     def __init__(

@@ -18,16 +18,15 @@ class LangevinMonitor(LangevinCallback):
 
         θ_t − θ_{t−1} = drift + noise,   noise = σ_t · √γ_t · √P_t ⊙ Z_t
 
-    It measures `sigma`, `noise_rms`, `drift_rms`, `noise_to_drift`, `sqrt_p_median`, `sqrt_p_99`, `distance`,
-    `gradient_norm` and `weight_norm`: docs/api/callbacks.md says what they are. The compiled step stays as it is.
-    `logs` have the values of the whole model; `history`, the CSV file and TensorBoard also have each layer.
+    docs/api/callbacks.md lists what it measures. `logs` have the values of the whole model. `history`, the CSV file and
+    TensorBoard also have those of each layer.
 
     Args:
         frequency: int >= 1, the number of epochs from one measurement to the next. Defaults to `1`.
-        csv: path of a CSV file, or `None`. A fit from epoch 0 overwrites it, one that resumes adds to it. Defaults to
-            `None`.
-        tensorboard: path of a folder for TensorBoard, or `None`. Defaults to `None`.
-        warn_ratio: float > 0, warn once when the model's `noise_to_drift` exceeds it; or `None`. Defaults to `300.0`.
+        csv: path of a CSV file. A fit from epoch 0 overwrites it, one that resumes adds to it. Defaults to `None`.
+        tensorboard: path of a folder for TensorBoard. Defaults to `None`.
+        warn_ratio: float > 0; warns once when the model's `noise_to_drift` exceeds it. `None`: never. Defaults to
+            `300.0`.
         layer_logs: bool, whether `logs` have `"NAME/LAYER PATH"` for each layer. Defaults to `False`.
 
     Example:

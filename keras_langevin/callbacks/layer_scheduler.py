@@ -15,7 +15,7 @@ from keras_langevin.reading import innermost
 class LayerScheduler(LangevinCallback):
     """Changes the noisy layers at given epochs, in a compiled `fit`, without a new trace.
 
-        J = the layers that `schedule[e]` chooses, e the last epoch in `schedule` that is not after the present one
+        J = the layers of schedule[e], e the last epoch in schedule that is not after the present one
 
     A layer gets the same noise as with the optimizer's `layers=`. The choice depends on the epoch's number alone, so a
     fit that resumes has it too. The step draws the noise of all layers, as with `layers=None`. In a `MultiOptimizer`

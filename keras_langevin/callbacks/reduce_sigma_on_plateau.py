@@ -13,7 +13,7 @@ from keras_langevin.values import check_int, is_level
 class ReduceSigmaOnPlateau(SigmaCallback, keras.callbacks.ReduceLROnPlateau):
     """Lowers the noise level when a metric stops improving, as `ReduceLROnPlateau` lowers the learning rate.
 
-        σ ← max(factor · σ, min_sigma)   after `patience` epochs without an improvement of `monitor`
+        σ ← max(factor · σ, min_sigma)   after patience epochs without a better monitor
 
     `logs["sigma"]` has the level of each epoch. A fit from epoch 0 starts with the σ that the optimizer had before the
     callback lowered it; one that resumes keeps the present σ.

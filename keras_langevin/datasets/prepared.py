@@ -145,7 +145,7 @@ def _read_split(builder, split: str, image: str, label: str) -> Split:
     except tf.errors.OpError as error:
         raise CorruptDatasetError(
             f"{_what_is_wrong(builder, split, error)}. Copy it again, or remove the folder {builder.data_dir}, and the "
-            "set is prepared anew."
+            "set is prepared again."
         ) from error
     labels = examples[label].astype("int32")
     if len(labels) == 0 or labels.min() < 0:

@@ -30,7 +30,7 @@ def crop_flip(images, rows, columns, flips, padding: int):
 class RandomCropFlip(keras.layers.Layer):
     """Augmentation of small images: pad with zeros, crop at random, mirror left to right with probability 1/2.
 
-    Each image has its own crop and flip, drawn anew at each call in training.
+    Each image gets its own crop and flip, new at each call in training.
 
     Args:
         padding: int >= 0, pixels on each side. Defaults to `2`, as in the paper's code; `4` in arXiv:1512.03385.

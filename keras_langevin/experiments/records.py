@@ -138,7 +138,7 @@ class Checkpoint:
         except archive.UNREADABLE as error:
             raise ValueError(
                 f"{self.path} must hold the state of an unfinished run. Received another file "
-                f"({type(error).__name__}: {str(error)[:200]}). Remove it to begin that run anew."
+                f"({type(error).__name__}: {str(error)[:200]}). Remove it to restart that run."
             ) from error
 
     def _check(self, head: Any):

@@ -176,7 +176,7 @@ class Trainer:
         if len(state.arrays) != len(own) or not all(fits):
             raise ValueError(
                 f"{state.source} must hold the state of this model and optimizer. Received one of other shapes or "
-                "dtypes. Remove it to begin that run anew."
+                "dtypes. Remove it to restart that run."
             )
         for variable, array, mine in zip(self.all_variables, state.arrays, own, strict=True):
             variable.assign(array.view(mine.dtype))

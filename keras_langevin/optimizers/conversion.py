@@ -24,18 +24,17 @@ def langevin(
         θ_t = [the parent's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
 
     Args:
-        parent: an optimizer that is not built, or a class of optimizers. The arguments of an optimizer are kept,
-            `epsilon` among them.
-        preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `Langevin.preconditioner`. Optional for
-            Keras's optimizers that have a Langevin one.
+        parent: an optimizer that is not built, or a class. An optimizer keeps its arguments, also `epsilon`.
+        preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `Langevin.preconditioner`. Optional if
+            this package has an optimizer for the parent.
         slots: names of the parent's attributes that P depends on, after its step. Defaults to none.
         slots_before: the same, before its step. Defaults to none.
-        elementwise: bool, whether an element of P depends on the same element of the slots alone. Defaults to `True`.
-        **noise: with an optimizer only: `sigma`, `layers`, `seed`, `noise`, see `keras_langevin.Langevin`.
+        elementwise: bool, whether an element of P depends only on the same element of the slots. Defaults to `True`.
+        **noise: `sigma`, `layers`, `seed` and `noise` of `keras_langevin.Langevin`; not with a class.
 
     Returns:
-        A new optimizer, or, for a class, a class of Langevin optimizers. It is registered with Keras as `"L"` and the
-        parent's name; call `langevin` before you load a model with it.
+        A new optimizer, or a class if `parent` is one. Keras registers it as `"L"` and the parent's name. Call
+        `langevin` again before you load a model with it.
 
     Example:
 

@@ -46,29 +46,22 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
 
         θ_t = [the parent's own step] + 1{i ∈ J} · σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
 
-    γ is the learning rate, σ the noise level and J the set of noisy layers. P is the parent's diagonal preconditioner:
-    its step is −γ_t · P_t ⊙ direction. Z is a pure function of (seed, update, variable, element), so equal seeds give
-    equal weights. A weight that the loss does not reach gets no noise.
-
-    A subclass defines `preconditioner(self, t, *slots)`. Arguments of its class statement name the parent's slots that
-    P depends on: `slots` as they are after the step, `slots_before` as before it. `elementwise=False` says that P
-    depends on a whole variable.
+    J is the set of noisy layers. P is the parent's diagonal preconditioner: its step is −γ_t · P_t ⊙ direction. Equal
+    seeds give equal noise. docs/how-it-works.md has the details, also for a subclass.
 
     Args:
         *args: the parent's arguments.
         sigma: σ, the noise level: float >= 0, `LearningRateSchedule`, or callable without arguments. You can set
-            `optimizer.sigma` during training, as `learning_rate`. Defaults to `1e-3`.
-        layers: which layers are noisy: `None` (all), a float in [0, 1] (that fraction of the layers with weights, from
-            the input), an int (the first k), a name, a regular expression, a `keras.Layer`, a list of names, indices
-            and layers, or a callable `f(layer_path) -> bool`. docs/layers.md says what counts as a layer. Defaults to
-            `None`.
-        seed: int in [0, 2⁶⁴), or `None` to draw one, as `keras.utils.set_random_seed` says. Defaults to `None`.
+            `optimizer.sigma` during training, like `learning_rate`. Defaults to `1e-3`.
+        layers: the noisy layers: `None` (all), a float in [0, 1] (the first part of them), an int (the first k), a
+            name, a regular expression, a `keras.Layer`, a list of names, indices and layers, or a callable
+            `f(layer_path) -> bool`. docs/layers.md says what counts as a layer. Defaults to `None`.
+        seed: int in [0, 2⁶⁴), or `None` to draw one; `keras.utils.set_random_seed` fixes the draw. Defaults to `None`.
         noise: the law of Z: `"normal"`, or `"rademacher"` for ±1, which is cheaper. Defaults to `"normal"`.
         **kwargs: the parent's arguments. `epsilon` defaults to `1e-6`, where Keras has `1e-7`.
 
     Raises:
-        ValueError: `sigma`, `layers`, `seed` or `noise` is out of its range. When the optimizer is built: `layers` does
-            not fit the model.
+        ValueError: an argument is out of its range, or, when the optimizer is built, `layers` does not fit the model.
 
     Example:
 
@@ -81,8 +74,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
     1e-06
 
     References:
-        P. Bras, arXiv:2212.14718, equation (3) and algorithm 1. G. N. Milstein and M. V. Tretyakov, Stochastic Numerics
-        for Mathematical Physics, Springer 2004, section 2.1 (±1).
+        P. Bras, arXiv:2212.14718, equation (3) and algorithm 1.
     """
 
     # Methods of `keras.optimizers.Optimizer` that this class and its bases override:

@@ -67,8 +67,9 @@ class NoiseBurst(keras.optimizers.schedules.LearningRateSchedule):
     Example:
 
     >>> from keras_langevin import LAdam, NoiseBurst
-    >>> optimizer = LAdam(1e-3, sigma=NoiseBurst(1e-3, updates=35))
-    >>> [round(float(optimizer._sigma(step)), 4) for step in (0, 34, 35)]
+    >>> burst = NoiseBurst(1e-3, updates=35)
+    >>> optimizer = LAdam(1e-3, sigma=burst)
+    >>> [round(float(burst(step)), 4) for step in (0, 34, 35)]
     [0.001, 0.001, 0.0]
     """
 

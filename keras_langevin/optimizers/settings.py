@@ -38,7 +38,7 @@ class NoiseSettings(MixinBase):
 
     @property
     def sigma(self):
-        """The noise level σ, as `learning_rate`: a variable, or the schedule's present value."""
+        """The noise level σ. Like `learning_rate` it is a variable, or the present value of a schedule."""
         if isinstance(self._sigma, LearningRateSchedule):
             return self._sigma(self._iterations)
         return self._sigma if isinstance(self._sigma, keras.Variable) else self._sigma()

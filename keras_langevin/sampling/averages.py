@@ -10,7 +10,7 @@ _TOLERANCE = 1e-3  # float16 probabilities of some hundred classes do not sum to
 
 
 class Values:
-    """Mean and standard deviation of outputs that are no probabilities, by Welford's recursion.
+    """Mean and standard deviation of outputs that are not probabilities, by Welford's recursion.
 
     Attributes:
         mean: float64 array of the output's shape.

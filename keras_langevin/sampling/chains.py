@@ -32,20 +32,19 @@ def run_chains(
     vectorized: bool = False,
     **fit_arguments,
 ) -> "Chains":
-    """Trains a model anew for each chain, from other weights and with other noise, and collects samples.
+    """Trains a new model for each chain, from other weights and with other noise, and collects samples.
 
     Args:
-        build_model: function of an int, the chain's seed, that returns a compiled and built model. Give the seed to the
-            initializers, so that chains begin apart.
+        build_model: function that takes a chain's seed (int) and returns a compiled and built model. Give the seed to
+            the initializers, so that chains begin apart.
         num_chains: int >= 2.
         x, y: data for `fit`.
-        burn_in, thinning, max_samples, when: see `PosteriorSamples`; `when="callback"` is the one of the chain's own
-            `callbacks` that has `is_sampling`.
+        burn_in, thinning, max_samples, when: as in `PosteriorSamples`. `when="callback"`: the chain's callback that has
+            `is_sampling`.
         seed: int >= 0. A chain's seed is a hash of it and the chain's number. Defaults to `0`.
         directory: path of a folder that gets a folder for each chain, or `None` for memory. Defaults to `None`.
-        callbacks: function without arguments that returns other callbacks, called once for each chain. Defaults to
-            `None`.
-        vectorized: bool, whether all chains are trained at once, on JAX; see docs/sampling.md. Defaults to `False`.
+        callbacks: function that returns the other callbacks of one chain. Defaults to `None`.
+        vectorized: bool, whether to train all chains at once, on JAX; see docs/sampling.md. Defaults to `False`.
         **fit_arguments: other arguments of `fit` (`epochs`, `batch_size`, `verbose`, ...).
 
     Example:
@@ -63,7 +62,7 @@ def run_chains(
     [(2, 20, 1, 1)]
 
     References:
-        A. Gelman and D. B. Rubin, Inference from iterative simulation using multiple sequences, Statist. Sci. 7 (1992).
+        A. Gelman and D. B. Rubin, Statistical Science 7 (1992).
     """
     check_int("num_chains", num_chains, 2)  # one chain is a fit with `PosteriorSamples`
     check_int("seed", seed, 0)
@@ -141,9 +140,8 @@ def _with_stage(callbacks):
 class Chains(Ensemble):
     """Samples of several chains: an `Ensemble` of all of them, with diagnostics.
 
-    What is diagnosed is chosen by `weights` and `x`: numbers of the weights, or of the function, which is what
-    predictions are made of and has no symmetries under which chains may differ for no reason (units of a hidden layer
-    can be exchanged).
+    `weights` and `x` choose what to diagnose: numbers among the weights, or outputs of the model. Prefer outputs, which
+    are what predictions consist of. Hidden units can be exchanged, so good chains may differ in their weights.
 
     Args:
         model: a built model.

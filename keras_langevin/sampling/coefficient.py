@@ -111,15 +111,14 @@ def learning_coefficient(
 
         λ̂ = nβ · (E[L(w)] − L(w*)),   w ~ exp(−nβ L(w) − (κ/2)·|w − w*|²),   β = 1/T = 1/log n
 
-    L is the mean of the compiled loss over n examples, which must be −log p; w* must be near a minimum of L. Each chain
-    makes `burn_in + num_draws` updates, as in inference and without regularizers. Warnings say which assumption fails.
-    docs/learning-coefficient.md says how to choose the arguments.
+    L is the mean of the compiled loss over n examples. docs/learning-coefficient.md says what L and w* must be, and how
+    to choose the arguments.
 
     Args:
         model: a built Keras model that is compiled with a loss. Its weights stay what they are.
         x, y: arrays of shape `(n, ...)`, or structures of them.
-        learning_rate: γ, float > 0. Lower it until the estimate no longer changes.
-        localization: κ, float > 0, the precision of the pull to w*. Defaults to `1.0`.
+        learning_rate: γ, float > 0.
+        localization: κ, float > 0. Defaults to `1.0`.
         temperature: T, float > 0. Defaults to `None`, log n.
         num_chains: int >= 1. Defaults to `4`.
         num_draws: int >= 4, of each chain. Defaults to `2000`.
@@ -129,13 +128,13 @@ def learning_coefficient(
         optimizer: `"lsgd"`, `"baoab"`, `"sghmc"` or `"lrmsprop"` (with the drift Γ). Defaults to `"lsgd"`.
         optimizer_arguments: dict of its other arguments. Defaults to `None`.
         seed: int >= 0, of noise and batches. Defaults to `0`.
-        directory: path of a folder where the same call resumes, or `None`. Defaults to `None`.
+        directory: path of a folder where the same call resumes. Defaults to `None`.
         verbose: a progress bar, as in `fit`. Defaults to `"auto"`.
 
     Raises:
         ValueError: the loss at w* is not finite, a chain diverges, or the directory has chains of another call.
 
-    Example: the output depends on the sum of two weights, so they count as one.
+    Example:
 
     >>> import keras, numpy as np
     >>> from keras_langevin.sampling import learning_coefficient
@@ -145,9 +144,6 @@ def learning_coefficient(
     >>> found = learning_coefficient(model, x, y, learning_rate=0.05, num_draws=3000, verbose=0)
     >>> bool(abs(found.value - 0.5) < 0.1)
     True
-
-    References:
-        S. Watanabe, JMLR 14 (2013). E. Lau et al., arXiv:2308.12108 (κ). G. Wang et al., arXiv:2410.02984 (`layers`).
     """
     diagnostics.arviz()  # before any work
     size = _checked_size(x, y)

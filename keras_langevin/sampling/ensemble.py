@@ -21,12 +21,11 @@ Outputs = str | Sequence[Any] | dict[str, Any]
 
 
 class Prediction(NamedTuple):
-    """What an output that is no probability is on average.
+    """Mean and standard deviation of an output that is not a probability.
 
     Attributes:
         mean: float64 array of the output's shape.
-        std: likewise, the standard deviation over the samples: that of the function's value, without the noise of an
-            observation.
+        std: likewise, over the samples: of the function's value, without the noise of an observation.
     """
 
     mean: np.ndarray
@@ -163,7 +162,7 @@ class Ensemble:
         verbose: str | int = "auto",
         num_bins: int = 15,
     ):
-        """How good the mean probabilities are.
+        """Scores the mean probabilities.
 
         Args:
             y: int array of shape `(num_examples,)` or `(num_examples, 1)`, or one-hot `(num_examples, num_classes)`;
@@ -221,7 +220,7 @@ class Ensemble:
     def recompute_batch_norm(self, x, batch_size: int = 32, verbose: str | int = "auto"):
         """Replaces the moving statistics of each sample's `BatchNormalization` layers by those of its own weights.
 
-        Of a layer that is called several times in a forward pass they are the average that its own updates settle at.
+        If a forward pass calls a layer several times, they are the average to which the layer's own updates converge.
 
         Args:
             x: inputs: an array, or a list, tuple or dict of arrays of shape `(num_examples, ...)`: the training data,

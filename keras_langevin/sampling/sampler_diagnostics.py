@@ -49,17 +49,16 @@ NAMES = tuple(Diagnosis.__dataclass_fields__)[1:]
 class SamplerDiagnostics(keras.callbacks.Callback):
     """A callback that measures whether a sampler samples exp(−2V/σ²), and says in one sentence what is wrong.
 
-    At the end of each epoch it passes over `x` and puts `configurational_temperature`, `kinetic_temperature`,
-    `acceptance` and `gradient_noise_share` into `logs`: docs/sampling.md says what they are and which values are right.
-    `diagnosis` is the sentence, `faults` all of them, from the worst.
+    At the end of each epoch it passes over `x` and puts its measures into `logs`. docs/sampling.md lists them with the
+    values that are right. `diagnosis` is the sentence; `faults` lists all of them, the worst first.
 
     Args:
         x, y, sample_weight: the training data, as `fit` takes them.
         batch_size: int, of arrays: that of the training. Defaults to `None`, all examples in one batch.
         burn_in: int >= 0, the epochs that are left out. Defaults to `0`.
-        data_size: N, int, that `sigma` and the priors should be for, or `None` not to check. Defaults to `None`.
-        temperature: T, float > 0, that is wanted where `data_size` is given. Defaults to `1.0`.
-        num_proposals: int >= 1, in an epoch. Defaults to `1`.
+        data_size: N, int, to check `sigma` and the priors against. Defaults to `None`: no check.
+        temperature: T, float > 0, to check against with `data_size`. Defaults to `1.0`.
+        num_proposals: int >= 1, Metropolis proposals in an epoch. Defaults to `1`.
         seed: int, of the proposals. Defaults to `0`.
         verbose: int, 1 to print the sentence. Defaults to `1`.
 
@@ -76,8 +75,7 @@ class SamplerDiagnostics(keras.callbacks.Callback):
     'sigma=2 is a temperature of 100 with data_size=50, and 1 is wanted: t'
 
     References:
-        H. H. Rugh, Dynamical approach to temperature, Physical Review Letters 78 (1997). G. O. Roberts and R. L.
-        Tweedie, Bernoulli 2 (1996).
+        H. H. Rugh, Physical Review Letters 78 (1997). G. O. Roberts and R. L. Tweedie, Bernoulli 2 (1996).
 
     Attributes:
         history: list of `Diagnosis`.

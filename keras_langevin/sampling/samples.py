@@ -24,26 +24,24 @@ _DIVERGED = 1e3  # times the median size of the weights so far: no chain that ha
 
 
 class PosteriorSamples(Ensemble, keras.callbacks.Callback):
-    """A callback that collects weights after updates burn_in + thinning, burn_in + 2·thinning, ..., keeping the latest.
+    """A callback that collects samples of the posterior, the weights after updates burn_in + thinning · (1, 2, ...).
 
-    With σ = `posterior_sigma(data_size)`, a loss that is −log p, and `GaussianPrior` on the weights, they are samples
-    of the posterior; a warning lists what makes the temperature another. `predict`, `evaluate`, `predictive_entropy`
-    and `mutual_information` average over the samples: docs/sampling.md.
+    docs/sampling.md says which sigma, loss and priors make them that. The callback warns about others.
+    `predict`, `evaluate`, `predictive_entropy` and `mutual_information` average over the samples.
 
     Args:
-        burn_in: int >= 0, how many updates are left out, counted from the optimizer's first.
-        thinning: int >= 1, every how many updates a sample is taken after that. Defaults to `1`.
+        burn_in: int >= 0, how many updates to leave out, counted from the optimizer's first.
+        thinning: int >= 1, the number of updates from one sample to the next. Defaults to `1`.
         max_samples: int >= 1; one more replaces the oldest. Defaults to `100`.
-        directory: path of a folder for one chain, or `None` for memory. A fit that is killed and started again adds to
-            it. Defaults to `None`.
-        when: object with an attribute `is_sampling`, as `CyclicalLangevin`, or a function of the number of the update:
-            only then a sample is taken. Defaults to `None` (always).
-        layers: the layers whose weights a sample stores, as for a Langevin optimizer; freeze the others. Defaults to
-            `None` (all).
+        directory: path of a folder for one chain, or `None` for memory. A fit that resumes adds to it. Defaults to
+            `None`.
+        when: restricts samples: an object with `is_sampling`, such as `CyclicalLangevin`, or a function of the number
+            of the update. Defaults to `None`.
+        layers: the layers that a sample stores, as for a Langevin optimizer; freeze the others. Defaults to `None`.
 
     Raises:
-        ValueError: when `fit` begins, if there are samples of another model or chain; during `fit`, if the weights
-            differ from those of the sample that was taken at the same update.
+        ValueError: the samples are those of another model or chain, or the weights are not those of the sample at the
+            same update.
 
     Example:
 
@@ -58,7 +56,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
     (10, (64, 2))
 
     References:
-        M. Welling and Y. W. Teh, ICML 2011. R. Zhang et al., Cyclical stochastic gradient MCMC, ICLR 2020.
+        M. Welling and Y. W. Teh, ICML 2011.
     """
 
     saves_optimizer = True

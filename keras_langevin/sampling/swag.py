@@ -17,19 +17,18 @@ class SWAG(PosteriorSamples):
 
         θ ~ N(θ̄, s²·(D + C Cᵀ/(K − 1))/2),   D = diag(mean(θ²) − θ̄²),   C = the latest K of θ_i − θ̄_i
 
-    θ̄ is the mean of the weights after updates burn_in + thinning, burn_in + 2·thinning, ..., and θ̄_i that of the
-    first i. Train with a high constant learning rate, without noise. After batch normalization call
-    `recompute_batch_norm`. `Ensemble.of([swag, other])` is MultiSWAG.
+    θ̄ is the mean of the weights after updates burn_in + thinning · (1, 2, ...), and θ̄_i that of the first i. Train with
+    a high constant learning rate and no noise: docs/sampling.md, also for MultiSWAG and batch normalization.
 
     Args:
-        burn_in: int >= 0, how many updates are left out, counted from the optimizer's first.
-        thinning: int >= 1, every how many updates weights are taken after that. Defaults to `1`.
-        rank: K, int >= 2, how many of the latest deviations are kept. Defaults to `20`.
-        num_samples: int >= 1, how many samples are drawn. Defaults to `30`.
+        burn_in: int >= 0, how many updates to leave out, counted from the optimizer's first.
+        thinning: int >= 1, the number of updates from one use of the weights to the next. Defaults to `1`.
+        rank: K, int >= 2, how many of the latest deviations to keep. Defaults to `20`.
+        num_samples: int >= 1, how many samples to draw. Defaults to `30`.
         scale: s, float >= 0. With 0 every sample is θ̄. Defaults to `1.0`.
         seed: int >= 0, of the samples. Defaults to `0`.
         directory: path of a folder, or `None` for memory. A fit that resumes adds to it. Defaults to `None`.
-        when: see `PosteriorSamples`. Defaults to `None`.
+        when: as in `PosteriorSamples`. Defaults to `None`.
 
     Example:
 
@@ -100,7 +99,7 @@ class SWAG(PosteriorSamples):
         self._write_moments()
 
     def draw(self):
-        """Draws the samples anew from the moments so far; `fit` does it at its end.
+        """Draws new samples from the moments so far. `fit` does this when it ends.
 
         Raises:
             ValueError: there are fewer than two weights to make moments of.

@@ -61,21 +61,20 @@ def find_sigma(
         suggestion = max(σ_trial, σ_law), at most σ_harm / 2
         σ_trial = σ_harm / (1.5 · √(T/n)),   σ_law² · d/4 = 2% of the loss at the start
 
-    σ_harm is the least level at which n updates end with a loss more than 10% above that without noise. T updates bear
-    √(T/n) times less. d is the number of noisy weights. The search takes about one epoch, and leaves model, optimizer
-    and random generators as they were. docs/choosing-sigma.md has the reasons and measurements.
+    It makes n updates at each level. σ_harm is the lowest at which they do harm, and d the number of noisy weights:
+    docs/choosing-sigma.md. Model, optimizer and random generators stay as they were.
 
     Args:
         model: a built model that is compiled with a Langevin optimizer.
         x, y, sample_weight: the training data, as `fit` takes them, except a generator.
         batch_size: int, of arrays. Defaults to `32`.
-        epochs: int >= 1, how long the noise will last: T is so many epochs of updates. Defaults to `10`.
-        sigmas: floats > 0, the levels to try. Defaults to `None`, chosen as above.
+        epochs: int >= 1, how long the noise will last; T is their number of updates. Defaults to `10`.
+        sigmas: floats > 0, the levels to try. Defaults to `None`: the search chooses them.
         num_sigmas: int >= 2, the most levels to try. Defaults to `10`.
         verbose: `"auto"` or 1 for a progress bar, 0 for none. Defaults to `"auto"`.
 
     Returns:
-        `SigmaSearch`: `sigma`, the suggestion; `reason`; the levels, losses and ratios of noise to drift; `plot()`.
+        `SigmaSearch`, with the suggestion as `sigma`, a `reason` and `plot()`.
 
     Raises:
         ValueError: the loss is not finite without noise, or the optimizer's sigma is a schedule.

@@ -41,7 +41,7 @@ def test_bfloat16_keeps_its_bytes(tmp_path):
 def test_what_is_no_state_is_named(content, tmp_path):
     path = tmp_path / "run.checkpoint.npz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"run\.checkpoint\.npz must hold the state.*Remove it to begin that run anew"):
+    with pytest.raises(ValueError, match=r"run\.checkpoint\.npz must hold the state.*Remove it to restart that run"):
         of(path).read()
 
 
@@ -49,7 +49,7 @@ def test_no_code_is_read_from_a_file(tmp_path):
     """A pickle in the file is refused, not run."""
     path = tmp_path / "run.checkpoint.npz"
     np.savez(path, np.array([object()], dtype=object), head=np.array("{}"))
-    with pytest.raises(ValueError, match="Remove it to begin that run anew"):
+    with pytest.raises(ValueError, match="Remove it to restart that run"):
         of(path).read()
 
 
@@ -75,7 +75,7 @@ HISTORY = {name: [1.5, 1.5] for name in LOG_NAMES}
     ],
 )
 def test_a_head_that_cannot_be_is_refused(changes, tmp_path):
-    with pytest.raises(ValueError, match=r"run\.checkpoint\.npz must hold the state.*Remove it to begin that run anew"):
+    with pytest.raises(ValueError, match=r"run\.checkpoint\.npz must hold the state.*Remove it to restart that run"):
         edited(tmp_path / "run.checkpoint.npz", **changes).read()
 
 
@@ -93,5 +93,5 @@ def test_an_archive_that_cannot_be_read_is_refused(damage, tmp_path):
     path = tmp_path / "run.checkpoint.npz"
     of(path).write(state())
     DAMAGES[damage](path)
-    with pytest.raises(ValueError, match=r"run\.checkpoint\.npz must hold the state.*Remove it to begin that run anew"):
+    with pytest.raises(ValueError, match=r"run\.checkpoint\.npz must hold the state.*Remove it to restart that run"):
         of(path).read()

@@ -474,7 +474,7 @@ def test_a_state_of_another_seed_or_epoch_is_refused_by_name(data, tmp_path):
     train_all(comparison, data, store)
     early, renamed = (record["error"] for record in store.records())
     assert "its epoch is 1000000000000, which is not an int from 1 to 3" in early
-    assert "it is of another run: another seed" in renamed and "Remove it to begin that run anew" in renamed
+    assert "it is of another run: another seed" in renamed and "Remove it to restart that run" in renamed
 
 
 def test_a_full_disk_ends_the_command_and_loses_nothing(data, tmp_path, monkeypatch):
