@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class OptimizerSpec:
             label=_on_layers(what.label.format(label, number), layers),
         )
 
-    def arguments(self, learning_rate=None, sigma=None, epsilon=None) -> dict[str, float | int | str | list | None]:
+    def arguments(self, learning_rate=None, sigma=None, epsilon=None) -> dict[str, Any]:
         """What its optimizer is called with: what is given, else its own.
 
         >>> OptimizerSpec("ladam@0.3").arguments(sigma=0.1)
