@@ -42,7 +42,7 @@ class SigmaCallback(LangevinCallback):
     cross-validation are alike, and a fit that is resumed has its level.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._levels: list[_Level] = []
 

@@ -73,7 +73,6 @@ _LAYERS = (
     (r"\[-?\d+(,-?\d+)*\]", lambda text: [int(number) for number in text[1:-1].split(",")]),
     (r"\d*\.\d+(e-?\d+)?", float),
 )
-_PARSED = {"init": False, "repr": False, "compare": False}
 
 
 @dataclass(frozen=True)
@@ -86,15 +85,15 @@ class OptimizerSpec:
     """
 
     spec: str  # in lower case, and `l` for `l-`
-    optimizer: str = field(**_PARSED)  # the name, in lower case and without hyphens
-    modifier: str = field(**_PARSED)  # a key of `MODIFIERS`, or empty
-    noisy_updates: int | None = field(**_PARSED)  # how many, where `first-` says so
-    unmodified: str = field(**_PARSED)  # the name without the modifier
-    family: str = field(**_PARSED)  # the optimizer without noise at the bottom of it: of `FAMILIES` if it is known
-    is_noisy: bool = field(**_PARSED)  # whether it has noise, of whatever kind, and with it `sigma` and `layers`
-    parent: str = field(**_PARSED)  # what it is compared with: without noise, and with the same remedy
-    layers: float | int | str | list[int] | None = field(**_PARSED)  # the argument
-    label: str = field(**_PARSED)  # what tables and pictures show
+    optimizer: str = field(init=False, repr=False, compare=False)  # the name, in lower case and without hyphens
+    modifier: str = field(init=False, repr=False, compare=False)  # a key of `MODIFIERS`, or empty
+    noisy_updates: int | None = field(init=False, repr=False, compare=False)  # how many, where `first-` says so
+    unmodified: str = field(init=False, repr=False, compare=False)  # the name without the modifier
+    family: str = field(init=False, repr=False, compare=False)  # it without noise, of `FAMILIES` if it is known
+    is_noisy: bool = field(init=False, repr=False, compare=False)  # of whatever kind: has `sigma` and `layers`
+    parent: str = field(init=False, repr=False, compare=False)  # what it is compared with: the same remedy
+    layers: float | int | str | list[int] | None = field(init=False, repr=False, compare=False)  # the argument
+    label: str = field(init=False, repr=False, compare=False)  # what tables and pictures show
 
     def __post_init__(self):
         name, at, text = self.spec.partition("@")

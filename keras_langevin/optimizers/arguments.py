@@ -5,12 +5,12 @@ import textwrap
 from collections.abc import Callable
 from typing import Literal, TypedDict
 
-from keras.optimizers.schedules import LearningRateSchedule
+import keras
 
 from keras_langevin.optimizers.selection import LayersArgument
 
 # A learning rate or a noise level: a number, a schedule, or a function without arguments.
-Level = float | LearningRateSchedule | Callable[[], float]
+Level = float | keras.optimizers.schedules.LearningRateSchedule | Callable[[], float]
 
 Law = Literal["normal", "rademacher"]
 

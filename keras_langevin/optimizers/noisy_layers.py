@@ -59,7 +59,7 @@ class NoisyLayers(MixinBase):
         return self._selection.layers
 
     @layers.setter
-    def layers(self, layers: LayersArgument):
+    def layers(self, layers: LayersArgument) -> None:
         if self.built and self._gate is None:
             raise ValueError(
                 "`layers` can be set before the optimizer is built, or where a gate lets it change between steps. "

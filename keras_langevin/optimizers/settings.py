@@ -46,7 +46,7 @@ class NoiseSettings(MixinBase):
         return self._sigma if isinstance(self._sigma, keras.Variable) else self._sigma()
 
     @sigma.setter
-    def sigma(self, sigma: Level):
+    def sigma(self, sigma: Level) -> None:
         _check_sigma(_value_of(sigma))
         previous = self._sigma
         if callable(sigma):
@@ -68,7 +68,7 @@ class NoiseSettings(MixinBase):
         return noise_source.join_seed(ops.convert_to_numpy(self._seed))
 
     @seed.setter
-    def seed(self, seed: int):
+    def seed(self, seed: int) -> None:
         self._seed.assign(noise_source.split_seed(_checked_seed(seed)))
 
     @property
@@ -77,7 +77,7 @@ class NoiseSettings(MixinBase):
         return self._noise
 
     @noise.setter
-    def noise(self, noise: Law):
+    def noise(self, noise: Law) -> None:
         _check_law(noise)
         if self.built:
             raise ValueError(

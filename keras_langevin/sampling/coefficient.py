@@ -71,10 +71,10 @@ class LearningCoefficient:
         """The estimate of each chain by itself, array of shape `(num_chains,)`."""
         return self.scale * self.losses.mean(axis=1)
 
-    def __float__(self):
+    def __float__(self) -> float:
         return self.value
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.value:.4g} ± {self.standard_error:.2g} (R-hat {self.r_hat:.3f})"
 
     def inference_data(self) -> "diagnostics.InferenceData":
@@ -104,7 +104,7 @@ def learning_coefficient(
     batch_size: int | None = None,
     layers: LayersArgument = None,
     optimizer: str = "lsgd",
-    optimizer_arguments: dict | None = None,
+    optimizer_arguments: dict[str, Any] | None = None,
     seed: int = 0,
     directory: str | Path | None = None,
     verbose: str | int = "auto",

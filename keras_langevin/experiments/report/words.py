@@ -146,7 +146,7 @@ def _frame(rows: Iterable[dict], columns: Sequence[str] | None = None) -> "DataF
     return DataFrame(list(rows), columns=columns, dtype=object).infer_objects()
 
 
-def runs_frame(results: list[SettingResult]) -> "DataFrame":
+def runs_frame(results: Sequence[SettingResult]) -> "DataFrame":
     """A row for each run: all settings, then what is on record of it, of a curve its last value."""
     rows = []
     for result in results:
@@ -162,7 +162,7 @@ def runs_frame(results: list[SettingResult]) -> "DataFrame":
     return _frame(rows)
 
 
-def differences_frame(results: list[SettingResult]) -> "DataFrame":
+def differences_frame(results: Sequence[SettingResult]) -> "DataFrame":
     """A row for each paired difference, in percentage points; `seeds` and `values` are in the same order."""
     rows = []
     for result in results:
