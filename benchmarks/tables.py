@@ -1,7 +1,7 @@
-"""Writes the tables of docs/speed.md anew, from the files in benchmarks/results.
+"""Writes the tables of docs/speed.md and docs/ensembles.md anew, from the files in benchmarks/results.
 
-    python benchmarks/tables.py          # writes docs/speed.md
-    python benchmarks/tables.py --check  # only says whether it is up to date
+    python benchmarks/tables.py          # writes the pages
+    python benchmarks/tables.py --check  # only says whether they are up to date
 
 Each table stands between two comments that name it.
 """
@@ -14,9 +14,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean, stdev
 
 ROOT = Path(__file__).parents[1]
-RESULTS, PAGE = ROOT / "benchmarks" / "results", ROOT / "docs" / "speed.md"
+RESULTS, DOCS = ROOT / "benchmarks" / "results", ROOT / "docs"
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 VERDICTS = ("PASSED", "WEAK", "FAILED")
 
@@ -223,26 +224,94 @@ def at_once() -> str:
     return markdown([*columns, "first train loss differs by"], rows)
 
 
-TABLES = {
-    "engines": engines,
-    "at once": at_once,
-    "steps": steps,
-    "starts": starts,
-    "passes": passes,
-    "roofline": roofline,
-    "growth": growth,
-    "memory": memory,
-    "callbacks": callbacks,
-    "generators": generators,
-    "quality": quality,
-    "peers": peers,
-    "machines": machines,
+STUDIES = {
+    "mnist-1000": "MNIST, 1,000 images",
+    "mnist": "MNIST, all images",
+    "cifar10": "CIFAR-10 (JPEG copy), 5,000 images",
 }
 
 
-def page(text: str) -> str:
+def ensembles(study: str) -> str:
+    """Mean ± standard deviation of the seeds; the best of a column that no single net has is bold."""
+    file = read(f"uncertainty-{study}-cpu.json")
+    if file is None:
+        return "*Not measured yet.*"
+    runs, scores = file["runs"], ("accuracy", "nll", "brier", "ece")
+    scores += tuple(name for name in runs["single"]["0"] if name.startswith("auroc"))
+    means = {name: {score: mean([run[score] for run in of.values()]) for score in scores} for name, of in runs.items()}
+    better = dict.fromkeys(("nll", "brier", "ece"), min)
+    best = {score: better.get(score, max)(own[score] for own in means.values()) for score in scores}
+    rows = []
+    for recipe, of_recipe in runs.items():
+        cells = [recipe]
+        for score in scores:
+            factor, digits = (100, 2) if score == "accuracy" else (1, 4 if score in ("nll", "brier", "ece") else 3)
+            values = [factor * run[score] for run in of_recipe.values()]
+            text = f"{mean(values):.{digits}f} ± {stdev(values):.{digits}f}"
+            cells.append(f"**{text}**" if means[recipe][score] == best[score] else text)
+        cost = [mean([run[name] for run in of_recipe.values()]) for name in ("epochs", "seconds", "bytes")]
+        (tuned,) = file["chosen"].get(recipe, {"": None}).values()
+        tuned = "-" if tuned is None else f"{tuned:g}"
+        rows.append([*cells, tuned, f"{cost[0]:.0f}", f"{cost[1]:.0f}", f"{cost[2] / 1e6:.1f}"])
+    header = ["recipe", "accuracy %", "NLL", "Brier", "ECE", *(f"AUROC, {name[6:]}" for name in scores[4:])]
+    return markdown([*header, "tuned", "epochs", "s", "MB"], rows)
+
+
+def ensemble_differences(study: str) -> str:
+    """Paired over the seeds; bold where p with Holm's correction is below 0.05."""
+    file = read(f"uncertainty-{study}-cpu.json")
+    if file is None:
+        return "*Not measured yet.*"
+    found = file["differences"]
+    aurocs = [name for name in file["runs"]["single"]["0"] if name.startswith("auroc")]
+    pairs = [("nll", "single"), ("nll", "deep ensemble of 5"), *((auroc, "single") for auroc in aurocs)]
+    rows = []
+    for recipe in list(file["runs"])[1:]:
+        cells = []
+        for score, other in pairs:
+            each, digits = found.get(f"{score}: {recipe} - {other}"), 4 if score == "nll" else 3
+            if each is None:
+                cells.append("-")
+                continue
+            ends = " to ".join(f"{value:+.{digits}f}" for value in each["interval"])
+            text = f"{each['mean']:+.{digits}f} ({ends})".replace("-", "−")
+            cells.append(f"**{text}**" if each["p_holm"] < 0.05 else text)
+        rows.append([recipe, *cells])
+    names = {"nll": "NLL", **{auroc: f"AUROC, {auroc[6:]}" for auroc in aurocs}}
+    others = {"single": "the single net", "deep ensemble of 5": "the deep ensemble"}
+    return markdown(["recipe", *(f"{names[score]} − {others[other]}" for score, other in pairs)], rows)
+
+
+def ensembles_of_all(make: Callable[[str], str]) -> str:
+    return "\n\n".join(f"{title}:\n\n{make(study)}" for study, title in STUDIES.items())
+
+
+PAGES = {
+    DOCS / "speed.md": {
+        "engines": engines,
+        "at once": at_once,
+        "steps": steps,
+        "starts": starts,
+        "passes": passes,
+        "roofline": roofline,
+        "growth": growth,
+        "memory": memory,
+        "callbacks": callbacks,
+        "generators": generators,
+        "quality": quality,
+        "peers": peers,
+        "machines": machines,
+    },
+    DOCS / "ensembles.md": {
+        "scores": lambda: ensembles_of_all(ensembles),
+        "differences": lambda: ensembles_of_all(ensemble_differences),
+    },
+}
+
+
+def page(path: Path) -> str:
     """The page with its tables made anew."""
-    return filled(text, TABLES, PAGE)
+    return filled(path.read_text("utf-8"), PAGES[path], path)
 
 
 def filled(text: str, tables: dict[str, Callable[[], str]], path: Path) -> str:
@@ -261,13 +330,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a table is out of date")
     options = parser.parse_args()
-    before = PAGE.read_text("utf-8")
-    after = page(before)
-    if options.check:
-        print("up to date" if after == before else f"{PAGE.name} is not what the results say: run without --check")
-        return int(after != before)
-    PAGE.write_text(after, "utf-8")
-    return 0
+    stale = [path for path in PAGES if page(path) != path.read_text("utf-8")]
+    for path in stale:
+        if options.check:
+            print(f"{path.name} is not what the results say: run without --check")
+        else:
+            path.write_text(page(path), "utf-8")
+    return int(options.check and bool(stale))
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ class Comparison:
             (the first three), ladam@-3 (the last three), ladam@REGEX, ladam@0 (no noise: what adam is); rmsprop
             (ε inside the root, as in Keras), rmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc.
             Before a name may stand clip-, warmup-, first-35- (noise in the first 35 updates), always- (noise until the
-            end), isotropic- and gradient-noise- (other noise).
+            end), kernels-, kernels-35-, biases-, biases-35- (noise on these alone), isotropic- and gradient-noise-
+            (other noise).
         epochs: the length of a run. Defaults to 60 on digits and 12 elsewhere.
         batch_size: images in a batch. Defaults to 32 on digits and 512 elsewhere.
         learning_rate: γ of all optimizers. Defaults to each one's own: 1e-3 for Adam, AdamW and RMSprop, 0.1 for

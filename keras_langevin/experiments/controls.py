@@ -52,6 +52,20 @@ class FirstUpdates:
         return ops.where(self.iterations < self.noisy_updates, factor, ops.zeros_like(factor))
 
 
+class OnKernels:
+    """Noise on variables of two axes or more alone: not on biases, nor on what a normalization multiplies and adds."""
+
+    def _is_noisy(self, variable):
+        return super()._is_noisy(variable) and len(variable.shape) > 1
+
+
+class OnBiases:
+    """Noise on all variables but those of `OnKernels`."""
+
+    def _is_noisy(self, variable):
+        return super()._is_noisy(variable) and len(variable.shape) < 2
+
+
 class WarmUp:
     """A learning rate that grows in equal parts over the first updates: γ_t · min(1, t / 100) for t = 1, 2, ..."""
 
@@ -70,17 +84,19 @@ def optimizer(arm: OptimizerSpec, **arguments) -> keras.optimizers.Optimizer:
     """
     if arm.family not in FAMILIES:
         raise unknown("optimizer", arm.unmodified, [*FAMILIES, *LANGEVIN])
-    of_langevin = {"always": "a Langevin", "first": "a number and a Langevin"}
-    if arm.modifier in of_langevin and not (arm.is_noisy and (arm.modifier != "first" or arm.noisy_updates)):
-        example = {"always": "always-ladam", "first": "first-35-ladam"}[arm.modifier]
+    is_of_langevin = arm.modifier in ("always", "first", "kernels", "biases")
+    if (is_of_langevin and not arm.is_noisy) or (arm.modifier == "first" and not arm.noisy_updates):
+        what, number = ("a number and ", "35-") if arm.modifier == "first" else ("", "")
         raise ValueError(
-            f"`{arm.modifier}-` must stand before {of_langevin[arm.modifier]} optimizer, as in {example!r}. "
+            f"`{arm.modifier}-` must stand before {what}a Langevin optimizer, as in '{arm.modifier}-{number}ladam'. "
             f"Received: {arm.spec!r}"
         )
     family = FAMILIES[arm.family]
     cls = lookup(family.optimizer or family.langevin or f"l{arm.family}")
     if arm.modifier in _MIXINS:
-        cls = _mixed(_MIXINS[arm.modifier], cls, noisy_updates=arm.noisy_updates)
+        cls = _mixed(_MIXINS[arm.modifier], cls)
+    if arm.noisy_updates:
+        cls = _mixed(FirstUpdates, cls, noisy_updates=arm.noisy_updates)
     clipping = {"global_clipnorm": GLOBAL_CLIPNORM} if arm.modifier == "clip" else {}
     made = cls(**family.arguments, **clipping, **arguments)
     if not arm.is_noisy:
@@ -90,7 +106,7 @@ def optimizer(arm: OptimizerSpec, **arguments) -> keras.optimizers.Optimizer:
     return made
 
 
-_MIXINS = {"isotropic": Isotropic, "gradientnoise": GradientNoise, "first": FirstUpdates}
+_MIXINS = {"isotropic": Isotropic, "gradientnoise": GradientNoise, "kernels": OnKernels, "biases": OnBiases}
 
 
 @lru_cache

@@ -48,7 +48,8 @@ LANGEVIN = {family.langevin or f"l{name}": name for name, family in FAMILIES.ite
 class Modifier:
     """What may stand before an optimizer's name; what it does is in `controls`."""
 
-    label: str  # of the optimizer's label and the number, if there is one
+    label: str  # of the optimizer's label
+    takes_number: bool = False  # may say in how many of the first updates there is noise
     is_remedy: bool = False  # the optimizer without noise that it is compared with has it, too
     is_noise: bool = False  # noise of its own, for an optimizer without noise
     sigma: float | None = None  # where none is given and it is not the family's
@@ -57,14 +58,16 @@ class Modifier:
 MODIFIERS = {
     "clip": Modifier("{}, clipped", is_remedy=True),
     "warmup": Modifier("{}, warm-up", is_remedy=True),
-    "first": Modifier("{} for the first {} updates"),
+    "first": Modifier("{}", takes_number=True),
+    "kernels": Modifier("{} on kernels", takes_number=True),
+    "biases": Modifier("{} on biases", takes_number=True),
     "always": Modifier("{} until the end"),
     "isotropic": Modifier("{} + isotropic noise", is_noise=True),
     # √0.01 at the first update: the smallest that its authors tried
     "gradientnoise": Modifier("{} + gradient noise", is_noise=True, sigma=0.1),
     "": Modifier("{}", is_remedy=True),  # none; it is the last, because every name begins with it
 }
-_NAME = re.compile(rf"({'|'.join(MODIFIERS)})((?<=first)\d*|)(.*)", re.DOTALL)
+_NAME = re.compile(rf"({'|'.join(MODIFIERS)})(\d*)(.*)", re.DOTALL)
 # What may follow the @, and the `layers` argument that it is; all else is a name or regular expression.
 _LAYERS = (
     (r"", lambda text: None),
@@ -87,7 +90,7 @@ class OptimizerSpec:
     spec: str  # in lower case, and `l` for `l-`
     optimizer: str = field(init=False, repr=False, compare=False)  # the name, in lower case and without hyphens
     modifier: str = field(init=False, repr=False, compare=False)  # a key of `MODIFIERS`, or empty
-    noisy_updates: int | None = field(init=False, repr=False, compare=False)  # how many, where `first-` says so
+    noisy_updates: int | None = field(init=False, repr=False, compare=False)  # how many, where the modifier says so
     unmodified: str = field(init=False, repr=False, compare=False)  # the name without the modifier
     family: str = field(init=False, repr=False, compare=False)  # it without noise, of `FAMILIES` if it is known
     is_noisy: bool = field(init=False, repr=False, compare=False)  # of whatever kind: has `sigma` and `layers`
@@ -100,12 +103,15 @@ class OptimizerSpec:
         written = re.sub(r"(?<![^-])l-+", "l", name.lower())  # L-Adam is ladam
         name = written.replace("-", "")
         modifier, number, unmodified = _NAME.fullmatch(name).groups()
+        if not MODIFIERS[modifier].takes_number:
+            number, unmodified = "", number + unmodified
         is_langevin = unmodified not in FAMILIES
         family = LANGEVIN.get(unmodified, unmodified[1:]) if is_langevin else unmodified
         known, what = FAMILIES.get(family, Family(family)), MODIFIERS[modifier]
         number = int(number) if number else None
         layers = next((convert(text) for pattern, convert in _LAYERS if re.fullmatch(pattern, text)), text)
         label = known.langevin_label or f"L-{known.label}" if is_langevin and not what.is_noise else known.label
+        label = what.label.format(label) + (f" for the first {number} updates" if number else "")
         vars(self).update(
             spec=written + at + text,
             optimizer=name,
@@ -116,7 +122,7 @@ class OptimizerSpec:
             is_noisy=is_langevin or what.is_noise,
             parent=modifier + family if what.is_remedy else family,
             layers=layers,
-            label=_on_layers(what.label.format(label, number), layers),
+            label=_on_layers(label, layers),
         )
 
     def arguments(self, learning_rate=None, sigma=None, epsilon=None) -> dict[str, Any]:

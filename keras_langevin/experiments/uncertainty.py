@@ -215,7 +215,7 @@ def chosen(options, data, trials: dict, keep: Callable, say: Callable) -> dict:
                 found.append(scores.all_scores(mean, data.validation.y)["nll"])
             except FloatingPointError:
                 found.append(None)  # it diverged
-            keep(f"{name}, seed {seed}")
+            keep()
             say(f"{name}, seed {seed}: " + ("diverged" if found[-1] is None else f"NLL {found[-1]:.4f}"))
         return math.inf if None in found else float(np.mean(found))
 
@@ -317,7 +317,7 @@ def run(
         dict, what the file has: the settings, the data with their SHA-256, the NLL of all trials, what was chosen, and
         of each run accuracy, NLL, Brier score, ECE, the area under the ROC curve by which predictive entropy tells the
         test split from other images, seconds with compilation, and bytes of weights; differences with 95% intervals,
-        and p-values with Holm's correction over the recipes.
+        and p-values with Holm's correction over the recipes; the provenance of the last of them, and all commits.
     """
     if set(settings["search_seeds"]) & set(seeds) or settings["epochs"] % 3:
         raise ValueError(
@@ -340,8 +340,9 @@ def run(
     test = type(data.test)(*(array[: options.test_limit] for array in data.test))
     data = dataclasses.replace(data, test=test)
 
-    def keep(key: str):
-        results["provenance"] |= {key: provenance()}
+    def keep():
+        results["provenance"] = provenance()
+        results["commits"] = sorted({*results.get("commits", ()), str(results["provenance"]["commit"])})
         results["differences"] = differences(results["runs"])
         with replaced(path) as file:
             json.dump(results, file, indent=1, ensure_ascii=False)
@@ -355,6 +356,6 @@ def run(
             if str(seed) not in of_recipe:
                 vars(setting.options).update(found.get(recipe, {}))
                 of_recipe[str(seed)] = scored = measured(setting, recipe, images)
-                keep(f"{recipe}, seed {seed}")
+                keep()
                 say(f"{recipe}, seed {seed}: {', '.join(f'{name} {value:.4g}' for name, value in scored.items())}")
     return results

@@ -41,6 +41,24 @@ def test_an_arm_has_one_spelling(spec):
     assert OptimizerSpec(f"first-35-{spec}").spec == "first-35-ladam@0.3"
 
 
+@pytest.mark.parametrize(
+    ("spec", "number", "label"),
+    [
+        ("first-35-ladam", 35, "L-Adam for the first 35 updates"),
+        ("kernels-5-ladam@0.3", 5, "30%-Layer L-Adam on kernels for the first 5 updates"),
+        ("biases-ladam", None, "L-Adam on biases"),
+        ("clip-5-ladam", None, None),
+    ],
+)
+def test_a_number_before_an_optimizer_is_that_of_its_first_updates(spec, number, label):
+    arm = OptimizerSpec(spec)
+    assert arm.noisy_updates == number
+    if label is None:
+        assert arm.unmodified == "5ladam"
+    else:
+        assert (arm.label, arm.unmodified, arm.parent) == (label, "ladam", "adam")
+
+
 def test_the_help_names_every_model_and_optimizer_and_what_may_stand_before_a_name():
     text = SETTINGS["optimizers"].text.replace("-", "")
     assert all(re.search(rf"\b{name}", text) for name in {*MODIFIERS, *FAMILIES})

@@ -69,6 +69,23 @@ def test_isotropic_noise_has_the_power_of_langevins():
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize(("spec", "is_noisy"), [("kernels-{}ladam", (True, False)), ("biases-{}ladam", (False, True))])
+def test_noise_on_kernels_or_biases_alone(spec, is_noisy):
+    """What is noisy has L-Adam's noise, in all updates or in the first ones."""
+    arguments = {"learning_rate": 0.01, "sigma": 0.5, "seed": 3}
+    noisy = steps(optimizer(OptimizerSpec("ladam"), **arguments), [GRADIENTS] * 2)
+    parents = steps(keras.optimizers.Adam(0.01, epsilon=1e-6), [GRADIENTS] * 2)
+    found = steps(optimizer(OptimizerSpec(spec.format("")), **arguments), [GRADIENTS] * 2)
+    short = steps(optimizer(OptimizerSpec(spec.format("1-")), **arguments), [GRADIENTS] * 2)
+    for number, has_noise in enumerate(is_noisy):
+        expected = noisy if has_noise else parents
+        for update in range(2):
+            np.testing.assert_array_equal(found[update][number], expected[update][number])
+        np.testing.assert_array_equal(short[0][number], expected[0][number])
+        step = parents[1][number] - parents[0][number]
+        np.testing.assert_allclose(short[1][number] - short[0][number], step, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["adam", "sgd", "rmsprop", "adadelta", "lsgd", "ladam"])
 def test_warm_up_is_a_smaller_learning_rate_at_first(name):
     noise = {"sigma": 0.1, "seed": 1} if name.startswith("l") else {}

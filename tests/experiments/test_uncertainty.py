@@ -83,16 +83,16 @@ def test_every_recipe_has_equally_many_trials_and_what_is_known_is_not_tried_aga
     options = SimpleNamespace(search_seeds=[100, 101])
     data = SimpleNamespace(validation=SimpleNamespace(x=None, y=None))
     trials, kept = {}, []
-    found = uncertainty.chosen(options, data, trials, kept.append, lambda line: None)
+    found = uncertainty.chosen(options, data, trials, lambda: kept.append(len(tried)), lambda line: None)
     assert found[""] == {"prior_scale": 3.0, "temperature": 0.01}
     assert found["MC dropout"] == {"dropout": 0.1} and found["SGHMC"] == {"learning_rate": 0.1}
     assert {name: tried.count(name) for name in tried} == dict.fromkeys(tried, 10) | {"single": 6}
-    assert len(kept) == len(tried) == 6 + 10 * 10
+    assert kept == [*range(1, 107)] and len(tried) == 6 + 10 * 10
     assert trials["SWAG: prior_scale=3, temperature=0.01, learning_rate=1"] == [None, None]  # diverged
     assert set(tried) == {"single", "MC dropout", *list(uncertainty.RECIPES)[4:]}
     before = len(tried)
     trials["SWAG: prior_scale=3, temperature=0.01, learning_rate=0.1"].pop()
-    assert uncertainty.chosen(options, data, trials, kept.append, print) == found
+    assert uncertainty.chosen(options, data, trials, lambda: kept.append(len(tried)), print) == found
     assert len(tried) == before + 1
 
 
@@ -127,6 +127,7 @@ def test_every_recipe_is_trained_scored_and_resumed(tmp_path, monkeypatch):
     how = {"seeds": [0, 1], "recipes": list(uncertainty.RECIPES), "say": lines.append}
     results = uncertainty.run(QUICK, path, **how)
     assert json.loads(path.read_text("utf-8")) == results
+    assert results["commits"] == [results["provenance"]["commit"]]
     assert set(results["runs"]) == set(uncertainty.RECIPES) and len(results["trials"]) == 3 + 10 * 5
     for recipe, of_seeds in results["runs"].items():
         for scores in of_seeds.values():

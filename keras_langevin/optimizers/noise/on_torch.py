@@ -48,7 +48,17 @@ def _kept(function):
     return call
 
 
-_kept_spans = _kept(Draw.spans)
+@_kept
+def _pieces(draw: Draw, longest: int, device) -> list[tuple[slice, int, int, int | torch.Tensor]]:
+    """Of each piece that is drawn at once: where it is in the draw, its block, its first element there, and how many
+    follow one another; or, of a pool of many runs, 0 and the elements' numbers."""
+    spans = draw.spans(longest)
+    blocks = {block for _, block, _ in spans}
+    if not draw.flat or len(spans) == 1 or len(blocks) != 1 or torch.compiler.is_compiling():
+        return [(span, block, first, span.stop - span.start) for span, block, first in spans]
+    numbers = torch.cat([torch.arange(first, first + length, device=device) for _, first, length in draw.runs])
+    each = numbers.to(torch.int32).split(min(longest, len(numbers)))
+    return [(slice(i * longest, i * longest + len(own)), *blocks, 0, own) for i, own in enumerate(each)]
 
 
 def _kernels(seed_words, values=()):
@@ -98,17 +108,17 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
     if kernels := _kernels(seed_words, values):
         kernels.add_noise(values, draw, seed_words, update, scale, torch.as_tensor(preconditioner.whole()))
         return
-    spans = _kept_spans(draw, _longest(scale.device))
-    if draw.flat or len(spans) == 1:
+    pieces = _pieces(draw, _longest(scale.device), scale.device)
+    if draw.flat or len(pieces) == 1:
         z = sample(seed_words, update, draw).to(scale.dtype)
         noise = _increment_(scale, torch.as_tensor(preconditioner.whole()), z)
-        pieces = torch.split(noise, [math.prod(place.shape) for place in draw.places]) if draw.flat else [noise]
-        pieces = [piece.view(place.shape) for piece, place in zip(pieces, draw.places, strict=True)]
-        torch._foreach_add_(values, pieces)
+        of_each = torch.split(noise, [math.prod(place.shape) for place in draw.places]) if draw.flat else [noise]
+        of_each = [own.view(place.shape) for own, place in zip(of_each, draw.places, strict=True)]
+        torch._foreach_add_(values, of_each)
         return
     (value,) = values
     flat = value.view(-1) if value.is_contiguous() else value.flatten()
-    for span, *run in _runs(seed_words, update, spans):
+    for span, *run in _runs(seed_words, update, pieces):
         z = _NUMBERS[draw.law](*run).to(scale.dtype)
         _add_increment_(flat[span], scale, torch.as_tensor(preconditioner.of_span(span)), z)
     if not value.is_contiguous():
@@ -134,12 +144,12 @@ def _filled(law_or_bits: str, dtype, seed_words, update, draw: Draw):
     if kernels := _kernels(seed_words):
         return kernels.filled(law_or_bits, dtype, seed_words, update, draw)
     numbers = _NUMBERS[law_or_bits]
-    spans = _kept_spans(draw, _longest(seed_words.device))
-    if len(spans) == 1:
-        ((_, *run),) = _runs(seed_words, update, spans)
+    pieces = _pieces(draw, _longest(seed_words.device), seed_words.device)
+    if len(pieces) == 1:
+        ((_, *run),) = _runs(seed_words, update, pieces)
         return numbers(*run).view(draw.shape)
     result = torch.empty(math.prod(draw.shape), dtype=dtype, device=seed_words.device)
-    for span, *run in _runs(seed_words, update, spans):
+    for span, *run in _runs(seed_words, update, pieces):
         result[span] = numbers(*run)
     return result.view(draw.shape)
 
@@ -149,13 +159,13 @@ def _longest(device) -> int:
     return _CHUNK if device.type == "cpu" and not torch.compiler.is_compiling() else law.WORD
 
 
-def _runs(seed_words, update, spans):
-    """Of each span: itself, its key's two words, its first element, its length."""
+def _runs(seed_words, update, pieces):
+    """Of each piece: where it is, its key's two words, its first element, and its length or its elements' numbers."""
     keys = {}
-    for span, block, first in spans:
+    for span, block, *which in pieces:
         if block not in keys:
             keys[block] = _key(seed_words, update, block)
-        yield span, *keys[block], first, span.stop - span.start
+        yield span, *keys[block], *which
 
 
 def _key(seed_words, update, block: int):
@@ -173,8 +183,10 @@ def _numbers(device):
     return torch.arange(_CHUNK, dtype=torch.int32, device=device)
 
 
-def _words(first, second, begin: int, length: int):
-    if length > _CHUNK or torch.compiler.is_compiling():
+def _words(first, second, begin: int, length: int | torch.Tensor):
+    if isinstance(length, torch.Tensor):
+        numbers = length
+    elif length > _CHUNK or torch.compiler.is_compiling():
         numbers = torch.arange(length, dtype=torch.int32, device=first.device)
     else:
         numbers = _numbers(first.device)[:length]
@@ -187,8 +199,11 @@ def _words(first, second, begin: int, length: int):
     return _xor_shift(x, 16, shifted)
 
 
-def _signs(first, second, begin: int, length: int):
+def _signs(first, second, begin: int, length: int | torch.Tensor):
     """±1, of which a word gives 32."""
+    if isinstance(length, torch.Tensor):
+        words = _words(first, second, 0, _ops.shift(length, 5))
+        return (words >> (length & 31)).bitwise_and_(1).to(torch.float32).mul_(-2.0).add_(1.0)
     group = begin >> 5
     words = _words(first, second, group, ((begin + length - 1) >> 5) - group + 1)
     signs = (words[:, None] >> _bit_numbers(first.device)).bitwise_and_(1).to(torch.float32)
@@ -200,7 +215,7 @@ def _bit_numbers(device):
     return torch.arange(32, dtype=torch.int32, device=device)
 
 
-def _normals(first, second, begin: int, length: int):
+def _normals(first, second, begin: int, length: int | torch.Tensor):
     return normal_from_bits(_words(first, second, begin, length))
 
 
