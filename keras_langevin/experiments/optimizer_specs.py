@@ -92,9 +92,9 @@ class OptimizerSpec:
     modifier: str = field(init=False, repr=False, compare=False)  # a key of `MODIFIERS`, or empty
     noisy_updates: int | None = field(init=False, repr=False, compare=False)  # how many, where the modifier says so
     unmodified: str = field(init=False, repr=False, compare=False)  # the name without the modifier
-    family: str = field(init=False, repr=False, compare=False)  # it without noise, of `FAMILIES` if it is known
+    family: str = field(init=False, repr=False, compare=False)  # its optimizer without noise, of `FAMILIES` if known
     is_noisy: bool = field(init=False, repr=False, compare=False)  # of whatever kind: has `sigma` and `layers`
-    parent: str = field(init=False, repr=False, compare=False)  # what it is compared with: the same remedy
+    parent: str = field(init=False, repr=False, compare=False)  # what it is compared with: no noise, the same remedy
     layers: float | int | str | list[int] | None = field(init=False, repr=False, compare=False)  # the argument
     label: str = field(init=False, repr=False, compare=False)  # what tables and pictures show
 
