@@ -56,11 +56,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
-    """`keras_langevin.plots` and the others whose packages are an extra: imported when they are used."""
-    if name in ("datasets", "experiments", "plots"):
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if TYPE_CHECKING:  # so that editors see them
+    from keras_langevin import datasets as datasets
+    from keras_langevin import experiments as experiments
+    from keras_langevin import plots as plots
+else:
+
+    def __getattr__(name: str):
+        """`keras_langevin.plots` and the others whose packages are an extra: imported when they are used."""
+        if name in ("datasets", "experiments", "plots"):
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

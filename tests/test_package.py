@@ -15,6 +15,7 @@ import keras
 import pytest
 
 import keras_langevin
+from keras_langevin.experiments import comparing, results
 from keras_langevin.optimizers import reference
 
 PACKAGE = Path(keras_langevin.__file__).parent
@@ -41,6 +42,41 @@ def test_completion_offers_the_public_names():
         "experiments",
         "plots",
     }
+
+
+def public_functions():
+    """What users call, with how it is called: functions, and methods and properties of classes."""
+    parts = ("callbacks", "datasets", "models", "optimizers", "plots", "sampling", "sigma", "experiments.engines")
+    public = [comparing.compare, results.Results]
+    for module in (keras_langevin, *(importlib.import_module(f"keras_langevin.{part}") for part in parts)):
+        public += [getattr(module, name) for name in module.__all__]
+    for function in filter(inspect.isfunction, public):
+        yield function, True
+    for cls in filter(inspect.isclass, public):
+        for number, base in enumerate(cls.__mro__):
+            for name, member in vars(base).items() if base.__module__.startswith("keras_langevin") else ():
+                # the types of a method are those of the method that it overrides; Keras has none
+                mixed_into = [keras.optimizers.Optimizer] if issubclass(cls, keras_langevin.Langevin) else []
+                overrides = any(hasattr(other, name) for other in (*cls.__mro__[number + 1 : -1], *mixed_into))
+                if name[0] != "_" and (name == "get_config" or not overrides):
+                    property_functions = (getattr(member, part, None) for part in ("fget", "fset", "__func__"))
+                    for function in filter(inspect.isfunction, (member, *property_functions)):
+                        yield function, function is not getattr(member, "fset", None)
+        if inspect.isfunction(cls.__init__) and cls.__init__.__module__.startswith("keras_langevin"):
+            yield cls.__init__, False
+
+
+def test_public_functions_say_their_types():
+    """An editor reads them there, or in an argument's default. `basedpyright --verifytypes` would ask for the types of
+    Keras's classes, which have none, and of what only Keras calls."""
+    missing = []
+    for function, returns in public_functions():
+        parameters = list(inspect.signature(function).parameters.values())
+        parameters = parameters[1:] if parameters and parameters[0].name in ("self", "cls") else parameters
+        names = [p.name for p in parameters if p.annotation is p.empty and p.default in (p.empty, None)]
+        names += ["return"] if returns and "return" not in function.__annotations__ else []
+        missing += [f"{function.__module__}.{function.__qualname__}: {', '.join(names)}"] if names else []
+    assert not missing
 
 
 @pytest.mark.ci

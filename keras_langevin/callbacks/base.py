@@ -1,6 +1,7 @@
 """What every callback of this package needs of a model: its Langevin optimizer, and a noise level that can be set."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import keras
 
@@ -28,7 +29,7 @@ class LangevinCallback(keras.callbacks.Callback):
         self.optimizers  # noqa: B018 (raises)
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The inverse of `get_config`."""
         return cls(**config)
 
@@ -41,7 +42,7 @@ class SigmaCallback(LangevinCallback):
     cross-validation are alike, and a fit that is resumed has its level.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._levels: list[_Level] = []
 
@@ -71,7 +72,7 @@ class SigmaCallback(LangevinCallback):
                 optimizer.sigma = level.initial
             self._levels.append(level)
 
-    def set_sigma(self, values: list[float]):
+    def set_sigma(self, values: list[float]) -> None:
         """Sets the level of each of `optimizers`."""
         for level, value in zip(self._levels, values, strict=True):
             level.optimizer.sigma = value
@@ -81,7 +82,7 @@ class SigmaCallback(LangevinCallback):
         """The level of each of `optimizers`."""
         return [number(optimizer.sigma) for optimizer in self.optimizers]
 
-    def log_sigma(self, logs):
+    def log_sigma(self, logs: dict[str, Any]) -> None:
         """Puts the levels into `logs`: `"sigma"`, or of several optimizers `"sigma_NAME"` each, as Keras has learning
         rates there."""
         optimizers = self.optimizers

@@ -1,6 +1,7 @@
 """`CyclicalLangevin`."""
 
 import math
+from typing import Any
 
 import keras
 
@@ -163,7 +164,7 @@ class CyclicalLangevin(LangevinCallback):
             f"`CyclicalLangevin({name}=...)`."
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "cycles": self.cycles,
             "exploration_fraction": self.exploration_fraction,

@@ -1,6 +1,7 @@
 """`LangevinMonitor`."""
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -127,13 +128,13 @@ class LangevinMonitor(LangevinCallback):
             self._befores.append([Snapshot(reader, together) for reader in self._readers])
             self._is_seen = True
 
-    def after_train_batch_begin(self):
+    def after_train_batch_begin(self) -> None:
         """What all callbacks have set for a step that is to be measured; called after the last of them."""
         if self._is_seen:
             for snapshot, optimizer in zip(self._befores[-1], self.optimizers, strict=True):
                 snapshot.read_settings(optimizer)
 
-    def before_epoch_end(self, epoch):
+    def before_epoch_end(self, epoch: int) -> None:
         """Measures; called before other callbacks may change weights or settings at the epoch's end."""
         self._last_begin = self._batch
         if self._is_measured:
@@ -182,6 +183,6 @@ class LangevinMonitor(LangevinCallback):
             stacklevel=2,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("frequency", "csv", "tensorboard", "warn_ratio", "layer_logs")
         return {name: getattr(self, name) for name in names}

@@ -2,6 +2,7 @@
 
 import contextlib
 import numbers
+from typing import Any, Self
 
 import keras
 
@@ -110,12 +111,12 @@ class LayerScheduler(LangevinCallback):
     def _noisy_layers(self) -> set[str]:
         return {path for optimizer in self.optimizers if optimizer.built for path in optimizer.noisy_layers}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         schedule = [[epoch, selection.get_config()] for epoch, selection in self._selections.items()]
         return {"schedule": schedule, "verbose": self.verbose}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         schedule = {epoch: LayerSelection.from_config(layers).layers for epoch, layers in config["schedule"]}
         return cls(schedule, config["verbose"])
 

@@ -1,6 +1,7 @@
 """`ReduceSigmaOnPlateau`."""
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -125,5 +126,5 @@ class ReduceSigmaOnPlateau(SigmaCallback, keras.callbacks.ReduceLROnPlateau):
         if self.verbose > 0:
             print(f"\nEpoch {epoch + 1}: ReduceSigmaOnPlateau reducing sigma to {', '.join(map(str, sigmas))}.")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return dict(self._arguments)

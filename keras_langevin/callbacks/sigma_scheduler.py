@@ -1,6 +1,7 @@
 """`SigmaScheduler`."""
 
 from collections.abc import Callable
+from typing import Any, Self
 
 import keras
 
@@ -63,9 +64,9 @@ class SigmaScheduler(SigmaCallback):
         if logs is not None:
             self.log_sigma(logs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"schedule": keras.saving.serialize_keras_object(self.schedule), "verbose": self.verbose}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["verbose"])

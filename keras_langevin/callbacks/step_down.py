@@ -1,5 +1,7 @@
 """`StepDown`."""
 
+from typing import Any, Self
+
 import keras
 
 from keras_langevin.optimizers.keras_classes import langevin_parts
@@ -79,10 +81,10 @@ class StepDown(keras.callbacks.Callback):
         variable.assign(value)
         self._taken.append((variable, before, number(variable)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "divide_by": self.divide_by, "stop_noise": self.stop_noise}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """The inverse of `get_config`."""
         return cls(**config)

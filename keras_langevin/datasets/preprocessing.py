@@ -1,5 +1,7 @@
 """Preprocessing as Keras layers: part of the model, so that it runs on the accelerator, on every backend."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -46,7 +48,7 @@ class RandomCropFlip(keras.layers.Layer):
     True
     """
 
-    def __init__(self, padding: int = 2, flip: bool = True, seed: int | None = None, **kwargs):
+    def __init__(self, padding: int = 2, flip: bool = True, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         check_int("padding", padding, 0)
         self.padding, self.flip, self.seed = padding, flip, seed
@@ -62,7 +64,7 @@ class RandomCropFlip(keras.layers.Layer):
     def call(self, images, training=False):
         return crop_flip(images, *self.draw(ops.shape(images)[0]), self.padding) if training else images
 
-    def draw(self, size: int):
+    def draw(self, size: int) -> tuple[Any, Any, Any]:
         """The next draws: rows, columns and flips, each of shape `(size,)`, as `crop_flip` takes them."""
         rows, columns = (
             keras.random.randint((size,), 0, 2 * self.padding + 1, dtype="int32", seed=self.seed_generator)
@@ -74,7 +76,7 @@ class RandomCropFlip(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"padding": self.padding, "flip": self.flip, "seed": self.seed}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 from rich.console import Console
@@ -19,9 +20,9 @@ def compare(
     *,
     data_dir: str | Path | None = None,
     data_file: str | Path | None = None,
-    engine=None,
+    engine: engines.Engine | None = None,
     verbose: bool = True,
-    **settings,
+    **settings: Any,
 ) -> Results:
     """Trains optimizers side by side, as `keras-langevin compare` does, and returns the results.
 

@@ -107,19 +107,19 @@ class Comparison:
     (['Adam', '30%-Layer L-Adam'], 512)
     """
 
-    model: str | None = _setting(None, _NAME)
+    model: str = _setting(None, _NAME)
     depth: InitVar[int | None] = _setting(None, (int, "an int >= 1", is_count(1)))  # noqa: RUF009
     dataset: str = _setting("digits", _NAME)
     optimizers: tuple[str, ...] = _setting(("adam", "ladam", "ladam@0.3"), _NAMES, is_swept=False)
-    epochs: int | None = _setting(None, _LENGTH)
-    batch_size: int | None = _setting(None, _LENGTH)
+    epochs: int = _setting(None, _LENGTH)
+    batch_size: int = _setting(None, _LENGTH)
     learning_rate: float | None = _setting(None, _RATE)
     sigma: float | None = _setting(None, _LEVEL)
     epsilon: float | None = _setting(None, _RATE)
     seeds: int = _setting(3, _RUNS, is_swept=False)
     validation_fraction: float = _setting(0.1, _SHARE, is_swept=False)
     limit: int | None = _setting(None, (int, "an int >= 2", is_count(2)))
-    augment: str | None = _setting(None, _AUGMENT)
+    augment: str = _setting(None, _AUGMENT)
     standardize: bool = _setting(False, _FLAG, is_swept=False)
     precision: str = _setting("float32", _one_of(PRECISIONS))
     jit: str = _setting("auto", _one_of(JIT))
@@ -195,7 +195,7 @@ class Comparison:
         found = {name: value for name, value in asdict(self).items() if value != getattr(usual, name)}
         return {name: name.replace("_", " ") + ("" if value is True else f" {value}") for name, value in found.items()}
 
-    def arguments(self, arm: OptimizerSpec) -> dict[str, float | int | str | list[int] | None]:
+    def arguments(self, arm: OptimizerSpec) -> dict[str, Any]:
         """What an optimizer is called with before a search: what is given, else its own."""
         return arm.arguments(self.learning_rate, self.sigma, self.epsilon)
 

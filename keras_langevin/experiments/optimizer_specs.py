@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,6 @@ _LAYERS = (
     (r"\[-?\d+(,-?\d+)*\]", lambda text: [int(number) for number in text[1:-1].split(",")]),
     (r"\d*\.\d+(e-?\d+)?", float),
 )
-_PARSED = {"init": False, "repr": False, "compare": False}
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,15 @@ class OptimizerSpec:
     """
 
     spec: str  # in lower case, and `l` for `l-`
-    optimizer: str = field(**_PARSED)  # the name, in lower case and without hyphens
-    modifier: str = field(**_PARSED)  # a key of `MODIFIERS`, or empty
-    noisy_updates: int | None = field(**_PARSED)  # how many of the first ones, where the modifier says so
-    unmodified: str = field(**_PARSED)  # the name without the modifier
-    family: str = field(**_PARSED)  # the optimizer without noise at the bottom of it: of `FAMILIES` if it is known
-    is_noisy: bool = field(**_PARSED)  # whether it has noise, of whatever kind, and with it `sigma` and `layers`
-    parent: str = field(**_PARSED)  # what it is compared with: without noise, and with the same remedy
-    layers: float | int | str | list[int] | None = field(**_PARSED)  # the argument
-    label: str = field(**_PARSED)  # what tables and pictures show
+    optimizer: str = field(init=False, repr=False, compare=False)  # the name, in lower case and without hyphens
+    modifier: str = field(init=False, repr=False, compare=False)  # a key of `MODIFIERS`, or empty
+    noisy_updates: int | None = field(init=False, repr=False, compare=False)  # how many, where the modifier says so
+    unmodified: str = field(init=False, repr=False, compare=False)  # the name without the modifier
+    family: str = field(init=False, repr=False, compare=False)  # its optimizer without noise, of `FAMILIES` if known
+    is_noisy: bool = field(init=False, repr=False, compare=False)  # of whatever kind: has `sigma` and `layers`
+    parent: str = field(init=False, repr=False, compare=False)  # what it is compared with: no noise, the same remedy
+    layers: float | int | str | list[int] | None = field(init=False, repr=False, compare=False)  # the argument
+    label: str = field(init=False, repr=False, compare=False)  # what tables and pictures show
 
     def __post_init__(self):
         name, at, text = self.spec.partition("@")
@@ -125,7 +125,7 @@ class OptimizerSpec:
             label=_on_layers(label, layers),
         )
 
-    def arguments(self, learning_rate=None, sigma=None, epsilon=None) -> dict[str, float | int | str | list | None]:
+    def arguments(self, learning_rate=None, sigma=None, epsilon=None) -> dict[str, Any]:
         """What its optimizer is called with: what is given, else its own.
 
         >>> OptimizerSpec("ladam@0.3").arguments(sigma=0.1)

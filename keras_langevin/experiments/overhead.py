@@ -200,7 +200,7 @@ def compared(turns: Sequence[Callable[[], float]], rounds: int) -> dict[str, flo
     parent, langevin = times = np.array([[turn() for turn in turns] for _ in range(rounds)]).T
     medians = dict(zip((f"{arm}_ms" for arm in ARMS), (1e3 * np.median(times, axis=1)).tolist(), strict=True))
     quartiles = np.quantile(langevin / parent, [0.5, 0.25, 0.75]).tolist()
-    return medians | dict(zip(("ratio", "ratio_low", "ratio_high"), quartiles, strict=True)) | {"rounds": rounds}
+    return {**medians, **dict(zip(("ratio", "ratio_low", "ratio_high"), quartiles, strict=True)), "rounds": rounds}
 
 
 def _first_step_elsewhere(name: str, arm: str) -> float:

@@ -4,7 +4,7 @@ import html
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -32,7 +32,7 @@ class Results:
         """What is on record in a folder, and below it. Raises `ValueError` for nothing, or a corrupt file."""
         return cls(tuple(report.analyse(report.collect([folder]))), Path(folder))
 
-    def only(self, **settings) -> "Results":
+    def only(self, **settings: Any) -> "Results":
         """The settings with these values, e.g. `results.only(model="dense-30")`; p-values stay corrected over all."""
         for name in settings:
             if name not in self.cells[0].settings:
@@ -113,12 +113,13 @@ class Results:
 
     @property
     def _single(self) -> SettingResult:
-        if len(self.cells) > 1:
+        first, *others = self.cells
+        if others:
             raise ValueError(
                 f"Curves and differences are those of one setting. Received: {len(self.cells)}: {self._titles}. "
-                f"Choose one, as in `results.only(model={self.cells[0].comparison.model!r})`."
+                f"Choose one, as in `results.only(model={first.comparison.model!r})`."
             )
-        return self.cells[0]
+        return first
 
     @property
     def _by_depth(self) -> DepthGroup:

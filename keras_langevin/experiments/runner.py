@@ -58,7 +58,7 @@ class Task:
         head = {"optimizer": self.arm.spec, "label": self.arm.label, "seed": self.seed, "num_classes": data.num_classes}
         return head | record, weights
 
-    def failure(self, data: datasets.Data, error: str, trace: str = "") -> tuple[dict, None]:
+    def failure(self, data: datasets.Data, error: str, trace: str = "") -> tuple[dict, bytes | None]:
         """The outcome of a run that ended with an error; the first line is kept, and the traceback."""
         error = (error.splitlines() or [""])[0]
         return self.outcome(data, {"status": "failed", "error": error, "traceback": trace})

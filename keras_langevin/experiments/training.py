@@ -73,6 +73,7 @@ class Trainer:
     ):
         self.comparison, self.data, self.arm, self.data_on_device = comparison, data, arm, data_on_device
         self.arguments = comparison.arguments(arm)  # until a run says
+        self.step_key: tuple | None = None  # of the runs that the compiled step serves
         accurate = machine.accurate(comparison.precision)
         with machine.computing_in(accurate):
             self.standardization = standardization(data.train.x, data.max_pixel) if comparison.standardize else None

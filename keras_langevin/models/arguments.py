@@ -2,10 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 
 from keras_langevin.names import shown
+
+Activation = str | Callable[[Any], Any]
+Initializer = str | keras.initializers.Initializer
+Regularizer = str | keras.regularizers.Regularizer | None
 
 # Keras would build a deeper net for hours. The deepest that is known to have been trained has 1,202 layers (ResNet).
 LARGEST_DEPTH = 5_000

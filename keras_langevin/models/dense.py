@@ -1,8 +1,10 @@
 """Dense nets, the paper's testbed for depth, also behind convolutions."""
 
+from typing import Any
+
 import keras
 
-from keras_langevin.models.arguments import check, check_image_shape, maker
+from keras_langevin.models.arguments import Activation, Initializer, Regularizer, check, check_image_shape, maker
 
 
 def dense(
@@ -11,9 +13,9 @@ def dense(
     num_classes: int,
     *,
     width: int = 64,
-    activation="relu",
-    kernel_initializer="glorot_uniform",
-    kernel_regularizer=None,
+    activation: Activation = "relu",
+    kernel_initializer: Initializer = "glorot_uniform",
+    kernel_regularizer: Regularizer = None,
     batch_normalization: bool = False,
     conv_depth: int = 0,
     filters: int = 32,
@@ -65,7 +67,7 @@ def dense(
 
 
 def conv_dense(
-    depth: int, input_shape: tuple[int, int, int], num_classes: int, *, conv_depth: int = 2, **options
+    depth: int, input_shape: tuple[int, int, int], num_classes: int, *, conv_depth: int = 2, **options: Any
 ) -> keras.Model:
     """`conv-dense-{depth}`: convolutions `conv_1`, ..., each with a max-pooling that halves the image, then `dense`.
 

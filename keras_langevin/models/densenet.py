@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from keras_langevin.models import arguments
 from keras_langevin.models.arguments import check, check_image_shape, maker, normalized, stages
 
 
@@ -17,9 +18,9 @@ def densenet(
     compression: float = 1.0,
     block_layers: Sequence[int] | None = None,
     initial_filters: int | None = None,
-    activation="relu",
-    kernel_initializer="he_normal",
-    kernel_regularizer=None,
+    activation: arguments.Activation = "relu",
+    kernel_initializer: arguments.Initializer = "he_normal",
+    kernel_regularizer: arguments.Regularizer = None,
 ) -> keras.Model:
     """A CIFAR DenseNet `densenet-{depth}`: every layer of a block sees the outputs of all layers before it.
 

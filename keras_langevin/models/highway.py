@@ -1,8 +1,10 @@
 """Highway nets: gates that let an input through deep nets."""
 
+from typing import Any
+
 import keras
 
-from keras_langevin.models.arguments import check, maker
+from keras_langevin.models.arguments import Activation, Initializer, Regularizer, check, maker
 
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
@@ -33,11 +35,11 @@ class Highway(keras.layers.Layer):
     def __init__(
         self,
         units: int,
-        activation="relu",
+        activation: Activation = "relu",
         gate_bias: float = -3.0,
-        kernel_initializer="glorot_uniform",
-        kernel_regularizer=None,
-        **kwargs,
+        kernel_initializer: Initializer = "glorot_uniform",
+        kernel_regularizer: Regularizer = None,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         check(units=units)
@@ -63,7 +65,7 @@ class Highway(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "units": self.units,
             "activation": keras.activations.serialize(self.transform.activation),
@@ -80,9 +82,9 @@ def highway(
     *,
     width: int = 64,
     gate_bias: float = -3.0,
-    activation="relu",
-    kernel_initializer="glorot_uniform",
-    kernel_regularizer=None,
+    activation: Activation = "relu",
+    kernel_initializer: Initializer = "glorot_uniform",
+    kernel_regularizer: Regularizer = None,
 ) -> keras.Model:
     """A dense layer and then `depth` highway layers `highway_1`, ... of the same width (arXiv:2212.14718, figure 2).
 

@@ -2,8 +2,10 @@
 
 import re
 from functools import partial
+from typing import Any
 
 import keras
+import numpy as np
 
 from keras_langevin.models.arguments import LARGEST_DEPTH
 from keras_langevin.models.dense import conv_dense, dense
@@ -29,7 +31,9 @@ FAMILIES = {
 SINGLES = {"densenet-121": densenet121}
 
 
-def build(name: str, input_shape: tuple[int, ...], num_classes: int, *, images=None, **options) -> keras.Model:
+def build(
+    name: str, input_shape: tuple[int, ...], num_classes: int, *, images: np.ndarray | None = None, **options: Any
+) -> keras.Model:
     """Builds a model from a name such as `"dense-30"`: a family and a depth.
 
     Args:

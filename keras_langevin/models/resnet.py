@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from keras_langevin.models import arguments
 from keras_langevin.models.arguments import check, check_image_shape, maker, normalized, stages
 
 
@@ -17,9 +18,9 @@ def resnet(
     filters: int = 16,
     residual: bool = True,
     shortcut: str = "identity",
-    activation="relu",
-    kernel_initializer="he_normal",
-    kernel_regularizer=None,
+    activation: arguments.Activation = "relu",
+    kernel_initializer: arguments.Initializer = "he_normal",
+    kernel_regularizer: arguments.Regularizer = None,
 ) -> keras.Model:
     """A CIFAR ResNet `resnet-{depth}`: stages of residual blocks, each at half the resolution with twice the channels.
 

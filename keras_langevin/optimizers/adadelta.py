@@ -1,6 +1,6 @@
 """L-Adadelta."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -41,7 +41,7 @@ class LAdadelta(
         M. D. Zeiler, ADADELTA, arXiv:1212.5701. P. Bras, arXiv:2212.14718.
     """
 
-    def __init__(self, learning_rate: Level = 0.001, rho=0.95, epsilon=1e-6, *args, **kwargs: Unpack[Arguments]):
+    def __init__(self, learning_rate: Level = 0.001, rho=0.95, epsilon=1e-6, *args: Any, **kwargs: Unpack[Arguments]):
         super().__init__(learning_rate, rho, epsilon, *args, **kwargs)
 
     def preconditioner(self, t, v, u):

@@ -1,6 +1,6 @@
 """L-Adafactor."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -72,7 +72,7 @@ class LAdafactor(
         epsilon_2=1e-3,
         clip_threshold=1.0,
         relative_step=True,
-        *args,
+        *args: Any,
         **kwargs: Unpack[Arguments],
     ):
         super().__init__(

@@ -1,6 +1,6 @@
 """L-Adagrad."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -40,7 +40,7 @@ class LAdagrad(Langevin, backend_class(keras.optimizers.Adagrad), slots=("_accum
         learning_rate: Level = 0.001,
         initial_accumulator_value=0.1,
         epsilon=1e-6,
-        *args,
+        *args: Any,
         **kwargs: Unpack[Arguments],
     ):
         super().__init__(learning_rate, initial_accumulator_value, epsilon, *args, **kwargs)

@@ -1,6 +1,6 @@
 """L-Adam."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -62,7 +62,7 @@ class LAdam(AdamPreconditioner, GammaCorrection, backend_class(keras.optimizers.
         beta_2=0.999,
         epsilon=1e-6,
         amsgrad=False,
-        *args,
+        *args: Any,
         gamma_correction=False,
         **kwargs: Unpack[Arguments],
     ):
@@ -111,7 +111,7 @@ class LAdamW(AdamPreconditioner, backend_class(keras.optimizers.AdamW)):
         beta_2=0.999,
         epsilon=1e-6,
         amsgrad=False,
-        *args,
+        *args: Any,
         **kwargs: Unpack[NoiseArguments],
     ):
         super().__init__(learning_rate, weight_decay, beta_1, beta_2, epsilon, amsgrad, *args, **kwargs)

@@ -5,12 +5,14 @@ import textwrap
 from collections.abc import Callable
 from typing import Literal, TypedDict
 
-from keras.optimizers.schedules import LearningRateSchedule
+import keras
 
 from keras_langevin.optimizers.selection import LayersArgument
 
 # A learning rate or a noise level: a number, a schedule, or a function without arguments.
-Level = float | LearningRateSchedule | Callable[[], float]
+Level = float | keras.optimizers.schedules.LearningRateSchedule | Callable[[], float]
+
+Law = Literal["normal", "rademacher"]
 
 # The line for the noise's arguments in the docstring of an optimizer, which editors show; and what `help` and the
 # documentation show in its place.
@@ -29,13 +31,18 @@ def spelled_out(docstring: str | None) -> str | None:
     return docstring and pattern.sub(lambda line: textwrap.indent(SPELLED_OUT, line[1]), docstring)
 
 
-class NoiseArguments(TypedDict, total=False):
-    """The noise's arguments, and those of `keras.optimizers.Optimizer`, but for `weight_decay`."""
+class Noise(TypedDict, total=False):
+    """The noise's arguments."""
 
     sigma: Level
     layers: LayersArgument
     seed: int | None
-    noise: Literal["normal", "rademacher"]
+    noise: Law
+
+
+class NoiseArguments(Noise, total=False):
+    """The same, and those of `keras.optimizers.Optimizer`, but for `weight_decay`."""
+
     clipnorm: float | None
     clipvalue: float | None
     global_clipnorm: float | None

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any, Unpack
 
 import keras
 
+from keras_langevin.optimizers.arguments import Noise
 from keras_langevin.optimizers.langevin import Langevin
 from keras_langevin.optimizers.parent import arguments_of, backend_class
 from keras_langevin.optimizers.registry import PARENTS
@@ -17,8 +19,8 @@ def langevin(
     slots: Sequence[str] = (),
     slots_before: Sequence[str] = (),
     elementwise: bool = True,
-    **noise,
-):
+    **noise: Unpack[Noise],
+) -> Any:
     """Adds Langevin noise to an optimizer of Keras, or to your own.
 
         θ_t = [the parent's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
@@ -78,7 +80,7 @@ def langevin(
     return made.from_config(arguments_of(parent) | noise)
 
 
-def without_noise(optimizer: Langevin) -> keras.optimizers.Optimizer:
+def without_noise(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """Makes the optimizer that takes the same step without noise: the other arm of a fair comparison.
 
     It is the parent with equal arguments, ε among them.

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from typing import Any
 
 import keras
 from keras import ops
@@ -37,11 +38,11 @@ class _Cyclical(keras.optimizers.schedules.LearningRateSchedule):
         self.first_step = int(first_step)
         self.name = name
 
-    def place(self, step):
+    def place(self, step: Any) -> Any:
         """mod(k − 1, C): the number of the step in its cycle, from 0."""
         return (step - self.first_step) % self.cycle_length
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "initial_value": self.initial_value,
             "cycle_length": self.cycle_length,
@@ -74,7 +75,7 @@ class CyclicalCosine(_Cyclical):
         learning, ICLR 2020, arXiv:1902.03932, equation (1).
     """
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         part = ops.cast(self.place(step), keras.config.floatx()) / self.cycle_length
         return self.initial_value / 2 * (ops.cos(math.pi * part) + 1)
 
@@ -122,14 +123,14 @@ class CyclicalNoise(_Cyclical):
         # the product may be rounded up beyond an integer that it should be
         return place - 1 if (place - 1) / self.cycle_length >= self.exploration_fraction else place
 
-    def is_noisy(self, step):
+    def is_noisy(self, step: Any) -> Any:
         """Whether mod(k − 1, C)/C >= β, for a step as the optimizer's counter counts it."""
         return self.place(step) >= self.first_noisy_place
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         return self.initial_value * ops.cast(self.is_noisy(step), keras.config.floatx())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"exploration_fraction": self.exploration_fraction}
 
 

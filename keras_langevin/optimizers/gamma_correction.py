@@ -1,5 +1,7 @@
 """The drift Γ of a preconditioner that depends on the weights, from gradients and the optimizer's own noise alone."""
 
+from typing import Any
+
 from keras import ops
 
 from keras_langevin.optimizers.draws import Preconditioner, noise_dtype
@@ -32,7 +34,7 @@ class GammaCorrection(Langevin):
         Brownian dynamics without Green's functions, J. Chem. Phys. 2014 (a random displacement for a divergence).
     """
 
-    def __init__(self, *args, gamma_correction: bool = False, **kwargs):
+    def __init__(self, *args: Any, gamma_correction: bool = False, **kwargs: Any):
         if not isinstance(gamma_correction, bool):
             raise ValueError(f"`gamma_correction` must be True or False. Received: {gamma_correction=}. Pass a bool.")
         super().__init__(*args, **kwargs)
@@ -120,5 +122,5 @@ class GammaCorrection(Langevin):
             z = ops.cast(self._normal(variable), dtype)
             self.assign(memory, ops.cast(self._averaging_rate * past + scale * z, memory.dtype))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"gamma_correction": self.gamma_correction}

@@ -1,6 +1,6 @@
 """L-Lamb."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -46,7 +46,13 @@ class LLamb(
     """
 
     def __init__(
-        self, learning_rate: Level = 0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-6, *args, **kwargs: Unpack[Arguments]
+        self,
+        learning_rate: Level = 0.001,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        *args: Any,
+        **kwargs: Unpack[Arguments],
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, *args, **kwargs)
 

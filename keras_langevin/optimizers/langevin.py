@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_langevin import keras_internals
 from keras_langevin.optimizers import noise as noise_source
-from keras_langevin.optimizers.arguments import Level, spelled_out
+from keras_langevin.optimizers.arguments import Law, Level, spelled_out
 from keras_langevin.optimizers.draws import Preconditioner, draws_of, noise_dtype, slot_of
 from keras_langevin.optimizers.noisy_layers import NoisyLayers
 from keras_langevin.optimizers.parent import (
@@ -37,8 +37,8 @@ class Update(NamedTuple):
         drawn: frozenset of ints, those that noise is drawn for. They get it where their layer's gate is open.
     """
 
-    updated: frozenset
-    drawn: frozenset
+    updated: frozenset[int]
+    drawn: frozenset[int]
 
 
 class Langevin(NoiseSettings, NoisyLayers, SavedState):
@@ -110,12 +110,12 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
 
     def __init__(
         self,
-        *args,
+        *args: Any,
         sigma: Level = 1e-3,
         layers: LayersArgument = None,
         seed: int | None = None,
-        noise="normal",
-        **kwargs,
+        noise: Law = "normal",
+        **kwargs: Any,
     ):
         self._check_settings(sigma, seed, noise)
         selection = layers if isinstance(layers, LayerSelection) else LayerSelection(layers)
@@ -133,7 +133,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         self._set_settings(sigma, seed, noise)
         self._add_noise_state()
 
-    def preconditioner(self, t, *slots):
+    def preconditioner(self, t: Any, *slots: Any) -> Any:
         """P_t: a subclass defines it.
 
         Args:

@@ -1,6 +1,6 @@
 """L-Lion."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 
@@ -35,7 +35,7 @@ class LLion(Langevin, backend_class(keras.optimizers.Lion)):
         X. Chen et al., Symbolic discovery of optimization algorithms, NeurIPS 2023. P. Bras, arXiv:2212.14718.
     """
 
-    def __init__(self, learning_rate: Level = 0.001, beta_1=0.9, beta_2=0.99, *args, **kwargs: Unpack[Arguments]):
+    def __init__(self, learning_rate: Level = 0.001, beta_1=0.9, beta_2=0.99, *args: Any, **kwargs: Unpack[Arguments]):
         super().__init__(learning_rate, beta_1, beta_2, *args, **kwargs)
 
     def preconditioner(self, t):

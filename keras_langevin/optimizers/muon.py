@@ -1,7 +1,7 @@
 """L-Muon."""
 
 import math
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -50,7 +50,7 @@ class LMuon(Langevin, backend_class(keras.optimizers.Muon), slots=("adam_velocit
         adam_weight_decay: float | None = 0.004,
         epsilon=1e-6,
         weight_decay: float | None = 0.004,
-        *args,
+        *args: Any,
         exclude_layers: list[str] | None = None,
         exclude_embeddings=True,
         muon_a=3.4445,

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from keras_langevin.optimizers.parent import MixinBase
-from keras_langevin.optimizers.selection import LayerGroup, LayerSelection, record_of
+from keras_langevin.optimizers.selection import LayerGroup, LayersArgument, LayerSelection, record_of
 from keras_langevin.reading import innermost
 
 
@@ -53,13 +53,13 @@ class NoisyLayers(MixinBase):
         return {"layers": self._selection.get_config(record)} | gated
 
     @property
-    def layers(self):
+    def layers(self) -> LayersArgument:
         """The `layers` argument, or what was set. After the optimizer is built it can be set where `gate_layers` was
         called (the callback `LayerScheduler` does); then it takes effect at the next step, without a new trace."""
         return self._selection.layers
 
     @layers.setter
-    def layers(self, layers):
+    def layers(self, layers: LayersArgument) -> None:
         if self.built and self._gate is None:
             raise ValueError(
                 "`layers` can be set before the optimizer is built, or where a gate lets it change between steps. "
@@ -113,7 +113,7 @@ class NoisyLayers(MixinBase):
         self._planned = {}
 
 
-def gate_layers(optimizer):
+def gate_layers(optimizer: keras.optimizers.Optimizer) -> None:
     """Makes `optimizer.layers` settable between steps, without a new trace.
 
     A step then reads a variable with a number for each layer, and draws the noise of every layer, also of those that do

@@ -1,6 +1,7 @@
 """Optimizers by name. (`keras.optimizers.get` does not find add-ons.)"""
 
 import importlib
+from typing import Any
 
 import keras
 
@@ -50,7 +51,7 @@ PARENTS |= {cls: getattr(keras.optimizers, name[1:]) for name, cls in NEWER.item
 REGISTRY = {cls.__name__.lower(): cls for pair in PARENTS.items() for cls in pair}
 
 
-def get(identifier, **arguments) -> keras.optimizers.Optimizer:
+def get(identifier: str | dict[str, Any] | keras.optimizers.Optimizer, **arguments: Any) -> keras.optimizers.Optimizer:
     """An optimizer by name, from its configuration, or as it is.
 
     Args:

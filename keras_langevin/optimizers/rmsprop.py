@@ -1,6 +1,6 @@
 """L-RMSprop."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -119,7 +119,7 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
         momentum=0.0,
         epsilon=1e-6,
         centered=False,
-        *args,
+        *args: Any,
         epsilon_inside_sqrt=True,
         gamma_correction=False,
         **kwargs: Unpack[Arguments],
@@ -151,5 +151,5 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
         arguments = arguments_of(self, keras.optimizers.RMSprop)
         return LRMSprop.from_config(arguments | {"epsilon_inside_sqrt": False, "layers": 0})
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"epsilon_inside_sqrt": self.epsilon_inside_sqrt}

@@ -1,6 +1,6 @@
 """L-ScheduleFreeAdamW."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -47,7 +47,7 @@ class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAd
         beta_2=0.999,
         epsilon=1e-6,
         warmup_steps=0,
-        *args,
+        *args: Any,
         **kwargs: Unpack[Arguments],
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, warmup_steps, *args, **kwargs)

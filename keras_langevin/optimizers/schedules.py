@@ -1,6 +1,7 @@
 """Schedules and values for sigma. Every Keras learning-rate schedule serves as well."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -42,13 +43,13 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.decay = decay
         self.name = name
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         # log(e + t · decay) as log(e¹ + e^(log t + log decay)): t · decay may be beyond what a float holds
         log_step = ops.log(ops.cast(step, keras.config.floatx()))
         log_decay = math.log(self.decay) if self.decay else -math.inf
         return self.initial_value / ops.sqrt(ops.logaddexp(ops.ones_like(log_step), log_step + log_decay))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"initial_value": self.initial_value, "decay": self.decay, "name": self.name}
 
 
@@ -80,11 +81,11 @@ class NoiseBurst(keras.optimizers.schedules.LearningRateSchedule):
         check_int("updates", updates, 1)
         self.sigma, self.updates, self.name = sigma, updates, name
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> Any:
         sigma = ops.convert_to_tensor(self.sigma, keras.config.floatx())
         return ops.where(ops.convert_to_tensor(step) < min(self.updates, 2**31 - 1), sigma, ops.zeros_like(sigma))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"sigma": self.sigma, "updates": self.updates, "name": self.name}
 
 

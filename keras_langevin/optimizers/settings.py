@@ -2,6 +2,7 @@
 
 import numbers
 import random
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_langevin import reading
 from keras_langevin.optimizers import noise as noise_source
+from keras_langevin.optimizers.arguments import Law, Level
 from keras_langevin.optimizers.parent import MixinBase
 from keras_langevin.values import LARGEST, is_level, takes
 
@@ -25,7 +27,7 @@ class NoiseSettings(MixinBase):
             _checked_seed(seed)
 
     def _set_settings(self, sigma, seed, noise):
-        self._noise = noise
+        self._noise: Law = noise
         words = noise_source.split_seed(random.getrandbits(63) if seed is None else int(seed))
         self._seed = self._setting_variable("seed", words, "int32")
         self._sigma = sigma if callable(sigma) else self._setting_variable("sigma", sigma, keras.config.floatx())
@@ -37,14 +39,14 @@ class NoiseSettings(MixinBase):
         return {"sigma": sigma, "seed": self.seed, "noise": self.noise}
 
     @property
-    def sigma(self):
+    def sigma(self) -> keras.Variable | Any:
         """The noise level σ. Like `learning_rate` it is a variable, or the present value of a schedule."""
         if isinstance(self._sigma, LearningRateSchedule):
             return self._sigma(self._iterations)
         return self._sigma if isinstance(self._sigma, keras.Variable) else self._sigma()
 
     @sigma.setter
-    def sigma(self, sigma):
+    def sigma(self, sigma: Level) -> None:
         _check_sigma(_value_of(sigma))
         previous = self._sigma
         if callable(sigma):
@@ -66,16 +68,16 @@ class NoiseSettings(MixinBase):
         return noise_source.join_seed(ops.convert_to_numpy(self._seed))
 
     @seed.setter
-    def seed(self, seed: int):
+    def seed(self, seed: int) -> None:
         self._seed.assign(noise_source.split_seed(_checked_seed(seed)))
 
     @property
-    def noise(self) -> str:
+    def noise(self) -> Law:
         """The law of the noise. It can be set until the optimizer is built."""
         return self._noise
 
     @noise.setter
-    def noise(self, noise: str):
+    def noise(self, noise: Law) -> None:
         _check_law(noise)
         if self.built:
             raise ValueError(

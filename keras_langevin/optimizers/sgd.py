@@ -1,6 +1,6 @@
 """L-SGD: stochastic gradient Langevin dynamics."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 
@@ -37,7 +37,9 @@ class LSGD(Langevin, backend_class(keras.optimizers.SGD)):
         P. Bras, arXiv:2212.14718.
     """
 
-    def __init__(self, learning_rate: Level = 0.01, momentum=0.0, nesterov=False, *args, **kwargs: Unpack[Arguments]):
+    def __init__(
+        self, learning_rate: Level = 0.01, momentum=0.0, nesterov=False, *args: Any, **kwargs: Unpack[Arguments]
+    ):
         super().__init__(learning_rate, momentum, nesterov, *args, **kwargs)
 
     def preconditioner(self, t):

@@ -1,6 +1,6 @@
 """SGHMC: underdamped Langevin, stochastic gradient Hamiltonian Monte Carlo."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -76,7 +76,7 @@ class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
             learning_rate = self._momentum_noise**2 * ops.convert_to_tensor(learning_rate)
             super()._add_noise(momentums, indices, draw, before, learning_rate)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         for argument in self._replaced_arguments:
             del config[argument]

@@ -1,6 +1,6 @@
 """SGNHT: SGHMC with a thermostat, which makes up for the noise of the batches."""
 
-from typing import Unpack
+from typing import Any, Unpack
 
 import keras
 from keras import ops
@@ -96,5 +96,5 @@ class SGNHT(SGHMC):
         """The value where the variable's layer is noisy."""
         return value if self._gate is None else ops.where(self._gate.of(index), value, otherwise)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"thermal_rate": self.thermal_rate}

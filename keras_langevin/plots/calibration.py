@@ -11,14 +11,14 @@ from keras_langevin.values import check_int
 
 
 def calibration(
-    probabilities: Mapping[str, np.ndarray],
-    labels,
+    probabilities: Mapping[str, style.ArrayLike],
+    labels: style.ArrayLike,
     *,
     num_bins: int = 15,
     styles: style.Styles | None = None,
     legend: bool = True,
-    ax=None,
-):
+    ax: style.Axes | None = None,
+) -> style.Axes:
     """Draws accuracy against confidence, the highest probability, in bins of equal width of the confidence.
 
     A point is (mean confidence, accuracy) of a bin, its area the share of the examples, its bar the 95% Wilson

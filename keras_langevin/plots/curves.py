@@ -8,16 +8,16 @@ from keras_langevin.plots import style
 
 
 def curves(
-    curves: Mapping[str, np.ndarray],
+    curves: Mapping[str, style.ArrayLike],
     *,
-    x=None,
-    diverged: Mapping[str, Sequence] | None = None,
+    x: style.ArrayLike | None = None,
+    diverged: Mapping[str, Sequence[style.ArrayLike]] | None = None,
     xlabel: str = "epoch",
     ylabel: str = "",
     styles: style.Styles | None = None,
     legend: bool = True,
-    ax=None,
-):
+    ax: style.Axes | None = None,
+) -> style.Axes:
     """Draws each seed as a thin line, and the median over seeds as a thick one.
 
     Args:

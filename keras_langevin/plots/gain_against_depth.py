@@ -8,15 +8,15 @@ from keras_langevin.plots import style
 
 
 def gain_against_depth(
-    differences: Mapping[str, Mapping[int, np.ndarray]],
+    differences: Mapping[str, Mapping[int, style.ArrayLike]],
     *,
     intervals: Mapping[str, Mapping[int, tuple[float, float]]] | None = None,
     xlabel: str = "depth (hidden layers)",
     ylabel: str = "difference in test accuracy\n(percentage points)",
     styles: style.Styles | None = None,
     legend: bool = True,
-    ax=None,
-):
+    ax: style.Axes | None = None,
+) -> style.Axes:
     """Draws mean paired differences by depth: a line for each name, and a bar for each interval.
 
         gain(depth) = Σᵢ dᵢ(depth) / n,   dᵢ = treatmentᵢ − parentᵢ for seed i

@@ -9,12 +9,12 @@ from keras_langevin.values import check_int
 
 
 def noise_histogram(
-    noise: Mapping[str, np.ndarray],
+    noise: Mapping[str, style.ArrayLike],
     *,
     num_bins: int = 60,
     xlabel: str = "standard deviation of the next noise, σ√(γP)",
-    ax=None,
-):
+    ax: style.Axes | None = None,
+) -> style.Axes:
     """Draws a histogram for each layer, one below the other, of the noise's standard deviation over its elements.
 
         sᵢ = σ · √γ · √Pᵢ for element i,   bins of equal width in log s

@@ -11,16 +11,16 @@ HEADING, ROW, GAP = 0.5, 1.3, 0.2
 
 
 def paired_differences(
-    differences: Mapping[str, np.ndarray],
+    differences: Mapping[str, style.ArrayLike],
     *,
     intervals: Mapping[str, tuple[float, float]] | None = None,
-    marked: Mapping[str, np.ndarray] | None = None,
+    marked: Mapping[str, style.ArrayLike] | None = None,
     heading: str = "",
     xlabel: str = "difference in test accuracy (percentage points)",
     styles: style.Styles | None = None,
     top: float = 0.0,
-    ax=None,
-):
+    ax: style.Axes | None = None,
+) -> style.Axes:
     """Draws paired differences below one another: each seed's as a dot, the mean as a diamond, its interval as a bar.
 
         dᵢ = treatmentᵢ − parentᵢ for seed i,   mean = Σᵢ dᵢ / n

@@ -7,19 +7,19 @@ from keras_langevin.values import is_level
 
 
 def predictive_band(
-    x,
-    mean,
-    std,
+    x: style.ArrayLike,
+    mean: style.ArrayLike,
+    std: style.ArrayLike,
     *,
     noise_std: float | None = None,
-    observations=None,
+    observations: tuple[style.ArrayLike, style.ArrayLike] | None = None,
     label: str = "posterior mean",
     colour: str = style.COLOURS[2],
     xlabel: str = "x",
     ylabel: str = "y",
     legend: bool = True,
-    ax=None,
-):
+    ax: style.Axes | None = None,
+) -> style.Axes:
     """Draws a mean as a line, and bands of one and of two standard deviations of the function about it.
 
         mean(x) ± k · std(x),   k = 1, 2;   for an observation:  mean(x) ± 2 · √(std(x)² + noise_std²)

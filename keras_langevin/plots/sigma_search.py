@@ -2,21 +2,21 @@
 
 import numpy as np
 
-from keras_langevin.plots.style import COLOURS, FONT, GREY, axes_or_new, checked_array, quiet
+from keras_langevin.plots.style import COLOURS, FONT, GREY, ArrayLike, Axes, axes_or_new, checked_array, quiet
 
 _LOSS, _RATIO, _CHOSEN = COLOURS[2], COLOURS[1], COLOURS[3]
 
 
 def sigma_search(
-    sigmas,
-    losses,
+    sigmas: ArrayLike,
+    losses: ArrayLike,
     *,
-    noise_to_drift=None,
+    noise_to_drift: ArrayLike | None = None,
     suggestion: float | None = None,
     loss_without_noise: float | None = None,
     allowed_loss: float | None = None,
-    ax=None,
-):
+    ax: Axes | None = None,
+) -> Axes:
     """Draws the loss after a few updates against the noise level, and beside it the ratio of noise to drift.
 
     Args:

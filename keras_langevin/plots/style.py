@@ -1,11 +1,18 @@
 """What all plots share: one style, and one way to check what they are given."""
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike as ArrayLike
 
 from keras_langevin import extras
 from keras_langevin.values import is_real
+
+if TYPE_CHECKING:  # it takes long to import
+    from matplotlib.axes import Axes
+else:
+    Axes = Any
 
 extras.check("experiments", "matplotlib", what="keras_langevin.plots")
 # Okabe and Ito's colours, which colour-blind readers can tell apart, without the yellow: it is too pale on white.
@@ -44,7 +51,7 @@ def chosen_styles(labels: Iterable[str], chosen: Styles | None) -> Styles:
     return chosen
 
 
-def axes_or_new(ax, width: float = 5.0, height: float = 3.4):
+def axes_or_new(ax: Axes | None, width: float = 5.0, height: float = 3.4) -> Axes:
     """The Axes, or those of a new figure of this size in inches, which a notebook shows."""
     if ax is not None:
         return ax
@@ -53,7 +60,7 @@ def axes_or_new(ax, width: float = 5.0, height: float = 3.4):
     return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def quiet(ax, xlabel: str, ylabel: str, *, legend: bool = False, **options):
+def quiet(ax: Axes, xlabel: str, ylabel: str, *, legend: bool = False, **options):
     """Labels the axes and leaves out the box. A legend goes above the axes, where it hides no data."""
     ax.set_xlabel(xlabel, fontsize=FONT)
     ax.set_ylabel(ylabel, fontsize=FONT)

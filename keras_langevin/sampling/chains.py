@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -19,18 +20,18 @@ from keras_langevin.values import check_int
 def run_chains(
     build_model: Callable[[int], keras.Model],
     num_chains: int,
-    x=None,
-    y=None,
+    x: Any = None,
+    y: Any = None,
     *,
     burn_in: int,
     thinning: int = 1,
     max_samples: int = 100,
     seed: int = 0,
     directory: str | Path | None = None,
-    when=None,
+    when: Callable[[int], bool] | object | None = None,
     callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
     vectorized: bool = False,
-    **fit_arguments,
+    **fit_arguments: Any,
 ) -> "Chains":
     """Trains a new model for each chain, from other weights and with other noise, and collects samples.
 
@@ -148,11 +149,13 @@ class Chains(Ensemble):
         samples: list of ensembles, one a chain: `PosteriorSamples`, or what `load` returns.
     """
 
-    def __init__(self, model, samples: Sequence[Ensemble]):
+    def __init__(self, model: keras.Model, samples: Sequence[Ensemble]):
         super().__init__(model, [ring for of_chain in samples for ring in of_chain.rings])
-        self.samples = list(samples)
+        self.samples: list[Ensemble] = list(samples)
 
-    def draws(self, weights: str | Sequence[str] | None = None, x=None, batch_size: int | None = None) -> dict:
+    def draws(
+        self, weights: str | Sequence[str] | None = None, x: Any = None, batch_size: int | None = None
+    ) -> dict[str, np.ndarray]:
         """Chosen numbers of each sample.
 
         Args:
@@ -190,20 +193,32 @@ class Chains(Ensemble):
         shape = (len(self.rings), lengths[0])
         return {name: np.reshape(values, (*shape, *values[0].shape)) for name, values in columns.items()}
 
-    def inference_data(self, weights=None, x=None, batch_size: int | None = None):
+    def inference_data(
+        self, weights: str | Sequence[str] | None = None, x: Any = None, batch_size: int | None = None
+    ) -> "diagnostics.InferenceData":
         """The same as `arviz.InferenceData`; needs the extra `sampling`."""
         diagnostics.arviz()  # before any work
         return diagnostics.inference_data(self.draws(weights, x, batch_size))
 
-    def summary(self, weights=None, x=None, batch_size: int | None = None):
+    def summary(
+        self, weights: str | Sequence[str] | None = None, x: Any = None, batch_size: int | None = None
+    ) -> "diagnostics.DataFrame":
         """Mean, sd, Monte-Carlo errors, `ess_bulk`, `ess_tail` and `r_hat` of each number: a pandas DataFrame."""
         return diagnostics.summary(self.inference_data(weights, x, batch_size))
 
-    def autocorrelation(self, weights=None, x=None, batch_size: int | None = None) -> dict[str, np.ndarray]:
+    def autocorrelation(
+        self, weights: str | Sequence[str] | None = None, x: Any = None, batch_size: int | None = None
+    ) -> dict[str, np.ndarray]:
         """By lag, in samples: dict of arrays of shape `(num_chains, num_draws, ...)`."""
         return diagnostics.autocorrelation(self.inference_data(weights, x, batch_size))
 
-    def plot_trace(self, weights=None, x=None, batch_size: int | None = None, max_plots: int = 10):
+    def plot_trace(
+        self,
+        weights: str | Sequence[str] | None = None,
+        x: Any = None,
+        batch_size: int | None = None,
+        max_plots: int = 10,
+    ) -> np.ndarray:
         """Densities and traces; array of matplotlib axes of shape `(num_numbers, 2)`."""
         return diagnostics.plot_trace(self.inference_data(weights, x, batch_size), max_plots)
 

@@ -6,6 +6,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +16,7 @@ from keras_langevin import archive
 from keras_langevin.batches import as_fed
 from keras_langevin.optimizers import registry
 from keras_langevin.optimizers.schedules import posterior_sigma
+from keras_langevin.optimizers.selection import LayersArgument
 from keras_langevin.sampling import diagnostics
 from keras_langevin.sampling.chains import chain_seed
 from keras_langevin.sampling.localized import CHUNK, LocalizedUpdates
@@ -69,29 +71,29 @@ class LearningCoefficient:
         """The estimate of each chain by itself, array of shape `(num_chains,)`."""
         return self.scale * self.losses.mean(axis=1)
 
-    def __float__(self):
+    def __float__(self) -> float:
         return self.value
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.value:.4g} ± {self.standard_error:.2g} (R-hat {self.r_hat:.3f})"
 
-    def inference_data(self):
+    def inference_data(self) -> "diagnostics.InferenceData":
         """nβ(L(w) − L(w*)) of each draw, as `arviz.InferenceData`."""
         return diagnostics.inference_data({"learning_coefficient": self.scale * self.losses})
 
-    def summary(self):
+    def summary(self) -> "diagnostics.DataFrame":
         """Mean, sd, Monte-Carlo errors, effective sample sizes and R̂: a pandas DataFrame."""
         return diagnostics.summary(self.inference_data())
 
-    def plot_trace(self):
+    def plot_trace(self) -> np.ndarray:
         """Density and trace of nβ(L(w) − L(w*)), a line for each chain: array of matplotlib axes of shape `(1, 2)`."""
         return diagnostics.plot_trace(self.inference_data())
 
 
 def learning_coefficient(
-    model,
-    x,
-    y,
+    model: keras.Model,
+    x: Any,
+    y: Any,
     *,
     learning_rate: float,
     localization: float = 1.0,
@@ -100,9 +102,9 @@ def learning_coefficient(
     num_draws: int = 2000,
     burn_in: int = 1000,
     batch_size: int | None = None,
-    layers=None,
+    layers: LayersArgument = None,
     optimizer: str = "lsgd",
-    optimizer_arguments: dict | None = None,
+    optimizer_arguments: dict[str, Any] | None = None,
     seed: int = 0,
     directory: str | Path | None = None,
     verbose: str | int = "auto",

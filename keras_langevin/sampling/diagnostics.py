@@ -2,8 +2,13 @@
 
 import warnings
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:  # they take long to import
+    from arviz import InferenceData
+    from pandas import DataFrame
 
 
 def arviz():
@@ -23,7 +28,7 @@ def arviz():
     return arviz
 
 
-def inference_data(draws: Mapping[str, np.ndarray]):
+def inference_data(draws: Mapping[str, np.ndarray]) -> "InferenceData":
     """Draws as arviz's `InferenceData`, in its group `posterior`.
 
     Args:
@@ -32,7 +37,7 @@ def inference_data(draws: Mapping[str, np.ndarray]):
     return arviz().from_dict(posterior=dict(draws))
 
 
-def summary(data):
+def summary(data: "InferenceData") -> "DataFrame":
     """A line for each number, as a pandas DataFrame: mean, sd, Monte-Carlo errors (`mcse_mean`, `mcse_sd`), effective
     sample sizes (`ess_bulk`, `ess_tail`) and `r_hat`.
 
@@ -42,11 +47,13 @@ def summary(data):
     References:
         A. Vehtari et al., Rank-normalization, folding, and localization: an improved R̂, Bayesian Analysis 16 (2021).
     """
+    from pandas import DataFrame
+
     columns = ["mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat"]
-    return arviz().summary(data, round_to="none", kind="all")[columns]
+    return DataFrame(arviz().summary(data, round_to="none", kind="all"), columns=columns)
 
 
-def autocorrelation(data) -> dict[str, np.ndarray]:
+def autocorrelation(data: "InferenceData") -> dict[str, np.ndarray]:
     """Of each number in each chain, by lag: arrays of shape `(num_chains, num_lags, ...)`, 1 at lag 0.
 
     Args:
@@ -56,7 +63,7 @@ def autocorrelation(data) -> dict[str, np.ndarray]:
     return {str(name): arviz().autocorr(posterior[name].values, axis=1) for name in posterior.data_vars}
 
 
-def plot_trace(data, max_plots: int = 10):
+def plot_trace(data: "InferenceData", max_plots: int = 10) -> np.ndarray:
     """Densities and traces of the first numbers, a line for each chain.
 
     Args:

@@ -45,12 +45,12 @@ class Ensemble:
         rings: list of rings, one for each chain; every sample has the same weight.
     """
 
-    def __init__(self, model, rings: Sequence[MemoryRing]):
+    def __init__(self, model: keras.Model, rings: Sequence[MemoryRing]):
         self._ensemble_model = model
-        self.rings = list(rings)
+        self.rings: list[MemoryRing] = list(rings)
 
     @classmethod
-    def of(cls, members: Sequence) -> "Ensemble":
+    def of(cls, members: Sequence[Any]) -> "Ensemble":
         """An ensemble of trained models, or of ensembles.
 
         Args:
@@ -92,7 +92,7 @@ class Ensemble:
         ensemble.check()
         return ensemble
 
-    def save(self, directory: str | Path):
+    def save(self, directory: str | Path) -> None:
         """Writes the samples into a folder, from which `keras_langevin.sampling.load` reads them.
 
         Args:
@@ -121,13 +121,13 @@ class Ensemble:
         return sum(map(len, self.rings))
 
     @property
-    def settings(self) -> list[dict]:
+    def settings(self) -> list[dict[str, Any]]:
         """What made each sample, in order, see `settings_of`."""
         return [settings for ring in self.rings for settings in ring.settings]
 
     def predict(
-        self, x, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
-    ):
+        self, x: Any, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
+    ) -> Any:
         """The mean over the samples of what the model predicts.
 
         Returns:
@@ -137,14 +137,14 @@ class Ensemble:
         return self._averages(x, outputs, batch_size, verbose).map(_prediction)
 
     def predictive_entropy(
-        self, x, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
-    ):
+        self, x: Any, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
+    ) -> Any:
         """H[E p] in nats, array of shape `(num_examples,)`: all uncertainty of a prediction."""
         return self._averages(x, outputs, batch_size, verbose, classes=True).map(lambda average: average.entropy)
 
     def mutual_information(
-        self, x, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
-    ):
+        self, x: Any, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
+    ) -> Any:
         """H[E p] − E H[p] in nats, array of shape `(num_examples,)`: the uncertainty that comes of the weights.
 
         References:
@@ -155,13 +155,13 @@ class Ensemble:
 
     def evaluate(
         self,
-        x,
-        y,
+        x: Any,
+        y: Any,
         outputs: Outputs = "probabilities",
         batch_size: int | None = None,
         verbose: str | int = "auto",
         num_bins: int = 15,
-    ):
+    ) -> Any:
         """Scores the mean probabilities.
 
         Args:
@@ -190,7 +190,7 @@ class Ensemble:
         pairs = zip(averages.leaves, labels, strict=True)
         return averages.pack([scores.all_scores(average.of_each_class, of_it, num_bins) for average, of_it in pairs])
 
-    def predictions(self, x, batch_size: int | None = None, verbose: str | int = "auto") -> Iterator:
+    def predictions(self, x: Any, batch_size: int | None = None, verbose: str | int = "auto") -> Iterator[Any]:
         """What the model predicts with each sample, in order; like `model.predict`, outputs as they are."""
         if hasattr(x, "__next__"):
             raise ValueError(
@@ -205,7 +205,7 @@ class Ensemble:
             else:
                 yield _predicted(model, arrays, batch_size or 32)
 
-    def models(self, verbose: str | int = 0) -> Iterator:
+    def models(self, verbose: str | int = 0) -> Iterator[keras.Model]:
         """The model, with the weights of each sample in turn; with its own ones after the last."""
         self.check()
         model = self._current_model()
@@ -217,7 +217,7 @@ class Ensemble:
                     yield model
                     bar.add(1)
 
-    def recompute_batch_norm(self, x, batch_size: int = 32, verbose: str | int = "auto"):
+    def recompute_batch_norm(self, x: Any, batch_size: int = 32, verbose: str | int = "auto") -> None:
         """Replaces the moving statistics of each sample's `BatchNormalization` layers by those of its own weights.
 
         If a forward pass calls a layer several times, they are the average to which the layer's own updates converge.
@@ -234,7 +234,7 @@ class Ensemble:
         for (ring, index), _ in zip(places, self.models(verbose), strict=True):
             ring.replace(index, statistics.recomputed(ring.arrays(index), x, batch_size))
 
-    def check(self):
+    def check(self) -> None:
         """Raises a `ValueError` if there are no samples, or if they are of another model."""
         model = self._current_model()
         if model is None or not len(self):

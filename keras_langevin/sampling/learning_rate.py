@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -34,11 +35,11 @@ class TunedLearningRate:
 
 
 def tune_learning_rate(
-    model,
-    x,
-    y=None,
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
     *,
-    sample_weight=None,
+    sample_weight: Any = None,
     batch_size: int | None = None,
     acceptance: float = 0.9,
     num_steps: int = 150,

@@ -1,5 +1,7 @@
 """A normal prior on weights, as a regularizer."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -55,12 +57,12 @@ class GaussianPrior(keras.regularizers.Regularizer):
         self.center = float(center) if np.ndim(center) == 0 else np.asarray(center)
         self.data_size = int(data_size) if data_size == int(data_size) else float(data_size)
 
-    def __call__(self, x):
+    def __call__(self, x: Any) -> Any:
         if np.ndim(self.center) or self.center:
             x = ops.subtract(x, ops.cast(self.center, x.dtype))
         return ops.sum(ops.square(x)) / (2 * self.stddev**2 * self.data_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         center = self.center.tolist() if np.ndim(self.center) else self.center
         return {"stddev": self.stddev, "data_size": self.data_size, "center": center}
 

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,10 +25,10 @@ class Sample(NamedTuple):
         levels: list, learning rate and sigma of its update, see `sampling.chain.levels_of`. Defaults to none.
     """
 
-    settings: dict
+    settings: dict[str, Any]
     arrays: list[np.ndarray]
-    chain: dict = {}
-    levels: list = []
+    chain: dict[str, Any] = {}
+    levels: list[Any] = []
 
 
 class MemoryRing:
@@ -41,21 +41,21 @@ class MemoryRing:
     def __init__(self, max_samples: int):
         self.max_samples = max_samples
         # Of each sample: settings, layout (shapes and dtypes), slot, number in the order of arrival, chain and levels.
-        self.heads: list[dict] = []
+        self.heads: list[dict[str, Any]] = []
         self._samples: dict[int, list[np.ndarray]] = {}
         # The numbers of the arrays that each sample has of its own (`None`: all), and the others, which are kept once.
         self.stored: list[int] | None = None
         self._rest: list[np.ndarray] = []
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.heads)
 
     @property
-    def settings(self) -> list[dict]:
+    def settings(self) -> list[dict[str, Any]]:
         """Of each sample, oldest first."""
         return [head["settings"] for head in self.heads]
 
-    def append(self, sample: Sample):
+    def append(self, sample: Sample) -> None:
         """Keeps a sample. One of the same seed and iteration is replaced: a run that was restored from an earlier state
         takes again the samples that came after that.
 
@@ -68,7 +68,7 @@ class MemoryRing:
         self.heads = [other for other in self.heads if other["slot"] != head["slot"]] + [head]
         self.heads.sort(key=lambda head: head["number"])
 
-    def store_only(self, stored: list[int], arrays: list[np.ndarray]):
+    def store_only(self, stored: list[int], arrays: list[np.ndarray]) -> None:
         """Makes samples differ in these arrays alone.
 
         Args:
@@ -88,11 +88,11 @@ class MemoryRing:
                 "another directory, and make a new `PosteriorSamples`."
             )
 
-    def keep_rest(self, stored: list[int], rest: list[np.ndarray]):
+    def keep_rest(self, stored: list[int], rest: list[np.ndarray]) -> None:
         """Keeps what samples do not store."""
         self.stored, self._rest = stored, rest
 
-    def put(self, head: dict, arrays: list[np.ndarray]):
+    def put(self, head: dict[str, Any], arrays: list[np.ndarray]) -> None:
         """Writes into the slot that `head` names.
 
         Raises:
@@ -110,7 +110,7 @@ class MemoryRing:
             arrays = [array for number, array in enumerate(arrays) if number in own]
         self.write(head, arrays)
 
-    def write(self, head: dict, stored: list[np.ndarray]):
+    def write(self, head: dict[str, Any], stored: list[np.ndarray]) -> None:
         """Writes what a sample stores."""
         self._samples[head["slot"]] = stored
 
@@ -127,18 +127,18 @@ class MemoryRing:
         """What sample `index` stores."""
         return self._samples[self.heads[index]["slot"]]
 
-    def find(self, settings: dict) -> int | None:
+    def find(self, settings: dict[str, Any]) -> int | None:
         """The index of the sample of the same seed and iteration."""
         for index, head in enumerate(self.heads):
             if all(head["settings"][name] == settings[name] for name in ("seed", "iteration")):
                 return index
         return None
 
-    def replace(self, index: int, arrays: list[np.ndarray]):
+    def replace(self, index: int, arrays: list[np.ndarray]) -> None:
         """Other arrays for sample `index`."""
         self.put(self.heads[index], arrays)
 
-    def _place(self, settings: dict) -> dict:
+    def _place(self, settings: dict[str, Any]) -> dict[str, Any]:
         """The slot for a sample, and its number."""
         found = self.find(settings)
         if found is not None:
@@ -182,7 +182,7 @@ class DiskRing(MemoryRing):
                 f"{len(self.heads)}. Raise `max_samples`, or choose another directory."
             )
 
-    def read_heads(self):
+    def read_heads(self) -> None:
         """Reads what the folder holds now."""
         path = self.folder / _REST
         if self.stored is None and path.exists():
@@ -202,17 +202,17 @@ class DiskRing(MemoryRing):
                 "chains. Keep the files of each in a directory of its own."
             )
 
-    def clean(self):
+    def clean(self) -> None:
         """Removes the pieces of files that a killed process was writing."""
         with writing_to(self.folder):
             for piece in self.folder.glob(".sample-*"):
                 piece.unlink(missing_ok=True)
 
-    def keep_rest(self, stored: list[int], rest: list[np.ndarray]):
+    def keep_rest(self, stored: list[int], rest: list[np.ndarray]) -> None:
         super().keep_rest(stored, rest)
         archive.write(self.folder / _REST, {"stored": stored}, rest)
 
-    def write(self, head: dict, stored: list[np.ndarray]):
+    def write(self, head: dict[str, Any], stored: list[np.ndarray]) -> None:
         archive.write(self._path(head["slot"]), head, stored)
 
     def read(self, index: int) -> list[np.ndarray]:
@@ -239,7 +239,7 @@ class DiskRing(MemoryRing):
     def _path(self, slot: int) -> Path:
         return self.folder / f"sample-{slot:05d}.npz"
 
-    def _read_head(self, path: Path) -> dict:
+    def _read_head(self, path: Path) -> dict[str, Any]:
         try:
             head = _checked(archive.read_head(path))
             if self._path(head["slot"]) != path:
@@ -252,11 +252,11 @@ class DiskRing(MemoryRing):
 _is_whole = is_count(0)
 
 
-def _identity(head: dict) -> str:
+def _identity(head: dict[str, Any]) -> str:
     return json.dumps([head["settings"]["seed"], head["settings"]["iteration"], head["chain"], head["layout"]])
 
 
-def _checked(head) -> dict:
+def _checked(head) -> dict[str, Any]:
     """The head of a sample's file. Raises one of `archive.UNREADABLE` where a part is missing or of another type."""
     settings, layout, chain = head["settings"], head["layout"], head.get("chain", {})
     parts = {

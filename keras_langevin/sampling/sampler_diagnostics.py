@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -83,10 +84,10 @@ class SamplerDiagnostics(keras.callbacks.Callback):
 
     def __init__(
         self,
-        x,
-        y=None,
+        x: Any,
+        y: Any = None,
         *,
-        sample_weight=None,
+        sample_weight: Any = None,
         batch_size: int | None = None,
         burn_in: int = 0,
         data_size: int | None = None,
@@ -131,7 +132,7 @@ class SamplerDiagnostics(keras.callbacks.Callback):
         self._settings = [*self._of_sigma(), *self._of_priors(), *temperature_faults(model)]
         self._measured = None
 
-    def before_epoch_end(self, epoch):
+    def before_epoch_end(self, epoch: int) -> None:
         """Measures; called before other callbacks may change weights or settings at the epoch's end."""
         self.model  # noqa: B018 (on JAX, Keras then brings the state of the steps back into the variables)
         self._measured = self.measure(epoch) if epoch >= self.burn_in else None

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_langevin.optimizers.selection import LayerSelection
+from keras_langevin.optimizers.selection import LayersArgument, LayerSelection
 from keras_langevin.reading import innermost
 from keras_langevin.sampling import chain
 from keras_langevin.sampling.ensemble import Ensemble
@@ -68,7 +68,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         max_samples: int = 100,
         directory: str | Path | None = None,
         when: Callable[[int], bool] | object | None = None,
-        layers=None,
+        layers: LayersArgument = None,
     ):
         keras.callbacks.Callback.__init__(self)
         check_int("burn_in", burn_in, 0, "the number of updates that are left out")
@@ -131,7 +131,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         if self._calls_left <= 0:
             self.take()
 
-    def take(self):
+    def take(self) -> None:
         """Keeps the model's weights if they are due, and finds when the next are."""
         model = self.model  # on JAX this brings the state of the fit into the model
         update = iteration_of(model.optimizer)
@@ -252,7 +252,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         )
 
 
-def load(directory: str | Path, model) -> Ensemble:
+def load(directory: str | Path, model: keras.Model) -> Ensemble:
     """The samples in a directory, for a model that was built as theirs was.
 
     Args:

@@ -1,5 +1,6 @@
 """Stochastic weight averaging: a Gaussian fitted to the weights of a training."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ class SWAG(PosteriorSamples):
         scale: float = 1.0,
         seed: int = 0,
         directory: str | Path | None = None,
-        when=None,
+        when: Callable[[int], bool] | object | None = None,
     ):
         check_int("rank", rank, 2, "how many deviations are kept")
         check_int("num_samples", num_samples, 1, "how many samples are drawn")
@@ -98,7 +99,7 @@ class SWAG(PosteriorSamples):
         self._latest = sample
         self._write_moments()
 
-    def draw(self):
+    def draw(self) -> None:
         """Draws new samples from the moments so far. `fit` does this when it ends.
 
         Raises:

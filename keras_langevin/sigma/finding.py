@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -45,11 +45,11 @@ class Trial(NamedTuple):
 
 
 def find_sigma(
-    model,
-    x,
-    y=None,
+    model: keras.Model,
+    x: Any,
+    y: Any = None,
     *,
-    sample_weight=None,
+    sample_weight: Any = None,
     batch_size: int = 32,
     epochs: int = 10,
     sigmas: Sequence[float] | None = None,

@@ -4,8 +4,12 @@ import base64
 import html
 import io
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:  # it takes long to import
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,7 +40,7 @@ class SigmaSearch:
     loss_at_start: float
     num_updates: int
 
-    def plot(self, ax=None):
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
         """Draws loss and noise-to-drift ratio against sigma, with the suggestion.
 
         Args:
@@ -57,10 +61,10 @@ class SigmaSearch:
             ax=ax,
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"SigmaSearch({self.reason})"
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         try:
             from matplotlib.figure import Figure
         except ImportError:

@@ -98,8 +98,8 @@ def facts() -> list[str]:
         f"without noise, to a median of {median('initial-kernels', 'he-dense-40', 'adam')}",
         f"costs accuracy, {gain('alive', 'he-dense-40', 'ladam')} points",
         f"that ten seeds can show, {gain('alive', 'he-dense-40', first)}",
-        f"noise on the biases alone trains {trained('kernels-adam', 'dense-40', 'biases-ladam')}, and noise on the kernels "
-        f"alone all of them: it is {gain('kernels-adam', 'dense-40', 'kernels-ladam', 'ladam')} points better",
+        f"noise on the biases alone trains {trained('kernels-adam', 'dense-40', 'biases-ladam')}, and noise on the "
+        f"kernels alone all of them: it is {gain('kernels-adam', 'dense-40', 'kernels-ladam', 'ladam')} points better",
         f"RMSprop by {gain('equal-epsilon', 'dense-30', 'lrmsprop')} points",
         f"changes the accuracy by {gain('equal-epsilon', 'dense-3', 'ladadelta')} points at 3 layers and "
         f"{gain('equal-epsilon', 'dense-20', 'ladadelta')} at 20",

@@ -1,9 +1,11 @@
 """What users write, for the type checker: `pyright` has no error here, and a wrong call without one is an error."""
 
-from typing import assert_type
+from typing import Any, Literal, assert_type
 
 import keras
 import numpy as np
+from matplotlib.axes import Axes
+from pandas import DataFrame
 
 import keras_langevin
 from keras_langevin import (
@@ -43,6 +45,8 @@ from keras_langevin import (
     tune_learning_rate,
     without_noise,
 )
+from keras_langevin.experiments import engines
+from keras_langevin.experiments.comparing import compare
 
 x, y = np.ones((4, 2)), np.ones(4)
 schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, 100, 0.9)
@@ -72,9 +76,14 @@ LAdam(1e-3, sigma="large")  # pyright: ignore[reportArgumentType]
 LAdam(1e-3, noise="uniform")  # pyright: ignore[reportArgumentType]
 LAdam(1e-3, sigma=lambda step: 1e-3)  # pyright: ignore[reportArgumentType]
 SGHMC(1e-3, momentum=0.9)  # pyright: ignore[reportCallIssue]
+keras_langevin.LAdm(1e-3)  # pyright: ignore[reportAttributeAccessIssue]
+keras_langevin.langevin(keras.optimizers.Adam(1e-3), sigam=1e-3)  # pyright: ignore[reportCallIssue]
+keras_langevin.models.dense(3, (2,), 1, activation=0.1)  # pyright: ignore[reportArgumentType]
 
 optimizer = LAdam(1e-3, sigma=1e-3)
 assert_type(optimizer.seed, int)
+assert_type(optimizer.noise, Literal["normal", "rademacher"])
+assert_type(optimizer.get_config(), dict[str, Any])
 assert_type(optimizer.noisy_layers, tuple[str, ...])
 assert_type(optimizer.beta_1, float)
 optimizer.sigma = 0.0
@@ -91,7 +100,10 @@ class LScaled(Langevin, keras.optimizers.Adam, slots=("_velocities",)):
 
 def build_model(seed: int) -> keras.Model:
     prior = GaussianPrior(stddev=1.0, data_size=4, center=np.zeros((2, 1)))
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_regularizer=prior)])
+    initializer = keras.initializers.HeNormal(seed=seed)
+    model = keras_langevin.models.dense(
+        3, (2,), 1, activation=keras.ops.relu, kernel_initializer=initializer, kernel_regularizer=prior
+    )
     model.compile(LScaled(1e-3, sigma=1e-3), loss="mse")
     return model
 
@@ -113,12 +125,21 @@ callbacks = [
     samples,
 ]
 model.fit(x, y, callbacks=callbacks)
-samples.predict(x, outputs="logits", verbose=0)
+for member in samples.models():
+    assert_type(member, keras.Model)
+assert_type(samples.settings, list[dict[str, Any]])
+samples.predict(x, outputs="logits", verbose=0).mean()
 samples.evaluate(x, {"a": y}, outputs={"a": "probabilities"}, verbose=0)
 sampling.Ensemble.of([model, model]).predict(x, outputs=["values"])
 chains = run_chains(
     build_model, 2, x, y, burn_in=10, when="callback", callbacks=lambda: [CyclicalLangevin(2)], epochs=3
 )
 chains.predict(x)
+assert_type(chains.draws(x=x), dict[str, np.ndarray])
+assert_type(chains.summary(), DataFrame)
 assert_type(sampling.learning_coefficient(model, x, y, learning_rate=0.1, verbose=0).value, float)
-keras_langevin.plots.curves({"L-Adam": np.ones((2, 3))})
+assert_type(keras_langevin.plots.curves({"L-Adam": [[2.3, 1.1]]}), Axes)
+assert_type(keras_langevin.datasets.load("digits").num_classes, int)
+results = compare(model="dense-1", engine=engines.Processes(workers=2), verbose=False)
+assert_type(results.differences, dict[str, np.ndarray])
+assert_type(results.table, DataFrame)

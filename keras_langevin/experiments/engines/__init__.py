@@ -8,7 +8,7 @@ from keras_langevin.experiments.engines.ray_cluster import RayCluster
 from keras_langevin.experiments.engines.vmap import Vmap
 from keras_langevin.experiments.runner import Job, Ledger, Task, Trainers
 
-__all__ = ["Local", "Processes", "RayCluster", "Vmap"]
+__all__ = ["Engine", "Local", "Processes", "RayCluster", "Vmap"]
 
 
 class Local:
@@ -17,6 +17,9 @@ class Local:
     def __init__(self):
         self.trainers = Trainers()
 
-    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
+    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger) -> None:
         for task in filter(None, map(ledger.ready, tasks)):
             ledger.end(task, self.trainers.train(task, jobs[task.job].data, partial(ledger.report, task)))
+
+
+Engine = Local | Processes | RayCluster | Vmap

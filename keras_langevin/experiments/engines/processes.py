@@ -31,7 +31,7 @@ class Processes:
         extras.check("experiments", "joblib", what="The engine processes")
         self.workers = workers
 
-    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
+    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger) -> None:
         cores = available_cores()
         count = min(self.workers or len(cores), len(tasks))
         with ExitStack() as stack:

@@ -28,7 +28,7 @@ class RayCluster:
         extras.check("ray", "ray", what="The engine ray")
         self.address, self.cpus_per_run, self.gpus_per_run = address, cpus_per_run, gpus_per_run
 
-    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
+    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger) -> None:
         """Trains every task; a `ValueError` where no cluster is there or none of its nodes can ever train a run."""
         if not tasks:
             return
@@ -70,9 +70,9 @@ class RayCluster:
         running, live, trials = {}, {}, count()  # live: the task of each trial that is under way
 
         def submit(task: Task):
-            if task := ledger.ready(task):
-                live[trial := next(trials)] = task
-                running[train.remote(task, trial, put(jobs[task.job].data), queue)] = trial
+            if ready := ledger.ready(task):
+                live[trial := next(trials)] = ready
+                running[train.remote(ready, trial, put(jobs[task.job].data), queue)] = trial
 
         try:
             for task in tasks:

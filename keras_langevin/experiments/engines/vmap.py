@@ -42,7 +42,7 @@ class Vmap:
         self.runs_at_once = runs_at_once
         self.trainer = None
 
-    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger):
+    def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger) -> None:
         """Trains every task; a `ValueError` where images are not to be kept on the device."""
         if any(task.data_on_device is False for task in tasks):
             raise ValueError(

@@ -51,8 +51,8 @@ def plus_minus(mean: float, std: float = math.nan, form: str = ".2f") -> str:
     return " ± ".join(f"{value:{form}}" for value in (mean, std) if not math.isnan(value)) or "-"
 
 
-def optimizers_table(result: SettingResult, columns: Iterable[str] = TABLE) -> "DataFrame":
-    pairs = {pair.label: pair for pair in result.pairs}
+def optimizers_table(result: SettingResult, columns: Sequence[str] = TABLE) -> "DataFrame":
+    numbers = {pair.label: _numbers(pair) for pair in result.pairs}
     rows = []
     for arm in result.arms:
         planned, loss = max(arm.num_planned, len(arm.runs)), _recorded(arm, "train_loss")
@@ -68,10 +68,10 @@ def optimizers_table(result: SettingResult, columns: Iterable[str] = TABLE) -> "
                 "failures": ", ".join(f"{number} {kind}" for kind, number in arm.failures.items() if number) or "0",
                 "train loss": plus_minus(loss.mean, loss.std, ".3g"),
                 "seconds": plus_minus(_recorded(arm, "seconds").median, form=".1f"),
-                **(_numbers(pairs[arm.label]) if arm.label in pairs else dict.fromkeys(_DIFFERENCE, "-")),
+                **numbers.get(arm.label, dict.fromkeys(_DIFFERENCE, "-")),
             }
         )
-    return _frame(rows)[[*columns]]
+    return _frame(rows, columns)
 
 
 def _accuracy(run) -> str:
@@ -139,14 +139,14 @@ def show(results: Sequence[SettingResult], console: Console, written: Iterable[P
             console.print(f"Open {folder / 'report.html'}", markup=False)
 
 
-def _frame(rows: Iterable[dict]) -> "DataFrame":
+def _frame(rows: Iterable[dict], columns: Sequence[str] | None = None) -> "DataFrame":
     from pandas import DataFrame
 
     # by way of objects: an int stays one where another row lacks it
-    return DataFrame(list(rows), dtype=object).infer_objects()
+    return DataFrame(list(rows), columns=columns, dtype=object).infer_objects()
 
 
-def runs_frame(results: list[SettingResult]) -> "DataFrame":
+def runs_frame(results: Sequence[SettingResult]) -> "DataFrame":
     """A row for each run: all settings, then what is on record of it, of a curve its last value."""
     rows = []
     for result in results:
@@ -162,7 +162,7 @@ def runs_frame(results: list[SettingResult]) -> "DataFrame":
     return _frame(rows)
 
 
-def differences_frame(results: list[SettingResult]) -> "DataFrame":
+def differences_frame(results: Sequence[SettingResult]) -> "DataFrame":
     """A row for each paired difference, in percentage points; `seeds` and `values` are in the same order."""
     rows = []
     for result in results:

@@ -58,7 +58,8 @@ def _pieces(draw: Draw, longest: int, device) -> list[tuple[slice, int, int, int
         return [(span, block, first, span.stop - span.start) for span, block, first in spans]
     numbers = torch.cat([torch.arange(first, first + length, device=device) for _, first, length in draw.runs])
     each = numbers.to(torch.int32).split(min(longest, len(numbers)))
-    return [(slice(i * longest, i * longest + len(own)), *blocks, 0, own) for i, own in enumerate(each)]
+    (block,) = blocks
+    return [(slice(i * longest, i * longest + len(own)), block, 0, own) for i, own in enumerate(each)]
 
 
 def _kernels(seed_words, values=()):
