@@ -109,8 +109,8 @@ def facts(why) -> list[str]:
         f"{signed(longer.low)} to {signed(longer.high)}",
         f"Noise in 35 updates is {shorter.mean:.2f} points better than noise in two thirds of the training, with a 95% "
         f"interval of {signed(shorter.low)} to {signed(shorter.high)}",
-        f"to a median of {median(shallow['0'])}. After noise in 5 to 70 updates at most 2 of 10 do. Noise in two thirds "
-        f"of the updates reaches {median(shallow['2/3'])}",
+        f"to a median of {median(shallow['0'])}. After noise in 5 to 70 updates at most 2 of 10 do. Noise in two "
+        f"thirds of the updates reaches {median(shallow['2/3'])}",
         f"noise in the first 140 updates trains {trained(adadelta(40)['140'])}",
         f"is {kernels_against_all('kernels-adadelta', 'dense-30', 'ladadelta', 20)} points",
         f"{kernels_against_all('kernels-adam', 'dense-40', 'ladam', None)} points better than all weights with Adam, "
