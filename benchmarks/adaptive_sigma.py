@@ -177,7 +177,7 @@ def differences(nets: dict[str, dict]) -> str:
         cells = []
         for arm, value in found["chosen"].items():
             edge = ", edge" * (value in (ARMS[arm][0], ARMS[arm][-1]))
-            cells.append(f"{np.mean(found['test'][arm]):.2f} ({value:.2g}{edge})")
+            cells.append(f"{np.mean(found['test'][arm]):.2f} ({value:.3g}{edge})")
         for arm in ("held", "decaying"):
             cells.append(with_interval(paired_difference(found["test"][arm], found["test"]["fixed"])))
         lines.append(f"| {net} | {' | '.join(cells)} |")

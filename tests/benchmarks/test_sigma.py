@@ -1,6 +1,7 @@
 """The benchmarks of sigma: that a kill loses one run, what the adaptive noise does, and how it is judged."""
 
 import importlib
+import json
 import sys
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from keras_langevin import LAdam, LangevinMonitor
+from keras_langevin.experiments.statistics import paired_difference
 from tests.benchmarks.test_tables import ROOT
 from tests.callbacks.models import eager_model, examples
 
@@ -94,6 +96,30 @@ def test_the_regret_of_a_single_value(scripts):
     found = scripts.adaptive_sigma.transfer(nets, {"fixed": [1, 2], "held": [3, 4]})
     assert found["fixed"] == {"value": 2, "mean_regret": 20.5, "largest_regret": 41.0}
     assert found["held"] == {"value": 3, "mean_regret": 1.0, "largest_regret": 1.0}
+
+
+def test_the_page_says_what_was_measured_of_the_adaptive_sigma_and_what_the_rule_decides(scripts):
+    file = json.loads((ROOT / "benchmarks" / "results" / "adaptive_sigma.json").read_text("utf-8"))
+    page = (ROOT / "docs" / "choosing-sigma.md").read_text("utf-8")
+    assert scripts.adaptive_sigma.differences(file["nets"]) in page
+    page = " ".join(page.split())
+    found = {
+        arm: {net: paired_difference(each["test"][arm], each["test"]["fixed"]) for net, each in file["nets"].items()}
+        for arm in ("held", "decaying")
+    }
+    assert all(len(each["test"]["held"]) == 10 for each in file["nets"].values())
+    fixed, held, decaying = (file["transfer"][arm] for arm in ("fixed", "held", "decaying"))
+    for differences, single in ((found["held"], held), (found["decaying"], decaying)):
+        is_better = any(each.low > 0 for each in differences.values())
+        is_better &= not any(each.high < 0 for each in differences.values())
+        assert not is_better and fixed["mean_regret"] - single["mean_regret"] < 1  # the rule: it does not come in
+    assert max(abs(each.mean) for net, each in found["held"].items() if net != "dense-40") < 0.205
+    lost, gained = found["held"]["dense-40"], found["held"]["highway-20"]
+    assert f"a held ratio loses {-lost.mean:.0f} points" in page
+    assert f"On highway-20 the interval, +{gained.low:.2f} to +{gained.high:.2f}, lies above zero" in page
+    assert f"σ = {fixed['value']:g} is at most {fixed['largest_regret']:.2f} points below" in page
+    worst = [each["largest_regret"] for each in (held, decaying)]
+    assert f"up to {worst[0]:.2f} points below, the best falling one {worst[1]:.2f}" in page
 
 
 @pytest.mark.parametrize("decades", [0.0, 2.0])
