@@ -40,7 +40,7 @@ def write_report(options: argparse.Namespace):
 
 
 def judge(options: argparse.Namespace):
-    """Say which claims of the paper the results on record bear out.
+    """Say which claims of the paper the results on record support.
 
     Reads the results of `reproduce` and says of each claim of the paper, and of some of our own, whether it holds, by
     the 95% intervals of the differences that it is about. It trains nothing and needs no Keras.

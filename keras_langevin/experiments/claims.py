@@ -1,4 +1,4 @@
-"""What the paper claims, and whether the results on record bear it out. No Keras."""
+"""What the paper claims, and whether the results on record support it. No Keras."""
 
 import csv
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ from keras_langevin.names import count
 
 MARGIN = 1.0  # percentage points: two optimizers that differ by less are called equally good
 RULE = (
-    "A difference bears a claim out where its 95% interval lies "
+    "A difference supports a claim where its 95% interval lies "
     'above zero ("better", "gains", "grows", "helps", "is worth it"), '
     f'within ±{MARGIN:g} point ("changes little") or above −{MARGIN:g} point ("no worse"). '
     'Else it refutes the claim where the interval excludes zero: it lies below, for "changes little" on either side. '
     "The p-values of all differences in the table are corrected together by Benjamini and Hochberg's procedure: a "
-    "difference whose corrected p is above 0.05 bears nothing out. "
-    "A claim holds where every difference bears it out, and holds partly where some do. "
+    "difference whose corrected p is above 0.05 supports nothing. "
+    "A claim holds where every difference supports it, and holds partly where some do. "
     "Where none does, it does not hold if one refutes it, and is not shown if none does. "
     f"Fewer than {ENOUGH_SEEDS} seeds conclude nothing. "
     "With six seeds or more the interval is that of Fisher's sign-flip test, with five that of Student's t test."
@@ -74,7 +74,7 @@ class Finding:
 
     name: str  # what is compared, and where
     difference: Difference
-    holds: bool  # whether it bears the claim out
+    holds: bool  # whether it supports the claim
     refutes: bool  # whether it says the contrary
     is_fair: bool = True  # whether both optimizers had the same ε
     p_value: float = 1.0  # of what the claim denies: that the difference is zero, or is outside the margin

@@ -1,4 +1,4 @@
-"""How much noise a model bears: the loss against the noise level."""
+"""How much noise a model tolerates: the loss against the noise level."""
 
 import numpy as np
 

@@ -20,7 +20,7 @@ from keras_langevin.values import LARGEST, check_int, is_level
 # What a level may add to the loss. Measured on the pairs of net and optimizer of benchmarks/find_sigma.py.
 _EXCESS = 0.1  # in a trial: of the loss at the start, and where the net learns in it, of what it learns
 _LAW = 0.02  # in the end: of the loss at the start
-_MARGIN = 1.5  # by which the suggestion is below the level that the trials bear
+_MARGIN = 1.5  # by which the suggestion is below the level that the trials tolerate
 _FROM_HARM = 2.0  # the least factor between the suggestion and a level that does harm
 _STEP = math.sqrt(10)  # between neighbouring levels
 _FINE = 10**0.126  # where the search for the level that does harm ends: two bisections of a step
@@ -231,18 +231,18 @@ def _result(done, without, allowed, by_law, updates, of_training, num_noisy) -> 
 
 def _reason(sigma, by_trials, by_law, harm, harmless, rest, updates, of_training, num_noisy) -> str:
     if not rest:
-        bears = f"the model bears sigma={harm:.2g}, the largest that was tried, for {updates} updates"
+        tolerated = f"the model tolerates sigma={harm:.2g}, the largest that was tried, for {updates} updates"
     elif not harmless:
-        bears = f"already sigma={harm:.2g}, the smallest that was tried, raises the loss within {updates} updates"
+        tolerated = f"already sigma={harm:.2g}, the smallest that was tried, raises the loss within {updates} updates"
     else:
-        bears = f"the model bears up to about sigma={harm:.2g} for {updates} updates"
+        tolerated = f"the model tolerates up to about sigma={harm:.2g} for {updates} updates"
     if sigma == by_trials:
-        why = f"noise adds up: over {of_training:,} updates it bears 1/{harm / by_trials:.0f} of it"
+        why = f"noise adds up: over {of_training:,} updates it tolerates 1/{harm / by_trials:.0f} of it"
     elif sigma == by_law:
         why = f"in the long run this level adds at most 2% of the loss by {num_noisy:,} noisy weights"
     else:
         why = "the suggestion stays a factor of 2 below it"
-    return f"sigma={sigma:.2g}: {bears}, and {why}."
+    return f"sigma={sigma:.2g}: {tolerated}, and {why}."
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

@@ -184,7 +184,7 @@ def test_the_command_shows_and_writes_the_table(results, tmp_path, capsys):
             page.write_text(before, "utf-8")
         assert cli.main(["claims", str(folder), "--page", str(page)]) == 0
         shown = capsys.readouterr().out
-        shown, _, rule = shown.partition("A difference bears a claim out")
+        shown, _, rule = shown.partition("A difference supports a claim")
         rule = " ".join(rule.split())
         assert "holds partly" in rule and "Fewer than 5 seeds conclude nothing." in rule
         assert "holds partly" not in shown and "not measured" in shown and "+2.40" in shown
