@@ -1,14 +1,15 @@
-"""Real data that may lie beside the checkout, prepared by tensorflow-datasets."""
+"""Real data, prepared by tensorflow-datasets: in `TFDS_DATA_DIR`, or beside the checkout."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "shared" / "tfds"
+FOLDER = Path(os.environ.get("TFDS_DATA_DIR") or Path(__file__).parents[2] / "shared" / "tfds")
 
 needs_mnist = pytest.mark.skipif(
-    not (FOLDER / "mnist").is_dir(), reason="MNIST, prepared by tensorflow-datasets, is not in ../shared/tfds"
+    not (FOLDER / "mnist").is_dir(), reason=f"MNIST, prepared by tensorflow-datasets, is not in {FOLDER}"
 )
 needs_cifar10 = pytest.mark.skipif(
-    not (FOLDER / "cifar10").is_dir(), reason="CIFAR-10, prepared by tensorflow-datasets, is not in ../shared/tfds"
+    not (FOLDER / "cifar10").is_dir(), reason=f"CIFAR-10, prepared by tensorflow-datasets, is not in {FOLDER}"
 )
