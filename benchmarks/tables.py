@@ -232,29 +232,32 @@ STUDIES = {
 
 
 def ensembles(study: str) -> str:
-    """Mean ± standard deviation of the seeds; the best of a column that no single net has is bold."""
+    """Mean ± standard deviation of the seeds, the best of a column bold: the scores; then AUROC, and what it costs."""
     file = read(f"uncertainty-{study}-cpu.json")
     if file is None:
         return "*Not measured yet.*"
-    runs, scores = file["runs"], ("accuracy", "nll", "brier", "ece")
-    scores += tuple(name for name in runs["single"]["0"] if name.startswith("auroc"))
-    means = {name: {score: mean([run[score] for run in of.values()]) for score in scores} for name, of in runs.items()}
-    better = dict.fromkeys(("nll", "brier", "ece"), min)
-    best = {score: better.get(score, max)(own[score] for own in means.values()) for score in scores}
-    rows = []
+    runs = file["runs"]
+    titles = {"accuracy": "accuracy %", "nll": "NLL", "brier": "Brier", "ece": "ECE"}
+    titles |= {score: f"AUROC, {score[6:]}" for score in runs["single"]["0"] if score.startswith("auroc")}
+    cells = {}
+    for score in titles:
+        factor, digits = {"accuracy": (100, 2)}.get(score, (1, 3 if score.startswith("auroc") else 4))
+        values = {recipe: [factor * run[score] for run in of.values()] for recipe, of in runs.items()}
+        best = (min if score in ("nll", "brier", "ece") else max)(map(mean, values.values()))
+        for recipe, own in values.items():
+            text = f"{mean(own):.{digits}f} ± {stdev(own):.{digits}f}".replace(" ", "\N{NO-BREAK SPACE}")
+            cells[recipe, score] = f"**{text}**" if mean(own) == best else text
+    first, second = list(titles)[:4], list(titles)[4:]
+    tables = [[recipe, *(cells[recipe, score] for score in first)] for recipe in runs], []
     for recipe, of_recipe in runs.items():
-        cells = [recipe]
-        for score in scores:
-            factor, digits = (100, 2) if score == "accuracy" else (1, 4 if score in ("nll", "brier", "ece") else 3)
-            values = [factor * run[score] for run in of_recipe.values()]
-            text = f"{mean(values):.{digits}f} ± {stdev(values):.{digits}f}"
-            cells.append(f"**{text}**" if means[recipe][score] == best[score] else text)
-        cost = [mean([run[name] for run in of_recipe.values()]) for name in ("epochs", "seconds", "bytes")]
+        epochs, seconds, size = (
+            mean([run[key] for run in of_recipe.values()]) for key in ("epochs", "seconds", "bytes")
+        )
         (tuned,) = file["chosen"].get(recipe, {"": None}).values()
-        tuned = "-" if tuned is None else f"{tuned:g}"
-        rows.append([*cells, tuned, f"{cost[0]:.0f}", f"{cost[1]:.0f}", f"{cost[2] / 1e6:.1f}"])
-    header = ["recipe", "accuracy %", "NLL", "Brier", "ECE", *(f"AUROC, {name[6:]}" for name in scores[4:])]
-    return markdown([*header, "tuned", "epochs", "s", "MB"], rows)
+        cost = ["-" if tuned is None else f"{tuned:g}", f"{epochs:.0f}", f"{seconds:.0f}", f"{size / 1e6:.1f}"]
+        tables[1].append([recipe, *(cells[recipe, score] for score in second), *cost])
+    headers = ["recipe", *map(titles.get, first)], ["recipe", *map(titles.get, second), "tuned", "epochs", "s", "MB"]
+    return "\n\n".join(map(markdown, headers, tables))
 
 
 def ensemble_differences(study: str) -> str:
