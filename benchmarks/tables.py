@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS, DOCS = ROOT / "benchmarks" / "results", ROOT / "docs"
 BACKENDS = {"jax": "JAX", "tensorflow": "TensorFlow", "torch": "PyTorch"}
 VERDICTS = ("PASSED", "WEAK", "FAILED")
+NOT_MEASURED = "*Not measured yet.*"
 
 
 def read(name: str) -> dict | None:
@@ -89,7 +90,7 @@ def roofline() -> str:
             ratios = (f"{found[key]:.2f}" for key in ("least ratio", "ratio"))
             rows.append([f"{title}, {int(elements) / 1e6:,.0f} M parameters", *ns, *ratios])
     header = ["ns a parameter", "the bytes alone", "the noise's operations alone", "Adam", "L-Adam"]
-    return markdown([*header, "least ratio", "ratio"], rows) if rows else "*Not measured yet.*"
+    return markdown([*header, "least ratio", "ratio"], rows) if rows else NOT_MEASURED
 
 
 def growth() -> str:
@@ -231,14 +232,10 @@ STUDIES = {
 }
 
 
-def ensembles(study: str) -> str:
+def ensembles(file: dict) -> str:
     """Mean ± standard deviation of the seeds, the best of a column bold: the scores; then AUROC, and what it costs."""
-    file = read(f"uncertainty-{study}-cpu.json")
-    if file is None:
-        return "*Not measured yet.*"
     runs = file["runs"]
-    titles = {"accuracy": "accuracy %", "nll": "NLL", "brier": "Brier", "ece": "ECE"}
-    titles |= {score: f"AUROC, {score[6:]}" for score in runs["single"]["0"] if score.startswith("auroc")}
+    titles = {"accuracy": "accuracy %", "nll": "NLL", "brier": "Brier", "ece": "ECE"} | aurocs(file)
     cells = {}
     for score in titles:
         factor, digits = {"accuracy": (100, 2)}.get(score, (1, 3 if score.startswith("auroc") else 4))
@@ -260,14 +257,10 @@ def ensembles(study: str) -> str:
     return "\n\n".join(map(markdown, headers, tables))
 
 
-def ensemble_differences(study: str) -> str:
+def ensemble_differences(file: dict) -> str:
     """Paired over the seeds; bold where p with Holm's correction is below 0.05."""
-    file = read(f"uncertainty-{study}-cpu.json")
-    if file is None:
-        return "*Not measured yet.*"
-    found = file["differences"]
-    aurocs = [name for name in file["runs"]["single"]["0"] if name.startswith("auroc")]
-    pairs = [("nll", "single"), ("nll", "deep ensemble of 5"), *((auroc, "single") for auroc in aurocs)]
+    found, names = file["differences"], {"nll": "NLL"} | aurocs(file)
+    pairs = [("nll", "single"), ("nll", "deep ensemble of 5"), *((auroc, "single") for auroc in list(names)[1:])]
     rows = []
     for recipe in list(file["runs"])[1:]:
         cells = []
@@ -280,13 +273,18 @@ def ensemble_differences(study: str) -> str:
             text = f"{each['mean']:+.{digits}f} ({ends})".replace("-", "−")
             cells.append(f"**{text}**" if each["p_holm"] < 0.05 else text)
         rows.append([recipe, *cells])
-    names = {"nll": "NLL", **{auroc: f"AUROC, {auroc[6:]}" for auroc in aurocs}}
     others = {"single": "the single net", "deep ensemble of 5": "the deep ensemble"}
     return markdown(["recipe", *(f"{names[score]} − {others[other]}" for score, other in pairs)], rows)
 
 
-def ensembles_of_all(make: Callable[[str], str]) -> str:
-    return "\n\n".join(f"{title}:\n\n{make(study)}" for study, title in STUDIES.items())
+def aurocs(file: dict) -> dict[str, str]:
+    """What the areas under the ROC curve are called in the file and on the page."""
+    return {score: f"AUROC, {score[6:]}" for score in file["runs"]["single"]["0"] if score.startswith("auroc")}
+
+
+def of_all_studies(make: Callable[[dict], str]) -> str:
+    files = {title: read(f"uncertainty-{study}-cpu.json") for study, title in STUDIES.items()}
+    return "\n\n".join(f"{title}:\n\n{make(file) if file else NOT_MEASURED}" for title, file in files.items())
 
 
 PAGES = {
@@ -306,8 +304,8 @@ PAGES = {
         "machines": machines,
     },
     DOCS / "ensembles.md": {
-        "scores": lambda: ensembles_of_all(ensembles),
-        "differences": lambda: ensembles_of_all(ensemble_differences),
+        "scores": lambda: of_all_studies(ensembles),
+        "differences": lambda: of_all_studies(ensemble_differences),
     },
 }
 
@@ -333,12 +331,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 if a table is out of date")
     options = parser.parse_args()
-    stale = [path for path in PAGES if page(path) != path.read_text("utf-8")]
+    pages = {path: page(path) for path in PAGES}
+    stale = [path for path, text in pages.items() if text != path.read_text("utf-8")]
     for path in stale:
         if options.check:
             print(f"{path.name} is not what the results say: run without --check")
         else:
-            path.write_text(page(path), "utf-8")
+            path.write_text(pages[path], "utf-8")
     return int(options.check and bool(stale))
 
 
