@@ -5,7 +5,7 @@ from functools import lru_cache
 import keras
 from keras import ops
 
-from keras_langevin.experiments.optimizer_specs import FAMILIES, LANGEVIN, OptimizerSpec
+from keras_langevin.experiments.optimizer_specs import FAMILIES, LANGEVIN, MODIFIERS, OptimizerSpec
 from keras_langevin.names import unknown
 from keras_langevin.optimizers.conversion import without_noise
 from keras_langevin.optimizers.langevin import Langevin
@@ -84,7 +84,8 @@ def optimizer(arm: OptimizerSpec, **arguments) -> keras.optimizers.Optimizer:
     """
     if arm.family not in FAMILIES:
         raise unknown("optimizer", arm.unmodified, [*FAMILIES, *LANGEVIN])
-    is_of_langevin = arm.modifier in ("always", "first", "kernels", "biases")
+    modifier = MODIFIERS[arm.modifier]
+    is_of_langevin = not (modifier.is_remedy or modifier.is_noise)
     if (is_of_langevin and not arm.is_noisy) or (arm.modifier == "first" and not arm.noisy_updates):
         what, number = ("a number and ", "35-") if arm.modifier == "first" else ("", "")
         raise ValueError(

@@ -103,11 +103,12 @@ class OptimizerSpec:
         written = re.sub(r"(?<![^-])l-+", "l", name.lower())  # L-Adam is ladam
         name = written.replace("-", "")
         modifier, number, unmodified = _NAME.fullmatch(name).groups()
-        if not MODIFIERS[modifier].takes_number:
+        what = MODIFIERS[modifier]
+        if not what.takes_number:
             number, unmodified = "", number + unmodified
         is_langevin = unmodified not in FAMILIES
         family = LANGEVIN.get(unmodified, unmodified[1:]) if is_langevin else unmodified
-        known, what = FAMILIES.get(family, Family(family)), MODIFIERS[modifier]
+        known = FAMILIES.get(family, Family(family))
         number = int(number) if number else None
         layers = next((convert(text) for pattern, convert in _LAYERS if re.fullmatch(pattern, text)), text)
         label = known.langevin_label or f"L-{known.label}" if is_langevin and not what.is_noise else known.label

@@ -109,8 +109,7 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
     if kernels := _kernels(seed_words, values):
         kernels.add_noise(values, draw, seed_words, update, scale, torch.as_tensor(preconditioner.whole()))
         return
-    pieces = _pieces(draw, _longest(scale.device), scale.device)
-    if draw.flat or len(pieces) == 1:
+    if draw.flat or len(pieces := _pieces(draw, _longest(scale.device), scale.device)) == 1:
         z = sample(seed_words, update, draw).to(scale.dtype)
         noise = _increment_(scale, torch.as_tensor(preconditioner.whole()), z)
         of_each = torch.split(noise, [math.prod(place.shape) for place in draw.places]) if draw.flat else [noise]
