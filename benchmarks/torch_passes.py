@@ -6,7 +6,7 @@ Eager PyTorch makes each operation a loop of its own over a block that stays in 
 another in turns (A B C A B C), medians and quartiles in milliseconds:
 
     words     the generator's 32-bit words: twenty integer operations
-    normals   words to normal numbers: a shift, an addition, two multiplications and `torch.erfinv`
+    normals   words to normal numbers, in their memory: a shift, a conversion, three operations and `torch.erfinv`
     add       scaled by σ√γ√P and added to the weights
     parent    Adam's fused update of the same variables, without noise
 """
@@ -52,7 +52,7 @@ def parts() -> dict:
 
     return {
         "words": of_blocks(lambda: on_torch._words(first, second, 0, BLOCK)),
-        "normals": of_blocks(lambda: on_torch.normal_from_bits(words)),
+        "normals": of_blocks(lambda: on_torch._as_normals(words)),
         "add": of_blocks(lambda: weights.addcmul_(normals, torch.sqrt(root))),
         "parent": lambda: parent.apply(gradients, variables),
     }

@@ -216,7 +216,7 @@ def _bit_numbers(device):
 
 
 def _normals(first, second, begin: int, length: int | torch.Tensor):
-    return normal_from_bits(_words(first, second, begin, length))
+    return _as_normals(_words(first, second, begin, length))
 
 
 _NUMBERS = {"bits": _words, "normal": _normals, "rademacher": _signs}
@@ -228,9 +228,15 @@ def _xor_shift(x, count: int, shifted):
 
 
 def normal_from_bits(words):
-    uniform = torch.add(words >> 8, 0.5).mul_(2.0**-23)
+    return _as_normals(words.clone())
+
+
+def _as_normals(words):
+    """Normal numbers in the memory of the words: new memory costs as much as the conversion."""
     if torch.compiler.is_compiling():
-        return law.inverse_normal(uniform, _ops)
+        return law.inverse_normal(torch.add(words >> 8, 0.5).mul_(2.0**-23), _ops)
+    words.bitwise_right_shift_(8)
+    uniform = words.view(torch.float32).copy_(words).mul_(2.0**-23).add_(2.0**-24)
     # one pass, not thirty; PyTorch's own erf⁻¹ is right to the end of the range
     return torch.erfinv(uniform, out=uniform).mul_(math.sqrt(2.0))
 
