@@ -2,9 +2,9 @@
 
 import json
 
+import epsilon
 import numpy as np
 
-from benchmarks import epsilon
 from tests.benchmarks.test_tables import ROOT
 
 PAGE = (ROOT / "docs" / "epsilon.md").read_text("utf-8")

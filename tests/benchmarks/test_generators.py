@@ -1,8 +1,5 @@
 """The candidate generators: the one in use is the library's, and the published ones give their published words."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,7 +7,6 @@ from keras_langevin.optimizers.noise import law
 from tests.optimizers.test_noise import reference_bits
 
 jax = pytest.importorskip("jax")
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 
 @pytest.fixture

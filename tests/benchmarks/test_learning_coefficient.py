@@ -3,7 +3,8 @@
 import json
 import math
 
-from benchmarks import learning_coefficient
+import learning_coefficient
+
 from tests.benchmarks.test_tables import ROOT
 
 WORDS = " ".join((ROOT / "docs" / "learning-coefficient.md").read_text("utf-8").split())

@@ -23,11 +23,10 @@ def test_every_picture_of_docs_has_its_script():
 
 @pytest.mark.ci
 @pytest.mark.parametrize("picture", PICTURES)
-def test_a_picture_is_what_its_script_draws(picture, tmp_path, monkeypatch):
+def test_a_picture_is_what_its_script_draws(picture, tmp_path):
     from matplotlib.image import imread
 
     name, draw = PICTURES[picture]
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     draw(importlib.import_module(name), tmp_path / "drawn.png")
     found, expected = imread(tmp_path / "drawn.png"), imread(ROOT / "docs" / f"{picture}.png")
     assert found.shape == expected.shape

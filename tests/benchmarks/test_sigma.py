@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,14 +16,10 @@ SCRIPTS = ("bench", "find_sigma", "adaptive_sigma", "learning_rates")
 
 
 @pytest.fixture(scope="module")
-def scripts(request):
+def scripts():
     """The scripts as modules, by name."""
     pytest.importorskip("filelock")
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    request.addfinalizer(lambda: sys.path.remove(str(ROOT / "benchmarks")))
-    found = {name: importlib.import_module(name) for name in SCRIPTS}
-    request.addfinalizer(lambda: [sys.modules.pop(name) for name in SCRIPTS])
-    return SimpleNamespace(**found)
+    return SimpleNamespace(**{name: importlib.import_module(name) for name in SCRIPTS})
 
 
 class Fake:

@@ -1,12 +1,8 @@
 """What an update costs beside its parent's grows with the number of variables as the parent's does."""
 
-import sys
-from pathlib import Path
-
 import keras
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+import step_growth
 
 # The most operations a variable that the noise may add, as a multiple of the parent's. On PyTorch the parent calls one
 # function for all variables, and the bound is in calls.
@@ -14,8 +10,6 @@ MOST = {"jax": 2.0, "tensorflow": 2.0, "torch": 60}
 
 
 def test_operations_grow_as_the_parents():
-    import step_growth
-
     few, more, most = (
         {arm: step_growth.operations(arm, count)[0] for arm in step_growth.ARMS} for count in (8, 16, 32)
     )
@@ -29,6 +23,4 @@ def test_operations_grow_as_the_parents():
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="JAX says what memory a compiled update needs")
 def test_memory_does_not_grow():
-    import step_growth
-
     assert step_growth.memory("langevin", 10**9) - step_growth.memory("parent", 10**9) < 10_000

@@ -1,9 +1,8 @@
 """docs/why-noise-helps.md says what the records say: its tables, and every number in its sentences."""
 
-import importlib.util
+import importlib
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +17,8 @@ SETTINGS = {"5", "40", "1e-3", "35", "1,260", "1e-6", "1.2", "200", "100", "20",
 
 
 @pytest.fixture(scope="module")
-def why(request):
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    request.addfinalizer(lambda: sys.path.remove(str(ROOT / "benchmarks")))
-    spec = importlib.util.spec_from_file_location("why_noise_helps", ROOT / "benchmarks" / "why_noise_helps.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def why():
+    return importlib.import_module("why_noise_helps")
 
 
 def test_its_tables_are_those_of_the_records(why):
