@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from keras_langevin.names import digest
 from keras_langevin.reading import innermost
 from keras_langevin.sampling import diagnostics
 from keras_langevin.sampling.ensemble import Ensemble
-from keras_langevin.sampling.samples import PosteriorSamples
+from keras_langevin.sampling.samples import HasSamplingStage, PosteriorSamples
 from keras_langevin.sampling.together import check_fit, fit_together
 from keras_langevin.values import check_int
 
@@ -28,7 +28,7 @@ def run_chains(
     max_samples: int = 100,
     seed: int = 0,
     directory: str | Path | None = None,
-    when: Callable[[int], bool] | object | None = None,
+    when: Callable[[int], bool] | HasSamplingStage | Literal["callback"] | None = None,
     callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
     vectorized: bool = False,
     **fit_arguments: Any,

@@ -6,6 +6,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -21,6 +22,13 @@ from keras_langevin.sampling.weights import weights_of, weights_of_layers
 from keras_langevin.values import check_int
 
 _DIVERGED = 1e3  # times the median size of the weights so far: no chain that has a law moves so far
+
+
+class HasSamplingStage(Protocol):
+    """What knows whether the weights are a sample now, such as `CyclicalLangevin`."""
+
+    @property
+    def is_sampling(self) -> bool: ...
 
 
 class PosteriorSamples(Ensemble, keras.callbacks.Callback):
@@ -67,7 +75,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         thinning: int = 1,
         max_samples: int = 100,
         directory: str | Path | None = None,
-        when: Callable[[int], bool] | object | None = None,
+        when: Callable[[int], bool] | HasSamplingStage | None = None,
         layers: LayersArgument = None,
     ):
         keras.callbacks.Callback.__init__(self)

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_langevin import archive
 from keras_langevin.sampling.ring import Sample
-from keras_langevin.sampling.samples import PosteriorSamples
+from keras_langevin.sampling.samples import HasSamplingStage, PosteriorSamples
 from keras_langevin.values import check_int, is_level
 
 _MOMENTS = "moments.npz"
@@ -56,7 +56,7 @@ class SWAG(PosteriorSamples):
         scale: float = 1.0,
         seed: int = 0,
         directory: str | Path | None = None,
-        when: Callable[[int], bool] | object | None = None,
+        when: Callable[[int], bool] | HasSamplingStage | None = None,
     ):
         check_int("rank", rank, 2, "how many deviations are kept")
         check_int("num_samples", num_samples, 1, "how many samples are drawn")
