@@ -1,4 +1,4 @@
-"""What is drawn at once, and P for it."""
+"""Groups variables into draws, and computes P for a draw."""
 
 import math
 import numbers
@@ -9,22 +9,22 @@ from keras import ops
 from keras_langevin.optimizers import noise
 from keras_langevin.optimizers.noise import Draw
 
-# Variables of at most so many elements are drawn together: a draw for each costs more to compile and to launch than to
-# compute. A round number, not tuned.
+# Variables with at most this many elements are drawn together: one draw for each would cost more to compile and launch
+# than to compute. A round number, not tuned.
 _SMALL = 1 << 16
 
 
 def draws_of(variables, indices, places, law: str) -> list[tuple[tuple[int, ...], Draw]]:
-    """What is drawn at once: the small variables of a precision together, each large one alone.
+    """Groups variables into draws: the small variables of each precision together, each large one alone.
 
     Args:
         variables: list of noisy variables.
         indices: their numbers in the optimizer.
         places: list of `noise.Place` of all of the optimizer's variables.
-        law: of the noise.
+        law: str, the law of the noise.
 
     Returns:
-        List of pairs: the numbers of the variables, and their draw.
+        List of (numbers of the variables, their draw).
     """
     found = []
     by_dtype: dict[str, list[int]] = {}
@@ -39,14 +39,14 @@ def draws_of(variables, indices, places, law: str) -> list[tuple[tuple[int, ...]
 
 
 class Preconditioner:
-    """P of a draw, in the form in which a backend works on it. Its elements are in the precision of the noise.
+    """P of a draw, in the form that a backend needs. Its elements have the precision of the noise.
 
     Args:
         optimizer: the optimizer, after its parent's step.
         indices: tuple of ints, the numbers of the draw's variables in the optimizer.
-        before: for each of the optimizer's `slots_before`, a dict from a variable's number to the tensor that the slot
-            was before the step.
-        gate: `LayerGate` or `None`. Where it is closed, P is 0.
+        before: list with one entry for each of the optimizer's `slots_before`: a dict from a variable's number to its
+            slot before the step, a tensor.
+        gate: `LayerGate` or `None`. P is 0 in closed layers.
     """
 
     def __init__(self, optimizer, indices: tuple[int, ...], before: list[dict | None], gate=None):
@@ -55,23 +55,23 @@ class Preconditioner:
         self._whole = None
 
     def of(self, position: int):
-        """P of one of the draw's variables: a tensor of its shape, or a scalar."""
+        """Returns P of one of the draw's variables: a tensor of its shape, or a scalar."""
         index = self._indices[position]
         factor = self._computed([slot_of(self._optimizer, kept, index) for kept in self._kept()])
         return factor if self._gate is None else _where(self._gate.of(index), factor)
 
     def whole(self, gaps: list[int] | None = None):
-        """P of the whole draw: a tensor of the draw's shape, or a scalar.
+        """Returns P of the whole draw: a tensor of the draw's shape, or a scalar.
 
         Args:
-            gaps: of a flat draw, how many elements that belong to no variable are before each, and after the last.
+            gaps: for a flat draw, how many padding elements to put before each variable, and after the last.
         """
         if self._whole is None:
             self._whole = self.of(0) if len(self._indices) == 1 else self._together(gaps)
         return self._whole
 
     def of_span(self, span: slice):
-        """P of neighbouring elements of the draw's one variable: a flat tensor, or a scalar."""
+        """Returns P of consecutive elements of the draw's only variable: a flat tensor, or a scalar."""
         if not self._optimizer._is_elementwise:
             return self.whole() if not self.whole().shape else ops.reshape(self.whole(), [-1])[span]
         (index,) = self._indices
@@ -93,7 +93,7 @@ class Preconditioner:
         return _where(_flat([self._gate.of(index) for index in self._indices], shapes, gaps), factor)
 
     def _kept(self) -> list:
-        """What P is computed from, of all variables: lists of variables, and dicts of tensors from before the step."""
+        """Returns the slots of all variables: lists of variables, and dicts of tensors from before the step."""
         return [*map(self._optimizer._slot_list, self._optimizer._slots), *self._before]
 
     def _computed(self, slots):
@@ -101,13 +101,13 @@ class Preconditioner:
         slots = [None if slot is None else ops.cast(slot, self._dtype) for slot in slots]
         factor = self._optimizer.preconditioner(t, *slots)
         if isinstance(factor, numbers.Real):
-            factor = ops.zeros_like(t) + factor  # made on the device: to copy a number there, PyTorch waits for a GPU
+            factor = ops.zeros_like(t) + factor  # on the device: PyTorch waits for the GPU if it copies a number to it
         return ops.cast(factor, self._dtype)
 
 
 def slot_of(optimizer, kept, index: int):
-    """A variable's slot as a tensor: zeros for a variable that has none (Keras overwrites it with its gradient), `None`
-    where the parent keeps no such slots."""
+    """Returns a variable's slot as a tensor, or `None` if the parent keeps no such slots. A variable without a slot
+    (Keras overwrites it with its gradient) gets zeros."""
     if kept is None:
         return None
     slot = kept[index]
@@ -117,12 +117,12 @@ def slot_of(optimizer, kept, index: int):
 
 
 def _flat(values, shapes, gaps):
-    """Values of many variables, each a scalar or of its variable's shape, in one flat tensor."""
+    """Joins the values of many variables, each a scalar or of its variable's shape, into one flat tensor."""
     return _joined([ops.broadcast_to(value, shape) for value, shape in zip(values, shapes, strict=True)], gaps)
 
 
 def _joined(tensors, gaps):
-    """The elements of all tensors in one flat tensor, with zeros in the gaps."""
+    """Joins the elements of all tensors into one flat tensor, with zeros in the gaps."""
     if gaps is None:
         return noise.concatenate(tensors)
     parts = []
@@ -136,5 +136,5 @@ def _where(is_open, factor):
 
 
 def noise_dtype(variable) -> str:
-    """The precision of noise and P: float64 for a float64 variable, else float32."""
+    """Returns the precision of noise and P: float64 for a float64 variable, otherwise float32."""
     return "float64" if keras.backend.standardize_dtype(variable.dtype) == "float64" else "float32"

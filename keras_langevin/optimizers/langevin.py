@@ -1,4 +1,4 @@
-"""How a step adds noise: the mixin that makes a Langevin optimizer of a Keras optimizer."""
+"""The mixin that turns a Keras optimizer into a Langevin optimizer: how a step adds noise."""
 
 import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,18 +23,18 @@ from keras_langevin.optimizers.selection import LayersArgument, LayerSelection
 from keras_langevin.optimizers.settings import NoiseSettings
 from keras_langevin.optimizers.state import SavedState
 
-keras_internals.check()  # before anything is made of what a Keras release may have moved
+keras_internals.check()  # first, because a Keras release may have moved what is used below
 
-# Each part of a `MultiOptimizer` has so many of the noise's counter's 2³² blocks: more than it fills.
+# The noise's counter has 2³² blocks. Each part of a `MultiOptimizer` has this many, more than it needs.
 _PART_BLOCKS = 1 << 16
 
 
 class Update(NamedTuple):
-    """Which variables the latest traced step changes; where steps are not traced, the latest step.
+    """The variables that the latest traced step changes, or the latest step if steps are not traced.
 
     Attributes:
-        updated: frozenset of ints, those that the parent updates, by their numbers in the optimizer.
-        drawn: frozenset of ints, those that noise is drawn for. They get it where their layer's gate is open.
+        updated: frozenset of ints, the numbers of the variables that the parent updates.
+        drawn: frozenset of ints, the numbers of those that noise is drawn for. A closed gate keeps it from them.
     """
 
     updated: frozenset[int]
@@ -42,26 +42,26 @@ class Update(NamedTuple):
 
 
 class Langevin(NoiseSettings, NoisyLayers, SavedState):
-    """Adds Langevin noise to a Keras optimizer: a mixin. Name it before the optimizer.
+    """A mixin that adds Langevin noise to a Keras optimizer. Name it before the optimizer.
 
         θ_t = [the parent's own step] + 1{i ∈ J} · σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
 
-    J is the set of noisy layers. P is the parent's diagonal preconditioner: its step is −γ_t · P_t ⊙ direction. Equal
-    seeds give equal noise. docs/how-it-works.md has the details, also for a subclass.
+    J is the set of noisy layers. P is the parent's diagonal preconditioner: its step is −γ_t · P_t ⊙ direction. The
+    same seed gives the same noise. docs/how-it-works.md explains the details and how to write a subclass.
 
     Args:
         *args: the parent's arguments.
         sigma: σ, the noise level: float >= 0, `LearningRateSchedule`, or callable without arguments. You can set
             `optimizer.sigma` during training, like `learning_rate`. Defaults to `1e-3`.
-        layers: the noisy layers: `None` (all), a float in [0, 1] (the first part of them), an int (the first k), a
-            name, a regular expression, a `keras.Layer`, a list of names, indices and layers, or a callable
+        layers: the noisy layers: `None` (all), a float in [0, 1] (that fraction, from the input side), an int (the
+            first k), a name, a regular expression, a `keras.Layer`, a list of names, indices and layers, or a callable
             `f(layer_path) -> bool`. docs/layers.md says what counts as a layer. Defaults to `None`.
-        seed: int in [0, 2⁶⁴), or `None` to draw one; `keras.utils.set_random_seed` fixes the draw. Defaults to `None`.
-        noise: the law of Z: `"normal"`, or `"rademacher"` for ±1, which is cheaper. Defaults to `"normal"`.
-        **kwargs: the parent's arguments. `epsilon` defaults to `1e-6`, where Keras has `1e-7`.
+        seed: int in [0, 2⁶⁴), or `None` to draw one, which `keras.utils.set_random_seed` fixes. Defaults to `None`.
+        noise: the distribution of Z: `"normal"`, or `"rademacher"` for ±1, which is cheaper. Defaults to `"normal"`.
+        **kwargs: the parent's arguments. `epsilon` defaults to `1e-6` instead of Keras's `1e-7`.
 
     Raises:
-        ValueError: an argument is out of its range, or, when the optimizer is built, `layers` does not fit the model.
+        ValueError: an argument is out of range, or `layers` does not fit the model when the optimizer is built.
 
     Example:
 
@@ -79,18 +79,18 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
 
     # Methods of `keras.optimizers.Optimizer` that this class and its bases override:
     #   _backend_update_step   the parent's step of all variables, then the noise
-    #   update_step            the same for one variable, where TensorFlow distributes copies of it
+    #   update_step            the same for one variable, if TensorFlow distributes copies of it
     #   build                  chooses the noisy layers, and gives each variable its place in the noise
     #   stateless_apply        refuses weights of another model (JAX)
     #   get_config, from_config                     the settings of the noise
-    #   save_own_variables, load_own_variables      the parent's state apart from the noise's (`SavedState`)
+    #   save_own_variables, load_own_variables      keep the parent's state apart from the noise's (`SavedState`)
 
     _slots: tuple[str, ...] = ()
     _slots_before: tuple[str, ...] = ()
     _is_elementwise = True
-    # The parent's arguments with another default here. Where a gradient is zero for long, ε alone bounds the noise.
+    # Arguments of the parent with another default here. If a gradient stays zero, only ε bounds the noise.
     _defaults: dict[str, object] = {"epsilon": 1e-6}
-    # The parent's arguments that the class sets itself, and hides.
+    # Arguments of the parent that the class sets itself and hides.
     _replaced_arguments: tuple[str, ...] = ()
 
     def __init_subclass__(cls, slots=None, slots_before=None, elementwise: bool | None = None, **kwargs):
@@ -134,14 +134,14 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         self._add_noise_state()
 
     def preconditioner(self, t: Any, *slots: Any) -> Any:
-        """P_t: a subclass defines it.
+        """Returns P_t. Subclasses define it.
 
         Args:
-            t: scalar tensor, the number of the update under way: 1, 2, ...
-            *slots: tensors, those that the class names in `slots`, as they are after the parent's step, and then those
-                that it names in `slots_before`, as they are before it. They belong to one variable and have the shapes
-                that the parent gave them; where the class is elementwise they may be flat and of many variables.
-                `None` for slots that the parent does not keep with its present arguments.
+            t: scalar tensor, the number of the current update: 1, 2, ...
+            *slots: tensors: the class's `slots` as they are after the parent's step, then its `slots_before` as they
+                were before the step. They belong to one variable and have the shapes that the parent gave them. If the
+                class is elementwise, they may be flat and belong to many variables. A slot that the parent does not
+                keep with its arguments is `None`.
 
         Returns:
             Tensor of the slots' shape, or a number.
@@ -162,13 +162,13 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
     # --- the step ---------------------------------------------------------------------------------------------------
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        """The parent's step, then the noise."""
+        """Takes the parent's step, then adds the noise."""
         reach, self._reach = self._reach, None
         reached = reach.of(trainable_variables) if reach else trainable_variables
         noisy = {self._get_variable_index(variable): variable for variable in reached if self._is_noisy(variable)}
         self._last_update = Update(frozenset(map(self._get_variable_index, trainable_variables)), frozenset(noisy))
         if noise_source.is_distributed(self):
-            super()._backend_update_step(grads, trainable_variables, learning_rate)  # the noise comes in `update_step`
+            super()._backend_update_step(grads, trainable_variables, learning_rate)  # `update_step` adds the noise
             return
         draws = self._draws(noisy)
         before = [self._before(indices) for indices, _ in draws]
@@ -177,7 +177,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
             self._add_noise([noisy[index] for index in indices], indices, draw, slots, learning_rate)
 
     def update_step(self, gradient, variable, learning_rate):
-        """The parent's step of one variable; on copies that TensorFlow distributes also its noise."""
+        """Takes the parent's step for one variable. If TensorFlow distributes copies of it, also adds its noise."""
         if not (noise_source.is_distributed(self) and self._is_noisy(variable)):
             super().update_step(gradient, variable, learning_rate)
             return
@@ -187,7 +187,7 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         self._add_noise([variable], indices, draw, before, learning_rate)
 
     def _add_noise(self, variables, indices, draw, before, learning_rate):
-        """θ ← θ + σ√γ · √P ⊙ Z for the variables θ of a draw, see `noise.law.increment`."""
+        """Adds the noise to the variables θ of a draw: θ ← θ + σ√γ · √P ⊙ Z, see `noise.law.increment`."""
         noise_source.add_noise(
             self,
             variables,
@@ -199,11 +199,11 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         )
 
     def _scale(self, learning_rate, dtype):
-        """σ√γ."""
+        """Returns σ√γ."""
         return ops.cast(self.sigma, dtype) * ops.sqrt(ops.cast(learning_rate, dtype))
 
     def _normal(self, variable):
-        """Z of this update for one variable."""
+        """Returns Z of this update for one variable."""
         draw = noise_source.Draw((self._places[self._get_variable_index(variable)],), False, self.noise)
         return noise_source.sample(ops.convert_to_tensor(self._seed), ops.convert_to_tensor(self.iterations), draw)
 
@@ -211,20 +211,20 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         return self._get_variable_index(variable) in self._drawn_indices
 
     def _draws(self, noisy: dict) -> list[tuple[tuple[int, ...], noise_source.Draw]]:
-        """What is drawn at once of the noisy variables, by their numbers."""
+        """Groups the noisy variables, a dict by number, into draws."""
         key = tuple(noisy)
         if key not in self._planned:
             self._planned[key] = draws_of(list(noisy.values()), key, self._places, self.noise)
         return self._planned[key]
 
     def _before(self, indices) -> list:
-        """What `_add_noise` needs from before the parent's step: `slots_before` by the variables' numbers. They are
-        copies, for PyTorch changes slots in place."""
+        """Copies what `_add_noise` needs from before the parent's step: `slots_before` by the variables' numbers.
+        Copies, because PyTorch changes slots in place."""
         lists = map(self._slot_list, self._slots_before)
         return [None if kept is None else {i: ops.copy(slot_of(self, kept, i)) for i in indices} for kept in lists]
 
     def _slot_list(self, name: str):
-        """The list of a slot's variables, one for each weight; `None` where the parent does not keep it."""
+        """Returns the list of a slot's variables, one per weight, or `None` if the parent does not keep the slot."""
         return getattr(self, name, None) or None
 
     # --- before the first step --------------------------------------------------------------------------------------
@@ -257,10 +257,10 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
 
     def _become_part(self, number: int):
         """Makes a built optimizer one of the Langevin parts of a `MultiOptimizer`. Each part has its own range of the
-        noise's counter, so that two of them are independent, even with one seed.
+        noise's counter, so parts with the same seed have independent noise.
 
         Args:
-            number: int, its number among them. The first has the noise of an optimizer by itself.
+            number: int, the part's number. Part 0 has the same noise as a separate optimizer.
         """
         if self.built and number != self._part:
             self._part = number
@@ -271,10 +271,10 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
         return super().stateless_apply(optimizer_variables, grads, trainable_variables)
 
     def _check_fits(self, weights):
-        """Whether weights are those of the model that the optimizer was built for. On JAX, where a step gets them as
-        arrays, Keras looks at their count alone, and a changed layer would end in an error of shapes, far from here."""
+        """Checks that the weights are those of the model that the optimizer was built for. On JAX a step gets arrays,
+        and Keras checks only their number: a changed layer would cause a shape error somewhere else."""
         if not self.built:
-            return  # Keras says so
+            return  # Keras raises
         variables = self._trainable_variables
         shapes = [tuple(weight.shape) for weight in weights]
         if shapes == [tuple(variable.shape) for variable in variables]:

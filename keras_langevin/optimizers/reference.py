@@ -1,19 +1,18 @@
-"""The optimizers written the slow, obvious way, in NumPy: what the fast ones are tested against.
+"""The optimizers in plain NumPy, slow and obvious. The tests compare the fast ones with them.
 
 Each function makes one update of one array of weights:
 
     theta, p, state = adam(theta, g, n, t, **state, learning_rate=0.001)
 
-with the gradient g, the number t = 1, 2, ... of the update, and n = σ√γ·Z, the noise before the preconditioner. The
-noise that the weights get is √P·n; its preconditioner P is returned as `p`. `state` is empty before the first update.
-`run` makes many updates.
+g is the gradient, t = 1, 2, ... the number of the update, and n = σ√γ·Z the noise before preconditioning. The weights
+get the noise √P·n, and `p` is P. `state` is empty before the first update. `run` makes many updates.
 """
 
 import numpy as np
 
 
 def run(update, theta, gradients, noises, *, learning_rate, sigma, **arguments):
-    """Makes an update for each gradient.
+    """Makes one update per gradient.
 
     Args:
         update: one of the functions below.
@@ -22,7 +21,7 @@ def run(update, theta, gradients, noises, *, learning_rate, sigma, **arguments):
         noises: list of arrays Z_1, Z_2, ... of normal numbers.
         learning_rate: γ, float.
         sigma: σ, float.
-        **arguments: those of the optimizer.
+        **arguments: arguments of `update`.
 
     Yields:
         The weights and P after each update.
@@ -64,7 +63,7 @@ def baoab(theta, g, n, t, m=0.0, *, learning_rate, friction=0.1):
 def sgnht(
     theta, g, n, t, m=0.0, alpha=None, *, learning_rate, friction=0.1, thermal_rate=0.01, sigma=0.0
 ):  # fmt: skip
-    """With `sigma` σ, which the thermostat needs beside the noise; at 0 it rests."""
+    """The thermostat also needs σ, as `sigma`. It does not change if σ is 0."""
     alpha = friction if alpha is None else alpha
     p = np.full_like(g, friction)
     m = (1 - alpha) * m - learning_rate * g + np.sqrt(p) * n
@@ -208,7 +207,7 @@ def schedule_free_adamw(
     warmup = min(1, t / warmup_steps) if warmup_steps else 1
     q = warmup / (np.sqrt(v / (1 - beta_2**t)) + epsilon)
     moved = z - learning_rate * q * g
-    # Keras on PyTorch and TensorFlow, where z changes in place, finds the last x with the new z
+    # On PyTorch and TensorFlow z changes in place, so Keras computes the previous x from the new z
     x = (theta - (1 - beta_1) * (moved if in_place else z)) / beta_1
     z = moved + np.sqrt(q) * n
     x = (1 - 1 / t) * x + z / t

@@ -1,12 +1,12 @@
 """The noise: a pure function of (seed, update, variable, element).
 
-There is no generator state. An integer hash turns the place of an element (see `places`) and a 64-bit key, itself a
-hash of (seed, update), into 32 random bits (see `law`), and the inverse of the normal law turns those into a standard
-normal number. From this follow reproducibility, restarts, and equal noise on every replica, mesh and backend.
+There is no generator state. Each element has a place in a counter (see `places`). An integer hash turns place, seed and
+update into 32 random bits (see `law`), and the inverse of the normal distribution turns them into a standard normal
+number. So runs are reproducible and can resume, and the noise is the same on every replica, mesh and backend.
 
-Each backend has its own file, because each fuses differently: XLA takes the whole formula into one loop (JAX; on
-TensorFlow in a function that is compiled by itself where the step is not), PyTorch works through chunks that fit the
-processor's cache. The integers are the same everywhere, and the tests pin them to NumPy.
+Each backend has its own file, because each fuses differently. XLA compiles the whole formula into one loop (JAX and
+TensorFlow). PyTorch works in chunks that fit the processor's cache, or with one kernel on a GPU. The integers are the
+same everywhere: the tests compare them with NumPy.
 """
 
 import importlib
@@ -38,26 +38,26 @@ _backend = importlib.import_module(f"keras_langevin.optimizers.noise.on_{keras.b
 
 
 def random_bits(seed_words, update, draw: Draw):
-    """32 random bits for each element of a draw.
+    """Draws 32 random bits for each element of a draw.
 
     Args:
         seed_words: int32 tensor of shape `(2,)`, see `split_seed`.
         update: integer scalar tensor, the number of updates made so far.
-        draw: what is drawn, see `places`.
+        draw: the elements to draw, see `places`.
 
     Returns:
-        Tensor of the draw's shape, 32-bit integers (their sign is the backend's affair).
+        Tensor of the draw's shape, 32-bit integers; signed or unsigned, depending on the backend.
     """
     return _backend.random_bits(seed_words, update, draw)
 
 
 def sample(seed_words, update, draw: Draw):
-    """Independent numbers of mean 0 and variance 1, one for each element of a draw.
+    """Draws independent numbers of mean 0 and variance 1, one for each element of a draw.
 
         normal:      z = √2 · erf⁻¹(u),   u = (w + ½) / 2²³,   w the upper 24 bits (signed) of `random_bits`
-        rademacher:  z = ±1, by one bit of the word that 32 neighbours share
+        rademacher:  z = ±1, from one bit of a word that 32 neighbouring elements share
 
-    so |z| is at most 5.42. The arguments are those of `random_bits`.
+    |z| is at most 5.42. The arguments are those of `random_bits`.
 
     Returns:
         float32 tensor of the draw's shape.
@@ -66,36 +66,36 @@ def sample(seed_words, update, draw: Draw):
 
 
 def sample_alone(seed_words, update, draw: Draw):
-    """As `sample`, outside of a step: compiled by itself where the backend compiles."""
+    """Same as `sample`, but outside a step. Backends with a compiler compile it separately."""
     return _backend.sample_alone(seed_words, update, draw)
 
 
 def normal_from_bits(words):
-    """Standard normal numbers from the words of `random_bits`."""
+    """Turns the words of `random_bits` into standard normal numbers."""
     return _backend.normal_from_bits(words)
 
 
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
-    """Adds scale · √P ⊙ Z (`law.increment`) to variables, in as few passes as the backend can.
+    """Adds scale · √P ⊙ Z (`law.increment`) to variables, in as few passes as the backend allows.
 
     Args:
-        optimizer: the optimizer, whose `assign_add` is used.
-        variables: list of variables, those of the draw.
+        optimizer: the optimizer. JAX and TensorFlow call its `assign_add`.
+        variables: list of the variables of the draw.
         draw, seed_words, update: see `random_bits`.
         scale: scalar tensor, σ√γ, float32 or float64.
-        preconditioner: `draws.Preconditioner`, P of the dtype of `scale`.
+        preconditioner: `draws.Preconditioner`, P in the dtype of `scale`.
     """
     _backend.add_noise(optimizer, variables, draw, seed_words, update, scale, preconditioner)
 
 
 def concatenate(tensors):
-    """The elements of all tensors in one flat tensor."""
+    """Joins the elements of all tensors into one flat tensor."""
     return _backend.concatenate(tensors)
 
 
 def reader(variables):
-    """A function that returns the elements of all variables in one flat NumPy array, float32, or float64 where one of
-    them is; outside of a step, in one call of the backend where it would take one for each variable."""
+    """Returns a function that reads all variables into one flat NumPy array, outside a step and in one backend call.
+    The array is float32, or float64 if any variable is."""
     read = _backend.reader(variables)
     return lambda: np.array(read())
 

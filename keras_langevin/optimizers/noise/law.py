@@ -1,6 +1,6 @@
-"""The integers and the law of the noise, for any array library: the operations come as an argument.
+"""The integers and the law (distribution) of the noise, written once for all array libraries.
 
-All integers are 32-bit words and wrap around.
+The operations of a library come in as `ops`. All integers are 32-bit words and wrap around.
 """
 
 import math
@@ -9,30 +9,30 @@ import numpy as np
 
 WORD = 1 << 32
 LAWS = ("normal", "rademacher")
-# Start values of the two key words: the fractional bits of the golden ratio and of the square root of 3.
+# Initial values of the two key words: the fractional bits of the golden ratio and of the square root of 3.
 KEY_STARTS = (0x9E3779B9, 0xBB67AE85)
 # `lowbias32` of C. Wellons' hash-prospector (public domain): https://github.com/skeeto/hash-prospector
 FIRST, SECOND = 0x7FEB352D, 0x846CA68B
 
 
 def split_seed(seed: int) -> np.ndarray:
-    """The 64 bits of `seed` as an `int32` array of shape `(2,)`, low word first."""
+    """Returns the 64 bits of `seed` as an `int32` array of shape `(2,)`, low word first."""
     return np.array([seed % WORD, seed // WORD], "uint32").view("int32")
 
 
 def join_seed(words) -> int:
-    """The inverse of `split_seed`."""
+    """Inverts `split_seed`."""
     low, high = np.asarray(words, "int32").view("uint32")
     return int(low) + int(high) * WORD
 
 
 def signed(word: int) -> int:
-    """The word as an int32 number."""
+    """Returns the int32 with the same bits."""
     return word - WORD if word >= WORD // 2 else word
 
 
 def mix(x, ops):
-    """`lowbias32`: a bijection of words; when any input bit flips, each output bit does with probability close to ½.
+    """`lowbias32`: a bijection of words. If an input bit flips, each output bit flips with probability close to ½.
 
     Args:
         x: array of words.
@@ -44,10 +44,10 @@ def mix(x, ops):
 
 
 def key(seed_words, update, block, ops):
-    """The two key words of a block at an update: a hash of (seed, update, block).
+    """Hashes (seed, update, block) to two key words.
 
-    Each absorbed word is one step `a = mix(a ^ word); b = mix(b ^ a)` of the pair (a, b). For one seed, different
-    (update, block) have different keys. Here an update is one word, see `with_upper`.
+    Each word changes the pair (a, b) by `a = mix(a ^ word); b = mix(b ^ a)`. With one seed, different (update, block)
+    have different keys. The update is one word here; `with_upper` handles larger ones.
 
     Args:
         seed_words: pair of words.
@@ -62,8 +62,8 @@ def key(seed_words, update, block, ops):
 
 
 def with_upper(seed_words, upper, ops):
-    """The seed's words for updates beyond 2³²: the counter's upper word is hashed into the second of them. `mix(0)` is
-    0, so that it changes nothing below 2³².
+    """Hashes the upper word of the counter of updates into the second word of the seed. `mix(0)` is 0, so nothing
+    changes below 2³² updates.
 
     Args:
         seed_words: pair of words.
@@ -74,31 +74,33 @@ def with_upper(seed_words, upper, ops):
 
 
 def bits(element, first, second, ops):
-    """32 random bits of each element under a key: three multiplications, the second key word between the first and the
-    second of them, so that the streams of two keys are not one stream at different places.
+    """Returns 32 random bits for each element under a key.
 
-    Under one key this is a bijection: no two elements of a block have equal bits at one update. N of them are drawn
+    The second key word enters between the first two of the three multiplications. So the streams of two keys are not
+    one stream at different offsets.
+
+    Under one key this is a bijection: no two elements of a block have equal bits in one update. N elements are drawn
     without replacement from 2³² words, and their sum has the variance N(1 − N/2³²): 0.02% less for 10⁶ elements of a
-    block, 2.3% less for 10⁸. Other updates, blocks and seeds are other permutations."""
+    block, 2.3% less for 10⁸. Each update, block and seed gives another permutation."""
     x = element + first
     x = ops.multiply(ops.xor(x, ops.shift(x, 16)), FIRST)
     return mix(ops.xor(ops.xor(x, ops.shift(x, 15)), second), ops)
 
 
 def sign_bits(element, first, second, ops):
-    """A random bit of each element under a key: one of the 32 of its group of 32 neighbours."""
+    """Returns a random bit for each element under a key. 32 neighbouring elements share a word."""
     word = bits(ops.shift(element, 5), first, second, ops)
     return ops.last_bit(ops.shift(word, ops.lowest_five(element)))
 
 
 def over_draw(function, key_of, draw, ops):
-    """`function(element, first key word, second key word)` of each element of a draw that is not flat.
+    """Computes `function(element, first key word, second key word)` for each element of a draw that is not flat.
 
     Args:
-        function: `bits` or `sign_bits`, with their `ops`.
-        key_of: `key` as a function of the block alone.
-        draw: `places.Draw`; its block and offset may be words of the library.
-        ops: also `word` (of an int, an array of words, or a word of the library), `iota` (0, 1, ... as words),
+        function: for example `bits` with `ops` bound.
+        key_of: `key` as a function of the block only.
+        draw: `places.Draw`. Its block and offset may be words of the library.
+        ops: also `word` (makes words of an int or an array; keeps words of the library), `iota` (0, 1, ... as words),
             `reshape` and `concatenate`.
     """
     (place,) = draw.places
@@ -112,16 +114,16 @@ def over_draw(function, key_of, draw, ops):
 
 
 def over_rows(function, key_of, draw, length: int, ops):
-    """`over_draw` of a flat draw in whole rows, see `Draw.rows`: the result is flat and has what fills them up.
+    """Same as `over_draw` for a flat draw, in whole rows (see `Draw.rows`). The flat result includes padding.
 
-    One formula serves all runs of a block, so that what a backend compiles does not grow with their number, and a loop
-    over rows of a round length is quicker than one over a range of any length.
+    One formula serves all runs of a block, so the compiled code does not grow with their number. A loop over rows of a
+    round length is also faster than one over a range of arbitrary length.
     """
     return of_rows(function, key_of, draw.rows(length)[0], length, ops)
 
 
 def of_rows(function, key_of, rows, length: int, ops):
-    """`over_rows` of rows as `Draw.rows` gives them, or with tensors for the first elements."""
+    """Same as `over_rows`, for rows from `Draw.rows`. The first elements may also be tensors."""
     parts = []
     for block, firsts in rows:
         element = ops.reshape(ops.word(firsts), (-1, 1)) + ops.reshape(ops.iota(length), (1, -1))
@@ -130,7 +132,7 @@ def of_rows(function, key_of, rows, length: int, ops):
 
 
 def over_runs(function, key_of, draw, length: int, ops):
-    """`over_rows` without what fills the rows up."""
+    """Same as `over_rows`, without the padding."""
     flat = over_rows(function, key_of, draw, length, ops)
     parts, begin = [], 0
     for _, _, size in draw.runs:
@@ -140,8 +142,8 @@ def over_runs(function, key_of, draw, length: int, ops):
 
 
 def _row_major(shape: tuple[int, ...], ops):
-    """The row-major number of each element, as words that wrap around."""
-    # A sum over axes rather than a reshaped range: a sharded variable then needs no communication.
+    """Returns the row-major number of each element, as words that wrap around."""
+    # A sum over axes instead of a reshaped range: a sharded variable then needs no communication.
     number = ops.word(0)
     for axis, size in enumerate(shape):
         stride = math.prod(shape[axis + 1 :]) % WORD
@@ -150,7 +152,7 @@ def _row_major(shape: tuple[int, ...], ops):
 
 
 def increment(scale, preconditioner, z, ops):
-    """What a step adds to the weights: the formula of this package. `on_torch` has twins beside it that work in place.
+    """Computes what a step adds to the weights: the formula of this package. The PyTorch files have twins.
 
         scale · √P ⊙ Z,   scale = σ√γ
 
@@ -192,11 +194,11 @@ SQRT_HALF_BITS = 0x3F3504F3  # √½ as a float32
 
 
 def inverse_normal(uniform, ops):
-    """√2 · erf⁻¹(u) for |u| < 1 on float32's grid of 2⁻²⁴, to a relative error of 2e-6, without a branch.
+    """Computes √2 · erf⁻¹(u) for |u| < 1 on float32's grid of 2⁻²⁴, to a relative error of 2e-6, without a branch.
 
-    A library's erf⁻¹ has a branch of its own for the tails, of which vectorized code computes both sides: this takes
-    half the time under XLA. And with a = 1 − |u|, which is exact, 1 − u² = a(2 − a) keeps its digits near |u| = 1,
-    where TensorFlow's erf⁻¹ is wrong by 1e-3, and infinite at 1 − 2⁻²⁴.
+    A library's erf⁻¹ has a branch for the tails, and vectorized code computes both sides. This function takes half the
+    time under XLA. It is also accurate near |u| = 1: a = 1 − |u| is exact, so 1 − u² = a(2 − a) keeps its digits.
+    TensorFlow's erf⁻¹ is off by 1e-3 there, and infinite at 1 − 2⁻²⁴.
 
     Args:
         uniform: float32 array u.
@@ -205,7 +207,7 @@ def inverse_normal(uniform, ops):
     """
     a = 1 - ops.absolute(uniform)
     x = a * (2 - a)
-    # x = 2ᵏ(1 + r): the exponent, counted from √½, and what is left
+    # x = 2ᵏ(1 + r), where k counts from √½
     word = ops.float_bits(x)
     exponent = (word - SQRT_HALF_BITS) >> 23
     r = ops.bits_float(word - (exponent << 23)) - 1
@@ -214,7 +216,7 @@ def inverse_normal(uniform, ops):
 
 
 def polynomial(coefficients, x):
-    """c₀ + c₁ x + c₂ x² + ... by Horner's rule."""
+    """Computes c₀ + c₁ x + c₂ x² + ... by Horner's rule."""
     value = coefficients[-1]
     for coefficient in reversed(coefficients[:-1]):
         value = value * x + coefficient

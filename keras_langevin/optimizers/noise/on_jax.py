@@ -1,4 +1,4 @@
-"""The noise on JAX: pure elementwise code, which XLA fuses into whatever uses it."""
+"""The noise on JAX: elementwise code that XLA fuses into whatever uses it."""
 
 import math
 from functools import lru_cache, partial
@@ -12,14 +12,13 @@ from jax import lax
 from keras_langevin.optimizers.noise import law
 from keras_langevin.optimizers.noise.places import Draw, Place
 
-# A pool is drawn in whole rows: XLA's loop over a flat range counts in 64-bit vectors, and one whose length its threads
-# do not divide is not vectorized at all.
+# A pool is drawn in whole rows. XLA's loop over a flat range counts in 64-bit vectors. If the threads do not divide its
+# length, XLA does not vectorize it at all.
 _ROW = 2048
-# By this a draw is skipped. `vmap` turns it into a selection that computes both branches, so the engine `vmap` puts
-# another in its place.
+# Skips a draw if σ = 0. `vmap` would turn it into a selection that computes both branches, so `stacked.py` replaces it.
 cond = lax.cond
 
-# The whole formula is one loop that XLA fuses: no library erf⁻¹, no buffer.
+# XLA fuses the whole formula into one loop: no library erf⁻¹, no buffer.
 _ops = SimpleNamespace(
     constant=np.uint32,
     xor=lambda a, b: a ^ b,
@@ -48,7 +47,7 @@ def sample(seed_words, update, draw: Draw):
 
 
 def _of_draw(numbers, seed_words, update, draw: Draw):
-    """`numbers(element, first key word, second key word)` of each element."""
+    """Computes `numbers(element, first key word, second key word)` for each element."""
     if not draw.flat:
         ((block, offset, shape),) = draw.places
         return _of_variable(numbers, seed_words, update, np.uint32(block), np.uint32(offset), shape)
@@ -57,7 +56,7 @@ def _of_draw(numbers, seed_words, update, draw: Draw):
 
 @partial(jax.jit, static_argnums=(0, 5))
 def _of_variable(numbers, seed_words, update, block, offset, shape: tuple[int, ...]):
-    """Traced once for all variables of a shape."""
+    """Same for one variable. JAX traces it once per shape."""
     return law.over_draw(numbers, _key_of(seed_words, update), Draw((Place(block, offset, shape),), False), _ops)
 
 
@@ -99,8 +98,8 @@ def _compiled(draw: Draw):
 
 
 def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preconditioner):
-    """XLA compiles equal loops once. So where a variable is in the noise comes from a conditional, which hides it: the
-    loops of variables of one shape are equal."""
+    """XLA compiles equal loops once. A conditional hides each variable's place from XLA, so that variables of the same
+    shape have equal loops."""
     if draw.flat:
         pieces = _pieces(seed_words, update, draw, scale)
     else:
@@ -113,16 +112,16 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
 
 
 def _pieces(seed_words, update, draw: Draw, scale):
-    """Of a pool, each variable's numbers.
+    """Returns each variable's numbers of a pool.
 
-    XLA would compute the whole pool anew in the loop of each variable, and compile each of these loops. What a
-    conditional returns it leaves alone (an optimization barrier it does not, on a CPU). σ = 0 skips the draw besides.
+    Without the conditional, XLA would compile a loop for each variable, and compute the whole pool again in each loop.
+    (An optimization barrier does not prevent this on a CPU.) The conditional also skips the draw if σ = 0.
     """
-    rows, starts = draw.rows(_ROW)  # not to be rebound: JAX may call these functions again
+    rows, starts = draw.rows(_ROW)  # do not rebind: JAX may call the functions below again
     blocks, firsts = [block for block, _ in rows], [each for _, each in rows]
     size = sum(draw.shape) + sum(draw.gaps(_ROW))
 
-    def drawn(seed_words, update, *firsts):  # given, because `vmap` of a conditional refuses arrays in its branches
+    def drawn(seed_words, update, *firsts):  # as arguments: `vmap` of a conditional refuses arrays in its branches
         given = zip(blocks, firsts, strict=True)
         flat = law.of_rows(_LAWS[draw.law], _key_of(seed_words, update), given, _ROW, _ops)
         return flat.astype(scale.dtype), *(jnp.int32(start) for start in starts)

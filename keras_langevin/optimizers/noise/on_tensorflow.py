@@ -1,6 +1,6 @@
-"""The noise on TensorFlow: one function that XLA compiles by itself, also where the step is not compiled by XLA.
+"""The noise on TensorFlow: one function that XLA compiles, even if it does not compile the step.
 
-Outside XLA each of its operations would be a pass over memory of its own.
+Without XLA each operation would be a separate pass over memory.
 """
 
 import math
@@ -35,7 +35,7 @@ _ROW = 2048  # see `law.over_rows`
 
 
 class _Word:
-    """An int32 tensor with the shifts that `law` writes as operators and TensorFlow has as functions only."""
+    """An int32 tensor with the shift operators that `law` uses. TensorFlow has only functions for them."""
 
     def __init__(self, value):
         self.value = value
@@ -77,7 +77,7 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
 
 def _call(compiled, seed_words, update, draw: Draw, *arguments):
     """Calls the compiled function of a draw. The place of a variable that is drawn alone is an argument, so variables
-    of one shape share a function; the places of a pool are constants in it."""
+    of the same shape share a function. The places of a pool are constants."""
     where = [0, 0]
     if not draw.flat:
         (place,) = draw.places
@@ -100,15 +100,15 @@ def _sample(draw: Draw):
 
 @lru_cache(maxsize=1024)
 def _scaled_sample(draw: Draw):
-    """Of a pool, in whole rows, P as well, so that XLA compiles one loop without a branch."""
+    """A pool is computed in whole rows, and so is its P, so that XLA compiles one loop without a branch."""
 
     def function(words, scale, preconditioner):
         def noise():
             z = tf.cast(_of_draw(_LAWS[draw.law], words, draw, law.over_rows), preconditioner.dtype)
             return law.increment(scale, preconditioner, z, _ops)
 
-        # A conditional, which XLA leaves alone: else, where the whole step is compiled, it would compute the noise of a
-        # pool anew for each variable. σ = 0 skips the noise besides.
+        # In a compiled step, XLA would compute the noise of a pool again for each variable without this conditional. It
+        # also skips the noise if σ = 0.
         size = sum(draw.shape) + sum(draw.gaps(_ROW)) if draw.flat else 0
         return tf.cond(scale != 0, noise, lambda: tf.zeros((size,), preconditioner.dtype)) if draw.flat else noise()
 
@@ -116,7 +116,7 @@ def _scaled_sample(draw: Draw):
 
 
 def _of_draw(numbers, words, draw: Draw, over_pool=law.over_runs):
-    """`numbers(element, first key word, second key word)` of each element."""
+    """Computes `numbers(element, first key word, second key word)` for each element."""
     low, high, update, upper, block, offset = tf.unstack(tf.bitcast(words, tf.uint32))
 
     def key_of(block):
@@ -130,8 +130,8 @@ def _of_draw(numbers, words, draw: Draw, over_pool=law.over_runs):
 
 
 def _traced_once(*dtypes):
-    """Traces a function of tensors once, for all their shapes: the law has two hundred operations, and a trace costs a
-    large part of a millisecond for each."""
+    """Traces a function of tensors once for all shapes. The law has two hundred operations, and tracing takes a large
+    part of a millisecond for each."""
     return tf.function(autograph=False, input_signature=[tf.TensorSpec(None, dtype) for dtype in dtypes])
 
 
@@ -184,14 +184,14 @@ def reader(variables):
     dtype = tf.float64 if any(value.dtype == tf.float64 for value in values) else tf.float32
 
     @tf.function(autograph=False)
-    def read():  # as arguments, variables would be looked at one by one at each call
+    def read():  # as arguments, each call would check the variables one by one
         return concatenate([tf.cast(tf.convert_to_tensor(value), dtype) for value in values])
 
     return read
 
 
 def is_distributed(optimizer) -> bool:
-    """Under a `tf.distribute` strategy variables have copies, which only the function that Keras gives to
-    `strategy.extended.update` may change: `update_step`."""
-    # By name: TensorFlow has no public way to tell the strategy that stands for none.
+    """Whether a `tf.distribute` strategy keeps copies of the variables. Only the function that Keras passes to
+    `strategy.extended.update` may change the copies: `update_step`."""
+    # By name: TensorFlow has no public test for its default strategy, which keeps no copies.
     return type(optimizer._distribution_strategy).__name__ != "_DefaultDistributionStrategy"

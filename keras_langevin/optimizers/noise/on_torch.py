@@ -1,7 +1,7 @@
-"""The noise on PyTorch: in place, in chunks that stay in the processor's cache. On a GPU, where Triton works, it is one
-kernel (`on_triton`); without Triton the operations here, each on the whole draw.
+"""The noise on PyTorch: in place, in chunks that stay in the processor's cache.
 
-Words are int32: the one 32-bit integer type in which PyTorch multiplies and shifts.
+On a GPU it is one Triton kernel (`on_triton`) or, without Triton, the operations here on the whole draw. Words are
+int32, the only 32-bit integer type that PyTorch multiplies and shifts.
 """
 
 import math
@@ -15,13 +15,13 @@ import torch
 from keras_langevin.optimizers.noise import law
 from keras_langevin.optimizers.noise.places import Draw, Place
 
-# Elements drawn at once. On the two-core machine where this was tried from 2¹⁶ to 2²², 2¹⁷ and 2¹⁸ were the quickest.
+# Elements per chunk. Of 2¹⁶ to 2²², 2¹⁷ and 2¹⁸ were the fastest on a two-core machine.
 _CHUNK = 1 << 18
 
 _ops = SimpleNamespace(
     constant=law.signed,
     xor=lambda a, b: a ^ b,
-    # `>>` copies the sign, the mask removes the copies
+    # `>>` copies the sign; the mask clears the copies
     shift=lambda a, count: (a >> count) & ((1 << (32 - count)) - 1),
     multiply=lambda a, factor: a * law.signed(factor),
     absolute=torch.abs,
@@ -31,14 +31,14 @@ _ops = SimpleNamespace(
     to_float=lambda x: x.to(torch.float32),
 )
 
-# of Python's integers in [0, 2³²)
+# for Python's integers in [0, 2³²)
 _int_ops = SimpleNamespace(
     constant=int, xor=operator.xor, shift=operator.rshift, multiply=lambda a, factor: a * factor % law.WORD
 )
 
 
 def _kept(function):
-    """Keeps what a function returned, but not while `torch.compile` traces it, which warns of caches."""
+    """Caches what a function returns, except under `torch.compile`, which warns about caches."""
     cached = lru_cache(maxsize=1024)(function)
 
     @wraps(function)
@@ -50,8 +50,9 @@ def _kept(function):
 
 @_kept
 def _pieces(draw: Draw, longest: int, device) -> list[tuple[slice, int, int, int | torch.Tensor]]:
-    """Of each piece that is drawn at once: where it is in the draw, its block, its first element there, and how many
-    follow one another; or, of a pool of many runs, 0 and the elements' numbers."""
+    """Splits a draw into pieces: (slice of the draw, block, first element in the block, number of elements).
+
+    For a pool of many runs in one block, the last two are 0 and the elements' numbers."""
     spans = draw.spans(longest)
     blocks = {block for _, block, _ in spans}
     if not draw.flat or len(spans) == 1 or len(blocks) != 1 or torch.compiler.is_compiling():
@@ -63,8 +64,8 @@ def _pieces(draw: Draw, longest: int, device) -> list[tuple[slice, int, int, int
 
 
 def _kernels(seed_words, values=()):
-    """The module whose kernel draws the noise of these contiguous tensors, or `None`. `torch.compile` makes a kernel of
-    the operations here by itself."""
+    """Returns `on_triton` on a GPU, if it works there and all tensors are contiguous. Otherwise returns `None`.
+    `torch.compile` makes its own kernel from the operations here."""
     device = seed_words.device
     if device.type != "cuda" or torch.compiler.is_compiling():
         return None
@@ -73,7 +74,7 @@ def _kernels(seed_words, values=()):
 
 @lru_cache
 def _on_triton(device):
-    """`on_triton` where it works: PyTorch brings Triton along on Linux, and Triton needs a C compiler."""
+    """Returns `on_triton` if it works. PyTorch installs Triton on Linux, but Triton needs a C compiler."""
     try:
         from keras_langevin.optimizers.noise import on_triton
 
@@ -81,11 +82,11 @@ def _on_triton(device):
         on_triton.filled("bits", torch.int32, seed_words, seed_words[0], Draw((Place(0, 0, (1,)),), flat=False))
     except ImportError:
         return None
-    except Exception as error:  # of many classes, among them those of compilers
+    except Exception as error:  # of many classes, including those of compilers
         what = (str(error).strip().splitlines() or [""])[0]
         warnings.warn(
             f"Triton should compile the noise for {device}. Received {type(error).__name__}: {what}. PyTorch's own "
-            "operations draw it, which takes longer. Install a C compiler, or another release of Triton.",
+            "operations draw it instead, which is slower. Install a C compiler, or another release of Triton.",
             stacklevel=2,
         )
         return None
@@ -126,12 +127,12 @@ def add_noise(optimizer, variables, draw: Draw, seed_words, update, scale, preco
 
 
 def _increment_(scale, preconditioner, z):
-    """The twin of `law.increment` that writes into z."""
+    """A twin of `law.increment` that overwrites z."""
     return z.mul_(torch.sqrt(preconditioner).mul_(scale))
 
 
 def _add_increment_(weights, scale, preconditioner, z):
-    """The twin of `law.increment` that adds it to the weights, in one pass less."""
+    """A twin of `law.increment` that adds the result to the weights, which saves a pass."""
     if weights.dtype == scale.dtype:
         weights.addcmul_(z, torch.sqrt(preconditioner).mul_(scale))
     else:
@@ -155,12 +156,12 @@ def _filled(law_or_bits: str, dtype, seed_words, update, draw: Draw):
 
 
 def _longest(device) -> int:
-    """Up to how many elements are drawn at once. A compiler, and a GPU, has no use for chunks."""
+    """Returns the maximum number of elements to draw at once. Compiled code and GPUs do not need chunks."""
     return _CHUNK if device.type == "cpu" and not torch.compiler.is_compiling() else law.WORD
 
 
 def _runs(seed_words, update, pieces):
-    """Of each piece: where it is, its key's two words, its first element, and its length or its elements' numbers."""
+    """Yields (slice, the key's two words, first element, length or elements' numbers) for each piece."""
     keys = {}
     for span, block, *which in pieces:
         if block not in keys:
@@ -172,7 +173,7 @@ def _key(seed_words, update, block: int):
     if seed_words.device.type != "cpu" or torch.compiler.is_compiling():
         words = law.with_upper(seed_words, (update.to(torch.int64) >> 32).to(torch.int32), _ops)
         return law.key(words, update.to(torch.int32), law.signed(block), _ops)
-    # a hundred operations on two numbers: PyTorch would take most of a millisecond for them
+    # In Python: PyTorch would take most of a millisecond for a hundred operations on two numbers.
     low, high, number, upper = (word % law.WORD for word in (*seed_words.tolist(), int(update), int(update) >> 32))
     key = law.key(law.with_upper((low, high), upper, _int_ops), number, block, _int_ops)
     return torch.tensor([law.signed(word) for word in key], dtype=torch.int32).unbind()
@@ -200,7 +201,7 @@ def _words(first, second, begin: int, length: int | torch.Tensor):
 
 
 def _signs(first, second, begin: int, length: int | torch.Tensor):
-    """±1, of which a word gives 32."""
+    """Returns ±1 for each element. A word gives 32 of them."""
     if isinstance(length, torch.Tensor):
         words = _words(first, second, 0, _ops.shift(length, 5))
         return (words >> (length & 31)).bitwise_and_(1).to(torch.float32).mul_(-2.0).add_(1.0)
@@ -232,12 +233,12 @@ def normal_from_bits(words):
 
 
 def _as_normals(words):
-    """Normal numbers in the memory of the words: new memory costs as much as the conversion."""
+    """Overwrites the words with normal numbers: new memory would cost as much as the conversion."""
     if torch.compiler.is_compiling():
         return law.inverse_normal(torch.add(words >> 8, 0.5).mul_(2.0**-23), _ops)
     words.bitwise_right_shift_(8)
     uniform = words.view(torch.float32).copy_(words).mul_(2.0**-23).add_(2.0**-24)
-    # one pass, not thirty; PyTorch's own erf⁻¹ is right to the end of the range
+    # one pass instead of thirty; PyTorch's erf⁻¹ is accurate to the end of the range
     return torch.erfinv(uniform, out=uniform).mul_(math.sqrt(2.0))
 
 

@@ -1,8 +1,8 @@
 """The noise on PyTorch on a GPU: one Triton kernel, from (seed, update, element) to the weights.
 
-The kernel reads what it needs from the device (seed, update, σ√γ, P), and a table with a row for each span of
-neighbouring elements (`Draw.spans`), so that one launch serves all variables of a pool. Nothing is read back. The
-integers and the law are those of `law`, written anew: Triton compiles its own functions only.
+The kernel reads its inputs (seed, update, σ√γ, P) from the device. It also reads a table with a row for each span of
+consecutive elements (`Draw.spans`), so one launch serves all variables of a pool. Nothing is read back. The integers
+and the law repeat those of `law`, because Triton compiles only its own functions.
 """
 
 import math
@@ -16,9 +16,9 @@ import triton.language as tl
 from keras_langevin.optimizers.noise import law
 from keras_langevin.optimizers.noise.places import Draw
 
-_SIZE = 1024  # elements of one program of a kernel
+_SIZE = 1024  # elements per program of a kernel
 _COLUMNS = tl.constexpr(5)  # of a table: block, first element, length, place in the draw, address of the weights
-_OPTIONS = {"enable_fp_fusion": True}  # releases of Triton differ in what they do without it
+_OPTIONS = {"enable_fp_fusion": True}  # the default differs between Triton's releases
 _DTYPES = {getattr(torch, name): getattr(tl, name) for name in ("float16", "bfloat16", "float32", "float64")}
 
 _FIRST, _SECOND = tl.constexpr(law.FIRST), tl.constexpr(law.SECOND)
@@ -29,7 +29,7 @@ _SQRT_HALF_BITS, _LOG_2 = tl.constexpr(law.SQRT_HALF_BITS), tl.constexpr(math.lo
 
 
 def filled(law_or_bits: str, dtype, seed_words, update, draw: Draw):
-    """`noise.random_bits` where the first argument is `"bits"`, else `noise.sample`."""
+    """`noise.random_bits` if the first argument is `"bits"`, otherwise `noise.sample`."""
     result = torch.empty(draw.shape, dtype=dtype, device=seed_words.device)
     for spans in _spans(draw, ((0, dtype),) * len(draw.places), seed_words.device):
         with torch.cuda.device_of(seed_words):
@@ -39,7 +39,7 @@ def filled(law_or_bits: str, dtype, seed_words, update, draw: Draw):
 
 
 def add_noise(values, draw: Draw, seed_words, update, scale, preconditioner):
-    """`noise.add_noise` for contiguous tensors; P is a tensor."""
+    """`noise.add_noise` for contiguous tensors and P as a tensor."""
     is_number = preconditioner.numel() == 1
     if not is_number:
         preconditioner = preconditioner.expand(draw.shape).reshape(-1)
@@ -70,7 +70,7 @@ class _Spans(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _spans(draw: Draw, targets: tuple[tuple[int, torch.dtype], ...], device) -> list[_Spans]:
-    """The launches of a draw, one for each dtype of its variables; kept while these stay where they are in memory."""
+    """Returns the launches of a draw, one per dtype of its variables. Cached as long as these keep their memory."""
     rows: dict[torch.dtype, list[tuple[int, ...]]] = {}
     begin = 0
     for place, (address, dtype) in zip(draw.places, targets, strict=True):
@@ -97,7 +97,7 @@ def _add(
     LAW: tl.constexpr,
     SIZE: tl.constexpr,
 ):
-    """The twin of `law.increment` that adds it to the weights."""
+    """A twin of `law.increment` that adds the result to the weights."""
     row, begin, inside, z = _drawn(table, programs, seed, update, LAW, SIZE)
     scale = tl.load(scale)
     if IS_NUMBER:
@@ -117,7 +117,7 @@ def _fill(table, programs, seed, update, result, LAW: tl.constexpr, SIZE: tl.con
 
 @triton.jit
 def _drawn(table, programs, seed, update, LAW: tl.constexpr, SIZE: tl.constexpr):
-    """Of this program: the row of its span, its first element there, which elements are in the span, the numbers."""
+    """Returns the row of this program's span, its first element there, which elements are in the span, the numbers."""
     program = tl.program_id(0)
     row = table + program // programs * _COLUMNS
     begin = (program % programs).to(tl.int64) * SIZE
@@ -135,7 +135,7 @@ def _drawn(table, programs, seed, update, LAW: tl.constexpr, SIZE: tl.constexpr)
     return row, begin, inside, numbers
 
 
-# The twins of the functions of these names in `law`.
+# Twins of the functions with these names in `law`.
 
 
 @triton.jit

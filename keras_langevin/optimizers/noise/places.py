@@ -1,9 +1,9 @@
-"""Where each element of each variable is in the noise's counter: shapes in, plain ints out.
+"""Gives each element of each variable a place in the noise's counter: shapes in, plain ints out.
 
-The counter has 64 bits: a block of 2³² elements, and an element in the block. Variables lie one after another in the
-optimizer's order, whether they are noisy or not, so that a variable's noise does not depend on which others are. One
-that does not fit into what is left of a block begins the next; one larger than a block takes a block for each index of
-its leading axes.
+The counter has 64 bits: the number of a block, and an element of the 2³² in that block. Variables follow one another in
+the optimizer's order, noisy or not, so a variable's noise does not depend on which others are noisy. A variable that
+does not fit into the rest of a block starts the next block. A variable larger than a block takes one block for each
+index of its leading axes.
 """
 
 import math
@@ -15,7 +15,7 @@ BLOCK = 1 << 32
 
 
 class Place(NamedTuple):
-    """Where a variable's first element is.
+    """The place of a variable's first element.
 
     Attributes:
         block: int, the number of the block.
@@ -29,16 +29,16 @@ class Place(NamedTuple):
 
     @property
     def leading_axes(self) -> int:
-        """How many axes are counted in blocks, so that the rest has at most 2³² elements."""
+        """How many leading axes are counted in blocks. The other axes have at most 2³² elements."""
         return next(axis for axis in range(len(self.shape) + 1) if math.prod(self.shape[axis:]) <= BLOCK)
 
 
 class Draw(NamedTuple):
-    """What is drawn at once: one variable, or several in a row as a flat array (a pool).
+    """The variables that are drawn at once: one, or several as one flat array (a pool).
 
     Attributes:
         places: tuple of `Place`.
-        flat: whether the result has shape `(total size,)`; else it has the shape of the one variable.
+        flat: whether the result has shape `(total size,)`. Otherwise it has the shape of the only variable.
         law: `"normal"` or `"rademacher"`. Defaults to `"normal"`.
     """
 
@@ -52,7 +52,7 @@ class Draw(NamedTuple):
 
     @property
     def runs(self) -> list[tuple[int, int, int]]:
-        """(block, first element, length) of each run of elements that follow one another; of a flat draw."""
+        """(block, first element, length) of each run of consecutive elements. For flat draws."""
         runs: list[tuple[int, int, int]] = []
         for place in self.places:
             size = math.prod(place.shape)
@@ -63,8 +63,9 @@ class Draw(NamedTuple):
         return runs
 
     def spans(self, longest: int) -> list[tuple[slice, int, int]]:
-        """The pieces of the draw in row-major order, each of at most `longest` elements that follow one another: where
-        it is in the draw, its block, its first element there."""
+        """Splits the draw, in row-major order, into pieces of at most `longest` consecutive elements.
+
+        Returns (slice of the draw, block, first element in the block) for each piece."""
         if self.flat or not self.places[0].leading_axes:
             runs = self._replace(flat=True).runs
         else:
@@ -80,15 +81,14 @@ class Draw(NamedTuple):
         return spans
 
     def rows(self, length: int) -> tuple[list[tuple[int, np.ndarray]], list[int]]:
-        """The runs in whole rows, so that one formula with the rows' first elements draws all that is in a block; of a
-        flat draw.
+        """Splits the runs into whole rows, so that one formula draws all runs of a block. For flat draws.
 
         Args:
-            length: int, elements of a row.
+            length: int, elements per row.
 
         Returns:
-            For the runs in one block that follow one another, its number and the first element of each row; and where
-            each variable starts in these rows.
+            List of (block, array of the first element of each row), one for consecutive runs in the same block; and
+            list of ints, where each variable starts in the rows.
         """
         rows: list[tuple[int, list[np.ndarray]]] = []
         runs = self.runs
@@ -103,7 +103,7 @@ class Draw(NamedTuple):
         return [(block, np.concatenate(firsts)) for block, firsts in rows], starts.tolist()
 
     def gaps(self, length: int) -> list[int]:
-        """How many elements of `rows` are before each variable and belong to none, and how many are after the last."""
+        """Returns how many padding elements `rows` has before each variable, and after the last."""
         rows, starts = self.rows(length)
         ends = [start + math.prod(place.shape) for start, place in zip(starts, self.places, strict=True)]
         total = length * sum(len(firsts) for _, firsts in rows)
@@ -111,7 +111,7 @@ class Draw(NamedTuple):
 
 
 def places_of(shapes: list[tuple[int, ...]]) -> list[Place]:
-    """The place of each variable of an optimizer.
+    """Returns the place of each variable of an optimizer.
 
     Example:
 
