@@ -1,16 +1,16 @@
-"""What the package adds to Keras's own classes, in one place.
+"""What the package changes in Keras's own classes, in one place.
 
 - `LossScaleOptimizer`, which `compile` puts around an optimizer under `mixed_float16`, and `MultiOptimizer` pass on the
-  settings of the noise. Else `model.optimizer.sigma = 0` would set an attribute that nobody reads.
-- Both load a file of weights whole or not at all, with all their parts.
-- `MultiOptimizer` tells its Langevin parts which of them they are, so that parts of one seed have independent noise.
-- On JAX, `Model.compute_loss_and_updates` notes which weights the loss reaches. There the gradient of a weight that it
-  does not reach is zeros, and not `None` as on TensorFlow and PyTorch.
+  settings of the noise. Otherwise `model.optimizer.sigma = 0` would set an attribute that nothing reads.
+- Both load a file of weights completely or not at all, with all their parts.
+- `MultiOptimizer` numbers its Langevin parts, so that parts with the same seed have independent noise.
+- On JAX, `Model.compute_loss_and_updates` notes which weights the loss reaches. For the others JAX gives a gradient of
+  zeros, where TensorFlow and PyTorch give `None`.
 - `CallbackList` calls two more methods of callbacks that have them (`LangevinMonitor`): `after_train_batch_begin()`,
-  when all callbacks have set what they set at a step's begin, and `before_epoch_end(epoch)`, before any of them swaps
-  weights for their averages.
-- `CallbackList` refuses, before a fit trains, an optimizer that one of its callbacks could not save. A callback that
-  saves it says so by `saves_optimizer = True`; one that sets `layers` says which by `selections()`.
+  after all callbacks have set their values at the start of a step, and `before_epoch_end(epoch)`, before any callback
+  swaps weights for their averages.
+- Before a fit trains, `CallbackList` refuses an optimizer that one of its callbacks could not save. A callback that
+  saves it has `saves_optimizer = True`. A callback that sets `layers` returns the values from `selections()`.
 """
 
 import functools
@@ -27,7 +27,7 @@ SETTINGS = ("sigma", "seed", "layers", "noisy_layers", "noise", "friction")
 
 
 class Reach:
-    """Which variables a loss reaches, noted on JAX while it is differentiated.
+    """The variables that a loss reaches, noted on JAX while the loss is differentiated.
 
     Attributes:
         keys: set of `id(variable)`.
@@ -37,20 +37,20 @@ class Reach:
         self.keys: set[int] = set()
 
     def of(self, variables) -> list:
-        """Those of `variables` that are reached; all of them, if nothing was noted."""
+        """Returns those of `variables` that are reached, or all of them if nothing was noted."""
         return [variable for variable in variables if id(variable) in self.keys] if self.keys else list(variables)
 
 
 def langevin_parts(optimizer) -> list[Langevin]:
-    """The Langevin optimizers in an optimizer, which may be a `LossScaleOptimizer` or a `MultiOptimizer`."""
+    """Returns the Langevin optimizers in an optimizer, which may be a `LossScaleOptimizer` or a `MultiOptimizer`."""
     return [part for part in parts(optimizer) if isinstance(part, Langevin)]
 
 
 class PassedOn:
-    """An attribute of a wrapper that is the one of the Langevin optimizer in it.
+    """An attribute of a wrapper that reads and sets the same attribute of the Langevin optimizer in it.
 
-    With none in it, it is an attribute as any other. With several there is no such attribute: like the learning rate
-    of a `MultiOptimizer`, it is read and set on `.optimizers`.
+    Without a Langevin optimizer, it is an ordinary attribute. With several, it raises an error: like the learning rate
+    of a `MultiOptimizer`, it must be read and set on `.optimizers`.
     """
 
     def __init__(self, name: str):
@@ -86,7 +86,7 @@ class PassedOn:
 
 
 def _inner(optimizer) -> list:
-    """All optimizers in a wrapper."""
+    """Returns all optimizers in a wrapper."""
     inner = getattr(optimizer, "optimizers", None) or [getattr(optimizer, "inner_optimizer", None)]
     return [each for one in inner if one is not None for each in (one, *_inner(one))]
 
@@ -99,7 +99,7 @@ def _loading_whole(load_own_variables):
         inner = _inner(self)
         if not (inner and langevin_parts(self)):
             of_part(self, store)
-        elif take_load(self) is None:  # else the wrapper around it has begun the load, and loaded its variables
+        elif take_load(self) is None:  # otherwise a wrapper around it has loaded its variables
             WrapperLoad(self, inner, parts(self)).load_own(store)
 
     return loading
@@ -120,7 +120,7 @@ def _noting_reach(compute_loss_and_updates):
     def noting(self, trainable_variables, *args, **kwargs):
         found = langevin_parts(getattr(self, "optimizer", None)) if kwargs.get("training") else []
         if found and len(trainable_variables) == len(self.trainable_variables):
-            # two losses before an update: what either of them reaches
+            # with two losses before an update, either may reach a weight
             reach = next((part._reach for part in found if part._reach), None) or Reach()
             for part in found:
                 part._reach = reach
@@ -132,7 +132,7 @@ def _noting_reach(compute_loss_and_updates):
 
 
 def _noted(value, reach: Reach, key: int):
-    """The identity, whose derivative notes that the loss depends on this variable: it is asked for only then."""
+    """The identity. Its derivative notes that the loss depends on this variable: JAX needs it only then."""
     import jax
 
     same = jax.custom_vjp(lambda value: value)
@@ -146,14 +146,14 @@ def _noted(value, reach: Reach, key: int):
 
 
 def _saves(callback, optimizer) -> bool:
-    """Whether a callback saves the configuration of `optimizer`. Keras's own that save a whole model, or weights alone,
-    have `save_weights_only`."""
+    """Whether a callback saves the configuration of `optimizer`. Keras's own callbacks say by `save_weights_only`
+    whether they save a whole model."""
     saves_model = getattr(callback, "save_weights_only", None) is False
     return getattr(callback, "saves_optimizer", False) or (saves_model and bool(langevin_parts(optimizer)))
 
 
 def _check_savable(callback, optimizer, others):
-    """Refuses an optimizer that `callback` could not save, as it is or with the `layers` that others will set.
+    """Refuses an optimizer that `callback` could not save, now or with the `layers` that other callbacks will set.
 
     Raises:
         ValueError: a part of it cannot be serialized.
@@ -163,7 +163,7 @@ def _check_savable(callback, optimizer, others):
         for other in others:
             if hasattr(other, "selections"):
                 json.dumps([selection.get_config() for selection in other.selections()])
-    except Exception as error:  # what is in a schedule or a callable is the user's
+    except Exception as error:  # a user's schedule or callable may raise anything
         raise ValueError(
             f"`{type(callback).__name__}` saves the optimizer's configuration, so Keras must be able to serialize "
             f"it. Received: an optimizer that raises {type(error).__name__}: {error} Register a function or a class "
@@ -207,7 +207,7 @@ def _telling_before(on_epoch_end):
 
 
 def install():
-    """Adds all this to the classes."""
+    """Changes the classes."""
     callbacks = keras.callbacks.CallbackList
     callbacks.on_train_begin = _checking_before(callbacks.on_train_begin)
     callbacks.on_train_batch_begin = _telling_after(callbacks.on_train_batch_begin)

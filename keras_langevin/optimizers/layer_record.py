@@ -1,4 +1,4 @@
-"""What `layers` chose in a model, in a form that a load does not change."""
+"""Records what `layers` chose in a model, in a form that a load does not change."""
 
 import itertools
 import re
@@ -16,7 +16,7 @@ class Record(NamedTuple):
     Attributes:
         paths: tuple of str, the variables' paths.
         shapes: tuple of tuples of ints.
-        groups: tuple of tuples of ints, the places of each layer's variables.
+        groups: tuple of tuples of ints, the indices of each layer's variables.
         chosen: tuple of ints, the numbers of the noisy layers.
     """
 
@@ -26,7 +26,7 @@ class Record(NamedTuple):
     chosen: tuple[int, ...]
 
     def get_config(self) -> dict:
-        """The record in a form that `json` takes."""
+        """Returns the record in a form that `json` takes."""
         return {
             "variables": [[path, list(shape)] for path, shape in zip(self.paths, self.shapes, strict=True)],
             "groups": [list(indices) for indices in self.groups],
@@ -35,10 +35,10 @@ class Record(NamedTuple):
 
     @classmethod
     def from_config(cls, config: dict) -> "Record":
-        """The inverse of `get_config`.
+        """Inverts `get_config`.
 
         Raises:
-            ValueError: the record is not whole.
+            ValueError: the record is incomplete or inconsistent.
         """
         try:
             record = cls(
@@ -55,7 +55,7 @@ class Record(NamedTuple):
             is_whole = False
         if not is_whole:
             raise ValueError(
-                "`layers` of a configuration must have the variables, the layers and the chosen layers of the saved "
+                "`layers` in a configuration must have the variables, the layers and the chosen layers of the saved "
                 f"model, as `get_config` writes them. Received: {str(config)[:200]}. Save it again, or pass `layers` "
                 "again."
             )
@@ -63,19 +63,20 @@ class Record(NamedTuple):
 
 
 class Match(NamedTuple):
-    """How a model's variables are those of a record.
+    """How a model's variables match those of a record.
 
     Attributes:
-        is_renumbered: bool, whether names differ in their numbers (`dense_7`, `dense`).
+        is_renumbered: bool, whether the numbers in names differ (`dense_7`, `dense`).
     """
 
     is_renumbered: bool
 
 
 def as_before(record: Record, paths: list[str], shapes: list[tuple[int, ...]]) -> Match | None:
-    """Whether variables may be those of the record after a load: equal in number and shapes, and in their paths up to
-    parts that one of the two does not have, and to numbers at the end of names, which come in the same order in a
-    layer.
+    """Returns how variables match a record, or `None` if they cannot be its variables after a load.
+
+    They match if their number and shapes are equal, and their paths up to parts that only one of the two has and up to
+    the numbers at the end of names. Within a layer, these numbers must have the same order.
 
     Args:
         record: the record.
@@ -92,7 +93,7 @@ def as_before(record: Record, paths: list[str], shapes: list[tuple[int, ...]]) -
     """
     if list(record.shapes) != shapes:
         return None
-    numbers: dict[tuple, dict[int, int]] = {}  # by where the name is, and the name
+    numbers: dict[tuple, dict[int, int]] = {}  # by the path before the name, and the name
     for old, new in zip(record.paths, paths, strict=True):
         pairs = _pairs(old.split("/"), new.split("/"))
         if pairs is None:
@@ -109,11 +110,11 @@ def as_before(record: Record, paths: list[str], shapes: list[tuple[int, ...]]) -
 
 
 def found_again(record: Record, paths: list[str], shapes: list[tuple[int, ...]]) -> set[int] | None:
-    """The places of the record's chosen variables in a model that has others, by their paths; `None` if not certain.
+    """Finds the record's chosen variables by path in a model with other variables; returns their indices or `None`.
 
-    Where variables are left out (frozen layers), the chosen ones of the rest; else all of the chosen ones must be
-    there, and their names must have no number that Keras may have given, unless only others were added. Of several
-    variables of one path all must be there, or none.
+    If the model only lacks some variables (frozen layers), it finds the chosen ones that are left. Otherwise all chosen
+    ones must be there, and unless the model only adds variables, their names must contain no number that Keras may have
+    given. If several variables share a path, either all or none of them must be there.
     """
     old, new = _counted(record.paths, record.shapes), _counted(paths, shapes)
     wanted = {old[index] for number in record.chosen for index in record.groups[number]}
@@ -128,7 +129,7 @@ def found_again(record: Record, paths: list[str], shapes: list[tuple[int, ...]])
 
 
 def _counted(paths, shapes) -> list[tuple]:
-    """(path, shape, how many of these came before) of each variable."""
+    """Returns (path, shape, how many equal ones came before) for each variable."""
     seen: Counter = Counter()
     keys = []
     for key in zip(paths, shapes, strict=True):
@@ -138,11 +139,11 @@ def _counted(paths, shapes) -> list[tuple]:
 
 
 class SavedLayer(str):
-    """A `keras.Layer` of `layers`, as a configuration keeps it: its path, which knows the layer's variables.
+    """A `keras.Layer` in `layers`, as a configuration stores it: its path, which also holds its variables.
 
     Args:
         path: str.
-        variables: list of `[path, shape, kept]`: `kept` has a bool for each part of the path, whether a load keeps it.
+        variables: list of `[path, shape, kept]`. `kept` has a bool for each part of the path: whether a load keeps it.
     """
 
     def __new__(cls, path: str, variables: list | None = None):
@@ -152,10 +153,10 @@ class SavedLayer(str):
 
     @classmethod
     def of(cls, layer: keras.layers.Layer, paths: list[str], shapes: list[tuple[int, ...]]) -> "SavedLayer":
-        """A layer, and its variables' paths and shapes.
+        """Makes one from a layer, and its variables' paths and shapes.
 
-        A load gives automatic names anew to the layers that a layer makes in its `__init__`, and keeps those of layers
-        in a Functional or Sequential model; these have an `output`.
+        A load gives new automatic names to layers that another layer makes in its `__init__`. It keeps the names of
+        layers in a Functional or Sequential model; these have an `output`.
         """
         changing = {
             each.name for each in layer._flatten_layers() if _is_automatic(each) and not hasattr(each, "output")
@@ -168,7 +169,7 @@ class SavedLayer(str):
 
     @classmethod
     def restored(cls, entry):
-        """An entry of a configuration; a `SavedLayer` where it is one."""
+        """Returns an entry of a configuration, as a `SavedLayer` if it is one."""
         if not isinstance(entry, dict):
             return entry
         try:
@@ -176,16 +177,16 @@ class SavedLayer(str):
             return cls(str(entry["path"]), variables)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                "A layer of a configuration must have `path` and `variables`, as `get_config` writes them. "
+                "A layer in a configuration must have `path` and `variables`, as `get_config` writes them. "
                 f"Received: {str(entry)[:200]}. Save it again, or pass `layers` again."
             ) from error
 
     def get_config(self) -> dict:
-        """The layer in a form that `json` takes."""
+        """Returns the layer in a form that `json` takes."""
         return {"path": str(self), "variables": self.variables}
 
     def places(self, paths: list[str], shapes: list[tuple[int, ...]]) -> list[set[int]]:
-        """Where its variables may be: neighbours of the same shapes, and of the same names where a load keeps them."""
+        """Returns where its variables may be: consecutive, with the same shapes and the names that a load keeps."""
         count = len(self.variables)
         starts = range(len(paths) - count + 1) if count else ()
         return [
@@ -199,7 +200,7 @@ class SavedLayer(str):
 
 
 def is_part_of(parts: list[str], whole: list[str]) -> bool:
-    """Whether `parts` is `whole` with some left out.
+    """Whether `parts` is `whole` with some parts left out.
 
     >>> is_part_of(["a", "kernel"], ["net", "a", "kernel"])
     True
@@ -209,13 +210,13 @@ def is_part_of(parts: list[str], whole: list[str]) -> bool:
 
 
 def _split(part: str) -> tuple[str, int]:
-    """A name without its number, and the number."""
+    """Splits a name into the name without its number, and the number."""
     number = _NUMBER.search(part)
     return (part[: number.start()], int(number[1])) if number else (part, 0)
 
 
 def _pairs(old: list[str], new: list[str]) -> list[tuple[tuple[str, int], tuple[str, int]]] | None:
-    """The parts of two paths that belong together, from the end: all of the shorter one's; `None` if they do not."""
+    """Pairs each part of the shorter path with one of the longer, from the end. `None` if a part has no partner."""
     before, after = [_split(part) for part in old], [_split(part) for part in new]
     if before[-1][0] != after[-1][0]:
         return None
@@ -237,7 +238,7 @@ def _is_like(saved: list[str], kept: list[bool], parts: list[str]) -> bool:
 
 
 def _is_automatic(layer) -> bool:
-    # as `keras.Layer` makes them of the class's name
+    # as `keras.Layer` makes them from the class's name
     base = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", type(layer).__name__))
     base = re.sub("([a-z])([A-Z])", r"\1_\2", base).lower()
     return bool(re.fullmatch(rf"{re.escape(base)}(_\d+)?", layer.name))

@@ -10,9 +10,9 @@ from keras_langevin.reading import innermost
 
 
 class LayerGate:
-    """One number for each layer, 1 where it is noisy and 0 where not, that the step reads.
+    """A switch for each layer that the step reads: 1 if the layer is noisy, otherwise 0.
 
-    Where it is 0, P is replaced by 0; an open layer has the very noise that `layers=` would give it.
+    In a closed layer, P is replaced by 0. An open layer gets exactly the noise that `layers=` would give it.
 
     Args:
         variable: float32 variable of shape `(number of layers,)`.
@@ -25,7 +25,7 @@ class LayerGate:
         self._numbers = {index: number for number, group in enumerate(groups) for index in group.indices}
 
     def open(self) -> list[LayerGroup]:
-        """The layers that are noisy now."""
+        """Returns the layers that are noisy now."""
         switches = ops.convert_to_numpy(self.variable)
         return [group for group, switch in zip(self._groups, switches, strict=True) if switch]
 
@@ -35,12 +35,12 @@ class LayerGate:
         self.variable.assign(np.array([group.indices in indices for group in self._groups], "float32"))
 
     def of(self, index: int):
-        """The switch of a variable by its number in the optimizer: a bool tensor."""
+        """Returns the switch of a variable, given its number in the optimizer, as a bool tensor."""
         return ops.convert_to_tensor(self.variable)[self._numbers[index]] > 0
 
 
 class NoisyLayers(MixinBase):
-    """`layers` and `noisy_layers` of a Langevin optimizer, and the gate by which they change between steps."""
+    """`layers` and `noisy_layers` of a Langevin optimizer, and the gate that lets them change between steps."""
 
     def _set_layers(self, layers: LayerSelection):
         self._selection = layers
@@ -54,16 +54,16 @@ class NoisyLayers(MixinBase):
 
     @property
     def layers(self) -> LayersArgument:
-        """The `layers` argument, or what was set. After the optimizer is built it can be set where `gate_layers` was
-        called (the callback `LayerScheduler` does); then it takes effect at the next step, without a new trace."""
+        """The `layers` argument, or what was set last. A built optimizer needs `gate_layers` for this (the callback
+        `LayerScheduler` calls it). A new value then takes effect at the next step, without a new trace."""
         return self._selection.layers
 
     @layers.setter
     def layers(self, layers: LayersArgument) -> None:
         if self.built and self._gate is None:
             raise ValueError(
-                "`layers` can be set before the optimizer is built, or where a gate lets it change between steps. "
-                f"Received: layers={layers!r} for a built optimizer without one. Use the callback "
+                "`layers` can be set before the optimizer is built, or if a gate lets it change between steps. "
+                f"Received: layers={layers!r} for a built optimizer without a gate. Use the callback "
                 "`keras_langevin.LayerScheduler`, or call `keras_langevin.optimizers.gate_layers(optimizer)` before "
                 "the step is compiled."
             )
@@ -74,7 +74,7 @@ class NoisyLayers(MixinBase):
 
     @property
     def noisy_layers(self) -> tuple[str, ...]:
-        """Paths of the layers that get noise, in the model's order. There once the optimizer is built."""
+        """Paths of the layers that get noise, in the model's order. Available once the optimizer is built."""
         if self._groups is None:
             raise ValueError(
                 "`noisy_layers` is known once the optimizer is built. Call `model.fit`, or "
@@ -83,13 +83,13 @@ class NoisyLayers(MixinBase):
         return tuple(group.path for group in self._noisy_groups())
 
     def _noisy_groups(self) -> list[LayerGroup]:
-        """As `noisy_layers`, with the numbers of their variables."""
+        """Returns the noisy layers with the indices of their variables."""
         return list(self._chosen if self._gate is None else self._gate.open())
 
     def _noisy_among(self, groups: list[LayerGroup], variables) -> list[LayerGroup]:
-        """`groups`, as made from `variables`, with their noisy variables alone; those without one are left out.
+        """Returns `groups`, as made from `variables`, with only their noisy variables. Groups without any are left out.
 
-        A built optimizer has chosen, whatever `layers` would choose now that layers are frozen or added."""
+        A built optimizer keeps its choice, even if `layers` would now choose others (frozen or added layers)."""
         noisy = {index for group in self._noisy_groups() for index in group.indices} if self.built else set()
         places = {id(variable): index for index, variable in enumerate(self._trainable_variables)} if self.built else {}
         if any(id(variable) in places for variable in variables):
@@ -116,9 +116,9 @@ class NoisyLayers(MixinBase):
 def gate_layers(optimizer: keras.optimizers.Optimizer) -> None:
     """Makes `optimizer.layers` settable between steps, without a new trace.
 
-    A step then reads a variable with a number for each layer, and draws the noise of every layer, also of those that do
-    not get it. A step that was compiled before does not read it: set `model.train_function = None`. The callback
-    `LayerScheduler` does all this.
+    A step then reads a variable with a switch for each layer, and draws noise for every layer, even for those that do
+    not get it. A step that was compiled before does not read the variable: set `model.train_function = None`. The
+    callback `LayerScheduler` does all this.
 
     Args:
         optimizer: a Langevin optimizer. It may be wrapped in a `LossScaleOptimizer`.

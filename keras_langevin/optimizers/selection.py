@@ -22,24 +22,24 @@ _EXPECTED = (
     "or a callable `f(layer_path) -> bool`."
 )
 _CHOOSE_AGAIN = (
-    "Pass `layers` again: compile the model with a new optimizer (a file of Keras loads with `compile=False`)."
+    "Pass `layers` again: compile the model with a new optimizer. (To load a Keras file, use `compile=False`.)"
 )
 
 
 class LayerGroup(NamedTuple):
-    """One layer as the optimizer sees it: a path, and where its variables are in the optimizer."""
+    """One layer as the optimizer sees it: its path, and the indices of its variables."""
 
     path: str
     indices: tuple[int, ...]
 
 
 def group_by_layer(variables) -> list[LayerGroup]:
-    """The layers that own `variables`, in order.
+    """Groups variables by the layers that own them, in order.
 
-    A layer is a run of variables whose paths agree up to the last `/`. Where a variable's whole path comes again
-    (two sub-models with a layer of the same name) another layer begins. A variable whose path has no `/` (a
-    `keras.Variable` that a layer made itself, a parameter of a `TorchModuleWrapper`) does not say whose it is: each is
-    a layer. Variables that Keras overwrites with their gradient (the scales of float8) take no step: no layer has them.
+    A layer is a run of variables whose paths agree up to the last `/`. If a variable's whole path occurs again (two
+    sub-models have a layer of the same name), a new layer starts. A variable whose path has no `/` (a `keras.Variable`
+    that a layer made itself, a parameter of a `TorchModuleWrapper`) does not name its owner, so it counts as a layer.
+    Variables that Keras overwrites with their gradient (the scales of float8) take no step and belong to no layer.
 
     Args:
         variables: list of variables in the order of `model.trainable_variables`.
@@ -61,17 +61,17 @@ def group_by_layer(variables) -> list[LayerGroup]:
 
 
 def layer_of(path: str) -> str:
-    """The path of the layer that owns the variable of that path, or of the variable where that is not known."""
+    """Returns the path of the layer that owns a variable, or the variable's own path if it does not name one."""
     return path.rpartition("/")[0] or path
 
 
 def variable_path(variable) -> str:
-    """`variable.path`, or the name where the variable is not a Keras one."""
+    """Returns `variable.path`, or the name of a variable that is not from Keras."""
     return getattr(variable, "path", None) or str(variable.name).partition(":")[0]
 
 
 def record_of(variables, groups: list[LayerGroup], chosen: list[LayerGroup]) -> Record:
-    """What was chosen, in a form that a load does not change."""
+    """Returns what was chosen, in a form that a load does not change."""
     noisy = {group.indices for group in chosen}
     return Record(
         tuple(map(variable_path, variables)),
@@ -88,10 +88,10 @@ class LayerSelection:
         layers: None, float, int, str, `keras.Layer`, list of int, str or `keras.Layer`, or callable. A string is tried
             first as a path (it chooses that layer and all inside it), then as one or more whole parts of a path (so a
             name is found at any depth), then as a regular expression that must match a whole path or a whole name.
-        record: what it chose in the model that it was saved with. Defaults to `None`.
+        record: `Record` of what it chose in the model that it was saved with. Defaults to `None`.
         is_saved: bool, whether it comes from a configuration. Defaults to `False`.
-        is_carried: bool, whether the record may be of another model than the one that it is saved with next: it came
-            with a configuration, and no optimizer was built since. Defaults to `False`.
+        is_carried: bool, whether the record comes from a configuration and no optimizer was built since. It may then
+            describe another model than the one that it is saved with next. Defaults to `False`.
 
     Raises:
         ValueError: `layers` is none of these or out of range.
@@ -110,13 +110,13 @@ class LayerSelection:
         self.is_carried = is_carried
 
     def resolve(self, variables) -> tuple[list[LayerGroup], list[LayerGroup]]:
-        """The layers of a model, and the chosen ones.
+        """Returns the layers of a model, and the chosen ones.
 
         Keras changes paths when it loads or clones a model: layers lose the names of the models that they were in, and
-        automatic names are counted anew. So a model that is loaded with its optimizer gets the places of the record; so
-        does one whose variables are those of the record by number, shapes, and the parts of names that Keras keeps. For
-        another model, `layers` is looked up anew if it chooses, in the record, what was chosen; else what was chosen
-        must be there under the same paths.
+        automatic names get new numbers. So the record's indices are used for a model that is loaded with its optimizer,
+        and for one whose variables match the record in number, shapes, and the parts of names that Keras keeps. For any
+        other model, `layers` is applied again if, applied to the record, it chooses what was chosen. If it does not,
+        what was chosen must be there under the same paths.
 
         Args:
             variables: list of variables in the order of `model.trainable_variables`.
@@ -140,14 +140,14 @@ class LayerSelection:
         return recorded, chosen
 
     def choose(self, groups: list[LayerGroup], variables) -> list[LayerGroup]:
-        """The chosen ones of `groups`, in order, by `layers` alone.
+        """Returns the chosen `groups`, in order, by `layers` only.
 
         Args:
             groups: list of `LayerGroup`, as made from `variables`.
             variables: list of variables that `groups` was made from.
 
         Raises:
-            ValueError: an entry that matches no layer, or an index or count beyond the last layer.
+            ValueError: an entry matches no layer, or an index or count is beyond the last layer.
         """
         count = len(groups)
         layers = self.layers
@@ -171,7 +171,7 @@ class LayerSelection:
             if not chosen and self.is_saved and not (self.record and not self.record.chosen):
                 raise ValueError(
                     "A callable `layers` that comes from a configuration must choose a layer, because Keras may have "
-                    f"changed the paths that it goes by. Received: layers={layers!r}, which chooses none of: "
+                    f"changed the paths that it gets. Received: layers={layers!r}, which chooses none of: "
                     f"{_listing(groups)}. {_CHOOSE_AGAIN} For no layer pass `layers=0`."
                 )
         return [groups[i] for i in sorted(chosen)]
@@ -196,13 +196,13 @@ class LayerSelection:
         if not anew or [group.indices for group in anew] == [group.indices for group in chosen]:
             return
         raise ValueError(
-            "What `layers` chooses by name must be what it chose in the model that it was saved with, where names "
-            f"differ in their numbers alone. Received: layers={self.layers!r}, which now chooses {_listing(anew)}; the "
-            f"places that it had belong to {_listing(chosen)}. {_CHOOSE_AGAIN}"
+            "`layers` must choose the same layers by name as in the model that it was saved with, whose names differ "
+            f"only in their numbers. Received: layers={self.layers!r}, which now chooses {_listing(anew)}; the saved "
+            f"choice belongs to {_listing(chosen)}. {_CHOOSE_AGAIN}"
         )
 
     def _anew(self, groups, variables, paths, shapes) -> list[LayerGroup]:
-        """What `layers` chooses in another model than that of the record."""
+        """Returns what `layers` chooses in a model that is not the record's."""
         record = self.record
         if all(entry is None or isinstance(entry, (int, float)) for entry in self._entries):
             return self.choose(groups, variables)
@@ -218,14 +218,14 @@ class LayerSelection:
         if found is None:
             chosen = [_groups_of(record, record.paths)[number] for number in record.chosen]
             raise ValueError(
-                "`layers` of a configuration must mean layers of the model that the optimizer trains. Received: "
+                "`layers` from a configuration must choose layers of the model that the optimizer trains. Received: "
                 f"layers={self.layers!r}, which chose {_listing(chosen) or 'no layer'} in the model that it was saved "
                 f"with, and a model with other weights. Its layers are: {_listing(groups)}. {_CHOOSE_AGAIN}"
             )
         return [group for group in groups if found.intersection(group.indices)]
 
     def _entry(self, entry, groups, variables) -> set[int]:
-        """The indices of the groups that one name, expression, index or layer chooses."""
+        """Returns the indices of the groups that one name, expression, index or layer chooses."""
         if isinstance(entry, keras.layers.Layer):
             owned = {id(variable) for variable in entry.trainable_variables}
             found = {index for index, variable in enumerate(variables) if id(variable) in owned}
@@ -243,10 +243,10 @@ class LayerSelection:
         return {entry % count}
 
     def get_config(self, made: Record | None = None):
-        """`layers` in a form that `json` takes; a Layer object as what its weights are.
+        """Returns `layers` in a form that `json` takes. A Layer object becomes the paths and shapes of its weights.
 
         Args:
-            made: what was chosen, if that is known yet. Defaults to the record that the selection came with.
+            made: `Record` of what was chosen. Defaults to the record that the selection came with.
 
         Raises:
             ValueError: `layers` is a callable that is not registered with Keras.
@@ -259,7 +259,7 @@ class LayerSelection:
 
     @classmethod
     def from_config(cls, config, custom_objects=None) -> "LayerSelection":
-        """The inverse of `get_config`."""
+        """Inverts `get_config`."""
         record, is_carried = None, False
         if isinstance(config, dict) and "layers" in config:
             record, is_carried = Record.from_config(config), bool(config.get("is_carried"))
@@ -336,10 +336,9 @@ def _of_name(name, groups, is_saved: bool) -> set[int]:
 
 
 def _of_longer_path(name: str, groups) -> set[int]:
-    """The layers that a path meant before Keras left out the names of models.
+    """Returns the layers that a path meant before Keras dropped the names of models from paths.
 
-    A path is certain where one layer alone may be it. Of an expression this is not known; it is taken without its first
-    part, with a message.
+    A path is certain if only one layer fits. An expression never is: it is used without its first part, with a warning.
     """
     parts = name.split("/")
     chosen = {
@@ -354,7 +353,7 @@ def _of_longer_path(name: str, groups) -> set[int]:
         pattern = re.compile(rest)
     except re.error:
         return set()
-    if not rest or pattern.fullmatch("\0"):  # which says nothing of a layer
+    if not rest or pattern.fullmatch("\0"):  # it matches any layer
         return set()
     chosen = {i for i, group in enumerate(groups) if pattern.fullmatch(group.path)}
     if len({groups[i].path for i in chosen}) < len(chosen):
@@ -371,7 +370,7 @@ def _of_longer_path(name: str, groups) -> set[int]:
 
 
 def _find(saved: SavedLayer, groups, variables) -> set[int]:
-    """The places of a saved layer's variables."""
+    """Returns the indices of a saved layer's variables."""
     found = saved.places(list(map(variable_path, variables)), [tuple(variable.shape) for variable in variables])
     if len(found) > 1:
         raise ValueError(
@@ -414,7 +413,7 @@ def _serialized(function):
 
 
 def _listing(groups) -> str:
-    """Their paths; of many, the first and the last."""
+    """Lists the groups' paths, or the first and the last ones if there are many."""
     paths = list(dict.fromkeys(group.path for group in groups))
     left_out = [f"... ({len(paths) - 20} more, see `keras_langevin.describe(model, optimizer)`)"]
     return ", ".join(paths if len(paths) <= 25 else paths[:15] + left_out + paths[-5:])

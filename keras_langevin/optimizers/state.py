@@ -1,4 +1,4 @@
-"""A Langevin optimizer in a file of weights: its parent's state and the noise's apart, so that a file of either
+"""Saves a Langevin optimizer's state in two parts, its parent's and the noise's, so that a file of weights of either
 optimizer loads into the other."""
 
 import re
@@ -14,14 +14,14 @@ from keras_langevin.optimizers.wrapper_load import ParentLoad, assign_all, part_
 
 
 class SavedState(MixinBase):
-    """Saving and loading of a Langevin optimizer, as Keras calls it: the parent's variables here, numbered as the
-    parent numbers them, and the noise's in `NoiseState`."""
+    """Saves and loads a Langevin optimizer for Keras: the parent's variables here, with the parent's numbers, and the
+    noise's in `NoiseState`."""
 
     def _add_noise_state(self):
         self._noise_state = NoiseState(self.name, type(self).__name__, self._own_variables, lambda: self.built)
 
     def _own_variables(self) -> dict[str, keras.Variable]:
-        """The variables beyond the parent's, by name."""
+        """Returns the variables that the parent does not have, by name."""
         own = {"seed": self._seed}
         if isinstance(self._sigma, keras.Variable):
             own["sigma"] = self._sigma
@@ -39,7 +39,7 @@ class SavedState(MixinBase):
 
     @part_of_a_load
     def load_own_variables(self, store):
-        """Loads the parent's variables, if all of them fit. `_noise_state`, which Keras loads next, goes along."""
+        """Loads the parent's variables if all of them fit. `_noise_state`, which Keras loads next, follows suit."""
         variables = self._parent_variables()
         count = len(store.keys())
         if count != len(variables):
@@ -58,7 +58,7 @@ class SavedState(MixinBase):
         for variable, value in zip(variables, values, strict=True):
             if tuple(variable.shape) != np.shape(value):
                 raise ValueError(
-                    f"A file for optimizer '{self.name}' must be of a model with the same weights, hence "
+                    f"A file for optimizer '{self.name}' must be of a model with the same weights, so with "
                     f"{variable.path!r} of shape {tuple(variable.shape)}. Received: a value of shape {np.shape(value)}."
                     " Nothing of the optimizer is loaded. Load the file into the model that it was saved with, or pass "
                     "`skip_mismatch=True` to load the rest."
@@ -69,12 +69,11 @@ class SavedState(MixinBase):
 
 
 class NoiseState(keras.layers.Layer):
-    """What a Langevin optimizer has beyond its parent, as Keras saves and loads it: a part of the optimizer.
+    """The variables that a Langevin optimizer adds to its parent's, as a part that Keras saves and loads.
 
-    The optimizer itself saves its parent's variables alone, numbered as the parent numbers them. A file that was saved
-    with the parent has no such part; then seed and noise level stay what they are, and a message says so. Keras loads
-    this part after the optimizer: it is loaded where the parent's variables are, and where it does not fit, they are
-    what they were.
+    The optimizer itself saves only its parent's variables, with the parent's numbers. A file that was saved with the
+    parent has no such part: the seed and the noise level keep their values, with a warning. Keras loads this part after
+    the optimizer. It is loaded only if the parent's variables are. If it does not fit, they get back their old values.
 
     Args:
         optimizer: str, the optimizer's name, for the messages.
@@ -96,11 +95,11 @@ class NoiseState(keras.layers.Layer):
 
     @property
     def parent(self) -> ParentLoad:
-        """What became of the parent's variables in the load that is under way."""
+        """What happened to the parent's variables in the current load."""
         return self._parent
 
     def follow(self, parent: ParentLoad, undo: Callable[[], None] = lambda: None):
-        """Says what became of the parent's variables, and how to make them what they were."""
+        """Sets what happened to the parent's variables, and how to undo it."""
         self._parent, self._undo = parent, undo
 
     def save_own_variables(self, store):
@@ -111,7 +110,7 @@ class NoiseState(keras.layers.Layer):
         parent, undo = self._parent, self._undo
         self.follow(ParentLoad.LOADED)
         if not self._is_built() or parent is ParentLoad.SKIPPED:
-            return  # the optimizer has said that nothing is loaded
+            return  # the optimizer has already warned
         own, saved = self._of_optimizer(), sorted(store.keys())
         values = {name: np.asarray(store[name]) for name in saved if name in own}
         for name, value in values.items():
@@ -129,15 +128,15 @@ class NoiseState(keras.layers.Layer):
         if not saved:
             *others, last = dict.fromkeys(re.sub(r"_\d+$", "", name) for name in missing)
             warnings.warn(
-                f"The file has no state of the noise: it was saved with another optimizer than {self._owner}. Its "
-                f"moments and its number of updates are loaded; {', '.join(others)} and {last} stay what they are.",
+                f"The file has no state of the noise: it was not saved with {self._owner}. Its moments and its number "
+                f"of updates are loaded; {', '.join(others)} and {last} stay unchanged.",
                 stacklevel=2,
             )
         elif missing or further:
             warnings.warn(
-                f"The file's state of the noise is of other settings of {self._owner}. "
-                + (f"It has no {', '.join(missing)}: what the optimizer has stays. " if missing else "")
-                + (f"It has {', '.join(further)}, which the optimizer does not take. " if further else "")
-                + "All else is loaded.",
+                f"The file's state of the noise was saved with other settings of {self._owner}. "
+                + (f"It has no {', '.join(missing)}: the optimizer keeps its own. " if missing else "")
+                + (f"It has {', '.join(further)}, which the optimizer does not use. " if further else "")
+                + "The rest is loaded.",
                 stacklevel=2,
             )

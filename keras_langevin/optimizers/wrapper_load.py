@@ -1,12 +1,12 @@
-"""A load of a wrapper's file of weights, whole or not at all.
+"""Loads a wrapper's file of weights completely or not at all.
 
 Keras loads a `LossScaleOptimizer` or `MultiOptimizer` first, then each part of it, then each part's noise. A
-`WrapperLoad` begins with the wrapper and is handed to each part once (`take_load`):
+`WrapperLoad` starts with the wrapper and is handed to each part once (`take_load`):
 
-- the part fits: it is loaded, and its noise state may still refuse;
-- the part skips the file, raises, or its noise state does not fit: everything loaded so far becomes what it was
-  (`refuse`), and the parts that come later load nothing;
-- Keras visits a part again by another attribute, under which the file has nothing: a part that raised raises again.
+- The part fits: it is loaded, and its noise state may still refuse.
+- The part skips the file, raises, or its noise state does not fit: everything loaded so far gets back its old value
+  (`refuse`), and later parts load nothing.
+- Keras visits a part again through another attribute, for which the file has nothing: a part that raised raises again.
 """
 
 import enum
@@ -19,7 +19,7 @@ from keras import ops
 
 
 class ParentLoad(enum.Enum):
-    """What became of the parent's variables in a load."""
+    """What happened to the parent's variables in a load."""
 
     LOADED = "loaded"
     SKIPPED = "skipped"
@@ -27,11 +27,10 @@ class ParentLoad(enum.Enum):
 
 
 class WrapperLoad:
-    """A load of a `LossScaleOptimizer` or `MultiOptimizer`, whose parts Keras loads one by one: all of them are loaded,
-    or nothing is.
+    """A load of a `LossScaleOptimizer` or `MultiOptimizer`. Keras loads its parts one by one; this loads all or none.
 
-    Keras numbers the variables of a wrapper and of all its parts in one list, which assigns the wrong ones where a file
-    is of other settings. So the wrapper loads its own alone, which come first, and each part loads itself.
+    Keras numbers the variables of a wrapper and of all its parts in one list, so it would assign the wrong ones if the
+    file has other settings. So the wrapper loads only its own variables, which come first, and each part loads itself.
 
     Args:
         wrapper: the optimizer.
@@ -57,11 +56,11 @@ class WrapperLoad:
             assign_all(variables, values)
 
     def undo_own(self):
-        """Makes the wrapper's own variables what they were."""
+        """Gives the wrapper's own variables their old values."""
         assign_all(self._variables[: self._own_count], self._before[: self._own_count])
 
     def refuse(self):
-        """Makes all variables what they were, and keeps the parts that are not loaded yet from being loaded."""
+        """Gives all variables their old values, and stops the parts that are not loaded yet from loading."""
         if self.is_refused:
             return
         assign_all(self._variables, self._before)
@@ -78,24 +77,24 @@ _under_way: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def take_load(optimizer) -> WrapperLoad | None:
-    """The load that an optimizer is a part of, once."""
+    """Returns the load that an optimizer is part of, but only once."""
     return _under_way.pop(optimizer, None)
 
 
 def part_of_a_load(load_own_variables):
-    """Makes the method `load_own_variables` of an optimizer go along with the wrapper that the optimizer is in."""
+    """Makes an optimizer's `load_own_variables` follow the load of the wrapper that the optimizer is in."""
 
     @functools.wraps(load_own_variables)
     def loading(self, store):
         load, state = take_load(self), getattr(self, "_noise_state", None)
-        if load is None or (load.failed == id(self) and len(store.keys())):  # by itself, now or after it failed
+        if load is None or (load.failed == id(self) and len(store.keys())):  # not in a wrapper, now or after it failed
             load_own_variables(self, store)
             return
         if load.is_refused:
             if state:
                 state.follow(ParentLoad.SKIPPED)
             if load.failed == id(self):
-                # Keras comes again by another attribute, under which the file has nothing, and would forget the error.
+                # Keras visits it again through another attribute, for which the file has nothing: do not lose the error.
                 _under_way[self] = load
                 raise ValueError(load.error)
             return
@@ -106,7 +105,7 @@ def part_of_a_load(load_own_variables):
             load.failed, load.error = id(self), str(error)
             _under_way[self] = load
             raise
-        if state is None:  # an optimizer of Keras, which says nothing of what it did
+        if state is None:  # a Keras optimizer, which does not say what it did
             if len(store.keys()) != len(self.variables):
                 load.refuse()
         elif state.parent is ParentLoad.SKIPPED:
@@ -120,6 +119,6 @@ def part_of_a_load(load_own_variables):
 
 
 def assign_all(variables, values):
-    """Gives each variable its value."""
+    """Assigns each variable its value."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

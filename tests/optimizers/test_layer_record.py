@@ -182,7 +182,7 @@ def test_files_and_copies_have_the_same_places(name, tmp_path):
     if CASES[name][0] is not of_head:  # Keras clones no subclassed model
         for each in (model, loaded):
             if CASES[name][0] is of_nameless and each is model:  # `b1` has become `nameless_1`
-                with pytest.raises(ValueError, match="must mean layers of the model that the optimizer trains"):
+                with pytest.raises(ValueError, match="must choose layers of the model that the optimizer trains"):
                     clone(each)
             else:
                 assert noisy(clone(each)) == places
@@ -322,7 +322,7 @@ def test_numbers_that_are_names():
         again.build(model.trainable_variables)
         assert noisy(model, again) == places
     again = LSGD.from_config(config)
-    with pytest.raises(ValueError, match=r"now chooses net/layer_1; the places that it had belong to net/layer_0"):
+    with pytest.raises(ValueError, match=r"now chooses net/layer_1; the saved choice belongs to net/layer_0"):
         again.build(numbered(0, 1, 2).trainable_variables)
     assert not again.built
 

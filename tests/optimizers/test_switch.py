@@ -333,7 +333,7 @@ def test_a_file_with_a_gate_in_place_of_sigma_has_the_same_count(tmp_path):
     first.save_weights(path)
     second = net(LSGD(0.25, sigma=0.125, seed=2, momentum=0.9), wrapped=True)
     assert len(first.optimizer.variables) == len(second.optimizer.variables)
-    with pytest.warns(UserWarning, match="It has no sigma: what the optimizer has stays. It has layer_gate"):
+    with pytest.warns(UserWarning, match="It has no sigma: the optimizer keeps its own. It has layer_gate"):
         second.load_weights(path)
     ours, theirs = innermost(second.optimizer), innermost(first.optimizer)
     for old, new in zip(theirs._parent_variables(), ours._parent_variables(), strict=True):
@@ -356,11 +356,11 @@ def test_a_file_with_other_settings_of_the_noise(tmp_path):
     first = step(net(LRMSprop(1e-3, sigma=0.5, seed=1), gated=True))
     first.save_weights(path)
     second = net(LRMSprop(1e-3, sigma=0.1, seed=2))
-    with pytest.warns(UserWarning, match="It has layer_gate, which the optimizer does not take. All else is loaded"):
+    with pytest.warns(UserWarning, match="It has layer_gate, which the optimizer does not use. The rest is loaded"):
         second.load_weights(path)
     assert (second.optimizer.seed, float(second.optimizer.sigma), int(second.optimizer.iterations)) == (1, 0.5, 3)
     second.save_weights(path)
     first.optimizer.layers = 1
-    with pytest.warns(UserWarning, match="It has no layer_gate: what the optimizer has stays"):
+    with pytest.warns(UserWarning, match="It has no layer_gate: the optimizer keeps its own"):
         first.load_weights(path)
     assert len(first.optimizer.noisy_layers) == 1
