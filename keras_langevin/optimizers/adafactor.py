@@ -10,7 +10,7 @@ from keras_langevin.optimizers.langevin import Langevin
 
 
 class _Adafactor(keras.optimizers.Adafactor):
-    """Adafactor that keeps d_t, by which it divided the last step of each variable: the slots alone do not tell."""
+    """Adafactor that stores d_t, the divisor of each variable's last step: it does not follow from the slots."""
 
     _clippings: list | tuple = ()
 
@@ -40,15 +40,15 @@ class LAdafactor(
         P_t = (ρ_t / γ_t) · max(ε₂, RMS(θ_{t−1})) / (d_t · √max(v_t, ε₁))
         ρ_t = min(γ_t, 1/√t),   d_t = max(1, RMS(g_t / √v_t) / clip_threshold)
 
-    Adafactor's step is −γ_t · P_t ⊙ g_t. v_t is the running mean of g² + ε₁. A variable that grows gets longer steps
+    Adafactor's step is −γ_t · P_t ⊙ g_t. v_t is the running mean of g² + ε₁. A variable that grows gets larger steps
     and more noise.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         beta_2_decay: float, the exponent in the decay rate 1 − t^beta_2_decay of v. Defaults to `-0.8`.
         epsilon_1: ε₁, float. It bounds P by max(ε₂, RMS(θ))/√ε₁. Defaults to `1e-12` (Keras's Adafactor: `1e-30`).
-        epsilon_2: ε₂, float, the least RMS of the weights. Defaults to `1e-3`.
-        clip_threshold: float, the largest RMS of g/√v that is not clipped. Defaults to `1.0`.
+        epsilon_2: ε₂, float, the lower bound of RMS(θ). Defaults to `1e-3`.
+        clip_threshold: float, the largest RMS of g/√v without clipping. Defaults to `1.0`.
         relative_step: bool, as in Keras. Defaults to `True`.
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Adafactor`.

@@ -1,4 +1,4 @@
-"""The arguments that every Langevin optimizer has beside its parent's own: for type checkers, editors and `help`."""
+"""The arguments that Langevin optimizers add to their parent's, for type checkers, editors and `help`."""
 
 import re
 import textwrap
@@ -14,8 +14,8 @@ Level = float | keras.optimizers.schedules.LearningRateSchedule | Callable[[], f
 
 Law = Literal["normal", "rademacher"]
 
-# The line for the noise's arguments in the docstring of an optimizer, which editors show; and what `help` and the
-# documentation show in its place.
+# The line for the noise's arguments in an optimizer's docstring, which editors show. `help` and the documentation show
+# `SPELLED_OUT` instead.
 IN_SHORT = "sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`."
 SPELLED_OUT = """\
 sigma: σ, the noise level: float >= 0, schedule or callable. Give it by name. Defaults to `1e-3`.
@@ -26,7 +26,7 @@ noise: `"normal"` or `"rademacher"`, see `keras_langevin.Langevin`. Defaults to 
 
 
 def spelled_out(docstring: str | None) -> str | None:
-    """A docstring with the noise's arguments one by one. (`python -OO` has no docstrings.)"""
+    """Returns a docstring that lists the noise's arguments one by one. (`python -OO` has no docstrings.)"""
     pattern = re.compile(rf"^( *){re.escape(IN_SHORT)}$", re.MULTILINE)
     return docstring and pattern.sub(lambda line: textwrap.indent(SPELLED_OUT, line[1]), docstring)
 
@@ -41,7 +41,7 @@ class Noise(TypedDict, total=False):
 
 
 class NoiseArguments(Noise, total=False):
-    """The same, and those of `keras.optimizers.Optimizer`, but for `weight_decay`."""
+    """The noise's arguments and those of `keras.optimizers.Optimizer`, except `weight_decay`."""
 
     clipnorm: float | None
     clipvalue: float | None
@@ -55,6 +55,6 @@ class NoiseArguments(Noise, total=False):
 
 
 class Arguments(NoiseArguments, total=False):
-    """The same with `weight_decay`, where the parent has it among them."""
+    """The same with `weight_decay`, for classes whose `__init__` does not name it."""
 
     weight_decay: float | None

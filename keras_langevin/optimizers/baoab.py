@@ -1,4 +1,4 @@
-"""BAOAB: underdamped Langevin by a splitting, without an error of the step on a quadratic."""
+"""BAOAB: underdamped Langevin dynamics by a splitting that is exact on a quadratic for finite steps."""
 
 from typing import Unpack
 
@@ -10,13 +10,13 @@ from keras_langevin.optimizers.sghmc import SGHMC
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class BAOAB(SGHMC):
-    """SGD with momentum and split Langevin noise: a finite step has a smaller error than that of `SGHMC`.
+    """SGD with momentum and split Langevin noise: finite steps have a smaller error than those of `SGHMC`.
 
         m_t = (1 − α) · m_{t−1} − γ_t · g_t,   n_t = σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = α/4,   Z_t ~ N(0, I)
         θ_t = θ_{t−1} + m_t + n_t,   and then   m_t ← m_t + (2 − α)/(1 − α) · n_t
 
-    For small γ it samples exp(−2V/σ²). On V = a·θ²/2 the step has no error for γ < (4 − 2α)/a. Gradients, learning rate
-    and friction are those of `SGHMC`.
+    For small γ it samples exp(−2V/σ²). On V = a·θ²/2 finite steps have no error if γ < (4 − 2α)/a. Gradients, learning
+    rate and friction mean the same as in `SGHMC`.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.

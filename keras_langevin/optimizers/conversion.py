@@ -26,7 +26,7 @@ def langevin(
         θ_t = [the parent's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
 
     Args:
-        parent: an optimizer that is not built, or a class. An optimizer keeps its arguments, also `epsilon`.
+        parent: an optimizer that is not built, or a class. An optimizer keeps its arguments, including `epsilon`.
         preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `Langevin.preconditioner`. Optional if
             this package has an optimizer for the parent.
         slots: names of the parent's attributes that P depends on, after its step. Defaults to none.
@@ -35,7 +35,7 @@ def langevin(
         **noise: `sigma`, `layers`, `seed` and `noise` of `keras_langevin.Langevin`; not with a class.
 
     Returns:
-        A new optimizer, or a class if `parent` is one. Keras registers it as `"L"` and the parent's name. Call
+        A new optimizer, or a class if `parent` is one. Keras registers it as `"L"` plus the parent's name. Call
         `langevin` again before you load a model with it.
 
     Example:
@@ -81,9 +81,9 @@ def langevin(
 
 
 def without_noise(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """Makes the optimizer that takes the same step without noise: the other arm of a fair comparison.
+    """Returns the optimizer that takes the same step without noise, for a fair comparison.
 
-    It is the parent with equal arguments, ε among them.
+    It is the parent with the same arguments, including ε.
 
     Args:
         optimizer: a Langevin optimizer. It may be wrapped in a `LossScaleOptimizer`.

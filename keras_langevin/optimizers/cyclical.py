@@ -1,4 +1,4 @@
-"""Schedules that begin again: the learning rate and the noise level of cyclical sampling."""
+"""Cyclical schedules: the learning rate and the noise level of cyclical sampling."""
 
 import math
 import numbers
@@ -11,7 +11,7 @@ from keras_langevin.values import check_int, is_level, is_real
 
 
 class _Cyclical(keras.optimizers.schedules.LearningRateSchedule):
-    """A value by the place of a step in its cycle, an integer: exact for any number of steps.
+    """A value that depends on the step's place in its cycle, an integer: exact for any number of steps.
 
     Args:
         initial_value: float >= 0.
@@ -118,9 +118,9 @@ class CyclicalNoise(_Cyclical):
 
     @property
     def first_noisy_place(self) -> int:
-        """The first place in a cycle with noise; it is `cycle_length` where there is none."""
+        """The first place in a cycle with noise, or `cycle_length` if the cycle has no noise."""
         place = math.ceil(self.exploration_fraction * self.cycle_length)
-        # the product may be rounded up beyond an integer that it should be
+        # rounding may lift the product above the integer that it should be
         return place - 1 if (place - 1) / self.cycle_length >= self.exploration_fraction else place
 
     def is_noisy(self, step: Any) -> Any:
@@ -135,7 +135,7 @@ class CyclicalNoise(_Cyclical):
 
 
 def check_exploration_fraction(value):
-    """Refuses what is not in (0, 1).
+    """Checks that the value is in (0, 1).
 
     Raises:
         ValueError: it is not.

@@ -96,7 +96,7 @@ def describe(model: keras.Model, optimizer: keras.optimizers.Optimizer | None = 
 
 
 def _noisy(optimizer, variables) -> set[int]:
-    """The places of the variables that get noise."""
+    """Returns the indices of the variables that get noise."""
     noisy = set()
     for part, indices in _shares(innermost(optimizer), variables):
         if isinstance(part, Langevin):
@@ -106,7 +106,7 @@ def _noisy(optimizer, variables) -> set[int]:
 
 
 def _shares(optimizer, variables) -> list[tuple[keras.optimizers.Optimizer, list[int]]]:
-    """The optimizers that update the variables, each with the places of its own."""
+    """Returns the optimizers that update the variables, each with the indices of its variables."""
     if not hasattr(optimizer, "optimizers"):
         return [(optimizer, list(range(len(variables))))]
     owners = {id(variable): part for part in optimizer.optimizers for variable in part._trainable_variables}

@@ -1,4 +1,4 @@
-"""The drift Γ of a preconditioner that depends on the weights, from gradients and the optimizer's own noise alone."""
+"""The drift Γ of a preconditioner that depends on the weights, computed from gradients and the noise only."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from keras_langevin.optimizers.langevin import Langevin
 
 
 class GammaCorrection(Langevin):
-    """Adds the drift Γ_i = ∂P_i/∂θ_i that a state-dependent P needs: a mixin. Name it in place of `Langevin`.
+    """A mixin that adds the drift Γ_i = ∂P_i/∂θ_i, which a state-dependent P needs. Name it instead of `Langevin`.
 
         θ_t = [the parent's step] + σ_t√γ_t · √P_t ⊙ Z_t + C_t
         C_t = (1 + ρ) · (√P_t − √P_{t−1}) ⊙ S_t,   S_{t+1} = ρ · S_t + σ_t√γ_t · Z_t,   S_1 = 0
 
-    Without it small steps sample exp(−2V/σ²)/P, with it exp(−2V/σ²). C_t has the mean γ·(σ²/2)·Γ. P must be a function
-    of v_t = ρ·v_{t−1} + (1 − ρ)·g_t², and v must forget sooner than the weights decorrelate. docs/gamma-correction.md
-    has the derivation and measurements.
+    Small steps sample exp(−2V/σ²)/P without it, and exp(−2V/σ²) with it. C_t has the mean γ·(σ²/2)·Γ. P must be a
+    function of v_t = ρ·v_{t−1} + (1 − ρ)·g_t², and v must forget faster than the weights decorrelate. See
+    docs/gamma-correction.md for the derivation and measurements.
 
     Args:
         *args: the optimizer's arguments.
@@ -39,19 +39,19 @@ class GammaCorrection(Langevin):
             raise ValueError(f"`gamma_correction` must be True or False. Received: {gamma_correction=}. Pass a bool.")
         super().__init__(*args, **kwargs)
         self.gamma_correction = gamma_correction
-        self._noise_memories = {}  # by str(index): TensorFlow's checkpoints take no other keys
+        self._noise_memories = {}  # by str(index): TensorFlow's checkpoints need str keys
         if gamma_correction:
-            self._is_elementwise = False  # variable by variable, as C is
+            self._is_elementwise = False  # variable by variable, like C
             self._check_needed()
 
     # --- what a subclass defines ------------------------------------------------------------------------------------
 
-    # Arguments with which there is no correction, and the value that they must have.
+    # Arguments that the correction restricts, and the value that each must have.
     _needed_for_correction: dict[str, object] = {}
 
     @property
     def _averaging_rate(self) -> float:
-        """ρ, the share of v that stays at an update."""
+        """ρ, the share of v that an update keeps."""
         raise NotImplementedError
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ class GammaCorrection(Langevin):
         self._add_memories()
 
     def _add_memories(self):
-        """A slot for each noisy variable that has none; all of them in order, and after what else the optimizer has."""
+        """Adds a slot for each noisy variable without one. The slots stay in order, after all other variables."""
         if not self.gamma_correction:
             return
         missing = [index for index in sorted(self._drawn_indices) if str(index) not in self._noise_memories]
@@ -95,12 +95,12 @@ class GammaCorrection(Langevin):
         return super()._own_variables() | memories
 
     def _before(self, indices):
-        """With √P as it is before the step."""
+        """Adds √P from before the step."""
         before = super()._before(indices)
         return [*before, self._roots(indices, before)] if self.gamma_correction else before
 
     def _roots(self, indices, before) -> dict:
-        """√P by the variables' numbers."""
+        """Returns √P by the variables' numbers."""
         preconditioner = Preconditioner(self, indices, before)
         return {index: ops.sqrt(preconditioner.of(number)) for number, index in enumerate(indices)}
 

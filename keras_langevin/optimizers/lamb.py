@@ -24,7 +24,7 @@ class LLamb(
         r_t = ‖θ_{t−1}‖ / ‖m̂_t / (√v̂_t + ε)‖
 
     Lamb's step is −γ_t · P_t ⊙ m̂_t. The trust ratio r_t is one number for each variable, and 1 where a norm is 0. P
-    grows with 1/‖g‖ where the gradient becomes small.
+    grows like 1/‖g‖ if the gradient becomes small.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.

@@ -1,4 +1,4 @@
-"""How large the noise is, element by element."""
+"""The size of the noise of each element."""
 
 import keras
 import numpy as np
@@ -11,11 +11,11 @@ from keras_langevin.reading import innermost, number
 
 
 def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
-    """The standard deviation of the next noise in each layer, for each element of its weights.
+    """Returns the standard deviation of the next noise, for each element of each layer's weights.
 
         s = σ · √γ · √P
 
-    P is that of the latest update. Before the first one the slots are zero, and P is near its bound.
+    P is the one of the latest update. Before the first one the slots are zero, and P is near its bound.
     `plots.noise_histogram` draws the result.
 
     Args:
@@ -52,7 +52,7 @@ def layer_noise(optimizer: keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
         noisy &= optimizer._last_update.drawn
     paths = distinct(group.path for group in optimizer._groups)
     scale = number(optimizer.sigma) * np.sqrt(number(optimizer.learning_rate))
-    # `iterations` as it was during the last update, one less than now
+    # the value of `iterations` during the last update, one less than now
     last = max(int(number(optimizer.iterations)) * (optimizer.gradient_accumulation_steps or 1) - 1, 0)
     with keras.StatelessScope(state_mapping=[(optimizer._iterations, ops.convert_to_tensor(last))]):
         return {

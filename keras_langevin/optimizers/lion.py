@@ -15,7 +15,7 @@ class LLion(Langevin, backend_class(keras.optimizers.Lion)):
 
         θ_t = [Lion's step] + σ_t · √γ_t · Z_t,   P_t = 1,   Z_t ~ N(0, I)
 
-    Lion's step is −γ_t · sign(c_t) with c_t = β₁ · m_{t−1} + (1 − β₁) · g_t. No temperature follows from σ: it is a
+    Lion's step is −γ_t · sign(c_t) with c_t = β₁ · m_{t−1} + (1 − β₁) · g_t. σ does not set a temperature, only a
     level of exploration. A step moves an element by γ and adds noise of σ√γ, so σ = √γ makes the two equal.
 
     Args:

@@ -16,18 +16,18 @@ class LMuon(Langevin, backend_class(keras.optimizers.Muon), slots=("adam_velocit
     """Muon with Langevin noise.
 
         θ_t = [Muon's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   Z_t ~ N(0, I)
-        P_t = √max(rows, columns) · rms_rate              of a matrix that Muon moves; 1 with `rms_rate=None`
-        P_t = adam_lr_ratio · √(1 − β₂ᵗ) / (√v_t + ε)      of the other weights, which AdamW moves
+        P_t = √max(rows, columns) · rms_rate              for a matrix that Muon updates; 1 with `rms_rate=None`
+        P_t = adam_lr_ratio · √(1 − β₂ᵗ) / (√v_t + ε)      for the other weights, which AdamW updates
 
-    Muon's step is −γ_t · P_t · O_t with the orthogonalized momentum O_t. No temperature follows from σ for its
-    matrices: it is a level of exploration, as with `LLion`.
+    Muon's step is −γ_t · P_t · O_t with the orthogonalized momentum O_t. For its matrices σ does not set a
+    temperature, only a level of exploration, as in `LLion`.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         adam_beta_2: β₂, float, decay rate of AdamW's second moment. Defaults to `0.999`.
         epsilon: ε, float. It bounds P of AdamW's weights by adam_lr_ratio/ε. Defaults to `1e-6` (Keras's Muon: `1e-7`).
-        adam_lr_ratio: float, AdamW's learning rate over γ. Defaults to `1`.
-        rms_rate: float, or `None` for steps that the shape does not scale. Defaults to `0.2`.
+        adam_lr_ratio: float, AdamW's learning rate divided by γ. Defaults to `1`.
+        rms_rate: float, or `None` for steps that do not depend on the shape. Defaults to `0.2`.
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.Muon`.
 
@@ -90,7 +90,7 @@ class LMuon(Langevin, backend_class(keras.optimizers.Muon), slots=("adam_velocit
 
     @property
     def _scales(self) -> list[float]:
-        """P of each matrix that Muon moves; 0 for the weights that AdamW moves."""
+        """P of each matrix that Muon updates; 0 for the weights that AdamW updates."""
         return [
             self._scale_of(variable.shape) if velocity is None else 0.0
             for variable, velocity in zip(self._trainable_variables, self.adam_velocities, strict=True)

@@ -8,7 +8,7 @@ import keras
 from keras_langevin.names import unknown
 from keras_langevin.values import is_real
 
-if TYPE_CHECKING:  # of mixins whose subclasses are all optimizers
+if TYPE_CHECKING:  # for mixins whose subclasses are all optimizers
     MixinBase = keras.optimizers.Optimizer
 else:
     MixinBase = object
@@ -16,14 +16,14 @@ _Parent = TypeVar("_Parent", bound=keras.optimizers.Optimizer)
 
 
 def backend_class(parent: type[_Parent]) -> type[_Parent]:
-    """The class that Keras makes an instance of when `parent` is called: on PyTorch a subclass that updates all
-    variables at once, elsewhere `parent`. (A subclass of `parent` alone would lose that.)"""
+    """Returns the class that Keras instantiates when `parent` is called: on PyTorch a subclass that updates all
+    variables at once, elsewhere `parent`. (A subclass of `parent` itself would lose that.)"""
     return type(parent.__new__(parent))
 
 
 def parent_class(cls, mixin: type) -> type[keras.optimizers.Optimizer]:
-    """The optimizer that `cls` adds noise to, as its user knows it: the first after the mixin that neither is of this
-    package nor stands for another on a backend."""
+    """Returns the optimizer that `cls` adds noise to, as users know it: the first class after the mixin that is neither
+    from this package nor Keras's version for a backend."""
     following = cls.__mro__[cls.__mro__.index(mixin) + 1 :]
     optimizers = (base for base in following if issubclass(base, keras.optimizers.Optimizer))
     inner = ("keras.src.backend.", "keras_langevin.optimizers.")
@@ -31,22 +31,22 @@ def parent_class(cls, mixin: type) -> type[keras.optimizers.Optimizer]:
 
 
 def arguments_of(optimizer, cls: type | None = None) -> dict[str, Any]:
-    """The arguments of an optimizer but for its name, as `from_config` takes them; those that `cls`, a class of its,
-    has."""
+    """Returns an optimizer's arguments except its name, as `from_config` takes them. With `cls`, one of its base
+    classes, only those that `cls` has."""
     config = (cls or type(optimizer)).get_config(optimizer)
     del config["name"]
     if callable(optimizer._learning_rate):
-        config["learning_rate"] = optimizer._learning_rate  # as it is: a function need not be serializable for this
+        config["learning_rate"] = optimizer._learning_rate  # as it is, so a function need not be serializable
     return config
 
 
 def parent_parameters(cls, mixin: type) -> dict[str, inspect.Parameter]:
-    """The arguments of the parent's `__init__`, by name."""
+    """Returns the parameters of the parent's `__init__`, by name."""
     return _parameters(parent_class(cls, mixin).__init__)
 
 
 def signature(cls, mixin: type) -> inspect.Signature:
-    """The parent's arguments and the class's own, so that `help` shows them all.
+    """Returns the parent's arguments and the class's own, so that `help` shows all of them.
 
     Args:
         cls: the Langevin optimizer.
@@ -59,7 +59,7 @@ def signature(cls, mixin: type) -> inspect.Signature:
             parameters = _parameters(base.__init__)
             takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
             own = own | parameters if takes_more else parameters
-    own = {name: p.replace(annotation=p.empty) for name, p in own.items()}  # as Keras's, and docstrings have the types
+    own = {name: p.replace(annotation=p.empty) for name, p in own.items()}  # as in Keras: docstrings have the types
     if not takes_more:
         return inspect.Signature(list(own.values()))
     of_parent = parent_parameters(cls, mixin)
@@ -73,7 +73,7 @@ def signature(cls, mixin: type) -> inspect.Signature:
 
 
 def check_by_place(cls, args):
-    """Refuses a noise level in the place of a decay rate: Keras's order of arguments has none for the noise.
+    """Refuses a noise level in the position of a decay rate. Keras's order of arguments has no position for noise.
 
     Raises:
         ValueError: the second argument is a decay rate below 0.1.
@@ -87,7 +87,7 @@ def check_by_place(cls, args):
 
 
 def check_known(cls, arguments, error: Exception):
-    """After an error of the parent: if it refuses the name of an argument, an error with the nearest known name.
+    """If the parent's `error` refuses the name of an argument, raises an error that suggests a known name.
 
     Raises:
         ValueError: it does.

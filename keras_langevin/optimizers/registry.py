@@ -21,7 +21,7 @@ from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
 from keras_langevin.optimizers.sgnht import SGNHT
 
-# Each Langevin optimizer beside the parent that it is compared with. Of two with one parent the first is its twin.
+# Each Langevin optimizer and the parent that it is compared with. The first one with a parent is the parent's twin.
 PARENTS = {
     LSGD: keras.optimizers.SGD,
     SGHMC: keras.optimizers.SGD,
@@ -39,7 +39,7 @@ PARENTS = {
     LAdafactor: keras.optimizers.Adafactor,
 }
 
-# Those whose parent is not in every supported Keras, by their modules; `NEWER` has those whose parent is in this one.
+# Optimizers whose parent is not in every supported Keras, and their modules. `NEWER` has those that this Keras has.
 _NEWER = {"LMuon": "muon", "LScheduleFreeAdamW": "schedule_free_adamw"}
 NEWER: dict[str, type] = {
     name: getattr(importlib.import_module(f"keras_langevin.optimizers.{module}"), name)
@@ -52,15 +52,15 @@ REGISTRY = {cls.__name__.lower(): cls for pair in PARENTS.items() for cls in pai
 
 
 def get(identifier: str | dict[str, Any] | keras.optimizers.Optimizer, **arguments: Any) -> keras.optimizers.Optimizer:
-    """An optimizer by name, from its configuration, or as it is.
+    """Returns an optimizer by name, from its configuration, or unchanged.
 
     Args:
         identifier: str, a name in any case, with or without a hyphen (`"ladam"`, `"L-Adam"`, `"Adam"`); or a
             dictionary as `keras.optimizers.serialize` makes it; or an optimizer, which is returned.
-        **arguments: arguments of the optimizer, with a name only.
+        **arguments: arguments of the optimizer. Only with a name.
 
     Raises:
-        ValueError: an unknown name; the message has a suggestion.
+        ValueError: the name is unknown; the message has a suggestion.
 
     Example:
 
@@ -86,10 +86,10 @@ def get(identifier: str | dict[str, Any] | keras.optimizers.Optimizer, **argumen
 
 
 def lookup(name: str) -> type[keras.optimizers.Optimizer]:
-    """The class of that name.
+    """Returns the class with a name.
 
     Raises:
-        ValueError: an unknown name; the message has a suggestion.
+        ValueError: the name is unknown; the message has a suggestion.
     """
     key = name.lower().replace("-", "")
     if key not in REGISTRY:

@@ -11,7 +11,7 @@ from keras_langevin.optimizers.parent import arguments_of, backend_class
 
 
 class RMSpropEpsilonAnywhere(backend_class(keras.optimizers.RMSprop)):
-    """RMSprop's step with ε outside the root, where `epsilon_inside_sqrt` is `False`; else Keras's own.
+    """Keras's RMSprop, with ε outside the root if `epsilon_inside_sqrt` is `False`.
 
         v ← ρ·v + (1 − ρ)·g²,   ḡ ← ρ·ḡ + (1 − ρ)·g,   step = γ·g / (√v + ε), centered: γ·g / (√(v − ḡ²) + ε)
 
@@ -45,7 +45,7 @@ class RMSpropEpsilonAnywhere(backend_class(keras.optimizers.RMSprop)):
         self.assign_sub(variable, increment)
 
     def _parallel_update_step(self, grads, variables, learning_rate):
-        """The same for all variables at once; Keras calls it on PyTorch alone."""
+        """Does the same for all variables at once. Keras calls it only on PyTorch."""
         if self.epsilon_inside_sqrt:
             super()._parallel_update_step(grads, variables, learning_rate)
             return
@@ -89,10 +89,10 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
         rho: float, decay rate of the averages. Defaults to `0.9`.
         momentum: float. Defaults to `0.0`.
-        epsilon: ε, float. It bounds P by 1/√ε, outside the root by 1/ε. Defaults to `1e-6` (Keras's RMSprop: `1e-7`).
+        epsilon: ε, float. It bounds P by 1/√ε, by 1/ε outside the root. Defaults to `1e-6` (Keras's RMSprop: `1e-7`).
         centered: bool. Defaults to `False`.
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
-        epsilon_inside_sqrt: bool, whether ε stands inside the root, as in Keras. Defaults to `True`.
+        epsilon_inside_sqrt: bool, whether ε is inside the root, as in Keras. Defaults to `True`.
         gamma_correction: bool, whether to add the drift γ·(σ²/2)·Γ, so that small steps sample exp(−2V/σ²). Not with
             `momentum` or `centered`. See `keras_langevin.optimizers.GammaCorrection`. Defaults to `False`.
         **kwargs: every other argument of `keras.optimizers.RMSprop`.

@@ -18,15 +18,15 @@ class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAd
         z_t = z_{t−1} − γ_t · Q_t ⊙ g_t + σ_t · √γ_t · √Q_t ⊙ Z_t,   Q_t = w_t / (√v̂_t + ε),   Z_t ~ N(0, I)
         x_t = (1 − 1/t) · x_{t−1} + z_t / t,   θ_t = (1 − β₁) · z_t + β₁ · x_t
 
-    The noise moves z, which Keras calls momentum. It reaches the weights θ_t as σ_t · √γ_t · √P_t ⊙ Z_t with P_t = (1 −
-    β₁ + β₁/t)² · Q_t. v̂_t = v_t / (1 − β₂ᵗ), and w_t = min(1, t / warmup_steps).
+    The noise moves z, which Keras calls momentum. It reaches the weights θ_t as σ_t · √γ_t · √P_t ⊙ Z_t with
+    P_t = (1 − β₁ + β₁/t)² · Q_t. v̂_t = v_t / (1 − β₂ᵗ), and w_t = min(1, t / warmup_steps).
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.0025`.
         beta_1: β₁, float in (0, 1], the share of the average x in θ. Defaults to `0.9`.
         beta_2: float, decay rate of the second moment. Defaults to `0.999`.
         epsilon: ε, float. It bounds Q by 1/ε. Defaults to `1e-6` (Keras's ScheduleFreeAdamW: `1e-8`).
-        warmup_steps: int, over how many updates w grows to 1. Defaults to `0`.
+        warmup_steps: int, the number of updates in which w grows to 1. Defaults to `0`.
         sigma, layers, seed, noise: the noise, see `keras_langevin.Langevin`.
         **kwargs: every other argument of `keras.optimizers.ScheduleFreeAdamW`.
 
@@ -58,11 +58,11 @@ class LScheduleFreeAdamW(Langevin, backend_class(keras.optimizers.ScheduleFreeAd
         return ops.square(self._share(t)) * q
 
     def _share(self, t):
-        """f_t, the share of z_t in θ_t."""
+        """Returns f_t, the share of z_t in θ_t."""
         return 1 - self.beta_1 + self.beta_1 / t
 
     def _add_noise(self, variables, indices, draw, before, learning_rate):
-        """To θ, and 1/f times as much to z, that is with 1/f² times the learning rate: drawn twice and not kept."""
+        """Adds noise to θ, and 1/f times as much to z (by 1/f² times the learning rate). Drawn twice, not stored."""
         super()._add_noise(variables, indices, draw, before, learning_rate)
         dtype = noise_dtype(variables[0])
         share = self._share(ops.cast(ops.convert_to_tensor(self.iterations) + 1, dtype))

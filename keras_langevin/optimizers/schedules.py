@@ -1,4 +1,4 @@
-"""Schedules and values for sigma. Every Keras learning-rate schedule serves as well."""
+"""Schedules and values for sigma. Every Keras learning-rate schedule works too."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from keras_langevin.values import check_int, is_level, is_real
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A noise level that falls as the root of a logarithm: σ_t = σ₀ / √log(e + t · decay).
+    """A noise level that falls like 1 over the root of a logarithm: σ_t = σ₀ / √log(e + t · decay).
 
     The reference implementation uses it with `decay=1/1960`, for 20 epochs of 98 batches.
 
@@ -44,7 +44,7 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> Any:
-        # log(e + t · decay) as log(e¹ + e^(log t + log decay)): t · decay may be beyond what a float holds
+        # log(e + t · decay) as log(e¹ + e^(log t + log decay)): t · decay may overflow a float
         log_step = ops.log(ops.cast(step, keras.config.floatx()))
         log_decay = math.log(self.decay) if self.decay else -math.inf
         return self.initial_value / ops.sqrt(ops.logaddexp(ops.ones_like(log_step), log_step + log_decay))
@@ -55,9 +55,9 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class NoiseBurst(keras.optimizers.schedules.LearningRateSchedule):
-    """Noise in the first updates of a training, and none after them: σ_t = σ for t < `updates`, else 0.
+    """Noise in the first updates of a training, and none afterwards: σ_t = σ for t < `updates`, else 0.
 
-    In a very deep net without normalization the noise acts as a second initialization: the net needs it until it begins
+    In a very deep net without normalization the noise acts as a second initialization: the net needs it until it starts
     to train, 35 to 140 updates for 40 dense layers (docs/why-noise-helps.md).
 
     Args:
@@ -90,11 +90,11 @@ class NoiseBurst(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def posterior_sigma(data_size: int, temperature: float = 1.0) -> float:
-    """The noise level that samples a posterior: σ = √(2T/N).
+    """Returns the noise level that samples a posterior: σ = √(2T/N).
 
-    A Langevin optimizer samples exp(−2V/σ²) for small learning rates. With V the mean of −log p over N examples plus
-    the prior's −log p/N, that is the posterior at temperature T. docs/sampling.md lists what makes the temperature
-    another, as losses that average over outputs.
+    A Langevin optimizer samples exp(−2V/σ²) for small learning rates. If V is the mean of −log p over N examples plus
+    the prior's −log p/N, this is the posterior at temperature T. docs/sampling.md lists what changes the temperature,
+    such as losses that average over outputs.
 
     Args:
         data_size: N, int >= 1, the number of training examples (not of batches), or of values that the loss averages.

@@ -1,4 +1,4 @@
-"""What users read and set of the noise: its level, its seed, its law."""
+"""The settings of the noise that users read and set: level, seed and law."""
 
 import numbers
 import random
@@ -40,7 +40,7 @@ class NoiseSettings(MixinBase):
 
     @property
     def sigma(self) -> keras.Variable | Any:
-        """The noise level σ. Like `learning_rate` it is a variable, or the present value of a schedule."""
+        """The noise level σ. Like `learning_rate`, it is a variable, or the current value of a schedule."""
         if isinstance(self._sigma, LearningRateSchedule):
             return self._sigma(self._iterations)
         return self._sigma if isinstance(self._sigma, keras.Variable) else self._sigma()
@@ -57,7 +57,7 @@ class NoiseSettings(MixinBase):
             previous.assign(sigma)
         else:
             raise TypeError(
-                "`sigma` can be set to a number only where it is one. "
+                "`sigma` can be set to a number only if it is one. "
                 f"Received: sigma={sigma!r} for an optimizer whose `sigma` is {previous!r}, given to it or set by "
                 "`CyclicalLangevin`. Set another schedule, or create a new optimizer with a float `sigma`."
             )
@@ -87,7 +87,7 @@ class NoiseSettings(MixinBase):
         self._noise = noise
 
     def _setting_variable(self, name, value, dtype):
-        # As Keras makes `iteration` and `learning_rate`: tracked, before the optimizer is built.
+        # Like Keras's `iteration` and `learning_rate`: tracked, before the optimizer is built.
         with keras.name_scope(self.name, caller=self):
             variable = keras.Variable(value, dtype=dtype, trainable=False, name=name, aggregation="only_first_replica")
         self._track_variable(variable)
@@ -97,9 +97,9 @@ class NoiseSettings(MixinBase):
 def _check_sigma(sigma):
     if callable(sigma) and not isinstance(sigma, LearningRateSchedule) and not takes(sigma, 0):
         raise ValueError(
-            f"A callable `sigma` must take no arguments, as a callable `learning_rate`. Received: sigma={sigma!r}, "
+            f"A callable `sigma` must take no arguments, like a callable `learning_rate`. Received: sigma={sigma!r}, "
             "which needs some. For a level that depends on the step, pass a "
-            "`keras.optimizers.schedules.LearningRateSchedule`, as `keras_langevin.LogSchedule`."
+            "`keras.optimizers.schedules.LearningRateSchedule`, such as `keras_langevin.LogSchedule`."
         )
     largest = float(np.finfo("float16").max) if keras.config.floatx() == "float16" else LARGEST
     if not (callable(sigma) or (is_level(sigma) and sigma <= largest)):
@@ -127,7 +127,7 @@ def _checked_seed(seed) -> int:
 
 
 def _value_of(sigma):
-    """A tensor's or a variable's value; 0 where it is not known, while a step is traced."""
+    """Returns the value of a tensor or variable, or 0 if it is unknown because a step is being traced."""
     if not (ops.is_tensor(sigma) or isinstance(sigma, keras.Variable)):
         return sigma
     try:

@@ -15,8 +15,8 @@ class LSGD(Langevin, backend_class(keras.optimizers.SGD)):
 
         θ_t = [SGD's step] + σ_t · √γ_t · Z_t,   P_t = 1,   Z_t ~ N(0, I)
 
-    The noise is added to the weights, not to the momentum. With a `momentum` μ the temperature is therefore (1 − μ)
-    times what σ says: multiply σ by 1/√(1 − μ), or use `SGHMC`. docs/sampling.md has the reason.
+    The noise is added to the weights, not to the momentum. With a `momentum` μ, this makes the temperature (1 − μ)
+    times the one that σ sets: multiply σ by 1/√(1 − μ), or use `SGHMC`. docs/sampling.md explains why.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.

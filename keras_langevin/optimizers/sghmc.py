@@ -18,7 +18,7 @@ class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
         m_t = (1 − α) · m_{t−1} − γ_t · g_t + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = α,   Z_t ~ N(0, I)
         θ_t = θ_{t−1} + m_t
 
-    For small γ it samples exp(−2V/σ²), whatever α. Without noise it is `keras.optimizers.SGD(γ, momentum=1 − α)`; with
+    For small γ it samples exp(−2V/σ²) for every α. Without noise it is `keras.optimizers.SGD(γ, momentum=1 − α)`; with
     α = 1 it is `LSGD(γ, sigma=σ)`. Use `GaussianPrior` for a prior, not `weight_decay`.
 
     Args:
@@ -57,19 +57,19 @@ class SGHMC(Langevin, backend_class(keras.optimizers.SGD)):
 
     @property
     def friction(self) -> float:
-        """The share of the momentum that is lost at an update. It stays what it was created with."""
+        """The share of the momentum that an update loses. It cannot be changed."""
         return self._friction
 
     @property
     def _momentum_noise(self) -> float:
-        """How much of an update's noise is added to the momentum, for each part that the weights get."""
+        """The noise that an update adds to the momentum, as a multiple of the noise that it adds to the weights."""
         return 1.0
 
     def preconditioner(self, t):
         return self.friction
 
     def _add_noise(self, variables, indices, draw, before, learning_rate):
-        """To the weights and to the momentum that has moved them: the same noise, drawn again and not stored."""
+        """Adds the same noise to the weights and to the momentum. It is drawn again instead of stored."""
         super()._add_noise(variables, indices, draw, before, learning_rate)
         if self.momentum:
             momentums = [self.momentums[index] for index in indices]

@@ -1,4 +1,4 @@
-"""SGNHT: SGHMC with a thermostat, which makes up for the noise of the batches."""
+"""SGNHT: SGHMC with a thermostat that absorbs the noise of the batches."""
 
 from typing import Any, Unpack
 
@@ -19,8 +19,8 @@ class SGNHT(SGHMC):
         θ_t = θ_{t−1} + m_t
         α_t = α_{t−1} + κ · ((1 − α_{t−1}/2) · mean(m_t²) / (γ_t·σ_t²/2) − 1),   α_0 = a,   α_t in [−1, 1]
 
-    Each variable has its own α. It rises until the momentum has the size that σ says. For small γ it samples
-    exp(−2V/σ²), also with normal gradient noise of constant variance. With κ = 0 it is `SGHMC`.
+    Each variable has its own α. It rises until the momentum has the size that σ sets. For small γ, SGNHT samples
+    exp(−2V/σ²), even with normal gradient noise of constant variance. With κ = 0 it is `SGHMC`.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.01`.
@@ -74,7 +74,7 @@ class SGNHT(SGHMC):
         return super()._own_variables() | {f"thermostat_{i}": each for i, each in enumerate(self._thermostats)}
 
     def _before(self, indices):
-        """Before the parent's step, whose factor is 1 − a, the momentum is multiplied by what makes it 1 − α."""
+        """Scales the momentum before the parent's step, so that the step's factor 1 − a becomes 1 − α."""
         for index in indices if self.thermal_rate else ():
             momentum, thermostat = self.momentums[index], ops.convert_to_tensor(self._thermostats[index])
             factor = self._where_open(index, (1 - thermostat) / (1 - self.friction), ops.ones_like(thermostat))
@@ -93,7 +93,7 @@ class SGNHT(SGHMC):
             self.assign(self._thermostats[index], self._where_open(index, followed, thermostat))
 
     def _where_open(self, index: int, value, otherwise):
-        """The value where the variable's layer is noisy."""
+        """Returns `value` if the variable's layer is noisy, otherwise `otherwise`."""
         return value if self._gate is None else ops.where(self._gate.of(index), value, otherwise)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Many runs of one compiled model at once, on JAX: `vmap` of Keras's own training step."""
+"""Trains many runs of one compiled model at once, on JAX: a `vmap` of Keras's own training step."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ if keras.backend.backend() == "jax":
 class StackedSteps:
     """Updates of many runs: a `lax.scan` over Keras's own step, which `vmap` maps over the runs.
 
-    A stack is a list with the values of `variables`, each with an axis for the runs in front.
+    A stack is a list with the values of `variables`, each with a leading axis for the runs.
 
     Args:
         model: a compiled model whose weights, optimizer and metrics are built.
@@ -33,7 +33,7 @@ class StackedSteps:
         self._mapped = jax.jit(jax.vmap(self._updates, in_axes=(0, 0, None)), donate_argnums=0)
 
     def train(self, stack: list, indices, data) -> tuple[list, dict]:
-        """Makes an update on each batch. The stack is used up.
+        """Makes one update per batch. The stack is donated: do not use it afterwards.
 
         Args:
             stack: list of arrays.
@@ -41,16 +41,16 @@ class StackedSteps:
             data: `(x, y)`, structures of arrays of examples.
 
         Returns:
-            the new stack, and the metrics of each run over these updates, arrays of shape `(num_runs,)`.
+            The new stack, and the metrics of each run over these updates, arrays of shape `(num_runs,)`.
         """
         return self._mapped(stack, indices, data)
 
     def no_metrics(self) -> list:
-        """The metrics' variables of one run before the first batch."""
+        """Returns the values of one run's metrics before the first batch."""
         return [jnp.zeros_like(variable.value) for variable in self.model.metrics_variables]
 
     def split(self, values: list) -> list[list]:
-        """Trainable, other and optimizer's values of one run."""
+        """Splits the values of one run into trainable, non-trainable and the optimizer's."""
         return [[values[place] for place in places] for places in self.parts]
 
     def _updates(self, values, indices, data):
@@ -68,7 +68,7 @@ class StackedSteps:
 
 @contextmanager
 def mapped_over_runs() -> Iterator[None]:
-    """Within it all runs of a mapped step draw where one has noise: `vmap` would compute both sides of a `cond`."""
+    """Makes a mapped step draw noise only if some run has noise. `vmap` of a `cond` would always draw it."""
     plain, on_jax.cond = on_jax.cond, _cond
     try:
         yield
@@ -77,7 +77,7 @@ def mapped_over_runs() -> Iterator[None]:
 
 
 def _cond(is_noisy, drawn, skipped, *arguments):
-    """Both branches return the numbers, and starts that are those of every run."""
+    """A `lax.cond` that `vmap` keeps. Both branches return the numbers, and the starts, which all runs share."""
 
     @jax.custom_batching.custom_vmap
     def choose(is_noisy, *arguments):

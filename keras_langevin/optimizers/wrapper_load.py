@@ -94,7 +94,7 @@ def part_of_a_load(load_own_variables):
             if state:
                 state.follow(ParentLoad.SKIPPED)
             if load.failed == id(self):
-                # Keras visits it again through another attribute, for which the file has nothing: do not lose the error.
+                # Keras visits it again through another attribute, for which the file has nothing: keep the error.
                 _under_way[self] = load
                 raise ValueError(load.error)
             return

@@ -1,4 +1,4 @@
-"""Which sigma: a search before training."""
+"""A search for sigma before training."""
 
 from keras_langevin.sigma.finding import find_sigma
 from keras_langevin.sigma.result import SigmaSearch

@@ -17,15 +17,15 @@ from keras_langevin.sigma.restoring import Start, untouched
 from keras_langevin.sigma.result import SigmaSearch
 from keras_langevin.values import LARGEST, check_int, is_level
 
-# What a level may add to the loss. Measured on the pairs of net and optimizer of benchmarks/find_sigma.py.
-_EXCESS = 0.1  # in a trial: of the loss at the start, and where the net learns in it, of what it learns
-_LAW = 0.02  # in the end: of the loss at the start
-_MARGIN = 1.5  # by which the suggestion is below the level that the trials tolerate
-_FROM_HARM = 2.0  # the least factor between the suggestion and a level that does harm
+# How much a level may add to the loss. Measured with the nets and optimizers of benchmarks/find_sigma.py.
+_EXCESS = 0.1  # in a trial: this share of the loss at the start, or of what the net learns if it learns
+_LAW = 0.02  # in the long run: this share of the loss at the start
+_MARGIN = 1.5  # the factor between the level that the trials tolerate and the suggestion
+_FROM_HARM = 2.0  # the smallest factor between a level that does harm and the suggestion
 _STEP = math.sqrt(10)  # between neighbouring levels
-_FINE = 10**0.126  # where the search for the level that does harm ends: two bisections of a step
+_FINE = 10**0.126  # the search for the level that does harm ends at this factor: two bisections of a step
 _FEWEST, _MOST = 10, 30  # updates of a trial
-_RUIN = 10.0  # a trial ends where the loss is so many times the loss at the start
+_RUIN = 10.0  # a trial ends if the loss is this many times the loss at the start
 
 
 class Trial(NamedTuple):
@@ -33,8 +33,8 @@ class Trial(NamedTuple):
 
     Attributes:
         sigma: float.
-        loss: float, the mean over its second half; infinite where the weights are ruined.
-        noise_to_drift: float, of its last update; NaN where that was not reached.
+        loss: float, the mean over its second half; infinite if the weights are ruined.
+        noise_to_drift: float, the ratio in its last update; NaN if the trial ended before.
         first: float, the loss of its first batch.
     """
 
@@ -56,21 +56,21 @@ def find_sigma(
     num_sigmas: int = 10,
     verbose: str | int = "auto",
 ) -> SigmaSearch:
-    """Suggests a noise level σ for a compiled model, from a few updates at each of some levels.
+    """Suggests a noise level σ for a compiled model, from a few updates at each of several levels.
 
         suggestion = max(σ_trial, σ_law), at most σ_harm / 2
         σ_trial = σ_harm / (1.5 · √(T/n)),   σ_law² · d/4 = 2% of the loss at the start
 
-    It makes n updates at each level. σ_harm is the lowest at which they do harm, and d the number of noisy weights:
-    docs/choosing-sigma.md. Model, optimizer and random generators stay as they were.
+    It makes n updates at each level. σ_harm is the lowest level that does harm, and d the number of noisy weights,
+    see docs/choosing-sigma.md. Model, optimizer and random generators stay unchanged.
 
     Args:
         model: a built model that is compiled with a Langevin optimizer.
         x, y, sample_weight: the training data, as `fit` takes them, except a generator.
         batch_size: int, of arrays. Defaults to `32`.
-        epochs: int >= 1, how long the noise will last; T is their number of updates. Defaults to `10`.
+        epochs: int >= 1, how many epochs the noise will last; T is their number of updates. Defaults to `10`.
         sigmas: floats > 0, the levels to try. Defaults to `None`: the search chooses them.
-        num_sigmas: int >= 2, the most levels to try. Defaults to `10`.
+        num_sigmas: int >= 2, the maximum number of levels to try. Defaults to `10`.
         verbose: `"auto"` or 1 for a progress bar, 0 for none. Defaults to `"auto"`.
 
     Returns:
@@ -126,13 +126,13 @@ def find_sigma(
 
 
 def _scale(without: Trial) -> float:
-    """The size of the loss, which may be negative or close to 0 at the start."""
+    """Returns the size of the loss, which may be negative or close to 0 at the start."""
     return max(abs(without.first), abs(without.first - without.loss), float(np.finfo("float32").tiny))
 
 
 def _allowed(without: Trial) -> float:
-    """How much above its end without noise a trial's loss may be: a share of what was learned, if that is much; else of
-    the loss."""
+    """Returns how much higher a trial's loss may be than without noise: a share of what was learned if that is much,
+    otherwise a share of the loss."""
     learned = max(without.first - without.loss, 0.0)
     learns = min(learned / (_EXCESS * _scale(without)), 1.0)
     return _EXCESS * (learns * learned + (1 - learns) * _scale(without))
@@ -177,7 +177,7 @@ class _Trials:
         self.num_noisy = sum(math.prod(shape) for shape in shapes)
 
     def run(self, sigma: float) -> Trial:
-        """A trial at one level."""
+        """Runs a trial at one level."""
         self._start.restore()
         self._optimizer.sigma = sigma
         losses, before, ratio = [], None, math.nan
@@ -211,7 +211,7 @@ def _result(done, without, allowed, by_law, updates, of_training, num_noisy) -> 
     rest = trials[len(harmless) :]
     below = harmless[-1] if harmless else None
     harm = below if below and not rest else rest[0].sigma
-    if below and rest:  # between the two, and near the lower one where they are far apart
+    if below and rest:  # between the two, and near the lower one if they are far apart
         harm = below * math.sqrt(min(harm / below, _STEP))
     spread = _MARGIN * math.sqrt(of_training / updates)
     by_trials = harm / spread
@@ -233,7 +233,7 @@ def _reason(sigma, by_trials, by_law, harm, harmless, rest, updates, of_training
     if not rest:
         tolerated = f"the model tolerates sigma={harm:.2g}, the largest that was tried, for {updates} updates"
     elif not harmless:
-        tolerated = f"already sigma={harm:.2g}, the smallest that was tried, raises the loss within {updates} updates"
+        tolerated = f"even sigma={harm:.2g}, the smallest that was tried, raises the loss within {updates} updates"
     else:
         tolerated = f"the model tolerates up to about sigma={harm:.2g} for {updates} updates"
     if sigma == by_trials:
@@ -245,7 +245,7 @@ def _reason(sigma, by_trials, by_law, harm, harmless, rest, updates, of_training
     return f"sigma={sigma:.2g}: {tolerated}, and {why}."
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- checks -----------------------------------------------------------------------------------------------------------
 
 
 def _checked_optimizer(model) -> Langevin:

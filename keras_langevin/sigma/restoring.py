@@ -1,4 +1,4 @@
-"""A model as it was before: a trial run leaves no trace."""
+"""Restores a model and the random generators after trial runs."""
 
 import random
 import sys
@@ -14,9 +14,9 @@ from keras_langevin import keras_internals
 
 @contextmanager
 def untouched(model) -> Iterator["Start"]:
-    """Afterwards the model is what it was, bit for bit, also after an error or an interrupt: its weights, the
-    optimizer's variables (moments, number of updates, seed, sigma, loss scale), metrics, and the states of random
-    generators, of its layers and of Keras, Python, NumPy and PyTorch.
+    """Restores a model at the end, bit for bit, even after an error or an interrupt: its weights, the optimizer's
+    variables (moments, number of updates, seed, sigma, loss scale), the metrics, and the states of the random
+    generators of its layers and of Keras, Python, NumPy and PyTorch.
 
     Args:
         model: a compiled model whose optimizer is built.
@@ -29,7 +29,7 @@ def untouched(model) -> Iterator["Start"]:
 
 
 class Start:
-    """What a compiled model and the random generators hold at one moment.
+    """The state of a compiled model and of the random generators at one moment.
 
     Args:
         model: a compiled model whose optimizer is built.
@@ -41,13 +41,13 @@ class Start:
         self._generators = _generators()
 
     def restore(self):
-        """Puts it back."""
+        """Restores it."""
         model = self._model
         if keras.backend.backend() == "jax" and not model._jax_state_synced:
-            model._jax_state_synced = True  # an interrupted step leaves a state that Keras would take for newer
+            model._jax_state_synced = True  # after an interrupted step, Keras would take its leftover state for newer
         known = {id(variable) for variable, _ in self._values}
         if any(id(variable) not in known for variable in _variables(model)):
-            model.reset_metrics()  # the first step makes the variables of the metrics
+            model.reset_metrics()  # the first step creates the metrics' variables
         for variable, value in self._values:
             variable.assign(value)
         for restore, state in self._generators:
@@ -60,9 +60,9 @@ def _variables(model) -> list[keras.Variable]:
 
 
 def _generators() -> list[tuple]:
-    """How the state of each global generator is put back, and the state."""
+    """Returns (function that restores the state, state) of each global generator."""
     found = [(random.setstate, random.getstate()), (np.random.set_state, np.random.get_state())]
-    seeds = keras_internals.global_seed_generator()  # of Keras's random operations without a seed
+    seeds = keras_internals.global_seed_generator()  # for Keras's random operations without a seed
     found.append((keras_internals.set_global_seed_generator, seeds))
     if seeds is not None:
         found.append((seeds.state.assign, np.array(ops.convert_to_numpy(seeds.state))))

@@ -1,4 +1,4 @@
-"""What `find_sigma` found."""
+"""The result of `find_sigma`."""
 
 import base64
 import html
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # it takes long to import
+if TYPE_CHECKING:  # slow to import
     from matplotlib.axes import Axes
 
 
@@ -20,14 +20,14 @@ class SigmaSearch:
         sigma: float, the suggestion.
         reason: str, one sentence.
         sigmas: array of shape `(num_levels,)`, the levels that were tried, in order.
-        losses: array of the same shape, the mean loss in the second half of each trial; infinite where the weights were
-            ruined.
-        noise_to_drift: array of the same shape, the noise of a trial's last update over its drift, both root mean
-            squares over the noisy layers; NaN where it did not get there.
+        losses: array of the same shape, the mean loss in the second half of each trial; infinite if the trial ruined
+            the weights.
+        noise_to_drift: array of the same shape, the noise of a trial's last update divided by its drift, both as root
+            mean squares over the noisy layers; NaN if the trial ended before.
         loss_without_noise: float, the loss of a trial without noise.
-        allowed_loss: float, above which a level does harm.
-        loss_at_start: float, of the first batch.
-        num_updates: int, of each trial.
+        allowed_loss: float, the loss above which a level does harm.
+        loss_at_start: float, the loss of the first batch.
+        num_updates: int, the number of updates of each trial.
     """
 
     sigma: float

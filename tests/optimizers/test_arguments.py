@@ -166,7 +166,7 @@ def test_sigma_is_set_as_the_learning_rate_is():
     optimizer.sigma = schedule
     assert float(optimizer.sigma) == 0.75
     assert "sigma" not in {variable.name for variable in optimizer.variables}
-    with pytest.raises(TypeError, match=r"only where it is one\. Received: sigma=.*Set another schedule"):
+    with pytest.raises(TypeError, match=r"only if it is one\. Received: sigma=.*Set another schedule"):
         optimizer.sigma = 0.1
 
 
