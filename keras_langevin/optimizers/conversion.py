@@ -29,8 +29,8 @@ def langevin(
         parent: an optimizer that is not built, or a class. An optimizer keeps its arguments, including `epsilon`.
         preconditioner: function `(optimizer, t, *slots)` that returns P_t, see `Langevin.preconditioner`. Optional if
             this package has an optimizer for the parent.
-        slots: names of the parent's attributes that P depends on, after its step. Defaults to none.
-        slots_before: the same, before its step. Defaults to none.
+        slots: names of the parent's attributes that P depends on, as they are after its step. Defaults to none.
+        slots_before: the same, as they are before its step. Defaults to none.
         elementwise: bool, whether an element of P depends only on the same element of the slots. Defaults to `True`.
         **noise: `sigma`, `layers`, `seed` and `noise` of `keras_langevin.Langevin`; not with a class.
 

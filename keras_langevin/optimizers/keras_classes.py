@@ -10,7 +10,7 @@
   after all callbacks have set their values at the start of a step, and `before_epoch_end(epoch)`, before any callback
   swaps weights for their averages.
 - Before a fit trains, `CallbackList` refuses an optimizer that one of its callbacks could not save. A callback that
-  saves it has `saves_optimizer = True`. A callback that sets `layers` returns the values from `selections()`.
+  saves it has `saves_optimizer = True`. A callback that sets `layers` returns its choices from `selections()`.
 """
 
 import functools

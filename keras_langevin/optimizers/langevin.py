@@ -34,7 +34,7 @@ class Update(NamedTuple):
 
     Attributes:
         updated: frozenset of ints, the numbers of the variables that the parent updates.
-        drawn: frozenset of ints, the numbers of those that noise is drawn for. A closed gate keeps it from them.
+        drawn: frozenset of ints, the numbers of those that noise is drawn for. They get it if their gate is open.
     """
 
     updated: frozenset[int]
@@ -138,10 +138,10 @@ class Langevin(NoiseSettings, NoisyLayers, SavedState):
 
         Args:
             t: scalar tensor, the number of the current update: 1, 2, ...
-            *slots: tensors: the class's `slots` as they are after the parent's step, then its `slots_before` as they
-                were before the step. They belong to one variable and have the shapes that the parent gave them. If the
-                class is elementwise, they may be flat and belong to many variables. A slot that the parent does not
-                keep with its arguments is `None`.
+            *slots: tensors, first the class's `slots` as they are after the parent's step, then its `slots_before` as
+                they were before it. They belong to one variable and have the shapes that the parent gave them. If the
+                class is elementwise, they may be flat and belong to many variables. A slot is `None` if the parent does
+                not keep it with its present arguments.
 
         Returns:
             Tensor of the slots' shape, or a number.

@@ -35,7 +35,7 @@ class Record(NamedTuple):
 
     @classmethod
     def from_config(cls, config: dict) -> "Record":
-        """Inverts `get_config`.
+        """Restores a record from `get_config`.
 
         Raises:
             ValueError: the record is incomplete or inconsistent.
@@ -139,7 +139,7 @@ def _counted(paths, shapes) -> list[tuple]:
 
 
 class SavedLayer(str):
-    """A `keras.Layer` in `layers`, as a configuration stores it: its path, which also holds its variables.
+    """A `keras.Layer` in `layers`, as a configuration stores it: its path, a str that also holds its variables.
 
     Args:
         path: str.
@@ -153,7 +153,7 @@ class SavedLayer(str):
 
     @classmethod
     def of(cls, layer: keras.layers.Layer, paths: list[str], shapes: list[tuple[int, ...]]) -> "SavedLayer":
-        """Makes one from a layer, and its variables' paths and shapes.
+        """Makes a `SavedLayer` of a layer, and its variables' paths and shapes.
 
         A load gives new automatic names to layers that another layer makes in its `__init__`. It keeps the names of
         layers in a Functional or Sequential model; these have an `output`.

@@ -54,8 +54,8 @@ class NoisyLayers(MixinBase):
 
     @property
     def layers(self) -> LayersArgument:
-        """The `layers` argument, or what was set last. A built optimizer needs `gate_layers` for this (the callback
-        `LayerScheduler` calls it). A new value then takes effect at the next step, without a new trace."""
+        """The `layers` argument. It can be set before the optimizer is built, or if `gate_layers` was called, as the
+        callback `LayerScheduler` does. A new value takes effect at the next step, without a new trace."""
         return self._selection.layers
 
     @layers.setter

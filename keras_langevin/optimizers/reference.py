@@ -5,7 +5,7 @@ Each function makes one update of one array of weights:
     theta, p, state = adam(theta, g, n, t, **state, learning_rate=0.001)
 
 g is the gradient, t = 1, 2, ... the number of the update, and n = σ√γ·Z the noise before preconditioning. The weights
-get the noise √P·n, and `p` is P. `state` is empty before the first update. `run` makes many updates.
+get the noise √P·n, and `p` is the preconditioner P. `state` is empty before the first update. `run` makes many updates.
 """
 
 import numpy as np

@@ -21,7 +21,7 @@ from keras_langevin.optimizers.sgd import LSGD
 from keras_langevin.optimizers.sghmc import SGHMC
 from keras_langevin.optimizers.sgnht import SGNHT
 
-# Each Langevin optimizer and the parent that it is compared with. The first one with a parent is the parent's twin.
+# Each Langevin optimizer and the parent that it is compared with. If several share a parent, the first is its twin.
 PARENTS = {
     LSGD: keras.optimizers.SGD,
     SGHMC: keras.optimizers.SGD,
@@ -57,7 +57,7 @@ def get(identifier: str | dict[str, Any] | keras.optimizers.Optimizer, **argumen
     Args:
         identifier: str, a name in any case, with or without a hyphen (`"ladam"`, `"L-Adam"`, `"Adam"`); or a
             dictionary as `keras.optimizers.serialize` makes it; or an optimizer, which is returned.
-        **arguments: arguments of the optimizer. Only with a name.
+        **arguments: arguments of the optimizer, only with a name.
 
     Raises:
         ValueError: the name is unknown; the message has a suggestion.

@@ -71,7 +71,7 @@ def variable_path(variable) -> str:
 
 
 def record_of(variables, groups: list[LayerGroup], chosen: list[LayerGroup]) -> Record:
-    """Returns what was chosen, in a form that a load does not change."""
+    """Records what was chosen, in a form that a load does not change."""
     noisy = {group.indices for group in chosen}
     return Record(
         tuple(map(variable_path, variables)),
@@ -115,8 +115,8 @@ class LayerSelection:
         Keras changes paths when it loads or clones a model: layers lose the names of the models that they were in, and
         automatic names get new numbers. So the record's indices are used for a model that is loaded with its optimizer,
         and for one whose variables match the record in number, shapes, and the parts of names that Keras keeps. For any
-        other model, `layers` is applied again if, applied to the record, it chooses what was chosen. If it does not,
-        what was chosen must be there under the same paths.
+        other model, `layers` chooses again if it would also choose the recorded layers among those of the record.
+        Otherwise the recorded layers must be there under the same paths.
 
         Args:
             variables: list of variables in the order of `model.trainable_variables`.
@@ -259,7 +259,7 @@ class LayerSelection:
 
     @classmethod
     def from_config(cls, config, custom_objects=None) -> "LayerSelection":
-        """Inverts `get_config`."""
+        """Restores a selection from `get_config`."""
         record, is_carried = None, False
         if isinstance(config, dict) and "layers" in config:
             record, is_carried = Record.from_config(config), bool(config.get("is_carried"))
@@ -330,7 +330,7 @@ def _of_name(name, groups, is_saved: bool) -> set[int]:
         raise ValueError(
             "An entry of `layers` must be the name or path of a layer with trainable weights, or a regular expression "
             f"that matches the whole of one. Received: {name!r}. The layers are: {_listing(groups)}. Choose a nested "
-            "model by the object, as its name may be in no path: `layers=model.get_layer(name)`."
+            "model by its object, because its name may be in no path: `layers=model.get_layer(name)`."
         )
     return chosen
 
@@ -353,7 +353,7 @@ def _of_longer_path(name: str, groups) -> set[int]:
         pattern = re.compile(rest)
     except re.error:
         return set()
-    if not rest or pattern.fullmatch("\0"):  # it matches any layer
+    if not rest or pattern.fullmatch("\0"):  # matches any layer
         return set()
     chosen = {i for i, group in enumerate(groups) if pattern.fullmatch(group.path)}
     if len({groups[i].path for i in chosen}) < len(chosen):

@@ -68,7 +68,7 @@ class StackedSteps:
 
 @contextmanager
 def mapped_over_runs() -> Iterator[None]:
-    """Makes a mapped step draw noise only if some run has noise. `vmap` of a `cond` would always draw it."""
+    """Makes all runs of a mapped step draw noise if any of them has noise. `vmap` of a `cond` would always draw it."""
     plain, on_jax.cond = on_jax.cond, _cond
     try:
         yield

@@ -73,7 +73,7 @@ class NoiseState(keras.layers.Layer):
 
     The optimizer itself saves only its parent's variables, with the parent's numbers. A file that was saved with the
     parent has no such part: the seed and the noise level keep their values, with a warning. Keras loads this part after
-    the optimizer. It is loaded only if the parent's variables are. If it does not fit, they get back their old values.
+    the optimizer. It is loaded only if the parent's variables are. If it does not fit, these get back their old values.
 
     Args:
         optimizer: str, the optimizer's name, for the messages.

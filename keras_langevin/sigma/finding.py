@@ -20,7 +20,7 @@ from keras_langevin.values import LARGEST, check_int, is_level
 # How much a level may add to the loss. Measured with the nets and optimizers of benchmarks/find_sigma.py.
 _EXCESS = 0.1  # in a trial: this share of the loss at the start, or of what the net learns if it learns
 _LAW = 0.02  # in the long run: this share of the loss at the start
-_MARGIN = 1.5  # the factor between the level that the trials tolerate and the suggestion
+_MARGIN = 1.5  # safety factor between the level that the trials tolerate and the suggestion
 _FROM_HARM = 2.0  # the smallest factor between a level that does harm and the suggestion
 _STEP = math.sqrt(10)  # between neighbouring levels
 _FINE = 10**0.126  # the search for the level that does harm ends at this factor: two bisections of a step
@@ -139,7 +139,7 @@ def _allowed(without: Trial) -> float:
 
 
 def _bracket(trials: "_Trials", level: float, allowed: float, most: int):
-    """Tries levels until one does harm and the next lower one does not, then between them."""
+    """Tries levels until one does harm and the next lower one does not, then levels between them."""
     harmless, harm = 0.0, math.inf
     for _ in range(most):
         if trials.run(level).loss > allowed:

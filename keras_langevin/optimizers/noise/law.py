@@ -21,7 +21,7 @@ def split_seed(seed: int) -> np.ndarray:
 
 
 def join_seed(words) -> int:
-    """Inverts `split_seed`."""
+    """Returns the seed with these words, the inverse of `split_seed`."""
     low, high = np.asarray(words, "int32").view("uint32")
     return int(low) + int(high) * WORD
 
@@ -152,7 +152,7 @@ def _row_major(shape: tuple[int, ...], ops):
 
 
 def increment(scale, preconditioner, z, ops):
-    """Computes what a step adds to the weights: the formula of this package. The PyTorch files have twins.
+    """Computes what a step adds to the weights: the formula of this package. `on_torch` and `on_triton` have twins.
 
         scale · √P ⊙ Z,   scale = σ√γ
 

@@ -70,7 +70,7 @@ class _Spans(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _spans(draw: Draw, targets: tuple[tuple[int, torch.dtype], ...], device) -> list[_Spans]:
-    """Returns the launches of a draw, one per dtype of its variables. Cached as long as these keep their memory."""
+    """Returns the launches of a draw, one per dtype of its variables. Cached until their memory moves."""
     rows: dict[torch.dtype, list[tuple[int, ...]]] = {}
     begin = 0
     for place, (address, dtype) in zip(draw.places, targets, strict=True):

@@ -52,7 +52,7 @@ class Draw(NamedTuple):
 
     @property
     def runs(self) -> list[tuple[int, int, int]]:
-        """(block, first element, length) of each run of consecutive elements. For flat draws."""
+        """(block, first element, length) of each run of consecutive elements. Only for flat draws."""
         runs: list[tuple[int, int, int]] = []
         for place in self.places:
             size = math.prod(place.shape)
@@ -81,7 +81,7 @@ class Draw(NamedTuple):
         return spans
 
     def rows(self, length: int) -> tuple[list[tuple[int, np.ndarray]], list[int]]:
-        """Splits the runs into whole rows, so that one formula draws all runs of a block. For flat draws.
+        """Splits the runs into whole rows, so that one formula draws all runs of a block. Only for flat draws.
 
         Args:
             length: int, elements per row.
