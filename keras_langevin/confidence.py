@@ -8,7 +8,7 @@ _TOLERANCE = 1e-2  # for float16 probabilities, and ones rounded to two digits
 
 
 class ConfidenceBins(NamedTuple):
-    """Predictions in bins of their confidence, which is their highest probability.
+    """Predictions in bins of their confidence, the highest probability.
 
     Attributes:
         counts: int array of shape `(num_bins,)`, the number of examples n_b in each bin.

@@ -151,7 +151,7 @@ class CyclicalLangevin(LangevinCallback):
         return steps
 
     def _initial(self, name: str, setting, kind) -> float:
-        """Returns the argument, or the optimizer's value: a number, or the start of the schedule of an earlier fit."""
+        """Returns the argument, or the optimizer's number, or the initial value of its schedule from an earlier fit."""
         if getattr(self, name) is not None:
             return getattr(self, name)
         if isinstance(setting, keras.Variable):

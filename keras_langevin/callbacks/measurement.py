@@ -1,6 +1,6 @@
 """Measures what one step did to the weights, layer by layer, from outside the step.
 
-The compiled step does not change. Its effect follows from the weights and the optimizer's slots before and after it.
+The compiled step is not modified. Its effect follows from the weights and the optimizer's slots before and after it.
 Its noise is a pure function of (seed, update, element), so it can be drawn again and subtracted from the change.
 """
 
@@ -24,7 +24,7 @@ _QUANTILE_ELEMENTS = 1 << 16
 
 @dataclass(frozen=True)
 class Row:
-    """The measures of one layer in one epoch, see `LangevinMonitor`.
+    """The measures of one layer in one epoch. docs/api/callbacks.md describes them.
 
     Attributes:
         epoch: int.
@@ -125,7 +125,7 @@ class Snapshot:
         self.read_settings(optimizer)
 
     def read_settings(self, optimizer: Langevin):
-        """Reads the settings of the step. It is called again if later callbacks may have set them."""
+        """Reads the settings of the step. Call it again after callbacks that may set them."""
         self.settings = [(setting, np.array(ops.convert_to_numpy(setting))) for setting in _settings(optimizer)]
 
 
@@ -196,7 +196,7 @@ class Change:
         return np.broadcast_to(np.asarray(ops.convert_to_numpy(values), self.weights.dtype), self.weights.shape)
 
     def _noise(self, updates: int, count: int, decay: float = 1.0) -> np.ndarray:
-        """Draws the noise of the last `count` updates again, and sums it, each times `decay` for every later update."""
+        """Draws the noise of the last `count` updates again. Returns its sum, times `decay` for each later update."""
         total = np.zeros_like(self.weights)
         if not self.noisy or self.sigma == 0:
             return total
@@ -216,7 +216,7 @@ class Change:
         return (scale * np.sqrt(self.preconditioner)).astype(total.dtype) * total
 
     def _square_gradient(self, average, before: np.ndarray, updates: int) -> np.ndarray:
-        """Returns g² of one update, or its mean over several with the average's weights, from s after and before."""
+        """Returns g² of one update, or its mean over several with the average's weights, from s before and after."""
         added = self._reader.read(average.slots) - average.decay**self.count * before
         if average.noise:
             added -= average.noise * self._noise(updates, self.count, average.decay)

@@ -22,7 +22,7 @@ class StepDown(keras.callbacks.Callback):
         epoch: int >= 1, counted from 0, at whose start it happens. Defaults to `None`: when two thirds of the fit's
             epochs are done.
         divide_by: float > 0, what the learning rate is divided by. Defaults to `10`.
-        stop_noise: bool, whether to set sigma to zero; pass `False` where `sigma` is a schedule. Defaults to `True`.
+        stop_noise: bool, whether to set sigma to zero; pass `False` if `sigma` is a schedule. Defaults to `True`.
 
     Example:
 

@@ -30,7 +30,7 @@ class BatchNormStatistics:
         layers = [layer for layer in found if layer.trainable]  # frozen ones use their statistics in training, too
         if not layers:
             raise ValueError(
-                "The model must have BatchNormalization layers that are trained. Received: a model without. Its "
+                "The model must have BatchNormalization layers that are trained. Received: a model without any. Its "
                 "samples need no new statistics: remove the call."
             )
         for layer in layers:

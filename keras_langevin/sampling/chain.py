@@ -12,7 +12,7 @@ from keras_langevin.optimizers.selection import group_by_layer
 from keras_langevin.reading import innermost, number, parts
 from keras_langevin.sampling.settings import iteration_of, settings_of
 
-# Keys that are no settings (Keras counts names in each process, and the module says where a class is), or that are
+# Keys that are not settings (Keras counts names in each process, and the module says where a class is), or that are
 # compared separately.
 _LEFT_OUT = ("name", "module", "registered_name", "build_config", "layers", "is_gated", "learning_rate", "sigma")
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_langevin.sampling.weights import assign_all, values_of
 
-# Updates between two looks at the clock. On JAX, one call makes them.
+# Updates between two checks of the clock. On JAX, one call makes them.
 CHUNK = 100
 
 

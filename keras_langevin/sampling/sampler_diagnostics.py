@@ -209,7 +209,7 @@ class SamplerDiagnostics(keras.callbacks.Callback):
 
     @property
     def diagnosis(self) -> str:
-        """A sentence that says what is wrong, or that nothing is."""
+        """A sentence that says what is wrong, or that no fault was seen."""
         if self.faults:
             return self.faults[0]
         if not self.history:

@@ -47,7 +47,7 @@ def temperature_faults(model) -> list[str]:
 
 
 def _lost_share(optimizer) -> float:
-    """Returns 1 − μ. Momentum that is not damped multiplies the drift by 1/(1 − μ), but not the noise."""
+    """Returns 1 − μ (1 for `SGHMC`): momentum that is not damped multiplies the drift, not the noise, by 1/(1 − μ)."""
     return 1.0 if isinstance(optimizer, SGHMC) else 1.0 - float(getattr(optimizer, "momentum", 0.0) or 0.0)
 
 
@@ -219,7 +219,7 @@ def _added(model, inputs, rows: slice) -> list[float]:
 
 
 def _of_precision(model, parts: list) -> Iterator[str]:
-    """Warns if rounding removes the drift, i.e. if it is smaller than half the spacing of the weights' floats."""
+    """Yields a fault if the weights are too coarse: rounding removes a drift below half their spacing."""
     rows = []
     for variable in model.trainable_variables:
         dtype = keras.backend.standardize_dtype(variable.dtype)

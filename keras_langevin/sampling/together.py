@@ -100,7 +100,7 @@ def _check_alike(first, model, variables: Sequence):
     different += [line for line in chain.differences(begun, now, now["levels"], []) if not line.startswith(_OWN)]
     if different:
         raise ValueError(
-            "With `vectorized=True` `build_model` must return the same model for every seed, but for its initial "
+            "With `vectorized=True` `build_model` must return the same model for every seed, except for its initial "
             f"weights. Received: in chain {len(variables) - 1} {'; '.join(different)}. Build them in the same way, or "
             "use `vectorized=False`."
         )
