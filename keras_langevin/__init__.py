@@ -3,8 +3,8 @@
 `model.compile(optimizer=LAdam(1e-3, sigma=1e-3, layers=0.3))`: each optimizer takes its Keras parent's step and adds
 noise σ√γ·N(0, P) with the parent's own preconditioner P, on all layers or on the first ones (Layer Langevin).
 
-Importing the package registers its optimizers and layers with Keras, so that saved models load. Only the command
-`keras-langevin` leaves that to its sub-commands, see `keras_langevin_command`.
+Importing the package registers its optimizers and layers with Keras, so that saved models load. The command
+`keras-langevin` leaves the import to its sub-commands, see `keras_langevin_command`.
 """
 
 import importlib
@@ -56,21 +56,21 @@ __all__ = [
 ]
 
 
-if TYPE_CHECKING:  # so that editors see them
+if TYPE_CHECKING:  # for editors and type checkers
     from keras_langevin import datasets as datasets
     from keras_langevin import experiments as experiments
     from keras_langevin import plots as plots
 else:
 
     def __getattr__(name: str):
-        """`keras_langevin.plots` and the others whose packages are an extra: imported when they are used."""
+        """Imports `datasets`, `experiments` and `plots` on first use: they need packages from an extra."""
         if name in ("datasets", "experiments", "plots"):
             return importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """What an interpreter completes: the public names."""
+    """Returns the public names, for tab completion."""
     return [
         *globals()["__all__"],
         "datasets",
@@ -126,6 +126,6 @@ if "keras_langevin_command" not in sys.modules:
 
     globals().update(NEWER)
     __all__ += NEWER
-    if TYPE_CHECKING:  # so that editors see them
+    if TYPE_CHECKING:  # for editors and type checkers
         from keras_langevin.optimizers.muon import LMuon as LMuon
         from keras_langevin.optimizers.schedule_free_adamw import LScheduleFreeAdamW as LScheduleFreeAdamW

@@ -1,4 +1,4 @@
-"""Some batches of the data that a model is to be trained on."""
+"""Takes batches from training data."""
 
 import itertools
 import math
@@ -11,15 +11,15 @@ from keras_langevin.values import check_int
 
 
 def num_batches(x, batch_size: int) -> int | None:
-    """How many batches data have: arrays, or batches already; `None` where that is not known.
+    """Returns the number of batches in `x`, which is arrays or a dataset; `None` if it is unknown.
 
     Raises:
-        ValueError: there are none, or a generator was given.
+        ValueError: `x` has no examples, or is a generator.
     """
     if x is None or hasattr(x, "__next__"):
         raise ValueError(
             "`x` must be arrays, a `keras.utils.PyDataset`, a `tf.data.Dataset` or a `DataLoader`. Received: "
-            f"{'none' if x is None else 'a generator, which the search would use up'}. Pass the data that `fit` gets."
+            f"{'none' if x is None else 'a generator, which can be read only once'}. Pass the data that `fit` gets."
         )
     try:
         size = len(x) if is_batched(x) else math.ceil(len(keras.tree.flatten(x)[0]) / batch_size)
@@ -31,11 +31,11 @@ def num_batches(x, batch_size: int) -> int | None:
 
 
 def take(x, y, sample_weight, batch_size: int, count: int) -> list[tuple]:
-    """`count` batches; fewer data are used several times.
+    """Returns `count` batches. If there are fewer, it repeats them.
 
     Args:
-        x, y, sample_weight: as `fit` takes them. Arrays are drawn from, always the same rows.
-        batch_size: int, of arrays.
+        x, y, sample_weight: data, as for `fit`. From arrays, each call draws the same rows.
+        batch_size: int, for arrays.
         count: int >= 1.
     """
     if is_batched(x):
@@ -45,7 +45,7 @@ def take(x, y, sample_weight, batch_size: int, count: int) -> list[tuple]:
     else:
         size = len(keras.tree.flatten(x)[0])
         order = np.random.default_rng(0).permutation(size)
-        last = max(size - batch_size, 0)  # of full batches
+        last = max(size - batch_size, 0)  # the last start of a full batch
         starts = range(0, min(last, (count - 1) * batch_size) + 1, batch_size)
         some = [
             tuple(_rows(each, order[start : start + batch_size]) for each in (x, y, sample_weight)) for start in starts
@@ -56,7 +56,7 @@ def take(x, y, sample_weight, batch_size: int, count: int) -> list[tuple]:
 
 
 def is_batched(x) -> bool:
-    """Whether it gives batches, and is not arrays."""
+    """Returns whether `x` yields batches, i.e. is not arrays."""
     return not all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))
 
 
@@ -65,7 +65,7 @@ def _rows(data, rows):
 
 
 def as_fed(data):
-    """Tensors of this backend and arrays, in the precision in which `fit` feeds them."""
+    """Converts data to NumPy arrays, float64 to `floatx` as in `fit`. Keeps tensors of this backend as they are."""
 
     def one(array):
         if array is None or ops.is_tensor(array):
@@ -77,16 +77,16 @@ def as_fed(data):
 
 
 def whole(x, y=None, sample_weight=None, batch_size: int | None = None) -> list[tuple]:
-    """All batches of data, of one size: what is left over is left out.
+    """Returns all batches of the data. For arrays, it drops the examples that do not fill a batch.
 
     Args:
-        x, y, sample_weight: as `fit` takes them.
-        batch_size: int, of arrays, or `None` for one batch of all examples.
+        x, y, sample_weight: data, as for `fit`.
+        batch_size: int, for arrays; `None` for one batch of all examples.
     """
     if batch_size is not None:
         check_int("batch_size", batch_size, 1)
     if x is not None and not is_batched(x):
-        num_batches(x, batch_size or 1)  # refuses what has none
+        num_batches(x, batch_size or 1)  # raises an error if there are no examples
         size = len(keras.tree.flatten(x)[0])
         batch_size = min(batch_size or size, size)
         return take(x, y, sample_weight, batch_size, size // batch_size)

@@ -4,16 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-_TOLERANCE = 1e-2  # float16 probabilities, and those that were rounded to two digits
+_TOLERANCE = 1e-2  # for float16 probabilities, and ones rounded to two digits
 
 
 class ConfidenceBins(NamedTuple):
-    """Predictions by their confidence, the highest probability.
+    """Predictions in bins of their confidence, the highest probability.
 
     Attributes:
         counts: int array of shape `(num_bins,)`, the number of examples n_b in each bin.
-        confidence: float array of the same shape, their mean confidence; NaN in an empty bin.
-        accuracy: likewise, the share that is right.
+        confidence: float array of the same shape, the mean confidence in each bin; NaN in an empty bin.
+        accuracy: float array of the same shape, the share of correct predictions; NaN in an empty bin.
     """
 
     counts: np.ndarray
@@ -28,7 +28,7 @@ class ConfidenceBins(NamedTuple):
 
 
 def checked_predictions(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
-    """Class probabilities and the labels that go with them.
+    """Checks class probabilities and their labels, and flattens the axes of the examples.
 
     Args:
         probabilities: array of shape `(..., num_classes)`, `num_classes` >= 2, in [0, 1], whose rows sum to 1.
@@ -38,18 +38,18 @@ def checked_predictions(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
         a float array of shape `(num_examples, num_classes)` and an int array of shape `(num_examples,)`.
 
     Raises:
-        ValueError: they are something else, or not of the same examples.
+        ValueError: they are something else, or have different numbers of examples.
     """
     probabilities = np.asarray(probabilities, float)
     shape = probabilities.shape
     if len(shape) < 2 or shape[-1] < 2 or not probabilities.size:
         raise ValueError(
             "`probabilities` must have shape (num_examples, num_classes) with at least two classes. Received: shape "
-            f"{shape}. Give for a single unit p the rows (1 - p, p)."
+            f"{shape}. For a single unit p, give the rows (1 - p, p)."
         )
     labels = class_labels(labels, shape)
     sums = probabilities.sum(axis=-1)
-    if not ((probabilities >= -_TOLERANCE).all() and (np.abs(sums - 1) <= _TOLERANCE).all()):  # NaN is neither
+    if not ((probabilities >= -_TOLERANCE).all() and (np.abs(sums - 1) <= _TOLERANCE).all()):  # also true for NaN
         raise ValueError(
             "`probabilities` must be in [0, 1] and sum to 1 over the last axis. Received: numbers from "
             f"{probabilities.min():.3g} to {probabilities.max():.3g}, rows that sum to {sums.min():.3g} ... "
@@ -59,18 +59,18 @@ def checked_predictions(probabilities, labels) -> tuple[np.ndarray, np.ndarray]:
 
 
 def class_labels(labels, shape: tuple[int, ...], name: str = "labels") -> np.ndarray:
-    """Labels as ints.
+    """Converts labels to ints.
 
     Args:
         labels: ints of shape `(...)` or `(..., 1)`, or one-hot rows of shape `(..., num_classes)`.
-        shape: `(..., num_classes)`, of the probabilities that they go with.
+        shape: `(..., num_classes)`, the shape of the probabilities.
         name: str, the argument's name, for the error. Defaults to `"labels"`.
 
     Returns:
         int array of shape `(...)`.
 
     Raises:
-        ValueError: they are something else.
+        ValueError: `labels` is something else.
     """
     given = labels = np.asarray(labels)
     is_number = given.dtype.kind in "biuf"
@@ -89,7 +89,7 @@ def class_labels(labels, shape: tuple[int, ...], name: str = "labels") -> np.nda
 
 
 def confidence_bins(probabilities, labels, num_bins: int) -> ConfidenceBins:
-    """Sorts predictions into bins of equal width of their highest probability.
+    """Sorts predictions into bins of equal width by their highest probability.
 
     Args:
         probabilities: array of shape `(num_examples, num_classes)`.

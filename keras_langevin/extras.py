@@ -1,11 +1,10 @@
-"""Packages that not every user needs: `pip install "keras-langevin[EXTRA]"` brings them, and they are imported where
-they are used."""
+"""Checks for optional packages. `pip install "keras-langevin[EXTRA]"` installs them; they are imported on use."""
 
 from importlib.util import find_spec
 
 
 def check(extra: str, *modules: str, what: str = "This part of keras-langevin"):
-    """Refuses to go on without modules that an extra brings; it imports none of them.
+    """Checks that the modules of an extra are installed, without importing them.
 
     Args:
         extra: str, the extra's name in setup.cfg.

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and JSON that is read back."""
+"""Writes files atomically, and reads JSON."""
 
 import json
 import os
@@ -12,31 +12,31 @@ from typing import Any
 from keras_langevin.names import shown
 
 _LONGEST_NAME = 255  # bytes, on all usual file systems
-_PIECE = ".part"  # how the names of unfinished files end
+_PIECE = ".part"  # suffix of unfinished files
 
 
 class StorageError(Exception):
-    """Results cannot be written. What was written before is whole."""
+    """Results cannot be written. Earlier results are intact."""
 
 
 @contextmanager
 def writing_to(folder: Path) -> Iterator[None]:
-    """Turns the system's errors into a `StorageError` that names the folder and what to do."""
+    """Turns an `OSError` into a `StorageError` that names the folder and what to do."""
     try:
         yield
     except OSError as error:
         raise StorageError(
-            f"Results cannot be written to {folder} ({error.strerror or error}). What is finished is kept: make room "
-            "or fix the folder, and give the same command again, or choose another folder."
+            f"Results cannot be written to {folder} ({error.strerror or error}). Finished results are kept. Make "
+            "room or fix the folder, then run the same command again, or choose another folder."
         ) from error
 
 
 @contextmanager
 def replaced(path: Path, mode: str = "w") -> Iterator:
-    """A file that takes the place of `path` when it is complete, and never before.
+    """Opens a file that replaces `path` when it is complete, and never before.
 
     Args:
-        path: where the file goes; its folder exists.
+        path: the file. Its folder must exist.
         mode: `"w"` (UTF-8 text, line ends as written) or `"wb"`. Defaults to `"w"`.
     """
     text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
@@ -53,12 +53,12 @@ def replaced(path: Path, mode: str = "w") -> Iterator:
 
 
 def remove_pieces(folder: Path, *, seconds: float = 0.0):
-    """Removes what processes that were killed have left of files that `replaced` was writing.
+    """Removes unfinished files of `replaced` that killed processes left behind.
 
     Args:
-        folder: where to look; not below it.
-        seconds: float, pieces that were written to later than so long ago stay: another process may be writing them.
-            Defaults to 0.
+        folder: the folder to search, without its subfolders.
+        seconds: float. It keeps files that were modified more recently than this, because another process may be
+            writing them. Defaults to 0.
     """
     for piece in folder.glob(f".*{_PIECE}"):
         with suppress(OSError):  # removed by another process, or not ours to remove
@@ -67,10 +67,10 @@ def remove_pieces(folder: Path, *, seconds: float = 0.0):
 
 
 def check_name(path: str | Path) -> Path:
-    """The path, if a file system can have it and UTF-8 can write it, as reports do.
+    """Returns the path if it is valid in file systems and in UTF-8, the encoding of reports.
 
     Raises:
-        ValueError: a part of it is longer than 255 bytes, or it is not UTF-8.
+        ValueError: a part of it is longer than 255 bytes, or it has a zero byte or is not UTF-8.
     """
     path = Path(path)
     try:
@@ -87,14 +87,14 @@ def check_name(path: str | Path) -> Path:
 
 
 def check_writable(path: str | Path) -> Path:
-    """The path, if a file can be written there: asked before the work that the file is to hold.
+    """Returns the path if a file can be written there. Call it before the work whose result the file stores.
 
     Raises:
-        ValueError: its folder is not there or not writable, it is a folder itself, or its name cannot be a file's.
+        ValueError: its folder is missing or not writable, it is a folder itself, or its name is invalid.
     """
     path = check_name(path)
     if os.path.isdir(path):
-        raise ValueError(f"A file is to be written. Received a folder: {path}. Name a file in it.")
+        raise ValueError(f"The path must be a file. Received a folder: {path}. Name a file in it.")
     if not os.path.isdir(path.parent):
         raise ValueError(f"A file must go into a folder that exists. Received: {path}. Make {path.parent} first.")
     if not os.access(path.parent, os.W_OK):
@@ -103,18 +103,18 @@ def check_writable(path: str | Path) -> Path:
 
 
 def read_json(path: Path, what: str) -> Any:
-    """The content of a JSON file.
+    """Returns the content of a JSON file.
 
     Args:
         path: the file.
         what: str, what it must be, for the error.
 
     Raises:
-        ValueError: it cannot be read, or is no JSON; the error names the file.
+        ValueError: the file cannot be read, or is not JSON. The error names the file.
     """
     try:
         return json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:  # among them UnicodeDecodeError
+    except (ValueError, RecursionError) as error:  # includes UnicodeDecodeError
         raise ValueError(f"{path} must be {what}, in JSON. Received: {error}. Remove it, or fix it.") from error
     except OSError as error:
         raise ValueError(f"{path} must be a file that can be read. Received: {error.strerror}. Fix that.") from error

@@ -1,4 +1,4 @@
-"""The private names of Keras that the package reads, in one place; and whether the installed Keras has them."""
+"""Lists the private names of Keras that the package reads, and checks that the installed Keras has them."""
 
 import dis
 import inspect
@@ -8,14 +8,14 @@ import keras
 
 try:
     from keras.src.backend.common import global_state
-except ImportError:  # a Keras that has it elsewhere: then nobody knows whether a model is being loaded
+except ImportError:  # another Keras has it elsewhere; then `is_loading` cannot tell
     global_state = None
 _GLOBAL_SEED_GENERATOR = "global_seed_generator"
 
-# What the tests of the package run on: the oldest and the newest release.
+# The oldest and the newest release that the package is tested on.
 OLDEST, NEWEST = "3.12", "3.15"
 
-# By the class that has them: methods, and attributes that its methods set.
+# For each class: its methods, and the attributes that its methods set.
 NAMES = {
     "keras.Optimizer": (
         "_backend_update_step",
@@ -45,11 +45,11 @@ NAMES = {
 }
 # Classes that the oldest release does not have.
 NEW = {"keras.optimizers.MultiOptimizer"}
-# Classes that it does not have, or has in another form. Their Langevin optimizers are left out there.
+# Classes that it lacks or has in another form. There, the package leaves out their Langevin optimizers.
 NEW_PARENTS = {"keras.optimizers.Muon", "keras.optimizers.ScheduleFreeAdamW"}
-# Read where Keras has them: without one, `PosteriorSamples` does not see what the loss averages over, and says nothing.
+# Optional: without one, `PosteriorSamples` cannot see what the loss averages over, and does not warn.
 OPTIONAL = ("_flat_losses", "_inputs_struct", "_outputs_struct", "_user_loss", "_user_loss_weights")
-# Those of one backend alone.
+# For one backend only.
 NAMES_ON = {
     "tensorflow": {"keras.Optimizer": ("_distribution_strategy",)},
     "jax": {"keras.Model": ("_jax_state_synced", "compute_loss_and_updates")},
@@ -57,25 +57,25 @@ NAMES_ON = {
 
 
 def all_names() -> list[tuple[str, str]]:
-    """(class, name) of each, for the backend of this process."""
+    """Returns all pairs (class, name) for the backend of this process."""
     tables = NAMES, NAMES_ON.get(keras.backend.backend(), {})
     owners = [(owner, names) for table in tables for owner, names in table.items() if is_here(owner)]
     return [(owner, name) for owner, names in owners for name in names]
 
 
 def missing() -> list[str]:
-    """What the installed Keras does not have, as `keras.optimizers.Adam._velocities`.
+    """Returns the names that the installed Keras lacks, such as `keras.optimizers.Adam._velocities`.
 
-    An attribute is looked for in the code of the class's methods: making an object of the class starts the backend.
+    It looks for attributes in the code of the class's methods, because creating an instance starts the backend.
     """
     return [f"{owner}.{name}" for owner, name in all_names() if not has(_resolve(owner), name)]
 
 
 def check():
-    """Refuses a Keras that does not have what the package reads.
+    """Checks that the installed Keras has all names that the package reads.
 
     Raises:
-        ImportError: it says what is missing, and which releases have it.
+        ImportError: some are missing. The error names them, and the releases that have them.
     """
     names = missing()
     if names:
@@ -87,23 +87,23 @@ def check():
 
 
 def is_loading() -> bool:
-    """Whether Keras makes a model of a file, or copies one. (A Keras that does not say so: `False`.)"""
+    """Returns whether Keras is loading or copying a model; `False` if this Keras does not tell."""
     return global_state is not None and global_state.get_global_attribute("shared_objects/id_to_obj_map") is not None
 
 
 def global_seed_generator() -> keras.random.SeedGenerator | None:
-    """What Keras's random operations draw from where they are given no seed; `None` before the first of them."""
+    """Returns the generator of Keras's random operations without a seed; `None` before the first of them."""
     return None if global_state is None else global_state.get_global_attribute(_GLOBAL_SEED_GENERATOR)
 
 
 def set_global_seed_generator(generator: keras.random.SeedGenerator | None):
-    """Puts back what `global_seed_generator` returned."""
+    """Restores the generator that `global_seed_generator` returned."""
     if global_state is not None:
         global_state.set_global_attribute(_GLOBAL_SEED_GENERATOR, generator)
 
 
 def is_here(owner: str) -> bool:
-    """Whether the installed Keras has a class, as the package reads it. (Of those that every release has: `True`.)"""
+    """Returns whether the installed Keras has a class as the package reads it; `True` for those in every release."""
     name = owner.rpartition(".")[2]
     if owner in NEW_PARENTS:
         cls = getattr(keras.optimizers, name, None)
@@ -119,13 +119,13 @@ def _resolve(path: str) -> type:
 
 
 def has(cls: type, name: str) -> bool:
-    """Whether a class has that attribute, or one of its methods sets it."""
+    """Returns whether a class has an attribute, or one of its methods sets it."""
     functions = (value for base in cls.__mro__ for value in vars(base).values() if inspect.isfunction(value))
     return hasattr(cls, name) or any(_sets(function.__code__, name) for function in functions)
 
 
 def _sets(code: CodeType, name: str) -> bool:
-    """Whether a method sets that attribute. (To read it is not enough: that is what fails when it is gone.)"""
+    """Returns whether a method sets an attribute. Code that only reads it would fail without the attribute."""
     return name in code.co_names and any(
         instruction.opname == "STORE_ATTR" and instruction.argval == name for instruction in dis.get_instructions(code)
     )

@@ -1,4 +1,4 @@
-"""Names that users type, and the files and folders that are named after them."""
+"""Errors for names that users type, and names of files made from them."""
 
 import difflib
 import hashlib
@@ -6,16 +6,16 @@ import itertools
 import re
 from collections.abc import Iterable
 
-_LONGEST = 80  # letters; file systems take 255 bytes with what is added
+_LONGEST = 80  # letters; with suffixes, that fits into the 255 bytes of file systems
 
 
 def digest(text: str) -> str:
-    """Eight hexadecimal digits of the text's SHA-256."""
+    """Returns the first eight hexadecimal digits of the text's SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def plain(text: str) -> str:
-    """A text in letters that every file system takes; no path leads out of a folder by it.
+    """Returns the text in lower case, with `_` for path separators and other characters that a file system may reject.
 
     >>> plain("../TFDS/config")
     '.._tfds_config'
@@ -24,7 +24,7 @@ def plain(text: str) -> str:
 
 
 def file_name(text: str) -> str:
-    """`plain`, with a digest where that leaves out a difference from another text.
+    """Returns `plain(text)`, with a digest if that differs from the text, so that names of different texts differ.
 
     >>> file_name("ladam@0.3"), file_name("ladam@a/b"), file_name("ladam@a_b")
     ('ladam@0.3', 'ladam@a_b-f913bb1f', 'ladam@a_b')
@@ -34,7 +34,7 @@ def file_name(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    r"""A text in one line: control characters and line ends are spaces.
+    r"""Returns the text on one line, with spaces for control characters and line ends.
 
     >>> printable("a\n\x1bb")
     'a  b'
@@ -43,20 +43,20 @@ def printable(text: str) -> str:
 
 
 def shown(value: object, longest: int = 80) -> str:
-    """A value as an error shows it: its `repr`, cut where it is longer than so many letters.
+    """Returns a value's `repr` for an error, cut to `longest` letters.
 
     >>> shown("a" * 100, longest=10)
     "'aaaaaa..."
     """
     try:
         text = repr(value)
-    except ValueError:  # an int of more digits than Python writes
+    except ValueError:  # an int with more digits than Python prints
         text = f"an int of {value.bit_length()} bits"
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def count(number: int, noun: str) -> str:
-    """A number and a noun.
+    """Returns a number with its noun in the singular or plural.
 
     >>> count(1, "seed"), count(2, "seed")
     ('1 seed', '2 seeds')
@@ -65,13 +65,13 @@ def count(number: int, noun: str) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str], also: Iterable[str] = ()) -> ValueError:
-    """The error for an unknown name, with the nearest known one.
+    """Returns the error for an unknown name. It suggests the nearest known one.
 
     Args:
         kind: what is named, e.g. `"optimizer"`.
-        name: what was received.
-        known: the names that there are.
-        also: further names, too many to list: they are suggested only. Defaults to none.
+        name: the name received.
+        known: the known names.
+        also: more known names, which are suggested but are too many to list. Defaults to none.
 
     Example:
 
@@ -87,7 +87,7 @@ def unknown(kind: str, name: str, known: Iterable[str], also: Iterable[str] = ()
 
 
 def distinct(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """The names, with a number where one comes again or is taken.
+    """Returns the names, with a number added to each that repeats or is taken.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What TensorFlow's C++ code logs on its own account, kept off the console. No Keras."""
+"""Keeps the log lines of TensorFlow's C++ code off the console. It does not import Keras."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Lines of severity I and W, and those that go with them. Errors (E) and crashes (F) pass.
+# Lines of severity I and W, and lines that belong to them. Errors (E) and crashes (F) pass.
 _LOG_LINE = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog"
     rb"|[IW]\d{4} \d\d:\d\d:[\d.]+ "
@@ -18,15 +18,15 @@ _LOG_LINE = re.compile(
 
 @contextmanager
 def without_log_lines() -> Iterator[None]:
-    """Drops TensorFlow's log lines of severity info and warning from the standard error, and passes on all else.
+    """Drops TensorFlow's info and warning lines from stderr, and passes on everything else.
 
-    TensorFlow writes some while it is imported, before any setting of it counts; later ones are switched off. Processes
-    that are started meanwhile are filtered as long as they live.
+    TensorFlow writes some while it is imported, before any setting takes effect. Later ones are turned off. Processes
+    started in this context are filtered as long as they live.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         real = os.dup(2)
-    except OSError:  # a process without a standard error
+    except OSError:  # a process without stderr
         yield
         return
     read, write = os.pipe()
@@ -48,7 +48,7 @@ def _flush():
 
 
 def _forward(read: int, out: int):
-    """Copies lines until all that write have ended."""
+    """Copies lines until all writers have closed the pipe."""
     with open(read, "rb") as lines, open(out, "wb", buffering=0) as file:
         for line in lines:
             if not _LOG_LINE.match(line):

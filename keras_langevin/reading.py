@@ -1,10 +1,10 @@
-"""What others read of an optimizer: the one that updates the weights, and its settings as numbers."""
+"""Reads an optimizer: which one updates the weights, and its settings as numbers."""
 
 from keras import ops
 
 
 def innermost(optimizer):
-    """The optimizer that updates the weights: not a `LossScaleOptimizer`, but the one in it.
+    """Returns the optimizer that updates the weights: for a `LossScaleOptimizer`, the one inside it.
 
     Example:
 
@@ -20,7 +20,7 @@ def innermost(optimizer):
 
 
 def parts(optimizer) -> list:
-    """The optimizers that update the weights: those in a `MultiOptimizer`, and in one of its parts, or the one.
+    """Returns the optimizers that update the weights: those inside a `MultiOptimizer`, nested ones too, or the one.
 
     Example:
 
@@ -37,7 +37,7 @@ def parts(optimizer) -> list:
 
 
 def number(value) -> float:
-    """A setting of an optimizer, be it a variable or a tensor, as a float.
+    """Returns a setting of an optimizer, a variable or a tensor, as a float.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""What a value is that a user, a file or another program gave."""
+"""Checks values from users, files and other programs."""
 
 import inspect
 import math
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite int or float, which JSON and a float can hold.
+    """Returns whether a value is a finite int or float that JSON and a float can hold.
 
     Example:
 
@@ -20,7 +20,7 @@ def is_number(value: Any) -> bool:
 
 
 def is_real(value: Any) -> bool:
-    """Whether it is a finite real number, NumPy's scalars included.
+    """Returns whether a value is a finite real number, including NumPy's scalars.
 
     Example:
 
@@ -31,11 +31,11 @@ def is_real(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and bool(abs(value) < math.inf)
 
 
-LARGEST = (2 - 2**-23) * 2.0**127  # of float32, in which levels and rates are kept
+LARGEST = (2 - 2**-23) * 2.0**127  # of float32, the dtype of levels and rates
 
 
 def is_level(value: Any) -> bool:
-    """Whether it is a noise level, or another real number >= 0 that a float32 can hold.
+    """Returns whether a value can be a noise level or a rate: a real number >= 0 that a float32 can hold.
 
     Example:
 
@@ -46,13 +46,13 @@ def is_level(value: Any) -> bool:
 
 
 def check_int(name: str, value: Any, least: int, meaning: str = ""):
-    """Refuses what is not an int, NumPy's included, of at least so much.
+    """Checks that a value is an int (NumPy's included) >= `least`.
 
     Args:
         name: str, the argument's name.
-        value: what was given.
-        least: int.
-        meaning: str, what the argument says, for the message. Defaults to nothing.
+        value: the value received.
+        least: int, the minimum.
+        meaning: str, what the argument means, for the message. Defaults to nothing.
 
     Raises:
         ValueError: it is not.
@@ -72,7 +72,7 @@ def check_int(name: str, value: Any, least: int, meaning: str = ""):
 
 
 def two_thirds(epochs: int) -> int:
-    """The epoch, counted from 0, that begins when two thirds of them are done.
+    """Returns the epoch, counted from 0, that starts when two thirds of all epochs are done.
 
     >>> [two_thirds(epochs) for epochs in (1, 3, 12)]
     [1, 2, 8]
@@ -81,17 +81,17 @@ def two_thirds(epochs: int) -> int:
 
 
 def is_count(least: int) -> Callable[[Any], bool]:
-    """A function that tells whether a value is an int of at least so much."""
+    """Returns a function that tells whether a value is an int >= `least`."""
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def or_none(is_right: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """A function that tells whether a value is right, or `None`."""
+    """Returns a function that tells whether a value is `None` or passes `is_right`."""
     return lambda value: value is None or is_right(value)
 
 
 def takes(function: Callable, count: int) -> bool:
-    """Whether a function can be called with so many arguments by place; also true where Python does not know.
+    """Returns whether a function accepts `count` positional arguments; `True` if Python cannot tell.
 
     Example:
 
@@ -102,6 +102,6 @@ def takes(function: Callable, count: int) -> bool:
         inspect.signature(function).bind(*range(count))
     except TypeError:
         return False
-    except ValueError:  # of a function in C
+    except ValueError:  # a function in C without a signature
         return True
     return True

@@ -1,3 +1,3 @@
-"""The version, where setup.cfg reads it without importing Keras."""
+"""The version. setup.cfg reads it from here without importing Keras."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Callbacks that steer the noise and watch it."""
+"""Callbacks that control and monitor the noise."""
 
 from keras_langevin.callbacks.cyclical_langevin import CyclicalLangevin
 from keras_langevin.callbacks.langevin_monitor import LangevinMonitor

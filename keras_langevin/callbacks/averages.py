@@ -1,4 +1,4 @@
-"""Where Keras's optimizers keep averages of the gradient and their last step: what `LangevinMonitor` reads of them."""
+"""Finds where Keras's optimizers store averages of the gradient and their last step, for `LangevinMonitor`."""
 
 import math
 from typing import NamedTuple
@@ -15,11 +15,11 @@ class GradientAverage(NamedTuple):
     """A slot of the optimizer that a step changes by s ← decay · s + weight · g^power.
 
     Attributes:
-        slots: list of variables, one for each of the optimizer's.
+        slots: list of variables, one for each variable of the optimizer.
         decay: float, or a flat array of all elements.
         weight: the same.
         power: int, 1 or 2.
-        noise: float, how much of a step's noise is added to the slot, for each part that the weights get. Defaults to
+        noise: float, the noise that a step adds to the slot, over the noise that it adds to the weights. Defaults to
             `0.0`.
     """
 
@@ -31,9 +31,9 @@ class GradientAverage(NamedTuple):
 
 
 def gradient_averages(optimizer) -> list[GradientAverage]:
-    """The averages that the optimizer keeps; an empty list where that is not known."""
+    """Returns the averages that the optimizer stores; an empty list if they are not known."""
     if isinstance(optimizer, SGNHT) and optimizer.thermal_rate:
-        return []  # its momentum decays by another factor at each step
+        return []  # the factor by which its momentum decays changes at each step
     if isinstance(optimizer, keras.optimizers.SGD):
         noise = optimizer._momentum_noise if isinstance(optimizer, SGHMC) else 0.0
         decay, weight = optimizer.momentum, -optimizer.learning_rate
@@ -65,7 +65,7 @@ def gradient_averages(optimizer) -> list[GradientAverage]:
 
 
 def last_step(optimizer, t, preconditioner, read):
-    """γP times the last direction; `None` where it is the gradient itself, or not in the slots.
+    """Returns γP times the last direction; `None` if that is the gradient itself, or is not in the slots.
 
     Args:
         optimizer: the optimizer after its step.

@@ -1,4 +1,4 @@
-"""What every callback of this package needs of a model: its Langevin optimizer, and a noise level that can be set."""
+"""The base classes of callbacks: they find the model's Langevin optimizers, and set the noise level."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,7 +12,7 @@ from keras_langevin.reading import innermost, number
 
 
 class LangevinCallback(keras.callbacks.Callback):
-    """A callback on the model's Langevin optimizers: one, which may be inside a `LossScaleOptimizer`, or those that are
+    """A callback for the model's Langevin optimizers: a single one, which may be inside a `LossScaleOptimizer`, or
     parts of a `MultiOptimizer`."""
 
     @property
@@ -37,9 +37,9 @@ class LangevinCallback(keras.callbacks.Callback):
 class SigmaCallback(LangevinCallback):
     """A callback that sets the noise level as a number.
 
-    A fit that begins with epoch 0 begins with the level that the optimizer had before the callback first set it, unless
-    somebody else has set another since; a fit that begins with a later epoch has what it finds. So the folds of a
-    cross-validation are alike, and a fit that is resumed has its level.
+    A fit from epoch 0 starts with the level that the optimizer had before the callback first set it, unless something
+    else has set another level since. A fit from a later epoch keeps the current level. So all folds of a
+    cross-validation start with the same level, and a resumed fit keeps its own.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -79,12 +79,12 @@ class SigmaCallback(LangevinCallback):
             level.latest = number(level.optimizer.sigma)
 
     def sigmas(self) -> list[float]:
-        """The level of each of `optimizers`."""
+        """Returns the level of each of `optimizers`."""
         return [number(optimizer.sigma) for optimizer in self.optimizers]
 
     def log_sigma(self, logs: dict[str, Any]) -> None:
-        """Puts the levels into `logs`: `"sigma"`, or of several optimizers `"sigma_NAME"` each, as Keras has learning
-        rates there."""
+        """Puts the levels into `logs`, as Keras does with learning rates: `"sigma"`, or `"sigma_NAME"` for each of
+        several optimizers."""
         optimizers = self.optimizers
         names = [f"sigma_{optimizer.name}" for optimizer in optimizers] if len(optimizers) > 1 else ["sigma"]
         logs.update(zip(distinct(names), self.sigmas(), strict=True))
@@ -92,7 +92,7 @@ class SigmaCallback(LangevinCallback):
 
 @dataclass
 class _Level:
-    """The noise level of an optimizer: before the callback set it, and as it was set last."""
+    """The noise level of an optimizer: before the callback set it, and as last set."""
 
     optimizer: Langevin
     initial: float
@@ -100,7 +100,7 @@ class _Level:
 
 
 def langevin_optimizers(model, user: str) -> list[Langevin]:
-    """The Langevin optimizers that train `model`.
+    """Returns the Langevin optimizers that train `model`.
 
     Args:
         model: a compiled model.
@@ -121,10 +121,10 @@ def langevin_optimizers(model, user: str) -> list[Langevin]:
 
 
 def check_built(model, user: str):
-    """Refuses a model whose weights do not exist yet.
+    """Checks that the model's weights exist.
 
     Raises:
-        ValueError: it has no weights.
+        ValueError: they do not.
     """
     if not model.built:
         raise ValueError(

@@ -19,7 +19,7 @@ class CyclicalLangevin(LangevinCallback):
         γ_k = γ₀/2 · [cos(π · r_k) + 1],   σ_k = σ₀ · 1{r_k >= β},   r_k = mod(k − 1, C)/C,   C = ⌈K/M⌉
 
     k = 1, ..., K counts the steps of M cycles. The optimizer gets γ and σ as schedules (`CyclicalCosine`,
-    `CyclicalNoise`) and keeps them after the fit. `logs` have both at an epoch's last step.
+    `CyclicalNoise`) and keeps them after the fit. `logs` have the values of both at an epoch's last step.
 
     Args:
         cycles: M, int >= 1.
@@ -73,11 +73,11 @@ class CyclicalLangevin(LangevinCallback):
         self._schedules: list[tuple] = []  # (optimizer, learning rate, noise level)
         self._begun = True
 
-    # --- what a collector of samples asks ---------------------------------------------------------------------------
+    # --- properties that collectors of samples read -----------------------------------------------------------------
 
     @property
     def is_sampling(self) -> bool:
-        """Whether the last step that was made is in the sampling stage, so that the weights are a sample."""
+        """Whether the last step is in the sampling stage, so that the weights are a sample."""
         if not self._schedules:
             return False
         optimizer, _, noise = self._schedules[0]
@@ -86,21 +86,21 @@ class CyclicalLangevin(LangevinCallback):
 
     @property
     def cycle(self) -> int:
-        """The cycle of the last step that was made, from 0."""
+        """The cycle of the last step, from 0."""
         if not self._schedules:
             return 0
         optimizer, _, noise = self._schedules[0]
         return (self._last(optimizer) - noise.first_step) // noise.cycle_length
 
     def _last(self, optimizer) -> int:
-        """The step counter as the last step saw it."""
+        """Returns the step counter that the last step saw."""
         self.model  # noqa: B018 (on JAX, brings the counter up to date)
         return int(number(optimizer._iterations)) - 1
 
     # --- the fit, in order ------------------------------------------------------------------------------------------
 
-    # Keras tells the parameters after the model, and both before `BackupAndRestore` loads the optimizer's variables,
-    # from which the schedules take two away.
+    # Keras calls this after `set_model`, and both before `BackupAndRestore` loads the optimizer's variables. The
+    # schedules remove two of those variables.
     def set_params(self, params):
         super().set_params(params)
         if self.model is None or not params or "epochs" not in params:
@@ -114,13 +114,13 @@ class CyclicalLangevin(LangevinCallback):
         for optimizer, rate, noise in schedules:
             optimizer.learning_rate, optimizer.sigma = rate, noise
         self._schedules = schedules
-        self.model.train_function = None  # one that was traced before has other schedules in it
+        self.model.train_function = None  # an earlier trace has other schedules
         self._begun = False
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._begun:
             return
-        # Where a fit's first epoch is not epoch 0, cycles began that many epochs ago. The step is not traced yet.
+        # If a fit starts at a later epoch than 0, the cycles started that many epochs ago. The step is not traced yet.
         self._begun = True
         steps = (self.params.get("steps") or 0) * epoch
         for optimizer, rate, noise in self._schedules:
@@ -151,7 +151,7 @@ class CyclicalLangevin(LangevinCallback):
         return steps
 
     def _initial(self, name: str, setting, kind) -> float:
-        """The argument, or what the optimizer has: a number, or the schedule that another fit put there."""
+        """Returns the argument, or the optimizer's number, or the initial value of its schedule from an earlier fit."""
         if getattr(self, name) is not None:
             return getattr(self, name)
         if isinstance(setting, keras.Variable):
@@ -159,7 +159,7 @@ class CyclicalLangevin(LangevinCallback):
         if isinstance(setting, kind):
             return setting.initial_value
         raise ValueError(
-            f"`CyclicalLangevin` puts its own schedule in the place of `{name}`, so it needs a number. Received an "
+            f"`CyclicalLangevin` replaces `{name}` by its own schedule, so it needs a number. Received an "
             f"optimizer whose `{name}` is {setting!r}. Create the optimizer with a float, or pass "
             f"`CyclicalLangevin({name}=...)`."
         )

@@ -15,7 +15,7 @@ from keras_langevin.values import check_int, is_level
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class LangevinMonitor(LangevinCallback):
-    """Measures noise and drift of an epoch's last step, layer by layer.
+    """Measures the noise and the drift of an epoch's last step, layer by layer.
 
         θ_t − θ_{t−1} = drift + noise,   noise = σ_t · √γ_t · √P_t ⊙ Z_t
 
@@ -24,7 +24,7 @@ class LangevinMonitor(LangevinCallback):
 
     Args:
         frequency: int >= 1, the number of epochs from one measurement to the next. Defaults to `1`.
-        csv: path of a CSV file. A fit from epoch 0 overwrites it, one that resumes adds to it. Defaults to `None`.
+        csv: path of a CSV file. A fit from epoch 0 overwrites it, a resumed one adds to it. Defaults to `None`.
         tensorboard: path of a folder for TensorBoard. Defaults to `None`.
         warn_ratio: float > 0; warns once when the model's `noise_to_drift` exceeds it. `None`: never. Defaults to
             `300.0`.
@@ -60,8 +60,8 @@ class LangevinMonitor(LangevinCallback):
         check_int("frequency", frequency, 1)
         if warn_ratio is not None and not (is_level(warn_ratio) and warn_ratio > 0):
             raise ValueError(
-                "`warn_ratio`, the ratio of noise to drift that is warned of, must be a finite float > 0, or None for "
-                f"no warning. Received: warn_ratio={warn_ratio!r}. Pass one, as in `warn_ratio=300.0`."
+                "`warn_ratio`, the ratio of noise to drift above which it warns, must be a finite float > 0, or None "
+                f"for no warning. Received: warn_ratio={warn_ratio!r}. Pass one, as in `warn_ratio=300.0`."
             )
         self.frequency = frequency
         self.csv = None if csv is None else str(csv)
@@ -83,7 +83,7 @@ class LangevinMonitor(LangevinCallback):
 
     @property
     def _readers(self) -> list[Reader]:
-        self.model  # noqa: B018 (on JAX, Keras then brings the state of the steps back into the variables)
+        self.model  # noqa: B018 (on JAX, Keras then writes the state of the steps back into the variables)
         return self._readers_of_model
 
     def on_train_begin(self, logs=None):
@@ -99,19 +99,19 @@ class LangevinMonitor(LangevinCallback):
         self._is_begun = False
 
     def on_epoch_begin(self, epoch, logs=None):
-        if not self._is_begun:  # not at the train's begin, where another callback may load weights
+        if not self._is_begun:  # not in `on_train_begin`, where another callback may load weights
             self._is_begun = True
             for file in self._files:
                 file.begin(epoch)
             if self._initial is None:
                 self._initial = [reader.weights() for reader in self._readers]
         self._is_measured = epoch % self.frequency == 0
-        # the last steps of an epoch that are sure to have an update
+        # the smallest number of last steps that is sure to include an update
         accumulated = max(optimizer.gradient_accumulation_steps or 1 for optimizer in self.optimizers)
         self._window = max(self.model.steps_per_execution, accumulated)
         self._befores, self._measured = [], None
 
-    # There is no `on_train_batch_end`, for which Keras would wait for the end of each step.
+    # There is no `on_train_batch_end`, because Keras would then wait for the end of each step.
     def on_train_batch_begin(self, batch, logs=None):
         self._batch = batch
         self._is_seen = False
@@ -121,7 +121,7 @@ class LangevinMonitor(LangevinCallback):
             first, several = self.params["steps"] - self._window, False
         elif self._last_begin is None:
             first, several = 0, False
-        else:  # of unknown length: as the epoch before, at whose end Keras may begin a batch that is not there
+        else:  # unknown length: as in the last epoch, at whose end Keras may have begun a batch that did not exist
             first, several = self._last_begin - self._window, True
         if batch >= first and (several or not self._befores):
             together = self._model.steps_per_execution > 1 or first <= 0
@@ -129,13 +129,13 @@ class LangevinMonitor(LangevinCallback):
             self._is_seen = True
 
     def after_train_batch_begin(self) -> None:
-        """What all callbacks have set for a step that is to be measured; called after the last of them."""
+        """Reads the settings of a step to measure, after all callbacks have set them."""
         if self._is_seen:
             for snapshot, optimizer in zip(self._befores[-1], self.optimizers, strict=True):
                 snapshot.read_settings(optimizer)
 
     def before_epoch_end(self, epoch: int) -> None:
-        """Measures; called before other callbacks may change weights or settings at the epoch's end."""
+        """Measures, before other callbacks may change weights or settings at the end of the epoch."""
         self._last_begin = self._batch
         if self._is_measured:
             changes = [self._change(number, reader) for number, reader in enumerate(self._readers)]
@@ -146,13 +146,13 @@ class LangevinMonitor(LangevinCallback):
         befores = [snapshots[number] for snapshots in self._befores]
         updates = int(number_of(reader.optimizer.iterations))
         if len(befores) > 1 and np.array_equal(befores[-1].weights, reader.weights()):
-            # a batch that was not there; on TensorFlow it advances the counter all the same
+            # a batch that did not exist; on TensorFlow it still advances the counter
             updates = befores.pop().updates
         return Change(reader, next((each for each in befores[::-1] if each.updates < updates), None), updates)
 
     def on_epoch_end(self, epoch, logs=None):
         if self._measured is None:
-            self.before_epoch_end(epoch)  # where nobody called it: not in a list of Keras
+            self.before_epoch_end(epoch)  # if no `CallbackList` of Keras has called it
         if not self._is_measured:
             return
         measured, self._measured = self._measured, None

@@ -16,14 +16,14 @@ from keras_langevin.reading import innermost
 class LayerScheduler(LangevinCallback):
     """Changes the noisy layers at given epochs, in a compiled `fit`, without a new trace.
 
-        J = the layers of schedule[e], e the last epoch in schedule that is not after the present one
+        J = the layers of schedule[e], where e is the last epoch in schedule up to the current one
 
-    A layer gets the same noise as with the optimizer's `layers=`. The choice depends on the epoch's number alone, so a
-    fit that resumes has it too. The step draws the noise of all layers, as with `layers=None`. In a `MultiOptimizer`
-    the layers are those of all its Langevin parts together.
+    A layer gets the same noise as with the optimizer's `layers=`. The choice depends only on the epoch's number, so a
+    resumed fit makes it too. The step draws the noise of all layers, as with `layers=None`. In a `MultiOptimizer`, the
+    layers are those of all its Langevin parts together.
 
     Args:
-        schedule: dict from epochs (int >= 0, among them 0) to what the argument `layers` of the optimizers takes, see
+        schedule: dict from epochs (int >= 0, including 0) to values of the argument `layers` of the optimizers, see
             `keras_langevin.Langevin`.
         verbose: int, 1 to print what is set. Defaults to `0`.
 
@@ -42,12 +42,12 @@ class LayerScheduler(LangevinCallback):
     `get_config` keeps `keras.Layer` objects as their paths and shapes, and needs callables to be registered with Keras.
 
     References:
-        P. Bras, arXiv:2212.14718, section 3 (Layer Langevin; there the layers stay).
+        P. Bras, arXiv:2212.14718, section 3 (Layer Langevin, with fixed layers).
     """
 
     def __init__(self, schedule: dict[int, LayersArgument], verbose: int = 0):
         super().__init__()
-        expected = "`schedule` must be a dict from epochs (int >= 0, among them 0) to `layers`"
+        expected = "`schedule` must be a dict from epochs (int >= 0, including 0) to `layers`"
         if not isinstance(schedule, dict) or 0 not in schedule:
             raise ValueError(f"{expected}. Received: schedule={schedule!r}. Give epoch 0 a value, as in {{0: None}}.")
         for epoch in schedule:
@@ -59,15 +59,15 @@ class LayerScheduler(LangevinCallback):
         self.verbose = verbose
 
     def selections(self) -> list[LayerSelection]:
-        """All that it may set, see `keras_classes`."""
+        """Returns all selections that it may set, see `keras_classes`."""
         return list(self._selections.values())
 
-    # Not at the train's begin: `BackupAndRestore` loads the optimizer's variables there, and this is one of them.
+    # Not in `on_train_begin`: `BackupAndRestore` loads the optimizer's variables there, and the gate is one of them.
     def set_model(self, model):
         super().set_model(model)
         outer = model.optimizer
         check_built(model, type(self).__name__)
-        # TensorFlow: where variables have copies under a strategy, this one has
+        # on TensorFlow: if variables have copies under a strategy, the gate has them too
         with _scope_of(model):
             if isinstance(outer, keras.Optimizer) and not outer.built:
                 outer.build(model.trainable_variables)
@@ -76,7 +76,7 @@ class LayerScheduler(LangevinCallback):
             for optimizer in optimizers:
                 gate_layers(optimizer)
         if not were_gated:
-            model.train_function = None  # one that was traced before does not read the gate
+            model.train_function = None  # an earlier trace does not read the gate
         for selection in self._selections.values():
             self._layers_of_parts(selection)
 
@@ -89,8 +89,8 @@ class LayerScheduler(LangevinCallback):
             print(f"\nEpoch {epoch + 1}: LayerScheduler making {len(now)} layers noisy.")
 
     def _layers_of_parts(self, selection: LayerSelection) -> list[tuple]:
-        """Each Langevin optimizer with its `layers`. Of several, it is the numbers of those of its layers that
-        `selection` chooses among the layers of all of them."""
+        """Returns each Langevin optimizer with its `layers`. If there are several, `selection` chooses among the layers
+        of all of them, and each gets the indices of its own chosen layers."""
         optimizers = [optimizer for optimizer in self.optimizers if optimizer.built]
         if len(optimizers) == 1:
             (optimizer,) = optimizers

@@ -1,7 +1,7 @@
-"""What one step did to the weights, layer by layer, found from outside of the step.
+"""Measures what one step did to the weights, layer by layer, from outside the step.
 
-The compiled step is left alone: what it did is found from the weights and the optimizer's slots before and after. Its
-noise is a pure function of (seed, update, element), so it can be drawn again and taken off the change of the weights.
+The compiled step is not modified. Its effect follows from the weights and the optimizer's slots before and after it.
+Its noise is a pure function of (seed, update, element), so it can be drawn again and subtracted from the change.
 """
 
 import functools
@@ -17,18 +17,18 @@ from keras_langevin.optimizers import Langevin, noise
 from keras_langevin.optimizers.draws import Preconditioner
 from keras_langevin.reading import number
 
-# Quantiles of a larger layer are those of so many of its elements, chosen once; the rank of a quantile q then has a
+# Quantiles of a larger layer are those of this many of its elements, chosen once. The rank of a quantile q then has a
 # standard error of √(q(1 − q)/2¹⁶): 0.2% for the median, 0.04% for the 99th percentile.
 _QUANTILE_ELEMENTS = 1 << 16
 
 
 @dataclass(frozen=True)
 class Row:
-    """One layer in one epoch; see `LangevinMonitor` for what the numbers are.
+    """The measures of one layer in one epoch. docs/api/callbacks.md describes them.
 
     Attributes:
         epoch: int.
-        layer: str, its path; `"all"` for the model. Of layers with one path the second is `"PATH (2)"`.
+        layer: str, its path; `"all"` for the model. The second layer with the same path is `"PATH (2)"`.
         sigma, noise_rms, drift_rms, noise_to_drift, sqrt_p_median, sqrt_p_99, distance, gradient_norm,
         weight_norm: floats.
     """
@@ -51,7 +51,7 @@ ALL = "all"
 
 
 class Reader:
-    """An optimizer as it is between steps: its weights and slots as flat arrays of all elements.
+    """Reads an optimizer between steps: its weights and slots as flat arrays of all elements.
 
     Args:
         optimizer: built Langevin optimizer.
@@ -62,8 +62,8 @@ class Reader:
         self._readers: dict[tuple[int, ...], tuple] = {}
 
     def read(self, variables) -> np.ndarray:
-        """The elements of variables in one flat array, a copy; zeros for a slot that Keras did not make (of a variable
-        that it overwrites with its gradient)."""
+        """Copies the elements of variables into one flat array, with zeros for a slot that Keras did not create (of a
+        variable that it overwrites with its gradient)."""
         key = tuple(map(id, variables))
         if key not in self._readers:
             of_model = self.optimizer._trainable_variables
@@ -71,29 +71,29 @@ class Reader:
                 i: keras.Variable(ops.zeros(of_model[i].shape)) for i, each in enumerate(variables) if each is None
             }
             variables = [zeros.get(i, variable) for i, variable in enumerate(variables)]
-            self._readers[key] = noise.reader(variables), variables  # kept: an `id` is one of what lives
+            self._readers[key] = noise.reader(variables), variables  # kept alive, so that no `id` is reused
         read, _ = self._readers[key]
         return read()
 
     def tensor(self, variables):
-        """As `read`, as a tensor."""
+        """Returns the result of `read` as a tensor."""
         return ops.convert_to_tensor(self.read(variables))
 
     def weights(self) -> np.ndarray:
         return self.read(self.optimizer._trainable_variables)
 
     def update_number(self):
-        """t of the update that the counter stands at."""
+        """Returns t, the number of the update at which the counter stands."""
         return ops.cast(self.optimizer.iterations + 1, "float32")
 
     def slots_before(self) -> list[dict | None]:
-        """A copy of what P is computed from as it is before a step, by the variables' numbers."""
+        """Copies what P needs from before a step: for each slot, a dict from the variables' indices to arrays."""
         before = Langevin._before(self.optimizer, range(len(self.optimizer._trainable_variables)))
         copied = lambda tensor: np.array(ops.convert_to_numpy(tensor))  # noqa: E731
         return [slots and {index: copied(tensor) for index, tensor in slots.items()} for slots in before]
 
     def preconditioner(self, before: list[dict | None]):
-        """P of all elements: a flat tensor, or a number.
+        """Returns P of all elements: a flat tensor, or a number.
 
         Args:
             before: what `slots_before` returned.
@@ -109,14 +109,14 @@ class Snapshot:
 
     Args:
         reader: `Reader` of a built Langevin optimizer.
-        several: bool, whether more than one update will be made before it is compared.
+        several: bool, whether more than one update follows before the comparison.
     """
 
     def __init__(self, reader: "Reader", several: bool):
         optimizer = reader.optimizer
         self.updates = int(number(optimizer.iterations))
         self.weights = reader.weights()
-        # of one update the gradient itself is found, of several the mean of its squares; else what there is
+        # one update gives the gradient itself, several give the mean of its squares; else whatever the optimizer stores
         averages, power = gradient_averages(optimizer), 2 if several else 1
         found = sorted(range(len(averages)), key=lambda i: averages[i].power != power)
         self.average = found[0] if found else None
@@ -125,17 +125,17 @@ class Snapshot:
         self.read_settings(optimizer)
 
     def read_settings(self, optimizer: Langevin):
-        """The settings that the step has; a callback that comes later may set them for it."""
+        """Reads the settings of the step. Call it again after callbacks that may set them."""
         self.settings = [(setting, np.array(ops.convert_to_numpy(setting))) for setting in _settings(optimizer)]
 
 
 class Change:
-    """What the updates since a snapshot did, all layers in one flat array.
+    """The effect of the updates since a snapshot, for all layers in one flat array.
 
     Args:
         reader: `Reader` of the optimizer, after the updates.
         snapshot: the state before them, or `None`: then drift and gradient are not known.
-        updates: int, the number of updates made in all.
+        updates: int, the total number of updates.
     """
 
     def __init__(self, reader: "Reader", snapshot: Snapshot | None, updates: int):
@@ -156,7 +156,7 @@ class Change:
             if optimizer._last_update is not None:
                 self.noisy &= optimizer._last_update.drawn
             self.sigma, self.learning_rate = number(optimizer.sigma), number(optimizer.learning_rate)
-            # before the last of several steps nobody looked: then the slots after it have to do
+            # nothing was read before the last of several steps, so the slots after it must do
             before = snapshot.before if self.count == 1 else reader.slots_before()
             factor = reader.preconditioner(before)
             self.preconditioner = self._whole(factor)
@@ -192,11 +192,11 @@ class Change:
                 self.square_gradient[span] = 0
 
     def _whole(self, values) -> np.ndarray:
-        """A flat tensor of all elements, or a number, as one flat array."""
+        """Returns a flat tensor of all elements, or a number, as one flat array."""
         return np.broadcast_to(np.asarray(ops.convert_to_numpy(values), self.weights.dtype), self.weights.shape)
 
     def _noise(self, updates: int, count: int, decay: float = 1.0) -> np.ndarray:
-        """The noise of the last `count` updates, drawn again; each times `decay` for every update after it."""
+        """Draws the noise of the last `count` updates again. Returns its sum, times `decay` for each later update."""
         total = np.zeros_like(self.weights)
         if not self.noisy or self.sigma == 0:
             return total
@@ -216,7 +216,7 @@ class Change:
         return (scale * np.sqrt(self.preconditioner)).astype(total.dtype) * total
 
     def _square_gradient(self, average, before: np.ndarray, updates: int) -> np.ndarray:
-        """g² of the one update, or its mean over several with the average's weights; from s and the s before."""
+        """Returns g² of one update, or its mean over several with the average's weights, from s before and after."""
         added = self._reader.read(average.slots) - average.decay**self.count * before
         if average.noise:
             added -= average.noise * self._noise(updates, self.count, average.decay)
@@ -227,15 +227,15 @@ class Change:
 
 
 def rows(epoch: int, changes: list[Change], initial: list[np.ndarray]) -> list[Row]:
-    """A row for the model and one for each layer.
+    """Returns a row for the model and one for each layer.
 
-    The model's noise, drift and √P are those of its noisy layers (of all, if none is); its distance, gradient and
-    weights are those of all layers. Layers of one path have their number among them in theirs: `"fc"` and `"fc (2)"`.
+    The model's noise, drift and √P are those of its noisy layers (of all layers, if none is noisy). Its distance,
+    gradient and weights are those of all layers. Layers with the same path are numbered: `"fc"` and `"fc (2)"`.
 
     Args:
         epoch: int.
-        changes: what the step did, for each Langevin optimizer.
-        initial: flat array for each, the weights that distances are from.
+        changes: list with the effect of the step for each Langevin optimizer.
+        initial: list with a flat array for each of them, the weights from which distances are measured.
     """
     pairs = list(zip(changes, initial, strict=True))
     layers = [_Layer(change, weights, group) for change, weights in pairs for group in change.optimizer._groups]
@@ -250,7 +250,7 @@ def rows(epoch: int, changes: list[Change], initial: list[np.ndarray]) -> list[R
 
 
 class _Layer:
-    """What a step did to a layer: the sums over its elements that rows are made of."""
+    """The effect of a step on a layer: the sums over its elements from which rows are computed."""
 
     def __init__(self, change: Change, initial: np.ndarray, group):
         self.path = group.path
@@ -284,7 +284,7 @@ def _row(epoch: int, layer: str, sigma: float, sums, root) -> Row:
 
 
 def _quantiles(array: np.ndarray) -> np.ndarray:
-    """Median and 99th percentile, by linear interpolation: `np.quantile`, which takes twice the time."""
+    """Returns median and 99th percentile, by linear interpolation as in `np.quantile`, which takes twice the time."""
     ranks = np.array([0.5, 0.99]) * (array.size - 1)
     low, high = np.floor(ranks).astype(int), np.ceil(ranks).astype(int)
     ordered = np.partition(array, (*low, *high))
@@ -301,7 +301,7 @@ def _positions(size: int) -> np.ndarray:
 
 
 def _settings(optimizer: Langevin) -> list[keras.Variable]:
-    """The variables that a callback may set between steps."""
+    """Returns the variables that a callback may set between steps."""
     gate = optimizer._gate.variable if optimizer._gate is not None else None
     settings = (optimizer._seed, optimizer._sigma, optimizer._learning_rate, gate)
     return [setting for setting in settings if isinstance(setting, keras.Variable)]

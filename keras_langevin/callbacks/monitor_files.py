@@ -1,4 +1,4 @@
-"""Where `LangevinMonitor` writes: a CSV file, TensorBoard."""
+"""The outputs of `LangevinMonitor`: a CSV file and TensorBoard."""
 
 import csv
 from dataclasses import astuple
@@ -24,7 +24,7 @@ class Table:
         self.path = check_writable(path)
 
     def begin(self, epoch: int):
-        """Begins the file; of one that is there, lines of epochs before `epoch` are kept."""
+        """Starts the file. It keeps the lines of an existing file for epochs before `epoch`."""
         kept = []
         if epoch and self.path.exists():
             with open(self.path, encoding="utf-8", newline="") as file:
@@ -38,7 +38,7 @@ class Table:
             csv.writer(file).writerows(map(astuple, rows))
 
     def end(self):
-        """Nothing: it is closed after each epoch."""
+        """Does nothing: the file is closed after each epoch."""
 
 
 class Board:
@@ -53,12 +53,12 @@ class Board:
         self.folder, self._writer_class, self._writer = Path(folder), writer, None
 
     def begin(self, epoch: int):
-        """Begins a file in the folder."""
+        """Starts a new file in the folder."""
         self.end()
         self._writer = self._writer_class(str(self.folder))
 
     def write(self, rows: list[Row]):
-        """A point of each curve."""
+        """Adds a point to each curve."""
         for row in rows:
             for name in NAMES:
                 self._writer.add_scalar(f"langevin/{name}/{row.layer}", getattr(row, name), row.epoch)
@@ -72,7 +72,7 @@ class Board:
 
 
 def writer_class():
-    """`tensorboard.summary.Writer`.
+    """Returns `tensorboard.summary.Writer`.
 
     Raises:
         ValueError: tensorboard is not installed.

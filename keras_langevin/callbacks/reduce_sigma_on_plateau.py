@@ -17,15 +17,15 @@ class ReduceSigmaOnPlateau(SigmaCallback, keras.callbacks.ReduceLROnPlateau):
         σ ← max(factor · σ, min_sigma)   after patience epochs without a better monitor
 
     `logs["sigma"]` has the level of each epoch. A fit from epoch 0 starts with the σ that the optimizer had before the
-    callback lowered it; one that resumes keeps the present σ.
+    callback lowered it; a resumed one keeps the current σ.
 
     Args:
         monitor: str, the metric. Defaults to `"val_loss"`.
-        factor: float in [0, 1); 0 ends the noise. Defaults to `0.1`.
+        factor: float in [0, 1); 0 turns the noise off. Defaults to `0.1`.
         patience: int >= 0, epochs. Defaults to `10`.
         verbose: int, 1 to print what is set. Defaults to `0`.
         mode: `"min"`, `"max"`, or `"auto"`, by the metric's name. Defaults to `"auto"`.
-        min_delta: float, the least change that counts. Defaults to `1e-4`.
+        min_delta: float, the smallest change that counts. Defaults to `1e-4`.
         cooldown: int >= 0, epochs after a reduction that do not count. Defaults to `0`.
         min_sigma: float >= 0, σ's lower bound. Defaults to `0.0`.
 
@@ -90,8 +90,8 @@ class ReduceSigmaOnPlateau(SigmaCallback, keras.callbacks.ReduceLROnPlateau):
             "min_sigma": min_sigma,
         }
 
-    # Keras's own method, with sigma in place of the learning rate. Which of its parts may be overridden differs between
-    # Keras's releases; this one is public in all.
+    # Keras's own method, with sigma instead of the learning rate. It is public in all releases of Keras; which of its
+    # parts can be overridden differs between them.
     def on_epoch_end(self, epoch, logs=None):
         if self.monitor_op is None:
             self._set_monitor_op()

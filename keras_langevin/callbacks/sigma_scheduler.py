@@ -16,12 +16,12 @@ class SigmaScheduler(SigmaCallback):
         σ ← schedule(epoch, σ)
 
     `logs["sigma"]` has the level of each epoch. A fit from epoch 0 starts with the σ that the optimizer had before the
-    callback set it; one that resumes keeps the present σ. For a level that changes within an epoch, give the optimizer
+    callback set it; a resumed one keeps the current σ. For a level that changes within an epoch, give the optimizer
     a `LearningRateSchedule` as its `sigma`.
 
     Args:
-        schedule: function of the epoch (int, from 0) and the present σ (float), or of the epoch alone, that returns the
-            σ of that epoch: a float >= 0. To save the callback, register it with Keras.
+        schedule: function of the epoch (int, from 0) and the current σ (float), or of the epoch alone, that returns the
+            σ of that epoch: a float >= 0. To save the callback, register the function with Keras.
         verbose: int, 1 to print what is set. Defaults to `0`.
 
     Example:

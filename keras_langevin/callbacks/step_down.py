@@ -11,18 +11,18 @@ from keras_langevin.values import check_int, is_level, two_thirds
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class StepDown(keras.callbacks.Callback):
-    """Lowers the learning rate and ends the noise at one epoch: the schedule that `keras-langevin compare` trains by.
+    """Lowers the learning rate and turns the noise off at one epoch: the schedule of `keras-langevin compare`.
 
         γ ← γ / 10,   σ ← 0   from the epoch ⌈2/3 · epochs⌉ on
 
-    It works with every Keras optimizer, so that both arms of a comparison can have it. `logs` have `"learning_rate"`
+    It works with every Keras optimizer, so that both arms of a comparison can use it. `logs` have `"learning_rate"`
     and `"sigma"`. A fit from epoch 0 starts with the values from before the callback.
 
     Args:
-        epoch: int >= 1, counted from 0, at whose begin it happens. Defaults to `None`: when two thirds of the epochs of
-            the fit are done.
+        epoch: int >= 1, counted from 0, at whose start it happens. Defaults to `None`: when two thirds of the fit's
+            epochs are done.
         divide_by: float > 0, what the learning rate is divided by. Defaults to `10`.
-        stop_noise: bool, whether to set sigma to zero; pass `False` where `sigma` is a schedule. Defaults to `True`.
+        stop_noise: bool, whether to set sigma to zero; pass `False` if `sigma` is a schedule. Defaults to `True`.
 
     Example:
 

@@ -6,7 +6,7 @@ import numpy as np
 from keras_langevin.sampling.scores import entropy
 
 KINDS = ("probabilities", "logits", "values")
-_TOLERANCE = 1e-3  # float16 probabilities of some hundred classes do not sum to 1 any closer
+_TOLERANCE = 1e-3  # float16 probabilities of a few hundred classes sum to 1 only within this
 
 
 class Values:
@@ -20,7 +20,7 @@ class Values:
         self.count, self.mean, self._squares = 0, np.zeros(()), np.zeros(())
 
     def add(self, output: np.ndarray):
-        """One sample's output, of shape `(num_examples, ...)`."""
+        """Adds one sample's output, of shape `(num_examples, ...)`."""
         output = np.asarray(output, float)
         self.count += 1
         difference = output - self.mean
@@ -29,7 +29,7 @@ class Values:
 
     @property
     def std(self) -> np.ndarray:
-        """Over the samples (divided by their number)."""
+        """The standard deviation over the samples (divided by their number)."""
         return np.sqrt(self._squares / self.count)
 
 
@@ -37,8 +37,8 @@ class Probabilities:
     """Mean class probabilities, and the mean of their entropy.
 
     Args:
-        kind: `"probabilities"` or `"logits"`: what the outputs are. The classes are on the last axis; if it has one
-            element, that is of the second of two classes (a sigmoid's).
+        kind: `"probabilities"` or `"logits"`: what the outputs are. The last axis has the classes. A single element
+            is the second of two classes (a sigmoid's).
 
     Attributes:
         mean: float64 array of the output's shape.
@@ -49,15 +49,15 @@ class Probabilities:
         self.kind, self.count, self.mean, self.mean_entropy = kind, 0, np.zeros(()), np.zeros(())
 
     def add(self, output: np.ndarray):
-        """One sample's output, of shape `(num_examples, ..., num_classes)`.
+        """Adds one sample's output, of shape `(num_examples, ..., num_classes)`.
 
         Raises:
-            ValueError: it is not what `kind` says.
+            ValueError: the output is not what `kind` says.
         """
         output = np.asarray(output, float)
         check_kind(output, self.kind)
         probabilities = _probabilities(output) if self.kind == "logits" else output
-        if np.isnan(probabilities).any():  # infinite logits of one sign only are none
+        if np.isnan(probabilities).any():  # from infinite logits
             raise _no_numbers(probabilities, self.kind)
         self.count += 1
         self.mean = self.mean + (probabilities - self.mean) / self.count
@@ -66,7 +66,7 @@ class Probabilities:
 
     @property
     def of_each_class(self) -> np.ndarray:
-        """The mean, of shape `(num_examples, ..., num_classes)` with at least two classes."""
+        """The mean, of shape `(num_examples, ..., num_classes)`, with at least two classes."""
         return with_both_classes(self.mean)
 
     @property
@@ -76,17 +76,17 @@ class Probabilities:
 
     @property
     def mutual_information(self) -> np.ndarray:
-        """H[E p] − E H[p] >= 0, in nats: what the label would tell of the weights."""
+        """H[E p] − E H[p] >= 0, in nats: what the label would tell about the weights."""
         return np.maximum(self.entropy - self.mean_entropy, 0)
 
 
 class Averages:
-    """Those of all outputs, in the structure of the outputs.
+    """The averages of all outputs, in the structure of the outputs.
 
     Args:
-        predicted: what the model predicts with one sample, for the structure.
+        predicted: the model's prediction with one sample, for the structure.
         outputs: one of `KINDS`, or a list or dict of them like the outputs.
-        classes: bool, whether all have to be class probabilities or logits.
+        classes: bool, whether all outputs must be class probabilities or logits.
 
     Raises:
         ValueError: `outputs` is something else.
@@ -105,28 +105,28 @@ class Averages:
         self.leaves = [Values() if kind == "values" else Probabilities(kind) for kind in kinds]
 
     def add(self, predicted):
-        """What the model predicts with one sample."""
+        """Adds the model's prediction with one sample."""
         for average, output in zip(self.leaves, keras.tree.flatten(predicted), strict=True):
             average.add(output)
 
     def map(self, function):
-        """The function of each output's average, in the structure of the outputs."""
+        """Applies a function to each output's average. Returns the results in the structure of the outputs."""
         return self.pack([function(average) for average in self.leaves])
 
     def pack(self, leaves: list):
-        """The list in the structure of the outputs."""
+        """Returns the list in the structure of the outputs."""
         return keras.tree.pack_sequence_as(self.structure, leaves)
 
 
 def check_kind(output: np.ndarray, kind: str):
-    """Checks an output against what it is said to be.
+    """Checks that an output is what `kind` says.
 
     Args:
         output: float array of shape `(num_examples, ..., num_classes)`.
         kind: one of `KINDS`.
 
     Raises:
-        ValueError: they do not go together, or the output has no axis of classes.
+        ValueError: it is not, or it has no axis of classes.
     """
     if output.ndim < 2:
         raise ValueError(
@@ -155,13 +155,13 @@ def check_kind(output: np.ndarray, kind: str):
 def _no_numbers(output: np.ndarray, kind: str) -> ValueError:
     count = int(np.isnan(output).any(axis=tuple(range(1, output.ndim))).sum())
     return ValueError(
-        f"Class {kind} must be numbers. Received: NaN for {count} of {len(output)} examples. Look at `x`, and at the "
+        f"Class {kind} must be numbers. Received: NaN for {count} of {len(output)} examples. Check `x` and the "
         "samples: the chain may have diverged."
     )
 
 
 def with_both_classes(probabilities: np.ndarray) -> np.ndarray:
-    """The same, where the last axis has one element with 1 − p before p."""
+    """Adds 1 − p before p if the last axis has one element."""
     if probabilities.shape[-1] > 1:
         return probabilities
     return np.concatenate([1 - probabilities, probabilities], axis=-1)
@@ -170,6 +170,6 @@ def with_both_classes(probabilities: np.ndarray) -> np.ndarray:
 def _probabilities(logits: np.ndarray) -> np.ndarray:
     if logits.shape[-1] == 1:
         return np.exp(-np.logaddexp(0, -logits))
-    with np.errstate(invalid="ignore"):  # an infinite maximum gives NaN, which is refused
+    with np.errstate(invalid="ignore"):  # an infinite maximum gives NaN, which raises an error
         shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return shares / shares.sum(axis=-1, keepdims=True)

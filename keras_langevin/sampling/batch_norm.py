@@ -1,4 +1,4 @@
-"""The statistics of batch normalization for given weights."""
+"""Computes the statistics of batch normalization for given weights."""
 
 from functools import partial
 
@@ -10,27 +10,27 @@ _STATISTICS = ("moving_mean", "moving_variance")
 
 
 class BatchNormStatistics:
-    """Computes, for whatever weights the model has at the time, what its `BatchNormalization` layers keep.
+    """Computes the moving statistics of `BatchNormalization` layers for the model's current weights.
 
-    A layer in training mode makes moving ← m · moving + (1 − m) · batch's at each of its k calls. A pass from moving =
-    c ends with mᵏ · c + (1 − mᵏ) · average: the average follows from a pass from 0, by the layer's own code and with
-    nothing else to be traced, and mᵏ from one more pass, from c. With k > 1 (a layer that is shared, or within a
-    `TimeDistributed`) call j weighs mᵏ⁻ʲ, as it does in training. A layer that is not called (k = 0) keeps what it has.
+    In training mode, a layer sets moving ← m · moving + (1 − m) · batch at each of its k calls. A pass that starts at
+    moving = c ends at mᵏ · c + (1 − mᵏ) · average. A pass from 0 gives the average, and one more pass from c gives mᵏ.
+    This uses the layer's own code and needs no other trace. If k > 1 (a shared layer, or one in a `TimeDistributed`),
+    call j has the weight mᵏ⁻ʲ, as in training. A layer that is not called (k = 0) keeps its statistics.
 
     Args:
         model: a built Keras model.
 
     Raises:
-        ValueError: it has no such layers, or one of a kind that this cannot be done with.
+        ValueError: the model has no such layers that are trained, or one with momentum >= 1 or `renorm`.
     """
 
     def __init__(self, model):
         self.model = model
         found = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
-        layers = [layer for layer in found if layer.trainable]  # a frozen one uses what it keeps in training, too
+        layers = [layer for layer in found if layer.trainable]  # frozen ones use their statistics in training, too
         if not layers:
             raise ValueError(
-                "The model must have BatchNormalization layers that are trained. Received: a model without. Its "
+                "The model must have BatchNormalization layers that are trained. Received: a model without any. Its "
                 "samples need no new statistics: remove the call."
             )
         for layer in layers:
@@ -41,18 +41,18 @@ class BatchNormStatistics:
                     "statistics that were stored with the samples."
                 )
         self._slots = [getattr(layer, name) for layer in layers for name in _STATISTICS]
-        # Of dropout, say: both passes have to be of the same numbers.
+        # The random states, e.g. of dropout: both passes must draw the same numbers.
         self._states = [variable for variable in model.non_trainable_variables if "seed" in variable.path]
         self._forward = _InTraining(model)
         self._kept = None  # mᵏ of each slot
 
     def recomputed(self, arrays: list[np.ndarray], x, batch_size: int) -> list[np.ndarray]:
-        """A sample's arrays, with the means over the batches of `x` in place of the statistics.
+        """Returns a sample's arrays with new statistics, the means over the batches of `x`.
 
         Args:
-            arrays: list of arrays, those of `model.weights`, which the model has at the time.
+            arrays: list of arrays, the current values of `model.weights`.
             x: array, or a list, tuple or dict of arrays of shape `(num_examples, ...)`.
-            batch_size: int; the last batch may be smaller, and weighs less.
+            batch_size: int. The last batch may be smaller; then it has less weight.
 
         Raises:
             ValueError: a statistic is not finite.
@@ -75,7 +75,7 @@ class BatchNormStatistics:
         ]
 
     def _shares_kept(self, batch) -> list[float]:
-        """mᵏ of each slot: what is left of a start after a pass."""
+        """Returns mᵏ of each slot, the share of a start value that remains after a pass."""
         before = [np.array(ops.convert_to_numpy(variable)) for variable in self._states]
         from_zero = self._passed(batch, [np.zeros(variable.shape) for variable in self._slots])
         starts = [np.maximum(np.abs(found), 1.0) for found in from_zero]
@@ -86,7 +86,7 @@ class BatchNormStatistics:
         return [1.0 if share > 1 - 1e-5 else share for share in shares]
 
     def _passed(self, batch, starts: list[np.ndarray]) -> list[np.ndarray]:
-        """What the layers keep after a forward pass of a batch that began with `starts`."""
+        """Sets the statistics to `starts`, runs a forward pass, and returns the new ones."""
         for variable, start in zip(self._slots, starts, strict=True):
             variable.assign(start)
         self._forward.predict_on_batch(batch)

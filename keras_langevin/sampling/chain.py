@@ -1,4 +1,4 @@
-"""Which chain a sample is of: what must not change while its samples are collected."""
+"""Identifies a chain by what must not change while its samples are collected."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,37 +12,38 @@ from keras_langevin.optimizers.selection import group_by_layer
 from keras_langevin.reading import innermost, number, parts
 from keras_langevin.sampling.settings import iteration_of, settings_of
 
-# What is no setting, or is compared apart: names that are counted in each process, and what says the same as a place.
+# Keys that are not settings (Keras counts names in each process, and the module says where a class is), or that are
+# compared separately.
 _LEFT_OUT = ("name", "module", "registered_name", "build_config", "layers", "is_gated", "learning_rate", "sigma")
 
 
 def levels_of(optimizer) -> list:
-    """Learning rate and sigma of each optimizer in it, as floats or schedules: callbacks may change them in a chain."""
+    """Returns learning rate and sigma of each optimizer in it, as floats or schedules. Callbacks may change them."""
     raw = (getattr(part, f"_{name}", None) for part in parts(optimizer) for name in ("learning_rate", "sigma"))
     return [number(value) if isinstance(value, keras.Variable) or ops.is_tensor(value) else value for value in raw]
 
 
 def plain(levels: list) -> list:
-    """The same, with schedules in types that JSON can hold."""
+    """Returns the levels, with schedules in types that JSON can hold."""
     return [_stripped(keras.saving.serialize_keras_object(level)) if callable(level) else level for level in levels]
 
 
 def begun(model, levels: list) -> dict:
-    """The chain that begins with a model as it is.
+    """Describes the chain that starts from a model's current state.
 
     Args:
         model: a compiled and built model.
         levels: learning rates and sigmas that it was compiled with, see `levels_of`.
 
     Returns:
-        dict with `optimizer` (class and settings but for learning rate and sigma), `noisy` (the numbers of the
+        dict with `optimizer` (class and settings without learning rate and sigma), `noisy` (the indices of the
         trainable variables with noise), `levels`, `begin` (the number of updates done) and `start` (a digest of the
         weights).
     """
     optimizer = model.optimizer
     return {
         "optimizer": _stripped(settings_of(optimizer)["optimizer"]),
-        # Of a `MultiOptimizer` the variables of each part are not known before it is built.
+        # The variables of a `MultiOptimizer`'s parts are not known before it is built.
         "noisy": _noisy(innermost(optimizer), model.trainable_variables),
         "levels": plain(levels),
         "begin": iteration_of(optimizer),
@@ -51,13 +52,13 @@ def begun(model, levels: list) -> dict:
 
 
 def differences(chain: dict, now: dict, levels: list[list], known: list[list]) -> Iterator[str]:
-    """What makes a fit another chain, in words.
+    """Yields the differences between a fit and the chain of the samples, in words.
 
     Args:
-        chain: dict as `begun` returns it, of the samples.
-        now: likewise, of the fit.
-        levels: those that the fit begins with, which another callback may have restored.
-        known: those of the samples.
+        chain: dict from `begun`, of the samples.
+        now: dict from `begun`, of the fit.
+        levels: the levels at the start of the fit, which another callback may have restored.
+        known: the levels of the samples.
     """
     for name in ("optimizer", "noisy"):
         yield from _differing(name, chain.get(name), now[name])
@@ -69,7 +70,7 @@ def differences(chain: dict, now: dict, levels: list[list], known: list[list]) -
 
 
 def alike(arrays: list[np.ndarray], others: list[np.ndarray]) -> bool:
-    """Whether weights are equal but for what rounding may do."""
+    """Returns whether weights are equal up to rounding."""
     for array, other in zip(arrays, others, strict=True):
         if other.dtype.kind == "V":  # bfloat16 comes back from a file as bytes
             other = other.view(array.dtype)
@@ -95,7 +96,7 @@ def _differing(name: str, before, now) -> Iterator[str]:
 
 
 def _noisy(optimizer, variables) -> list[int] | None:
-    """`None` where the layers may change in a chain, and where there is no noise."""
+    """Returns the indices of the noisy variables; `None` if they may change in a chain, or if there is no noise."""
     if not isinstance(optimizer, Langevin) or optimizer._is_gated:
         return None
     return sorted(

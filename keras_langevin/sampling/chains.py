@@ -1,4 +1,4 @@
-"""Several chains, and whether they agree."""
+"""Runs several chains, and shows whether they agree."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -33,17 +33,17 @@ def run_chains(
     vectorized: bool = False,
     **fit_arguments: Any,
 ) -> "Chains":
-    """Trains a new model for each chain, from other weights and with other noise, and collects samples.
+    """Trains a new model for each chain, with its own initial weights and noise, and collects samples.
 
     Args:
         build_model: function that takes a chain's seed (int) and returns a compiled and built model. Give the seed to
-            the initializers, so that chains begin apart.
+            the initializers, so that the chains start from different weights.
         num_chains: int >= 2.
         x, y: data for `fit`.
-        burn_in, thinning, max_samples, when: as in `PosteriorSamples`. `when="callback"`: the chain's callback that has
-            `is_sampling`.
-        seed: int >= 0. A chain's seed is a hash of it and the chain's number. Defaults to `0`.
-        directory: path of a folder that gets a folder for each chain, or `None` for memory. Defaults to `None`.
+        burn_in, thinning, max_samples, when: as in `PosteriorSamples`. `when="callback"` uses the chain's callback
+            that has `is_sampling`.
+        seed: int >= 0. A chain's seed is a hash of this seed and the chain's number. Defaults to `0`.
+        directory: path of a folder with a subfolder for each chain, or `None` for memory. Defaults to `None`.
         callbacks: function that returns the other callbacks of one chain. Defaults to `None`.
         vectorized: bool, whether to train all chains at once, on JAX; see docs/sampling.md. Defaults to `False`.
         **fit_arguments: other arguments of `fit` (`epochs`, `batch_size`, `verbose`, ...).
@@ -65,7 +65,7 @@ def run_chains(
     References:
         A. Gelman and D. B. Rubin, Statistical Science 7 (1992).
     """
-    check_int("num_chains", num_chains, 2)  # one chain is a fit with `PosteriorSamples`
+    check_int("num_chains", num_chains, 2)  # for one chain, `fit` with `PosteriorSamples` will do
     check_int("seed", seed, 0)
     is_function = callable(build_model) and not isinstance(build_model, keras.Model)
     if not is_function or not (callbacks is None or callable(callbacks)):
@@ -85,7 +85,7 @@ def run_chains(
                 f"`directory` must be new, or hold chains of seed={seed}. Received: {folders[number]} with samples "
                 "of another chain. Choose another directory."
             )
-        of_chain.warns = number == 0  # of the temperature: once for all chains
+        of_chain.warns = number == 0  # about the temperature, once for all chains
     if vectorized:
         if keras.backend.backend() != "jax" or callbacks is not None or own or hasattr(when, "is_sampling"):
             raise ValueError(
@@ -107,7 +107,7 @@ def run_chains(
 
 
 def _built(build_model, seed: int):
-    """The model of a chain, its noise seeded."""
+    """Builds the model of a chain and seeds its noise."""
     model = build_model(seed)
     optimizer = innermost(getattr(model, "optimizer", None))
     if not hasattr(optimizer, "sigma"):
@@ -120,7 +120,7 @@ def _built(build_model, seed: int):
 
 
 def chain_seed(seed: int, number: int) -> int:
-    """The seed of a chain, in [0, 2²⁴): initializers of every backend take it, and a hundred times as much.
+    """Returns the seed of a chain, in [0, 2²⁴). Initializers of every backend accept it, and 100 times its value.
 
     >>> chain_seed(0, 1) == chain_seed(1, 0)
     False
@@ -141,12 +141,12 @@ def _with_stage(callbacks):
 class Chains(Ensemble):
     """Samples of several chains: an `Ensemble` of all of them, with diagnostics.
 
-    `weights` and `x` choose what to diagnose: numbers among the weights, or outputs of the model. Prefer outputs, which
-    are what predictions consist of. Hidden units can be exchanged, so good chains may differ in their weights.
+    `weights` and `x` choose what to diagnose: elements of the weights, or outputs of the model. Prefer outputs:
+    predictions consist of them. Hidden units can be exchanged, so good chains may differ in their weights.
 
     Args:
         model: a built model.
-        samples: list of ensembles, one a chain: `PosteriorSamples`, or what `load` returns.
+        samples: list of ensembles, one for each chain: `PosteriorSamples`, or the result of `load`.
     """
 
     def __init__(self, model: keras.Model, samples: Sequence[Ensemble]):
@@ -156,20 +156,20 @@ class Chains(Ensemble):
     def draws(
         self, weights: str | Sequence[str] | None = None, x: Any = None, batch_size: int | None = None
     ) -> dict[str, np.ndarray]:
-        """Chosen numbers of each sample.
+        """Returns the chosen weights and outputs of each sample.
 
         Args:
-            weights: regular expression, or a list of them, for the paths of variables, as `re.search` finds them.
-                `None`: all if there is no `x`, else none. Defaults to `None`.
-            x: inputs as `model.predict` takes them; the outputs for them are drawn as they are. Defaults to `None`.
-            batch_size: of that prediction. Defaults to `None`.
+            weights: regular expression, or a list of them, which `re.search` looks for in the paths of variables.
+                `None` chooses all without `x`, and none with `x`. Defaults to `None`.
+            x: inputs, as for `model.predict`. The outputs for them are returned as they are. Defaults to `None`.
+            batch_size: int, for predictions on `x`. Defaults to `None`.
 
         Returns:
-            dict of arrays of shape `(num_chains, num_draws, ...)`: by the path of a variable, and `"output"`, or
-            `"output_0"`, `"output_1"`, ... for several.
+            dict of arrays of shape `(num_chains, num_draws, ...)`. The keys are the paths of variables, and `"output"`,
+            or `"output_0"`, `"output_1"`, ... for several outputs.
 
         Raises:
-            ValueError: no path is matched, or the chains have different numbers of samples.
+            ValueError: no path matches, or the chains have different numbers of samples.
         """
         self.check()
         lengths = [len(ring) for ring in self.rings]
@@ -196,20 +196,20 @@ class Chains(Ensemble):
     def inference_data(
         self, weights: str | Sequence[str] | None = None, x: Any = None, batch_size: int | None = None
     ) -> "diagnostics.InferenceData":
-        """The same as `arviz.InferenceData`; needs the extra `sampling`."""
-        diagnostics.arviz()  # before any work
+        """Returns the draws as `arviz.InferenceData`. Needs the extra `sampling`."""
+        diagnostics.arviz()  # raises an error before any work
         return diagnostics.inference_data(self.draws(weights, x, batch_size))
 
     def summary(
         self, weights: str | Sequence[str] | None = None, x: Any = None, batch_size: int | None = None
     ) -> "diagnostics.DataFrame":
-        """Mean, sd, Monte-Carlo errors, `ess_bulk`, `ess_tail` and `r_hat` of each number: a pandas DataFrame."""
+        """Returns a pandas DataFrame: mean, sd, Monte-Carlo errors, `ess_bulk`, `ess_tail`, `r_hat` of each element."""
         return diagnostics.summary(self.inference_data(weights, x, batch_size))
 
     def autocorrelation(
         self, weights: str | Sequence[str] | None = None, x: Any = None, batch_size: int | None = None
     ) -> dict[str, np.ndarray]:
-        """By lag, in samples: dict of arrays of shape `(num_chains, num_draws, ...)`."""
+        """Returns the autocorrelation by lag, in samples: dict of arrays of shape `(num_chains, num_draws, ...)`."""
         return diagnostics.autocorrelation(self.inference_data(weights, x, batch_size))
 
     def plot_trace(
@@ -219,11 +219,11 @@ class Chains(Ensemble):
         batch_size: int | None = None,
         max_plots: int = 10,
     ) -> np.ndarray:
-        """Densities and traces; array of matplotlib axes of shape `(num_numbers, 2)`."""
+        """Plots densities and traces. Returns an array of matplotlib axes of shape `(num_elements, 2)`."""
         return diagnostics.plot_trace(self.inference_data(weights, x, batch_size), max_plots)
 
     def _chosen(self, weights) -> dict[str, int]:
-        """Index in `model.weights`, by path."""
+        """Returns the index in `model.weights` of each chosen path."""
         paths = [variable.path for variable in self._current_model().weights]
         expressions = [weights] if isinstance(weights, str) else list(weights if weights is not None else [""])
         chosen = {}

@@ -26,25 +26,25 @@ from keras_langevin.sampling.temperature import warnings_of_losses
 from keras_langevin.sampling.weights import restored, values_of, weights_of_layers
 from keras_langevin.values import check_int, is_real
 
-# Its arguments beside learning rate, sigma and seed.
+# The arguments of each sampler, in addition to learning rate, sigma and seed.
 SAMPLERS = {"lsgd": {}, "baoab": {}, "sghmc": {}, "lrmsprop": {"gamma_correction": True, "epsilon": 1e-2}}
 _SAVED_EVERY = 10.0  # seconds
-_R_HAT = 1.1  # above it chains differ by more than their own spread explains
-_DESCENT = 0.5  # of the estimate: what w* may be above a minimum
+_R_HAT = 1.1  # above this, chains differ by more than their own spread explains
+_DESCENT = 0.5  # of the estimate: how far w* may be above a minimum
 
 
 @dataclass(frozen=True)
 class LearningCoefficient:
-    """What `learning_coefficient` estimates.
+    """The estimate that `learning_coefficient` returns.
 
     Attributes:
         losses: float64 array of shape `(num_chains, num_draws)`: L(w) − L(w*) of each draw's batch.
         initial_loss: float, L(w*), the mean over all batches.
         data_size: n, int.
         temperature: T = 1/β, float.
-        descent: float, nβ times the loss that an update without noise from w* takes away in the time of the burn-in:
-            how far w* is above a minimum, in the units of the coefficient.
-        r_hat: float, of the losses; 1 where chains agree.
+        descent: float, nβ times the decrease of the loss if updates without noise start from w* and run as long as the
+            burn-in: how far w* is above a minimum, in the units of the coefficient.
+        r_hat: float, R̂ of the losses; 1 if the chains agree.
         standard_error: float, of `value`, from the draws' effective sample size.
     """
 
@@ -68,7 +68,7 @@ class LearningCoefficient:
 
     @property
     def of_chains(self) -> np.ndarray:
-        """The estimate of each chain by itself, array of shape `(num_chains,)`."""
+        """The estimate of each chain: array of shape `(num_chains,)`."""
         return self.scale * self.losses.mean(axis=1)
 
     def __float__(self) -> float:
@@ -78,15 +78,15 @@ class LearningCoefficient:
         return f"{self.value:.4g} ± {self.standard_error:.2g} (R-hat {self.r_hat:.3f})"
 
     def inference_data(self) -> "diagnostics.InferenceData":
-        """nβ(L(w) − L(w*)) of each draw, as `arviz.InferenceData`."""
+        """Returns nβ(L(w) − L(w*)) of each draw as `arviz.InferenceData`."""
         return diagnostics.inference_data({"learning_coefficient": self.scale * self.losses})
 
     def summary(self) -> "diagnostics.DataFrame":
-        """Mean, sd, Monte-Carlo errors, effective sample sizes and R̂: a pandas DataFrame."""
+        """Returns a pandas DataFrame with mean, sd, Monte-Carlo errors, effective sample sizes and R̂."""
         return diagnostics.summary(self.inference_data())
 
     def plot_trace(self) -> np.ndarray:
-        """Density and trace of nβ(L(w) − L(w*)), a line for each chain: array of matplotlib axes of shape `(1, 2)`."""
+        """Plots density and trace of nβ(L(w) − L(w*)), a line for each chain. Returns matplotlib axes, `(1, 2)`."""
         return diagnostics.plot_trace(self.inference_data())
 
 
@@ -117,7 +117,7 @@ def learning_coefficient(
     to choose the arguments.
 
     Args:
-        model: a built Keras model that is compiled with a loss. Its weights stay what they are.
+        model: a built Keras model that is compiled with a loss. Its weights do not change.
         x, y: arrays of shape `(n, ...)`, or structures of them.
         learning_rate: γ, float > 0.
         localization: κ, float > 0. Defaults to `1.0`.
@@ -126,11 +126,11 @@ def learning_coefficient(
         num_draws: int >= 4, of each chain. Defaults to `2000`.
         burn_in: int >= 0, the first updates, which are discarded. Defaults to `1000`.
         batch_size: int, or `None` for all examples at once. Defaults to `None`.
-        layers: the layers that are sampled, as for a Langevin optimizer. Defaults to `None` (all).
+        layers: the layers to sample, as for a Langevin optimizer. Defaults to `None` (all).
         optimizer: `"lsgd"`, `"baoab"`, `"sghmc"` or `"lrmsprop"` (with the drift Γ). Defaults to `"lsgd"`.
-        optimizer_arguments: dict of its other arguments. Defaults to `None`.
-        seed: int >= 0, of noise and batches. Defaults to `0`.
-        directory: path of a folder where the same call resumes. Defaults to `None`.
+        optimizer_arguments: dict of other arguments of the optimizer. Defaults to `None`.
+        seed: int >= 0, for noise and batches. Defaults to `0`.
+        directory: path of a folder from which the same call resumes. Defaults to `None`.
         verbose: a progress bar, as in `fit`. Defaults to `"auto"`.
 
     Raises:
@@ -147,7 +147,7 @@ def learning_coefficient(
     >>> bool(abs(found.value - 0.5) < 0.1)
     True
     """
-    diagnostics.arviz()  # before any work
+    diagnostics.arviz()  # raises an error before any work
     size = _checked_size(x, y)
     temperature = math.log(size) if temperature is None and size > 1 else temperature
     _check_numbers(learning_rate=learning_rate, localization=localization, temperature=temperature)
@@ -173,7 +173,7 @@ def learning_coefficient(
         raise ValueError(
             "`model` must be compiled with a loss. Received: a model without one. Call `model.compile(loss=...)`."
         )
-    for line in list(warnings_of_losses(model)):  # it ignores warnings while it looks
+    for line in list(warnings_of_losses(model)):  # the generator ignores warnings while it runs
         warnings.warn(line, stacklevel=2)
     scale = size / temperature
     batches = _batches((x, y), size, batch_size, seed)
@@ -213,7 +213,7 @@ def learning_coefficient(
 
 
 class _Run:
-    """All chains of a call, of which each begins where `updates` is now."""
+    """All chains of a call. Each starts from the current state of `updates`."""
 
     def __init__(self, updates, burn_in, num_draws, at_start, call, seed, directory, verbose, num_chains):
         self.updates, self.burn_in, self.num_draws, self.at_start = updates, burn_in, num_draws, at_start
@@ -221,7 +221,7 @@ class _Run:
         self.start = updates.state
         self.sigma = float(ops.convert_to_numpy(updates.optimizer.sigma))
         self.folder = None if directory is None else Path(directory)
-        kept = [self._read(number) for number in range(num_chains)]  # before any work
+        kept = [self._read(number) for number in range(num_chains)]  # raises an error before any work
         self.kept = kept
         self.length = burn_in + num_draws
         self.bar = keras.utils.Progbar(
@@ -232,7 +232,7 @@ class _Run:
         return np.stack([self._chain(number)[self.burn_in :] for number in range(self.num_chains)])
 
     def descent(self) -> float:
-        """The loss that updates without noise take away, in the time of the burn-in (at least `CHUNK` of them)."""
+        """Returns how much updates without noise lower the loss: as many as in the burn-in, and at least `CHUNK`."""
         self.updates.state = self.start
         self.updates.optimizer.sigma = 0.0
         for order in _orders(max(self.burn_in, CHUNK), len(self.at_start), self.seed, self.num_chains):
@@ -242,7 +242,7 @@ class _Run:
         return float(found)
 
     def _chain(self, number: int) -> np.ndarray:
-        """L(w) − L(w*) of each of its updates."""
+        """Runs a chain. Returns L(w) − L(w*) of each update."""
         losses, state = self.kept[number] or ([], self.start)
         losses = list(losses)
         self.updates.state = state
@@ -271,7 +271,7 @@ class _Run:
         return self.folder / f"chain-{number}.npz"
 
     def _read(self, number: int):
-        """The losses and the state of a chain that is on the disk, or `None`."""
+        """Returns the losses and the state of a chain on the disk, or `None`."""
         if self.folder is None:
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -295,7 +295,7 @@ class _Run:
 
 
 def _orders(count: int, num_batches: int, seed: int, number: int):
-    """The numbers of the batches of `count` updates, in arrays of at most `CHUNK`. Each pass has its own order."""
+    """Returns the batches of `count` updates: arrays of at most `CHUNK` indices. Each pass has its own order."""
     generator = np.random.default_rng([seed, number])
     passes = math.ceil(count / num_batches)
     order = np.concatenate([generator.permutation(num_batches) for _ in range(passes)])[:count]
@@ -303,8 +303,8 @@ def _orders(count: int, num_batches: int, seed: int, number: int):
 
 
 def _batches(data, size: int, batch_size: int, seed: int):
-    """The examples in batches, structures of arrays of shape `(num_batches, batch_size, ...)`; the last is filled up
-    with examples of the others."""
+    """Returns structures of arrays of shape `(num_batches, batch_size, ...)`. Examples of the other batches fill up
+    the last one."""
     chosen = np.arange(size)
     if batch_size < size:
         chosen = np.random.default_rng([seed, 0]).permutation(size)
@@ -322,7 +322,7 @@ def _doubts(found: LearningCoefficient):
     if found.descent > _DESCENT * max(found.value, 0.0):
         yield (
             "The weights must be near a local minimum of the loss. Received: weights from which updates without noise "
-            f"lower nβ·L by {found.descent:.3g}, beside an estimate of {found.value:.3g}. Train for longer, by the "
+            f"lower nβ·L by {found.descent:.3g}, while the estimate is {found.value:.3g}. Train for longer, on the "
             "same loss without regularizers and dropout."
         )
     if found.value <= 0:

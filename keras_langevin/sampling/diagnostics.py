@@ -1,4 +1,4 @@
-"""Whether chains have converged, through arviz."""
+"""Diagnoses whether chains have converged, with arviz."""
 
 import warnings
 from collections.abc import Mapping
@@ -6,40 +6,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # they take long to import
+if TYPE_CHECKING:  # slow to import
     from arviz import InferenceData
     from pandas import DataFrame
 
 
 def arviz():
-    """The module, which the extra `sampling` installs.
+    """Returns the module `arviz`, which the extra `sampling` installs.
 
     Raises:
-        ImportError: it is not there.
+        ImportError: it cannot be imported.
     """
     try:
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of 1.0, which the extra leaves out
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # about 1.0, which the extra excludes
             import arviz
     except ImportError as error:
         raise ImportError(
-            f"The diagnostics of chains need arviz. Received: {error}. Install it by "
+            f"The diagnostics of chains need arviz. Received: {error}. Install it with "
             '`pip install "keras-langevin[sampling]"`.'
         ) from error
     return arviz
 
 
 def inference_data(draws: Mapping[str, np.ndarray]) -> "InferenceData":
-    """Draws as arviz's `InferenceData`, in its group `posterior`.
+    """Returns draws as arviz's `InferenceData`, in its group `posterior`.
 
     Args:
-        draws: dict of arrays of shape `(num_chains, num_draws, ...)`, by the name of the quantity.
+        draws: dict from names to arrays of shape `(num_chains, num_draws, ...)`.
     """
     return arviz().from_dict(posterior=dict(draws))
 
 
 def summary(data: "InferenceData") -> "DataFrame":
-    """A line for each number, as a pandas DataFrame: mean, sd, Monte-Carlo errors (`mcse_mean`, `mcse_sd`), effective
-    sample sizes (`ess_bulk`, `ess_tail`) and `r_hat`.
+    """Returns a pandas DataFrame with a row for each element: mean, sd, Monte-Carlo errors (`mcse_mean`, `mcse_sd`),
+    effective sample sizes (`ess_bulk`, `ess_tail`) and `r_hat`.
 
     Args:
         data: `InferenceData`.
@@ -54,7 +54,7 @@ def summary(data: "InferenceData") -> "DataFrame":
 
 
 def autocorrelation(data: "InferenceData") -> dict[str, np.ndarray]:
-    """Of each number in each chain, by lag: arrays of shape `(num_chains, num_lags, ...)`, 1 at lag 0.
+    """Returns the autocorrelation by lag in each chain: arrays of shape `(num_chains, num_lags, ...)`, 1 at lag 0.
 
     Args:
         data: `InferenceData`.
@@ -64,14 +64,14 @@ def autocorrelation(data: "InferenceData") -> dict[str, np.ndarray]:
 
 
 def plot_trace(data: "InferenceData", max_plots: int = 10) -> np.ndarray:
-    """Densities and traces of the first numbers, a line for each chain.
+    """Plots densities and traces of the first elements, with a line for each chain.
 
     Args:
         data: `InferenceData`.
-        max_plots: int >= 1, how many numbers are drawn at most. Defaults to `10`.
+        max_plots: int >= 1, the largest number of elements to plot. Defaults to `10`.
 
     Returns:
-        array of matplotlib axes of shape `(num_numbers, 2)`.
+        array of matplotlib axes of shape `(num_elements, 2)`.
     """
     az = arviz()
     with az.rc_context({"plot.max_subplots": 2 * max_plots}):

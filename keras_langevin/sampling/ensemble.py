@@ -25,7 +25,7 @@ class Prediction(NamedTuple):
 
     Attributes:
         mean: float64 array of the output's shape.
-        std: likewise, over the samples: of the function's value, without the noise of an observation.
+        std: float64 array of the same shape, over the samples: that of the function, without observation noise.
     """
 
     mean: np.ndarray
@@ -35,10 +35,10 @@ class Prediction(NamedTuple):
 class Ensemble:
     """A model with samples of its weights.
 
-    Methods with an `x` take what `keras.Model.predict` takes, except a generator. They go through it once for each
-    sample, and leave the model's weights as they were. `outputs` says what the model returns: `"probabilities"` (of
-    classes on the last axis, or of the second of two classes), `"logits"` or `"values"` (regression); for several
-    outputs one of these, or a list or dict of them.
+    Methods with an `x` take what `keras.Model.predict` takes, except a generator. They read it once for each sample,
+    and do not change the model's weights. `outputs` says what the model returns: `"probabilities"` (of classes on the
+    last axis, or of the second of two classes), `"logits"` or `"values"` (regression). For several outputs, it is one
+    of these, or a list or dict of them.
 
     Args:
         model: a built Keras model. Its own weights are not a sample.
@@ -51,15 +51,15 @@ class Ensemble:
 
     @classmethod
     def of(cls, members: Sequence[Any]) -> "Ensemble":
-        """An ensemble of trained models, or of ensembles.
+        """Creates an ensemble from trained models, or from ensembles.
 
         Args:
-            members: list of built models of one architecture (a deep ensemble), or of ensembles of such, as several
-                `SWAG` (MultiSWAG). Weights are copied, those of ensembles are not. Predictions are made by the first
-                member's model.
+            members: list of built models of one architecture (a deep ensemble), or of their ensembles, such as several
+                `SWAG` (MultiSWAG). It copies the weights of models, but not those of ensembles. The first member's
+                model makes the predictions.
 
         Raises:
-            ValueError: there are none, or they have different weights.
+            ValueError: there are none, or their weights have different shapes or dtypes.
 
         Example:
 
@@ -96,8 +96,8 @@ class Ensemble:
         """Writes the samples into a folder, from which `keras_langevin.sampling.load` reads them.
 
         Args:
-            directory: str or path of a folder without samples; it is made where it does not exist. Of several chains
-                each gets a folder in it, `chain-0`, `chain-1`, ...
+            directory: str or path of a folder without samples. It is created if it does not exist. Each of several
+                chains gets a subfolder: `chain-0`, `chain-1`, ...
 
         Raises:
             ValueError: there are no samples, or the folder has some.
@@ -122,30 +122,30 @@ class Ensemble:
 
     @property
     def settings(self) -> list[dict[str, Any]]:
-        """What made each sample, in order, see `settings_of`."""
+        """The optimizer's settings at each sample, in order. See `settings_of`."""
         return [settings for ring in self.rings for settings in ring.settings]
 
     def predict(
         self, x: Any, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
     ) -> Any:
-        """The mean over the samples of what the model predicts.
+        """Returns the model's predictions, averaged over the samples.
 
         Returns:
-            for probabilities and logits an array of mean probabilities, of the output's shape; for values a
-            `Prediction(mean, std)`; for several outputs a list or dict of these, like the outputs.
+            for probabilities and logits, an array of mean probabilities of the output's shape; for values, a
+            `Prediction(mean, std)`; for several outputs, a list or dict of these, like the outputs.
         """
         return self._averages(x, outputs, batch_size, verbose).map(_prediction)
 
     def predictive_entropy(
         self, x: Any, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
     ) -> Any:
-        """H[E p] in nats, array of shape `(num_examples,)`: all uncertainty of a prediction."""
+        """Returns H[E p] in nats, the whole uncertainty of a prediction: array of shape `(num_examples,)`."""
         return self._averages(x, outputs, batch_size, verbose, classes=True).map(lambda average: average.entropy)
 
     def mutual_information(
         self, x: Any, outputs: Outputs = "probabilities", batch_size: int | None = None, verbose: str | int = "auto"
     ) -> Any:
-        """H[E p] − E H[p] in nats, array of shape `(num_examples,)`: the uncertainty that comes of the weights.
+        """Returns H[E p] − E H[p] in nats, the uncertainty from the weights: array of shape `(num_examples,)`.
 
         References:
             N. Houlsby et al., Bayesian active learning for classification and preference learning, arXiv:1112.5745.
@@ -166,17 +166,17 @@ class Ensemble:
 
         Args:
             y: int array of shape `(num_examples,)` or `(num_examples, 1)`, or one-hot `(num_examples, num_classes)`;
-                for several outputs a list or dict of these, like the outputs.
+                for several outputs, a list or dict of these, like the outputs.
             num_bins: int >= 1, bins of the calibration error. Defaults to `15`.
 
         Returns:
             dict of floats: `accuracy`, `nll` (nats), `brier` (the sum over classes, in [0, 2]) and `ece`; for several
-            outputs a list or dict of these.
+            outputs, a list or dict of these.
         """
         check_int("num_bins", num_bins, 1)
         labels = []
 
-        def check(averages):  # before all samples but the first are run
+        def check(averages):  # after the first sample, before all others
             given = [y] if len(averages.leaves) == 1 else keras.tree.flatten(y)
             if len(given) != len(averages.leaves):
                 raise ValueError(
@@ -191,7 +191,7 @@ class Ensemble:
         return averages.pack([scores.all_scores(average.of_each_class, of_it, num_bins) for average, of_it in pairs])
 
     def predictions(self, x: Any, batch_size: int | None = None, verbose: str | int = "auto") -> Iterator[Any]:
-        """What the model predicts with each sample, in order; like `model.predict`, outputs as they are."""
+        """Yields the model's prediction with each sample, in order. Outputs are as in `model.predict`."""
         if hasattr(x, "__next__"):
             raise ValueError(
                 "`x` must be data that can be read once for each sample. Received: a generator or iterator "
@@ -199,14 +199,14 @@ class Ensemble:
             )
         arrays = None
         for model in self.models(verbose):
-            if arrays is None:  # also of arrays the first, which Keras checks
+            if arrays is None:  # for arrays too, so that Keras checks them
                 yield model.predict(x, batch_size=batch_size, verbose=0)
                 arrays = _arrays(x)
             else:
                 yield _predicted(model, arrays, batch_size or 32)
 
     def models(self, verbose: str | int = 0) -> Iterator[keras.Model]:
-        """The model, with the weights of each sample in turn; with its own ones after the last."""
+        """Yields the model with the weights of each sample in turn. Restores its own weights after the last."""
         self.check()
         model = self._current_model()
         bar = keras.utils.Progbar(len(self), verbose=1 if verbose == "auto" else verbose, unit_name="sample")
@@ -223,10 +223,10 @@ class Ensemble:
         If a forward pass calls a layer several times, they are the average to which the layer's own updates converge.
 
         Args:
-            x: inputs: an array, or a list, tuple or dict of arrays of shape `(num_examples, ...)`: the training data,
-                or a part of it.
-            batch_size: int >= 2, that of the training: a batch's own mean and variance are what is averaged, weighted
-                by the number of its examples. Defaults to `32`.
+            x: the training inputs, or a part of them: an array, or a list, tuple or dict of arrays of shape
+                `(num_examples, ...)`.
+            batch_size: int >= 2, as in training. The statistics are averages of each batch's mean and variance,
+                weighted by its number of examples. Defaults to `32`.
         """
         self.check()
         statistics = BatchNormStatistics(self._current_model())
@@ -267,8 +267,8 @@ class Ensemble:
 
 
 def _arrays(x):
-    """`x` in the precision that `model.predict` gives it, where it is arrays of NumPy alone, whose batches are slices;
-    else `None`."""
+    """Returns `x` in the precision of `model.predict` if it consists of NumPy arrays, whose batches are slices; else
+    `None`."""
     if not all(isinstance(leaf, np.ndarray) for leaf in keras.tree.flatten(x)):
         return None
     return keras.tree.map_structure(
@@ -277,8 +277,8 @@ def _arrays(x):
 
 
 def _predicted(model, x, batch_size: int):
-    """What `model.predict` gives for arrays, without what it sets up anew at each call, which takes longer than a small
-    model's whole prediction."""
+    """Predicts as `model.predict` does, without its setup at each call, which takes longer than a small model's
+    prediction."""
     size = len(keras.tree.flatten(x)[0])
     parts = [
         model.predict_on_batch(keras.tree.map_structure(lambda array, at=begin: array[at : at + batch_size], x))

@@ -14,7 +14,7 @@ from keras_langevin.sampling.potential import Potential
 from keras_langevin.sampling.sampler_diagnostics import checked_sampler
 from keras_langevin.values import check_int, is_real
 
-MOST_NOISE = 0.1  # of the gradient's noise beside the injected noise
+MOST_NOISE = 0.1  # variance of the gradient's noise over that of the injected noise
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class TunedLearningRate:
     """A learning rate for a sampler.
 
     Attributes:
-        learning_rate: float, the largest with that acceptance.
-        acceptance: float, what a Metropolis step accepted at it.
-        gradient_noise_share: float, the variance that the batches add at it, over that of the noise.
+        learning_rate: float, the largest with the wanted acceptance.
+        acceptance: float, the acceptance of Metropolis steps at this rate.
+        gradient_noise_share: float, the variance that batches add at this rate, over that of the noise.
         reason: str, one sentence.
     """
 
@@ -49,16 +49,16 @@ def tune_learning_rate(
     """Finds the largest learning rate γ at which a Metropolis test would accept nearly all steps of a sampler.
 
     A chain with that test (MALA) starts from the model's weights and adapts γ by dual averaging. Call it after burn-in.
-    A step costs a pass over `x`; a part of the data will do. The model stays as it is: set `optimizer.learning_rate`
-    yourself. The noise of batches is not in the acceptance, but in `gradient_noise_share`.
+    A step costs a pass over `x`; a part of the data will do. The model does not change: set `optimizer.learning_rate`
+    yourself. The acceptance leaves out the noise of batches, which `gradient_noise_share` measures.
 
     Args:
         model: a built model that is compiled with a Langevin optimizer.
-        x, y, sample_weight: data, as `fit` takes them.
-        batch_size: int, of arrays: that of the training. Defaults to `None`, all examples in one batch.
+        x, y, sample_weight: data, as for `fit`.
+        batch_size: int, for arrays: the one of the training. Defaults to `None`, all examples in one batch.
         acceptance: float in (0, 1). Defaults to `0.9`.
-        num_steps: int >= 20, of the chain. Defaults to `150`.
-        seed: int, of the proposals. Defaults to `0`.
+        num_steps: int >= 20, steps of the chain. Defaults to `150`.
+        seed: int, for the proposals. Defaults to `0`.
         verbose: `"auto"` or 1 for a progress bar, 0 for none. Defaults to `"auto"`.
 
     Example:
@@ -93,7 +93,7 @@ def tune_learning_rate(
             "chain."
         )
     search = _DualAveraging(number(potential.optimizer.learning_rate), acceptance)
-    checked = num_steps // 3  # of them at the rate that was found
+    checked = num_steps // 3  # the last third is at the rate that was found
     accepted, shares = [], []
     for step in range(num_steps):
         is_checked = step >= num_steps - checked

@@ -1,4 +1,4 @@
-"""Many updates of some of a model's weights, drawn to where they began, with the loss before each."""
+"""Makes many updates of some of a model's weights, and returns the loss before each."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -9,20 +9,20 @@ from keras import ops
 
 from keras_langevin.sampling.weights import assign_all, values_of
 
-# Updates between two looks at the clock; on JAX they are one call.
+# Updates between two checks of the clock. On JAX, one call makes them.
 CHUNK = 100
 
 
 class LocalizedUpdates:
-    """Updates by an optimizer on the loss of a batch plus regularizers of the weights.
+    """Updates weights on the loss of a batch plus regularizers that pull the weights to where they started.
 
-    The model is called as in inference. Its own regularizers and added losses are left out.
+    The model runs in inference mode. Its own regularizers and added losses are left out.
 
     Args:
         model: a built model.
         loss: function of labels and outputs that returns their mean loss.
-        variables: list of the weights that are updated.
-        regularizers: a function for each of them, of which the sum is added to the loss.
+        variables: list of the weights to update.
+        regularizers: list with a function for each of them. Their sum is added to the loss.
         optimizer: a built optimizer of these variables.
         batches: `(x, y)`, structures of arrays of shape `(num_batches, batch_size, ...)`.
     """
@@ -35,10 +35,10 @@ class LocalizedUpdates:
         self._many = {"jax": _on_jax, "tensorflow": _on_tensorflow, "torch": _on_torch}[keras.backend.backend()](self)
 
     def run(self, order: np.ndarray) -> np.ndarray:
-        """Makes an update on each batch that is named.
+        """Makes an update on each batch in `order`.
 
         Args:
-            order: ints in [0, num_batches), at most `CHUNK`.
+            order: at most `CHUNK` ints in [0, num_batches).
 
         Returns:
             float64 array, the loss of each batch before its update, without regularizers.
@@ -46,7 +46,7 @@ class LocalizedUpdates:
         return np.asarray(self._many(self._batches, np.asarray(order, "int32")), float)
 
     def losses(self) -> np.ndarray:
-        """The loss of each batch, without updates: float64 array of shape `(num_batches,)`."""
+        """Returns the loss of each batch, without updates: float64 array of shape `(num_batches,)`."""
         batches = [
             keras.tree.map_structure(lambda array, k=k: array[k], self._batches) for k in range(self.num_batches)
         ]
@@ -66,7 +66,7 @@ class LocalizedUpdates:
         return self.loss(y, self.model(x, training=False))
 
     def _losses(self, batch, weights):
-        """With the regularizers, and without."""
+        """Returns the loss with and without the regularizers."""
         loss = self._loss(batch)
         pulls = [regularizer(value) for regularizer, value in zip(self.regularizers, weights, strict=True)]
         return sum((ops.cast(pull, loss.dtype) for pull in pulls), loss), loss

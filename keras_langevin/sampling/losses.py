@@ -1,15 +1,15 @@
-"""The loss that a model is compiled with, apart from the model."""
+"""Copies the loss that a model is compiled with."""
 
 
 def own_loss(model):
-    """A copy of the compiled loss without a state, a function of labels and outputs that returns their mean loss; the
-    losses of layers and regularizers are not part of it.
+    """Copies the compiled loss without its state: a function of labels and outputs that returns their mean loss. It
+    leaves out the losses of layers and regularizers.
 
     Args:
         model: a Keras model.
 
     Returns:
-        Keras's `CompileLoss`, to be built by `build(y, y_pred)`; `None` for a model that is compiled without a loss.
+        Keras's `CompileLoss`, not yet built by `build(y, y_pred)`; `None` for a model compiled without a loss.
     """
     compiled = getattr(model, "_compile_loss", None)
     if compiled is None:

@@ -1,4 +1,4 @@
-"""What a Metropolis step would say of a Langevin step: MALA."""
+"""Metropolis tests of Langevin steps (MALA)."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ from keras_langevin.sampling.potential import Point, Potential
 
 @dataclass(frozen=True)
 class Proposals:
-    """Langevin steps with the whole gradient and a fixed P, as proposals for the law exp(−2V/σ²).
+    """Langevin steps with the full gradient and a fixed P, as proposals for the law exp(−2V/σ²).
 
         θ' = θ − h·P·∇V(θ) + σ·√(hP)·Z,   Z ~ N(0, I)
 
-    h = γ, and γ/2 for `SGHMC`: with the noise in the momentum a step has the error of half the learning rate.
+    h = γ, and γ/2 for `SGHMC`: with noise in the momentum, a step has the error of half the learning rate.
 
     Attributes:
         potential: `Potential`.
@@ -33,7 +33,7 @@ class Proposals:
 
     @classmethod
     def of(cls, potential: Potential) -> "Proposals":
-        """With the optimizer's settings as they are."""
+        """Creates proposals with the optimizer's current settings."""
         optimizer = potential.optimizer
         sigma, learning_rate = number(optimizer.sigma), number(optimizer.learning_rate)
         square = np.square(potential.noise)
@@ -42,7 +42,7 @@ class Proposals:
         return cls(potential, sigma, learning_rate, preconditioner, 0.5 if is_underdamped else 1.0)
 
     def propose(self, point: Point, learning_rate: float, generator: np.random.Generator) -> tuple[Point, float]:
-        """A proposal, and the probability with which Metropolis and Hastings would accept it; 0 where the loss is not
+        """Returns a proposal and the probability with which Metropolis-Hastings would accept it: 0 if its loss is not
         finite."""
         temperature = self.sigma**2 / 2
         rate = self.time * learning_rate * self.preconditioner
@@ -55,5 +55,5 @@ class Proposals:
         return other, float(np.exp(min(log, 0.0))) if np.isfinite(log) else 0.0
 
     def gradient_noise_share(self, point: Point, learning_rate: float) -> float:
-        """The variance that the batches add to a step, over that of its noise: the mean over the weights."""
+        """Returns the variance that batches add to a step, over that of its noise: the mean over the weights."""
         return float(np.mean(learning_rate * self.preconditioner * point.variance) / self.sigma**2)

@@ -1,4 +1,4 @@
-"""The loss V and its gradient at any weights, without a step of the model."""
+"""Computes the loss V and its gradient at any weights, without changing the model."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,8 @@ class Point:
         theta: flat array of the noisy weights.
         loss: float, V: the mean over the batches.
         gradient: flat array, ∇V.
-        variance: flat array, that of the gradient of one batch, drawn from these without replacement; zeros where there
-            is one batch.
+        variance: flat array, the variance of one batch's gradient if batches are drawn without replacement; zeros if
+            there is one batch.
     """
 
     theta: np.ndarray
@@ -30,12 +30,12 @@ class Point:
 
 
 class Potential:
-    """V(θ) and ∇V(θ) as functions of the weights that have noise; the others stay what they are.
+    """V(θ) and ∇V(θ) as functions of the noisy weights, with the other weights fixed.
 
-    The model runs in training mode, as in a step, and is left as it is.
+    The model runs in training mode, as in a step, and does not change.
 
     Args:
-        model: a built model that is compiled with one Langevin optimizer, built too.
+        model: a built model that is compiled with one built Langevin optimizer.
         batches: list of tuples (x, y, sample_weight) of equal size.
     """
 
@@ -61,16 +61,16 @@ class Potential:
 
     @property
     def noise(self) -> np.ndarray:
-        """σ√(γP), the standard deviation of a step's noise: a flat array of the noisy weights."""
+        """σ√(γP), the standard deviation of a step's noise: a flat array for the noisy weights."""
         return np.concatenate([part[chosen] for part, chosen in zip(self._noise, self._is_noisy, strict=True)])
 
     @property
     def theta(self) -> np.ndarray:
-        """The noisy weights, as they were read last."""
+        """The noisy weights at the last `refresh`."""
         return self._chosen(self._values)
 
     def at(self, theta: np.ndarray) -> Point:
-        """V and ∇V at weights.
+        """Computes V and ∇V at given weights.
 
         Args:
             theta: flat array of the noisy weights.
@@ -94,7 +94,7 @@ class Potential:
             total, squares = total + gradient, squares + np.square(gradient)
         count = len(self._batches)
         mean = total / count
-        variance = np.maximum(squares / count - np.square(mean), 0.0)  # × K/(K − 1) · (1 − 1/K) = 1
+        variance = np.maximum(squares / count - np.square(mean), 0.0)  # factors cancel: K/(K − 1) · (1 − 1/K) = 1
         return Point(np.asarray(theta, "float64"), loss / count, mean, variance)
 
     def _chosen(self, values: list[np.ndarray]) -> np.ndarray:
@@ -109,7 +109,7 @@ class Potential:
 
 
 def langevin_optimizer(model) -> Langevin:
-    """The one Langevin optimizer of a compiled model.
+    """Returns the one Langevin optimizer of a compiled model.
 
     Raises:
         ValueError: there is none, or several.
@@ -125,7 +125,7 @@ def langevin_optimizer(model) -> Langevin:
     return found[0]
 
 
-# --- the derivative, as each backend has it ---------------------------------------------------------------------------
+# --- the derivative on each backend -----------------------------------------------------------------------------------
 
 
 def _on_jax(loss):

@@ -12,16 +12,16 @@ from keras_langevin.values import is_real
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class GaussianPrior(keras.regularizers.Regularizer):
-    """The prior N(c, s²) of each weight, as a regularizer that is scaled for a mean loss.
+    """The prior N(c, s²) of each weight, as a regularizer scaled for a mean loss.
 
         −log p(θ) / N = Σ (θ − c)² / (2 s² N) + constant
 
-    Every variable that should have a prior needs it, biases too; without one the prior is flat. `weight_decay` is no
+    Set it on every variable that should have a prior, biases too. Without it, the prior is flat. `weight_decay` is no
     substitute, see docs/sampling.md.
 
     Args:
         stddev: s, float > 0, the standard deviation (not the variance) of each weight.
-        data_size: N, int >= 1, the one for `posterior_sigma`.
+        data_size: N, int >= 1, the same as for `posterior_sigma`.
         center: c, float, or array of the variable's shape. Defaults to `0.0`.
 
     Example:

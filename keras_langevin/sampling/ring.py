@@ -19,9 +19,9 @@ class Sample(NamedTuple):
 
     Attributes:
         settings: dict, see `settings_of`.
-        arrays: list of arrays, the model's `weights`: the trainable ones and what else is saved with the model, such as
-            the moving statistics of batch normalization.
-        chain: dict, which chain it is of, see `sampling.chain.begun`. Defaults to one that is not known.
+        arrays: list of arrays, the model's `weights`: the trainable ones and the others that are saved with the model,
+            such as the moving statistics of batch normalization.
+        chain: dict that identifies its chain, see `sampling.chain.begun`. Defaults to an empty one: unknown.
         levels: list, learning rate and sigma of its update, see `sampling.chain.levels_of`. Defaults to none.
     """
 
@@ -35,15 +35,15 @@ class MemoryRing:
     """The latest samples, oldest first, in memory.
 
     Args:
-        max_samples: int >= 1; one more takes the place of the oldest.
+        max_samples: int >= 1. A further sample replaces the oldest.
     """
 
     def __init__(self, max_samples: int):
         self.max_samples = max_samples
-        # Of each sample: settings, layout (shapes and dtypes), slot, number in the order of arrival, chain and levels.
+        # For each sample: settings, layout (shapes and dtypes), slot, number in the order of arrival, chain and levels.
         self.heads: list[dict[str, Any]] = []
         self._samples: dict[int, list[np.ndarray]] = {}
-        # The numbers of the arrays that each sample has of its own (`None`: all), and the others, which are kept once.
+        # The indices of the arrays that each sample stores (`None`: all). The other arrays are stored once.
         self.stored: list[int] | None = None
         self._rest: list[np.ndarray] = []
 
@@ -52,15 +52,15 @@ class MemoryRing:
 
     @property
     def settings(self) -> list[dict[str, Any]]:
-        """Of each sample, oldest first."""
+        """The settings of each sample, oldest first."""
         return [head["settings"] for head in self.heads]
 
     def append(self, sample: Sample) -> None:
-        """Keeps a sample. One of the same seed and iteration is replaced: a run that was restored from an earlier state
-        takes again the samples that came after that.
+        """Adds a sample. It replaces one with the same seed and iteration: a run that was restored from an earlier
+        state takes the later samples again.
 
         Raises:
-            StorageError: the disk is full, say. What was kept before is whole.
+            StorageError: writing fails, e.g. because the disk is full. Earlier samples are intact.
         """
         head = {"settings": sample.settings, "layout": _layout(sample.arrays), **self._place(sample.settings)}
         head |= {"chain": sample.chain, "levels": sample.levels}
@@ -69,41 +69,41 @@ class MemoryRing:
         self.heads.sort(key=lambda head: head["number"])
 
     def store_only(self, stored: list[int], arrays: list[np.ndarray]) -> None:
-        """Makes samples differ in these arrays alone.
+        """Makes each sample store only some arrays. The others are stored once.
 
         Args:
-            stored: list of ints, their numbers.
-            arrays: list of arrays, all of them: the others are kept as they are here.
+            stored: list of ints, the indices of the arrays that each sample stores.
+            arrays: list of all arrays, from which it takes the others.
 
         Raises:
-            ValueError: there are samples already that differ in other arrays.
+            ValueError: earlier samples store other arrays, or share other values.
         """
         rest = [array for number, array in enumerate(arrays) if number not in set(stored)]
         if self.stored is None and not self.heads:
             self.keep_rest(stored, rest)
         elif self.stored != stored or not all(map(_equal, self._rest, rest)):
             raise ValueError(
-                "With `layers` all samples must be of the same layers, and all other weights the same. Received: "
-                f"others than those of the {len(self.heads)} samples in {getattr(self, 'folder', 'memory')}. Choose "
+                "With `layers`, all samples must have the same layers, and the same weights in all others. Received: "
+                f"others than in the {len(self.heads)} samples in {getattr(self, 'folder', 'memory')}. Choose "
                 "another directory, and make a new `PosteriorSamples`."
             )
 
     def keep_rest(self, stored: list[int], rest: list[np.ndarray]) -> None:
-        """Keeps what samples do not store."""
+        """Stores the arrays that all samples share."""
         self.stored, self._rest = stored, rest
 
     def put(self, head: dict[str, Any], arrays: list[np.ndarray]) -> None:
-        """Writes into the slot that `head` names.
+        """Writes a sample's arrays into the slot that `head` names.
 
         Raises:
-            ValueError: arrays that are not stored have changed.
+            ValueError: arrays that the samples share have changed.
         """
         if self.stored is not None:
             own = set(self.stored)
             rest = [array for number, array in enumerate(arrays) if number not in own]
             if not all(map(_equal, self._rest, rest)):
                 raise ValueError(
-                    "With `layers` the weights of all other layers must stay what they are. Received: others in update "
+                    "With `layers`, the weights of all other layers must not change. Received: other weights in update "
                     f"{head['settings']['iteration']}. Freeze these layers (`layer.trainable = False`, and compile), "
                     "or leave `layers` out."
                 )
@@ -111,11 +111,11 @@ class MemoryRing:
         self.write(head, arrays)
 
     def write(self, head: dict[str, Any], stored: list[np.ndarray]) -> None:
-        """Writes what a sample stores."""
+        """Writes the arrays that a sample stores."""
         self._samples[head["slot"]] = stored
 
     def arrays(self, index: int) -> list[np.ndarray]:
-        """The weights of sample `index`, counted from the oldest."""
+        """Returns the weights of sample `index`, counted from the oldest."""
         arrays = self.read(index)
         if self.stored is None:
             return arrays
@@ -124,22 +124,22 @@ class MemoryRing:
         return [next(own) if number in chosen else next(rest) for number in range(count)]
 
     def read(self, index: int) -> list[np.ndarray]:
-        """What sample `index` stores."""
+        """Returns the arrays that sample `index` stores."""
         return self._samples[self.heads[index]["slot"]]
 
     def find(self, settings: dict[str, Any]) -> int | None:
-        """The index of the sample of the same seed and iteration."""
+        """Returns the index of the sample with the same seed and iteration, or `None`."""
         for index, head in enumerate(self.heads):
             if all(head["settings"][name] == settings[name] for name in ("seed", "iteration")):
                 return index
         return None
 
     def replace(self, index: int, arrays: list[np.ndarray]) -> None:
-        """Other arrays for sample `index`."""
+        """Replaces the arrays of sample `index`."""
         self.put(self.heads[index], arrays)
 
     def _place(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """The slot for a sample, and its number."""
+        """Returns the slot for a sample, and its number."""
         found = self.find(settings)
         if found is not None:
             return {name: self.heads[found][name] for name in ("slot", "number")}
@@ -151,16 +151,16 @@ class MemoryRing:
 
 
 class DiskRing(MemoryRing):
-    """The latest samples, one file each in a folder, written atomically: after a kill each is whole, old or new.
+    """The latest samples, one file each in a folder, written atomically: a kill leaves each file whole, old or new.
 
     Args:
-        folder: str or path. It is made where it does not exist; samples that it holds are kept. One chain a folder, and
-            one process at a time. A sample that another process or object has put in the place of one is not read.
-        max_samples: int >= 1, or `None` for as many as there are.
+        folder: str or path. It is created if it does not exist; samples in it are kept. Use it for one chain, and in
+            one process at a time. To read a sample that another process or object has replaced is an error.
+        max_samples: int >= 1, or `None` for as many as the folder has.
 
     Raises:
-        ValueError: the folder cannot be made, holds a file that is no sample, samples of several chains, or more than
-            `max_samples`.
+        ValueError: the folder cannot be created, or it has a file that is not a sample, samples of several chains, or
+            more than `max_samples`.
     """
 
     def __init__(self, folder: str | Path, max_samples: int | None):
@@ -183,7 +183,7 @@ class DiskRing(MemoryRing):
             )
 
     def read_heads(self) -> None:
-        """Reads what the folder holds now."""
+        """Reads which samples the folder has now."""
         path = self.folder / _REST
         if self.stored is None and path.exists():
             try:
@@ -203,7 +203,7 @@ class DiskRing(MemoryRing):
             )
 
     def clean(self) -> None:
-        """Removes the pieces of files that a killed process was writing."""
+        """Removes unfinished files that a killed process left behind."""
         with writing_to(self.folder):
             for piece in self.folder.glob(".sample-*"):
                 piece.unlink(missing_ok=True)
@@ -257,7 +257,7 @@ def _identity(head: dict[str, Any]) -> str:
 
 
 def _checked(head) -> dict[str, Any]:
-    """The head of a sample's file. Raises one of `archive.UNREADABLE` where a part is missing or of another type."""
+    """Checks a sample file's head. Raises one of `archive.UNREADABLE` if a part is missing or has a wrong type."""
     settings, layout, chain = head["settings"], head["layout"], head.get("chain", {})
     parts = {
         "settings": isinstance(settings, dict)

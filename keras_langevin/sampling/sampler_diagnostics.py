@@ -17,8 +17,8 @@ from keras_langevin.sampling.prior import GaussianPrior
 from keras_langevin.sampling.temperature import temperature_faults
 from keras_langevin.values import check_int, is_real
 
-# What is said to be wrong: beyond these, and beyond three standard errors where there is chance in it.
-_WIDTH = 0.2  # of the temperature: samples that are 10% too wide
+# A measure is wrong beyond these limits; if it is random, also beyond three standard errors.
+_WIDTH = 0.2  # of the temperature: samples are 10% too wide
 _ACCEPTANCE = 0.9
 _SHARE = 0.1
 _ERRORS = 3.0
@@ -27,13 +27,13 @@ _FEWEST = 10  # epochs, for a standard error
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A sampler after an epoch.
+    """The measures of a sampler after an epoch.
 
     Attributes:
         epoch: int.
-        configurational_temperature: float, over what σ says; NaN until there are two epochs.
-        kinetic_temperature: float, the same of the momentum; NaN where there is none.
-        acceptance: float, what a Metropolis step would have accepted of such steps.
+        configurational_temperature: float, relative to what σ says; NaN before the second epoch.
+        kinetic_temperature: float, the same for the momentum; NaN without a momentum.
+        acceptance: float, the probability that a Metropolis test accepts such a step.
         gradient_noise_share: float, the variance that batches add to a step, over that of its noise.
     """
 
@@ -50,17 +50,17 @@ NAMES = tuple(Diagnosis.__dataclass_fields__)[1:]
 class SamplerDiagnostics(keras.callbacks.Callback):
     """A callback that measures whether a sampler samples exp(−2V/σ²), and says in one sentence what is wrong.
 
-    At the end of each epoch it passes over `x` and puts its measures into `logs`. docs/sampling.md lists them with the
-    values that are right. `diagnosis` is the sentence; `faults` lists all of them, the worst first.
+    At the end of each epoch, it passes over `x` and puts its measures into `logs`. docs/sampling.md lists them with
+    their right values. `diagnosis` is the sentence; `faults` lists all of them, the worst first.
 
     Args:
-        x, y, sample_weight: the training data, as `fit` takes them.
-        batch_size: int, of arrays: that of the training. Defaults to `None`, all examples in one batch.
-        burn_in: int >= 0, the epochs that are left out. Defaults to `0`.
+        x, y, sample_weight: the training data, as for `fit`.
+        batch_size: int, for arrays: the one of the training. Defaults to `None`, all examples in one batch.
+        burn_in: int >= 0, the number of epochs to leave out. Defaults to `0`.
         data_size: N, int, to check `sigma` and the priors against. Defaults to `None`: no check.
         temperature: T, float > 0, to check against with `data_size`. Defaults to `1.0`.
-        num_proposals: int >= 1, Metropolis proposals in an epoch. Defaults to `1`.
-        seed: int, of the proposals. Defaults to `0`.
+        num_proposals: int >= 1, Metropolis proposals in each epoch. Defaults to `1`.
+        seed: int, for the proposals. Defaults to `0`.
         verbose: int, 1 to print the sentence. Defaults to `1`.
 
     Example:
@@ -133,13 +133,13 @@ class SamplerDiagnostics(keras.callbacks.Callback):
         self._measured = None
 
     def before_epoch_end(self, epoch: int) -> None:
-        """Measures; called before other callbacks may change weights or settings at the epoch's end."""
-        self.model  # noqa: B018 (on JAX, Keras then brings the state of the steps back into the variables)
+        """Measures, before other callbacks may change weights or settings at the end of the epoch."""
+        self.model  # noqa: B018 (on JAX, Keras then writes the state of the steps back into the variables)
         self._measured = self.measure(epoch) if epoch >= self.burn_in else None
 
     def on_epoch_end(self, epoch, logs=None):
         if self._measured is None:
-            self.before_epoch_end(epoch)  # where nobody called it: not in a list of Keras
+            self.before_epoch_end(epoch)  # if no `CallbackList` of Keras has called it
         measured, self._measured = self._measured, None
         if measured is not None and logs is not None:
             logs |= {name: getattr(measured, name) for name in NAMES}
@@ -148,10 +148,10 @@ class SamplerDiagnostics(keras.callbacks.Callback):
         if self.verbose:
             print(f"SamplerDiagnostics: {self.diagnosis}")
 
-    # --- what is measured -------------------------------------------------------------------------------------------
+    # --- the measures -----------------------------------------------------------------------------------------------
 
     def measure(self, epoch: int) -> Diagnosis:
-        """Measures the sampler as it is, and adds it to `history`."""
+        """Measures the sampler in its current state, and adds the result to `history`."""
         potential = self._potential
         potential.refresh()
         proposals, point = Proposals.of(potential), potential.at(potential.theta)
@@ -169,7 +169,7 @@ class SamplerDiagnostics(keras.callbacks.Callback):
         return found
 
     def _add(self, point: Point, rate: np.ndarray):
-        """Welford's sums of products of what θ and ∇V are beyond their means."""
+        """Updates Welford's sums of products of the deviations of θ and ∇V from their means."""
         self._count += 1
         if self._means is None:
             self._means = [point.theta.copy(), point.gradient.copy()]
@@ -198,18 +198,18 @@ class SamplerDiagnostics(keras.callbacks.Callback):
 
     @property
     def standard_error(self) -> float:
-        """Of `configurational_temperature`, by the means of blocks of epochs; NaN with fewer than 10."""
+        """The standard error of `configurational_temperature`, from means of blocks; NaN for up to 10 epochs."""
         count = len(self._products)
         if count < _FEWEST:
             return math.nan
         blocks = [np.mean(block) for block in np.array_split(self._products, max(int(count**0.5), 5))]
         return float(np.std(blocks, ddof=1) / math.sqrt(len(blocks)) / self._expected)
 
-    # --- what is said -----------------------------------------------------------------------------------------------
+    # --- the sentences ----------------------------------------------------------------------------------------------
 
     @property
     def diagnosis(self) -> str:
-        """What is wrong, in one sentence, or that nothing was seen."""
+        """A sentence that says what is wrong, or that no fault was seen."""
         if self.faults:
             return self.faults[0]
         if not self.history:
@@ -219,7 +219,7 @@ class SamplerDiagnostics(keras.callbacks.Callback):
 
     @property
     def faults(self) -> list[str]:
-        """All that is wrong, from what explains most."""
+        """A sentence for each fault. The first explains the most."""
         return [*self._settings, *self._of_law()]
 
     def _of_sigma(self) -> list[str]:
@@ -258,7 +258,7 @@ class SamplerDiagnostics(keras.callbacks.Callback):
             math.isfinite(error) and sign * (width - 1) > max(_WIDTH, _ERRORS * error) for sign in (1, -1)
         )
         wide = f"samples are {math.sqrt(width) - 1:.0%} too wide" if is_wide else "steps are not those of the law"
-        # Steps of finite size make the variance in a direction with curvature h 1/(1 − γPh/2) times too large.
+        # In a direction with curvature h, finite steps make the variance 1/(1 − γPh/2) times too large.
         by_steps = self._stiffness / sum(self._products) / 2 if sum(self._products) > 0 else 0.0
         too_large = acceptance + _ERRORS * acceptance_error < _ACCEPTANCE or (is_wide and by_steps > _WIDTH / 2)
         if share > _SHARE and (not too_large or share > max(by_steps, 1 - acceptance)):
@@ -289,16 +289,16 @@ class SamplerDiagnostics(keras.callbacks.Callback):
 
 
 def _mean_and_error(values: list[float]) -> tuple[float, float]:
-    """The error is NaN of a single value: nothing is then beyond it."""
+    """Returns the mean and its standard error. For a single value the error is NaN, and nothing exceeds it."""
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
     return float(np.mean(values)), error
 
 
 def checked_sampler(model, user: str):
-    """The model, if it can be looked at as a sampler; its optimizer is built.
+    """Returns the model if it can sample, and builds its optimizer.
 
     Raises:
-        ValueError: it is not compiled with one Langevin optimizer, not built, or sigma is 0.
+        ValueError: it is not compiled with one Langevin optimizer, is not built, or has no noise.
     """
     optimizer = langevin_optimizer(model)
     if not model.built:

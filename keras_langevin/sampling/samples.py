@@ -21,11 +21,11 @@ from keras_langevin.sampling.temperature import warn_of_temperature
 from keras_langevin.sampling.weights import weights_of, weights_of_layers
 from keras_langevin.values import check_int
 
-_DIVERGED = 1e3  # times the median size of the weights so far: no chain that has a law moves so far
+_DIVERGED = 1e3  # times the median size of the weights so far; a chain with a stationary law does not move that far
 
 
 class HasSamplingStage(Protocol):
-    """What knows whether the weights are a sample now, such as `CyclicalLangevin`."""
+    """An object that knows whether the current weights are a sample, such as `CyclicalLangevin`."""
 
     @property
     def is_sampling(self) -> bool: ...
@@ -34,22 +34,21 @@ class HasSamplingStage(Protocol):
 class PosteriorSamples(Ensemble, keras.callbacks.Callback):
     """A callback that collects samples of the posterior, the weights after updates burn_in + thinning · (1, 2, ...).
 
-    docs/sampling.md says which sigma, loss and priors make them that. The callback warns about others.
+    docs/sampling.md says which sigma, loss and priors this needs. The callback warns about others.
     `predict`, `evaluate`, `predictive_entropy` and `mutual_information` average over the samples.
 
     Args:
         burn_in: int >= 0, how many updates to leave out, counted from the optimizer's first.
         thinning: int >= 1, the number of updates from one sample to the next. Defaults to `1`.
-        max_samples: int >= 1; one more replaces the oldest. Defaults to `100`.
-        directory: path of a folder for one chain, or `None` for memory. A fit that resumes adds to it. Defaults to
-            `None`.
+        max_samples: int >= 1. A further sample replaces the oldest. Defaults to `100`.
+        directory: path of a folder for one chain, or `None` for memory. A resumed fit adds to it. Defaults to `None`.
         when: restricts samples: an object with `is_sampling`, such as `CyclicalLangevin`, or a function of the number
             of the update. Defaults to `None`.
-        layers: the layers that a sample stores, as for a Langevin optimizer; freeze the others. Defaults to `None`.
+        layers: the layers that a sample stores, as for a Langevin optimizer. Freeze the others. Defaults to `None`.
 
     Raises:
-        ValueError: the samples are those of another model or chain, or the weights are not those of the sample at the
-            same update.
+        ValueError: earlier samples are from another model or chain, or the weights differ from the sample at the same
+            update.
 
     Example:
 
@@ -89,8 +88,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             )
         self.burn_in, self.thinning, self.when = burn_in, thinning, when
         self.layers = layers
-        LayerSelection(layers)  # refuses what is none
-        self.warns = True  # of the temperature
+        LayerSelection(layers)  # raises an error for an invalid value
+        self.warns = True  # about the temperature
         self._of = None  # a weak reference to the model whose samples this object takes
         self._sizes = deque(maxlen=101)  # of the latest samples
         self._compiled = self._left = None  # learning rate and sigma, before and after a fit
@@ -99,14 +98,14 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
 
     @property
     def ring(self) -> MemoryRing:
-        """Where the samples are kept."""
+        """The storage of the samples."""
         return self.rings[0]
 
     # --- the callback, in the order of a fit ------------------------------------------------------------------------
 
     def set_model(self, model):
         super().set_model(model)
-        # Not in `on_train_begin`: other callbacks may have restored the optimizer's state, or set a schedule, there.
+        # Not in `on_train_begin`, where other callbacks may have restored the optimizer's state or set a schedule.
         optimizer = getattr(model, "optimizer", None)
         self._compiled = None if optimizer is None else chain.levels_of(optimizer)
 
@@ -120,15 +119,15 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         if isinstance(self.ring, DiskRing):
             self.ring.read_heads()
             self.ring.clean()
-        if model.built:  # under some distribution strategies it is not, until the first step
+        if model.built:  # under some distribution strategies, the first step builds it
             self._check_samples()
             if self.warns:
                 warn_of_temperature(model, stacklevel=4)
-        self._update = None  # the last one that was looked at
+        self._update = None  # the last one that was checked
         self._has_diverged = False
 
     def on_train_batch_begin(self, batch, logs=None):
-        # Not in `on_train_begin`: other callbacks may have restored the optimizer's state there.
+        # Not in `on_train_begin`, where other callbacks may still restore the optimizer's state.
         if self._update is None:
             model = self.model
             self._begin_chain(model)
@@ -140,8 +139,8 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             self.take()
 
     def take(self) -> None:
-        """Keeps the model's weights if they are due, and finds when the next are."""
-        model = self.model  # on JAX this brings the state of the fit into the model
+        """Adds the model's weights if a sample is due, and finds when the next one is."""
+        model = self.model  # on JAX, this writes the state of the fit into the model
         update = iteration_of(model.optimizer)
         if update >= self.due and self._is_wanted(update):
             arrays = weights_of(model)
@@ -154,7 +153,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         self._left = chain.levels_of(self.model.optimizer)
 
     def _check_model(self, model):
-        """Refuses another model than that of the samples that this object has taken."""
+        """Checks that the model is the one whose samples this object has taken."""
         if len(self) and self._of is not None and self._of() is not model:
             self.set_model(self._of())
             raise ValueError(
@@ -163,13 +162,13 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             )
 
     def _begin_chain(self, model):
-        """Refuses samples of another chain."""
+        """Starts a chain, or continues the one of the samples. Raises an error if they are of another chain."""
         now, heads = chain.begun(model, self._compiled), self.ring.heads
         self._of, self._chain, self._is_same = weakref.ref(model), now, True
         if self.layers is not None:
             self.ring.store_only(self._stored(model), weights_of(model))
         if not heads:
-            if now["begin"] >= self.burn_in > 0 and self._left is None:  # else it has seen an earlier fit
+            if now["begin"] >= self.burn_in > 0 and self._left is None:  # not after an earlier fit
                 warnings.warn(
                     "`burn_in` must be larger than the number of updates that the optimizer has made, or it leaves "
                     f"out nothing. Received: burn_in={self.burn_in} after {now['begin']} updates. Add these, as in "
@@ -186,16 +185,16 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
                 f"{'; '.join(different)}. Choose another directory for another chain, and make a new "
                 "`PosteriorSamples`."
             )
-        # Restored from a state of the chain, it is the same. If it begins anew, it may have other data.
+        # A fit restored from a state of the chain continues it. A fit from the start may have other data.
         self._is_same = now["begin"] > self._chain["begin"]
 
     def _stored(self, model) -> list[int]:
-        """The numbers of the weights of the chosen layers in `model.weights`."""
+        """Returns the indices of the chosen layers' weights in `model.weights`."""
         chosen = set(map(id, weights_of_layers(model, self.layers)))
         return [number for number, variable in enumerate(model.weights) if id(variable) in chosen]
 
     def _is_sound(self, model, arrays, update: int) -> bool:
-        """Whether weights are those of a chain that has not diverged; if not, warns once in a fit."""
+        """Returns `False` if the chain has diverged, and warns about it once in a fit."""
         trainable = set(map(id, model.trainable_variables))
         own = [np.asarray(a, float) for v, a in zip(model.weights, arrays, strict=True) if id(v) in trainable]
         size = math.sqrt(sum(float(np.square(array).sum()) for array in own))
@@ -219,12 +218,12 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             update, found = sample.settings["iteration"], self.ring.find(sample.settings)
             newest = self.ring.heads[-1]["settings"]["iteration"]
             if found is None and update <= newest:
-                return  # until it comes to an update that there is a sample of
+                return  # until it reaches an update that has a sample
             if found is None or not chain.alike(sample.arrays, self.ring.arrays(found)):
                 what = f"none of update {update}" if found is None else f"other weights after update {update}"
                 raise ValueError(
-                    f"A fit that starts anew must reach the samples in {self._source()} again. Received: {what}: its "
-                    "data differ, or their order. Choose another directory. (To add to the samples, restore the "
+                    f"A fit from the start must reach the samples in {self._source()} again. Received: {what}: its "
+                    "data or their order differ. Choose another directory. (To add to the samples, restore the "
                     "state of the fit that took them.)"
                 )
             self._is_same = True
@@ -234,11 +233,11 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
         return str(getattr(self.ring, "folder", "memory"))
 
     def _look(self, update: int):
-        """Sets what is due next, and the number of calls before which it cannot come."""
+        """Sets which update is due next, and the least number of calls until then."""
         self._update = update
         behind = max(update - self.burn_in, 0)
         self.due = self.burn_in + (behind // self.thinning + 1) * self.thinning
-        steps = int(getattr(self._model, "steps_per_execution", 1))  # a call is at most so many updates
+        steps = int(getattr(self._model, "steps_per_execution", 1))  # the most updates in a call
         self._calls_left = math.ceil((self.due - update) / steps)
 
     def _is_wanted(self, update: int) -> bool:
@@ -246,7 +245,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
             return True
         return bool(self.when.is_sampling if hasattr(self.when, "is_sampling") else self.when(update))
 
-    # --- what an ensemble asks ------------------------------------------------------------------------------------
+    # --- methods that `Ensemble` calls ----------------------------------------------------------------------------
 
     def _current_model(self):
         return self.model
@@ -261,7 +260,7 @@ class PosteriorSamples(Ensemble, keras.callbacks.Callback):
 
 
 def load(directory: str | Path, model: keras.Model) -> Ensemble:
-    """The samples in a directory, for a model that was built as theirs was.
+    """Loads the samples in a directory, for a model built in the same way as theirs.
 
     Args:
         directory: str or path, the `directory` of a `PosteriorSamples`, a `SWAG` or `run_chains`, or that of

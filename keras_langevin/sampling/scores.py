@@ -1,15 +1,15 @@
-"""How good predicted class probabilities are: arrays in, numbers out."""
+"""Scores predicted class probabilities."""
 
 import numpy as np
 
 from keras_langevin.confidence import checked_predictions, confidence_bins
 from keras_langevin.values import check_int
 
-_SMALLEST = np.finfo("float32").tiny  # in place of a probability that was rounded to 0
+_SMALLEST = np.finfo("float32").tiny  # instead of a probability that was rounded to 0
 
 
 def entropy(probabilities) -> np.ndarray:
-    """H = −Σ_c p_c log p_c in nats, over the last axis of an array of shape `(..., num_classes)`.
+    """Returns H = −Σ_c p_c log p_c in nats, over the last axis of an array of shape `(..., num_classes)`.
 
     Example:
 
@@ -21,40 +21,40 @@ def entropy(probabilities) -> np.ndarray:
 
 
 def accuracy(probabilities, labels) -> float:
-    """The share of examples whose most probable class is theirs.
+    """Returns the share of examples whose most probable class is their label.
 
     Args:
         probabilities: array of shape `(..., num_classes)`, `num_classes` >= 2, whose rows sum to 1.
         labels: ints of shape `(...)` or `(..., 1)`, or one-hot rows of shape `(..., num_classes)`.
 
     Raises:
-        ValueError: they are something else, NaN among them.
+        ValueError: they are something else, or contain NaN.
     """
     probabilities, labels = checked_predictions(probabilities, labels)
     return float(np.mean(np.argmax(probabilities, axis=-1) == labels))
 
 
 def negative_log_likelihood(probabilities, labels) -> float:
-    """−log p(label), the mean over examples, in nats; arguments as in `accuracy`."""
+    """Returns the mean of −log p(label) over the examples, in nats. Arguments as in `accuracy`."""
     probabilities, labels = checked_predictions(probabilities, labels)
     chosen = np.take_along_axis(probabilities, labels[:, None], axis=-1)
     return float(-np.log(np.maximum(chosen, _SMALLEST)).mean())
 
 
 def brier_score(probabilities, labels) -> float:
-    """Σ_c (p_c − 1{c = label})², the mean over examples, in [0, 2]; arguments as in `accuracy`.
+    """Returns the mean of Σ_c (p_c − 1{c = label})² over the examples, in [0, 2]. Arguments as in `accuracy`.
 
     References:
-        G. W. Brier, Monthly Weather Review 78 (1950): the sum over all classes, also where there are two.
+        G. W. Brier, Monthly Weather Review 78 (1950): the sum over all classes, also for two classes.
     """
     probabilities, labels = checked_predictions(probabilities, labels)
     return float(((probabilities - np.eye(probabilities.shape[-1])[labels]) ** 2).sum(axis=-1).mean())
 
 
 def expected_calibration_error(probabilities, labels, num_bins: int = 15) -> float:
-    """Σ_b (n_b / n) |accuracy_b − confidence_b| over bins of equal width of the highest probability.
+    """Returns Σ_b (n_b / n) |accuracy_b − confidence_b| over bins of equal width of the highest probability.
 
-    It is biased upwards where bins hold few examples.
+    It is biased upwards if bins have few examples.
 
     Args:
         probabilities, labels: see `accuracy`.
@@ -73,7 +73,7 @@ def expected_calibration_error(probabilities, labels, num_bins: int = 15) -> flo
 
 
 def all_scores(probabilities, labels, num_bins: int = 15) -> dict[str, float]:
-    """Accuracy, `nll`, `brier` and `ece`, over all axes but the last.
+    """Returns a dict of `accuracy`, `nll`, `brier` and `ece`, over all axes but the last.
 
     Args:
         probabilities, labels: see `accuracy`.

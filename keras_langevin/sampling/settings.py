@@ -1,4 +1,4 @@
-"""What made a sample: the optimizer's settings at one update."""
+"""Reads the settings that produced a sample: those of the optimizer at one update."""
 
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
@@ -7,17 +7,17 @@ from keras_langevin.reading import innermost, number
 
 
 def iteration_of(optimizer) -> int:
-    """t, the number of updates done."""
+    """Returns t, the number of updates done."""
     return int(number(innermost(optimizer).iterations))
 
 
 def settings_of(optimizer) -> dict:
-    """Settings of the update that was done last, in plain types that JSON can hold.
+    """Returns the settings of the last update, in plain types that JSON can hold.
 
     Returns:
-        dict with `iteration` (t), `sigma` (`None` where the optimizer has none), `learning_rate`, `seed` (likewise) and
-        `optimizer`: its class and config, as `keras.saving.serialize_keras_object` gives them. A schedule's value is
-        that of update t, not of the next one.
+        dict with `iteration` (t), `sigma` and `seed` (`None` if the optimizer has none), `learning_rate`, and
+        `optimizer`: its class and config from `keras.saving.serialize_keras_object`. A schedule's value is the one at
+        update t, not at the next one.
     """
     inner = innermost(optimizer)
     return {
@@ -34,6 +34,6 @@ def _value(optimizer, name: str) -> float | None:
         return None
     schedule = getattr(optimizer, f"_{name}", None)
     if isinstance(schedule, LearningRateSchedule):
-        # The counter has moved on since; both are what the schedule was called with.
+        # The counter has advanced since the update called the schedule.
         return number(schedule(optimizer._iterations - 1))
     return number(getattr(optimizer, name))

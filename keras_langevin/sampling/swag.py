@@ -1,4 +1,4 @@
-"""Stochastic weight averaging: a Gaussian fitted to the weights of a training."""
+"""Stochastic weight averaging (SWAG): a Gaussian fitted to the weights during training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +14,12 @@ _MOMENTS = "moments.npz"
 
 
 class SWAG(PosteriorSamples):
-    """A callback that fits a Gaussian to the weights of a training, and samples from it when `fit` ends.
+    """A callback that fits a Gaussian to the weights during training, and samples from it when `fit` ends.
 
         θ ~ N(θ̄, s²·(D + C Cᵀ/(K − 1))/2),   D = diag(mean(θ²) − θ̄²),   C = the latest K of θ_i − θ̄_i
 
     θ̄ is the mean of the weights after updates burn_in + thinning · (1, 2, ...), and θ̄_i that of the first i. Train with
-    a high constant learning rate and no noise: docs/sampling.md, also for MultiSWAG and batch normalization.
+    a high constant learning rate and no noise. See docs/sampling.md, also for MultiSWAG and batch normalization.
 
     Args:
         burn_in: int >= 0, how many updates to leave out, counted from the optimizer's first.
@@ -27,8 +27,8 @@ class SWAG(PosteriorSamples):
         rank: K, int >= 2, how many of the latest deviations to keep. Defaults to `20`.
         num_samples: int >= 1, how many samples to draw. Defaults to `30`.
         scale: s, float >= 0. With 0 every sample is θ̄. Defaults to `1.0`.
-        seed: int >= 0, of the samples. Defaults to `0`.
-        directory: path of a folder, or `None` for memory. A fit that resumes adds to it. Defaults to `None`.
+        seed: int >= 0, for the samples. Defaults to `0`.
+        directory: path of a folder, or `None` for memory. A resumed fit adds to it. Defaults to `None`.
         when: as in `PosteriorSamples`. Defaults to `None`.
 
     Example:
@@ -66,7 +66,7 @@ class SWAG(PosteriorSamples):
                 f"`scale` must be a finite float >= 0. Received: scale={scale!r}. Pass 1.0, as in the paper."
             )
         super().__init__(burn_in, thinning, num_samples, directory, when)
-        self.warns = False  # of a temperature
+        self.warns = False  # about the temperature
         self.rank, self.scale, self.seed = rank, float(scale), seed
         self.count, self._means, self._squares = 0, [], []
         self._deviations: list[list[np.ndarray]] = []
@@ -83,7 +83,7 @@ class SWAG(PosteriorSamples):
             self.draw()
 
     def _keep(self, sample: Sample):
-        """Adds weights to the moments, where a resumed fit has not come to their update before."""
+        """Adds weights to the moments, unless a resumed fit repeats an update that they already include."""
         update = sample.settings["iteration"]
         if self._latest is not None and update <= self._latest.settings["iteration"]:
             return
@@ -103,7 +103,7 @@ class SWAG(PosteriorSamples):
         """Draws new samples from the moments so far. `fit` does this when it ends.
 
         Raises:
-            ValueError: there are fewer than two weights to make moments of.
+            ValueError: the moments are of fewer than two updates.
         """
         if self.count < 2:
             raise ValueError(

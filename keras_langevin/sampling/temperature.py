@@ -1,4 +1,4 @@
-"""What makes the temperature of the samples another than sigma says, seen before a fit."""
+"""Finds, before a fit, why the temperature of the samples would differ from what sigma says."""
 
 import math
 import warnings
@@ -16,14 +16,14 @@ from keras_langevin.sampling.losses import own_loss
 from keras_langevin.sampling.weights import restored
 
 _HALF = ("bfloat16", "float16")
-_SPACING = 0.01  # of the weights' numbers beside the noise of an update: below it rounding changes no law
+_SPACING = 0.01  # of the weights' floats, over the noise of an update: below this, rounding does not change the law
 
 
 def warn_of_temperature(model, stacklevel: int = 2):
-    """Warns once of all that makes the law another than exp(−2V/σ²), with the number that is wrong.
+    """Warns once about everything that makes the law differ from exp(−2V/σ²), with the wrong number.
 
     Args:
-        model: a compiled model. Nothing is said of an optimizer without Langevin noise.
+        model: a compiled model. For an optimizer without Langevin noise there is no warning.
         stacklevel: int, see `warnings.warn`. Defaults to `2`, the caller.
     """
     found = temperature_faults(model)
@@ -33,7 +33,7 @@ def warn_of_temperature(model, stacklevel: int = 2):
 
 
 def temperature_faults(model) -> list[str]:
-    """What makes the law another than exp(−2V/σ²): a sentence for each, with the number that is wrong."""
+    """Returns what makes the law differ from exp(−2V/σ²): a sentence for each fault, with the wrong number."""
     parts = langevin_parts(model.optimizer)
     if not parts:
         return []
@@ -47,7 +47,7 @@ def temperature_faults(model) -> list[str]:
 
 
 def _lost_share(optimizer) -> float:
-    """Momentum that is not damped multiplies the drift by 1/(1 − μ), and the noise not: this is 1 − μ."""
+    """Returns 1 − μ (1 for `SGHMC`): momentum that is not damped multiplies the drift, not the noise, by 1/(1 − μ)."""
     return 1.0 if isinstance(optimizer, SGHMC) else 1.0 - float(getattr(optimizer, "momentum", 0.0) or 0.0)
 
 
@@ -65,17 +65,17 @@ def _of_weight_decay(optimizer) -> Iterator[str]:
     if not optimizer.weight_decay:
         return
     received = f"Received: {type(optimizer).__name__} with weight_decay={optimizer.weight_decay:g}"
-    remedy = "Use GaussianPrior as a regularizer in its place."
+    remedy = "Use GaussianPrior as a regularizer instead."
     if not isinstance(optimizer, keras.optimizers.SGD):
         yield (
             f"A prior must be in the loss. {received}, which is not preconditioned: its prior has the precision "
-            f"{optimizer.weight_decay:g}/P, another for each weight. {remedy}"
+            f"{optimizer.weight_decay:g}/P, different for each weight. {remedy}"
         )
         return
     share = optimizer.friction if isinstance(optimizer, SGHMC) else _lost_share(optimizer)
     if share < 1:
         yield (
-            f"A prior must be in the loss. {received}, which passes by the momentum: the precision of its prior is "
+            f"A prior must be in the loss. {received}, which bypasses the momentum: the precision of its prior is "
             f"{share:.4g} of that. {remedy}"
         )
 
@@ -84,8 +84,8 @@ def _of_weight_decay(optimizer) -> Iterator[str]:
 
 
 def warnings_of_losses(model) -> Iterator[str]:
-    """What makes a loss another than the mean of −log p over the examples."""
-    with suppress(Exception), warnings.catch_warnings(action="ignore"):  # a model or loss that made-up data don't fit
+    """Yields what makes a loss differ from the mean of −log p over the examples."""
+    with suppress(Exception), warnings.catch_warnings(action="ignore"):  # the model or loss may reject made-up data
         own = own_loss(model)
         if own is None:
             return
@@ -130,7 +130,7 @@ def _of_loss(loss, weight, output, shape, where: str) -> Iterator[str]:
 
 
 def _outputs(model):
-    """KerasTensors in the structure of the model's outputs."""
+    """Returns KerasTensors in the structure of the model's outputs."""
     functional = _functional(model)
     if functional is not None:
         return functional._outputs_struct
@@ -138,13 +138,13 @@ def _outputs(model):
 
 
 def _functional(model):
-    """The model, or what a Sequential one has in it; `None` for a subclass, of which the inputs aren't known."""
+    """Returns the model, or the one inside a Sequential model; `None` for a subclass, whose inputs are not known."""
     found = getattr(model, "_functional", model)
     return found if hasattr(found, "_outputs_struct") else None
 
 
 def _made_up(output) -> np.ndarray:
-    """Two examples with positive values that sum to 1 over the last axis."""
+    """Makes two examples with positive values that sum to 1 over the last axis."""
     last = output.shape[-1] or 2
     shape = (2, *(1 if size == 1 else 2 for size in output.shape[1:-1]), *((last,) if len(output.shape) > 1 else ()))
     values = np.random.default_rng(0).uniform(0.1, 0.9, shape)
@@ -152,8 +152,8 @@ def _made_up(output) -> np.ndarray:
 
 
 def _scales(loss, output: np.ndarray) -> tuple[np.ndarray | None, list]:
-    """Labels that the loss takes, or `None`; and for each axis of an output whether the loss is a `"mean"` or a `"sum"`
-    of what it is for parts of that axis, or something else (`None`), as it is along an axis of classes."""
+    """Returns labels that the loss accepts, or `None`, and for each axis of an output whether the loss is the `"mean"`
+    or the `"sum"` of the losses of parts of that axis, or neither (`None`), as for an axis of classes."""
     other = np.random.default_rng(1).uniform(0.1, 0.9, output.shape)
     other = other / other.sum(axis=-1, keepdims=True) if output.shape[-1] > 1 else other
     classes = np.arange(math.prod(output.shape[:-1])).reshape(output.shape[:-1]) % output.shape[-1]
@@ -172,7 +172,7 @@ def _scale(loss, labels, output, axis: int, whole: float) -> str | None:
     cuts = [(slice(None),) * axis + (part,) for part in parts]
     try:
         first, second = (_value(loss, labels[cut], output[cut]) for cut in cuts)
-    except Exception:  # whatever a loss raises that takes no part
+    except Exception:  # any error of a loss that does not accept a part
         return None
     if math.isclose(whole, first + second, rel_tol=1e-3):
         return "sum"
@@ -194,7 +194,7 @@ def _of_added_losses(model) -> Iterator[str]:
             if of_both and math.isclose(of_both, sum(each), rel_tol=1e-3):
                 yield (
                     "A loss that `add_loss` adds must be a mean over the batch. Received: a sum over its examples, "
-                    "which counts as often as a batch has examples. Divide it by their number."
+                    "which is (batch size) times too large. Divide it by the batch size."
                 )
 
 
@@ -219,7 +219,7 @@ def _added(model, inputs, rows: slice) -> list[float]:
 
 
 def _of_precision(model, parts: list) -> Iterator[str]:
-    """Drift that is smaller than half the spacing of the weights' numbers is rounded away."""
+    """Yields a fault if the weights are too coarse: rounding removes a drift below half their spacing."""
     rows = []
     for variable in model.trainable_variables:
         dtype = keras.backend.standardize_dtype(variable.dtype)
@@ -237,11 +237,11 @@ def _of_precision(model, parts: list) -> Iterator[str]:
         return
     beside = f", {spacing / noise:.2g} times the noise of an update, {noise:.2g}" if noise else ""
     yield (
-        "The weights must be float32, and the noise large beside the spacing of their numbers: a smaller drift is "
-        f"rounded away, and the noise is not. Received: {dtype} weights of size {size:.2g}, whose spacing is "
+        "The weights must be float32, and the noise large compared with their spacing: a smaller drift is "
+        f"rounded away, but the noise is not. Received: {dtype} weights of size {size:.2g}, whose spacing is "
         f"{spacing:.2g}{beside}. Use float32 weights, as under the policy mixed_{dtype}."
         if dtype in _HALF
-        else f"The noise of an update must be large beside the spacing of the weights' numbers. Received: {dtype} "
+        else f"The noise of an update must be large compared with the spacing of the weights. Received: {dtype} "
         f"weights of size {size:.2g}, whose spacing is {spacing:.2g}{beside}. Raise the learning rate, or use float64."
     )
 
@@ -251,7 +251,7 @@ def _epsilon(dtype: str) -> float:
 
 
 def _noise(optimizer) -> float | None:
-    """σ√(γP), where P is known beforehand."""
+    """Returns σ√(γP), or `None` if P is not known before the fit."""
     if not isinstance(optimizer, keras.optimizers.SGD):
         return None
     share = optimizer.friction if isinstance(optimizer, SGHMC) else 1.0

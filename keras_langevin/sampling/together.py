@@ -1,4 +1,4 @@
-"""Several chains that are trained at once, on JAX."""
+"""Trains several chains at once, on JAX."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,12 @@ if keras.backend.backend() == "jax":
     from jax import numpy as jnp
 
 _MOST_INDICES = 2**20  # of examples, for all updates of one call
-_OWN = ("seed=", "other weights at update")  # a chain's own: no difference
+_OWN = ("seed=", "other weights at update")  # may differ between chains
 _FIT = {"epochs": 1, "batch_size": 32, "shuffle": True, "verbose": "auto"}
 
 
 def check_fit(x, y, arguments: dict) -> dict:
-    """The arguments of a fit with the defaults of Keras; a `ValueError` where `fit_together` cannot make it."""
+    """Returns the arguments of a fit with Keras's defaults. Raises a `ValueError` if `fit_together` cannot run it."""
     if unknown := sorted(set(arguments) - set(_FIT)):
         raise ValueError(
             f"With `vectorized=True` `fit` takes {', '.join(_FIT)}. Received: {', '.join(unknown)}. Leave them out, or "
@@ -47,11 +47,11 @@ def fit_together(models: Sequence, samples: Sequence[PosteriorSamples], seeds: S
     """Trains each model as `fit` does, with its samples as the only callback.
 
     Args:
-        models: list of compiled and built models that differ in their values alone.
-        samples: list of callbacks, one for each; all take samples at the same updates.
-        seeds: list of ints, of the order of each one's batches.
+        models: list of compiled and built models that differ only in their values.
+        samples: list of callbacks, one for each model. All take samples at the same updates.
+        seeds: list of ints, one for each model, for the order of its batches.
         x, y: arrays, or structures of them.
-        arguments: dict that `check_fit` has returned.
+        arguments: dict from `check_fit`.
     """
     variables = []
     for model, of_chain in zip(models, samples, strict=True):
@@ -64,7 +64,7 @@ def fit_together(models: Sequence, samples: Sequence[PosteriorSamples], seeds: S
         of_chain.on_train_batch_begin(0)
     data = keras.tree.map_structure(jnp.asarray, as_fed((x, y)))
     size, batch_size = len(keras.tree.flatten(data)[0]), arguments["batch_size"]
-    models[0].test_on_batch(*keras.tree.map_structure(lambda array: array[:batch_size], data))  # makes its metrics
+    models[0].test_on_batch(*keras.tree.map_structure(lambda array: array[:batch_size], data))  # creates its metrics
     steps = StackedSteps(models[0], variables[0])
     stack = [jnp.stack([each.value for each in of_each]) for of_each in zip(*variables, strict=True)]
     batches = [_batches(size, batch_size, seed, arguments["shuffle"]) for seed in seeds]
@@ -85,7 +85,7 @@ def fit_together(models: Sequence, samples: Sequence[PosteriorSamples], seeds: S
 
 
 def _batches(size: int, batch_size: int, seed: int, shuffle: bool) -> Iterator[np.ndarray]:
-    """The examples of one batch after another; each epoch has its own order, if they are shuffled."""
+    """Yields the indices of the examples of each batch. If shuffled, each epoch has its own order."""
     generator = np.random.default_rng(seed)
     while True:
         order = generator.permutation(size) if shuffle else np.arange(size)
@@ -93,14 +93,14 @@ def _batches(size: int, batch_size: int, seed: int, shuffle: bool) -> Iterator[n
 
 
 def _check_alike(first, model, variables: Sequence):
-    """Refuses a model of another kind than the first; `variables` are those of all so far."""
+    """Checks that a model is of the same kind as the first. `variables` are those of all models so far."""
     kinds = [[(tuple(v.shape), v.dtype) for v in of_model] for of_model in (variables[0], variables[-1])]
     begun, now = (chain.begun(each, chain.levels_of(each.optimizer)) for each in (first, model))
     different = ["other weights"] * (kinds[0] != kinds[1])
     different += [line for line in chain.differences(begun, now, now["levels"], []) if not line.startswith(_OWN)]
     if different:
         raise ValueError(
-            "With `vectorized=True` `build_model` must return the same model for every seed, but for its initial "
-            f"weights. Received: in chain {len(variables) - 1} {'; '.join(different)}. Build them alike, or use "
-            "`vectorized=False`."
+            "With `vectorized=True` `build_model` must return the same model for every seed, except for its initial "
+            f"weights. Received: in chain {len(variables) - 1} {'; '.join(different)}. Build them in the same way, or "
+            "use `vectorized=False`."
         )

@@ -1,4 +1,4 @@
-"""A model's weights, taken out and put in."""
+"""Copies a model's weights, and assigns them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from keras_langevin.optimizers.selection import LayerSelection
 
 
 def weights_of(model) -> list[np.ndarray]:
-    """Copies of `model.weights`. (A view would change, or die, with the variable: PyTorch assigns in place, JAX donates
-    the buffer to the next step.)"""
+    """Copies `model.weights`. A view would change or become invalid with the variable: PyTorch assigns in place, and
+    JAX donates the buffer to the next step."""
     return values_of(model.weights)
 
 
 def weights_of_layers(model, layers) -> list[keras.Variable]:
-    """The trainable weights of the layers that `layers` chooses, in the order of the model.
+    """Returns the trainable weights of the layers that `layers` chooses, in the order of the model.
 
     Raises:
         ValueError: there are none.
@@ -34,17 +34,17 @@ def weights_of_layers(model, layers) -> list[keras.Variable]:
 
 
 def values_of(variables) -> list[np.ndarray]:
-    """Copies of the variables' values."""
+    """Copies the variables' values."""
     return [_copy(variable) for variable in variables]
 
 
 def assign(model, arrays: list[np.ndarray]):
-    """Puts the arrays into `model.weights`."""
+    """Assigns the arrays to `model.weights`."""
     assign_all(model.weights, arrays)
 
 
 def assign_all(variables, arrays: list[np.ndarray]):
-    """Puts the arrays into the variables."""
+    """Assigns the arrays to the variables."""
     for variable, array in zip(variables, arrays, strict=True):
         if array.dtype.kind == "V":  # bfloat16 comes back from a file as bytes
             array = array.view(ops.convert_to_numpy(variable).dtype)
@@ -53,7 +53,7 @@ def assign_all(variables, arrays: list[np.ndarray]):
 
 @contextmanager
 def restored(model) -> Iterator[None]:
-    """Afterwards all variables of the model, weights and states of random generators, are what they were."""
+    """Restores all variables of the model on exit: weights and states of random generators."""
     variables = list(model.variables)
     before = values_of(variables)
     try:

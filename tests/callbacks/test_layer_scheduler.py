@@ -274,7 +274,7 @@ def test_verbose(capsys):
     ("schedule", "message"),
     [
         ([0, 1], r"must be a dict .* Received: schedule=\[0, 1\]\. Give"),
-        ({}, r"among them 0\) .* Received: schedule=\{\}\. Give"),
+        ({}, r"including 0\) .* Received: schedule=\{\}\. Give"),
         ({5: None}, r"Received: schedule=\{5: None\}\. Give"),
         ({0: None, -1: 0}, r"Received: the epoch -1\. Epochs"),
         ({0: None, 1.5: 0}, r"Received: the epoch 1\.5\. Epochs"),

@@ -262,7 +262,7 @@ MISTAKES = {
     "the mean over outputs": ({"weight": 1.0}, "averages over 2 values of each example"),
     "momentum": ({"momentum": 0.9}, "the temperature is 0.1 of what sigma says"),
     "momentum in L-RMSprop": ({"optimizer": LRMSprop, "momentum": 0.9}, "the temperature is 0.1 of what sigma says"),
-    "weight decay": ({"optimizer": SGHMC, "weight_decay": 0.1}, "passes by the momentum"),
+    "weight decay": ({"optimizer": SGHMC, "weight_decay": 0.1}, "bypasses the momentum"),
     "bfloat16": ({"dtype": "bfloat16"}, "The weights must be float32"),
 }
 

@@ -327,7 +327,7 @@ def test_other_data_are_refused_where_they_are_seen_and_replace_nothing(tmp_path
     """At the first update of which there is a sample, be the ring full and that update a late one."""
     first = sampled(tmp_path, epochs=epochs)
     before = sample_arrays(first)
-    with pytest.raises(ValueError, match=r"Received: other weights after update .* its data differ.*another directory"):
+    with pytest.raises(ValueError, match=r"Received: other weights after update .* its data or .*another directory"):
         sampled(tmp_path, slope=-2.0, epochs=30)
     assert sample_arrays(first).keys() == before.keys()
     for iteration, arrays in sample_arrays(first).items():
