@@ -82,7 +82,7 @@ def test_bits_after_two_to_the_32_updates(upper):
 
 
 def test_a_pool_holds_the_words_of_its_variables():
-    """Variables, neighbours or not, in one block or several, around a program's edges, get the words of a single draw."""
+    """Variables get the words of a single draw, neighbours or not, in one or several blocks, around program edges."""
     a, b, c, d = noise.places_of([(2, 3), (SIZE + 1,), (5, 1), (2, SIZE)])
     far = Place(9, 2**32 - 4, (4,))
     for chosen in ((a, b, c, d), (a, c), (b, far, d), (Place(0, 0, (0,)), b), ()):
