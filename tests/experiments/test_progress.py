@@ -16,7 +16,7 @@ COMPARISON = Comparison(model="dense-2", optimizers=("adam",), epochs=10, seeds=
 
 @pytest.fixture
 def watched(tmp_path):
-    """A progress whose clock is `seconds[0]`, and what it printed."""
+    """A progress with the clock `seconds[0]`, and the text that it printed."""
     seconds, text = [0.0], io.StringIO()
     job = job_of(COMPARISON, tmp_path)
     return RunsProgress([job], Console(file=text, width=200), clock=lambda: seconds[0]), seconds, text
