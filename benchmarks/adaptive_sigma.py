@@ -3,7 +3,7 @@
 Arms, each with one number:
 
     fixed      σ
-    held       r: σ is set so that noise_rms / drift_rms = r, both over the noisy layers, of the latest update
+    held       r: σ is set so that noise_rms / drift_rms = r, both over the noisy layers in the latest update
     decaying   r: the same with r · 10^(−2t/T), where T is the number of updates with noise
 
 `AdaptiveSigma` below sets σ after every `STEPS` updates, from what `LangevinMonitor` measures. In every arm the noise
@@ -68,7 +68,7 @@ DECADES = {"held": 0.0, "decaying": 2.0}
 TUNING_SEEDS = (1_000_000, 1_000_001)
 SEEDS = range(10)
 BATCH_SIZE, EPOCHS, STEPS = 512, 12, 5
-FIRST = 1e-6  # σ of the first updates, before a ratio was measured
+FIRST = 1e-6  # σ until a ratio has been measured
 RESULTS = Path(__file__).parent / "results" / "adaptive_sigma.json"
 
 

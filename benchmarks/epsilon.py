@@ -1,8 +1,8 @@
 """How ε compares with the gradients of an untrained net, and what this does to the first step.
 
-For dense nets of growing depth on MNIST: the root mean square of the gradient of the hidden kernels at the initial
-weights, and for each optimizer the root mean square of its first step and of its noise, with γ = σ = 1e-3, divided by
-the root mean square of the weights.
+For dense nets of growing depth on MNIST: the root mean square of the hidden kernels' gradient at the initial weights,
+and for each optimizer the root mean squares of its first step and its noise with γ = σ = 1e-3, divided by that of the
+weights.
 
     KERAS_BACKEND=jax python benchmarks/epsilon.py --data-dir FOLDER
 """

@@ -186,7 +186,7 @@ def main():
     if options.out.exists():
         kept = json.loads(options.out.read_text("utf-8"))
         if {name: kept.get(name) for name in head} != head:
-            raise SystemExit(f"{options.out} has results of another seed or backend: give another --out.")
+            raise SystemExit(f"{options.out} has results of another seed or backend. Choose another --out.")
         rows = kept["rows"]
     done = [(row["case"], row["variant"]) for row in rows]
     for name in CASES:

@@ -1,4 +1,4 @@
-"""The noise's raw words through every test of `dieharder -a`, one test at a time, in three arrangements.
+"""Runs every test of `dieharder -a` on the noise's raw words, one test at a time, in three arrangements.
 
     python benchmarks/noise_quality.py
     python benchmarks/noise_quality.py --only steps --tests 101 102 --set 2

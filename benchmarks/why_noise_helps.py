@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tables import filled, markdown  # beside this file
+from tables import filled, markdown  # in this folder
 
 from keras_langevin.experiments import report
 from keras_langevin.experiments.optimizer_specs import OptimizerSpec

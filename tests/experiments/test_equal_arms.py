@@ -23,7 +23,7 @@ OF_THE_NOISE = {"name", "sigma", "layers", "seed", "noise", "is_gated", "gamma_c
 # Excludes those whose parent the installed Keras does not have.
 SPECS = [spec for spec, name in LANGEVIN.items() if (FAMILIES[name].optimizer or spec) in REGISTRY]
 REGISTERED = [(spec, OptimizerSpec(spec).parent) for spec in SPECS]
-# What the presets compare, at any scale.
+# All arms that the presets compare, at any scale.
 IN_PRESETS = {
     (spec, OptimizerSpec(spec).parent, comparison.epsilon)
     for name in paper.PRESETS
@@ -63,7 +63,7 @@ def test_two_arms_differ_in_the_noise_alone(spec, parent, epsilon):
 
 def test_every_optimizer_of_the_registry_can_be_compared():
     classes = {optimizers.registry.lookup(family.optimizer or spec) for spec, family in _langevin_families()}
-    samplers = {optimizers.BAOAB, optimizers.SGNHT}  # their parent is that of SGHMC, and they are not for training
+    samplers = {optimizers.BAOAB, optimizers.SGNHT}  # samplers with SGHMC's parent, not for training
     assert classes == set(PARENTS) - samplers
     for spec, family in _langevin_families():
         made = optimizer(OptimizerSpec(spec))

@@ -135,7 +135,7 @@ def test_weights_and_state_are_those_of_the_model_alone(pair, tmp_path):
 @pytest.mark.ci
 def test_a_run_goes_on_where_its_data_are_elsewhere(data, tmp_path):
     comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1)
-    elsewhere = Local()  # compiled once
+    elsewhere = Local()  # one engine, so that it compiles once
     whole, broken = (runner.Job(comparison, data, Store(tmp_path / name, comparison)) for name in ("whole", "broken"))
     runner.run([whole], elsewhere, data_on_device=False)
 

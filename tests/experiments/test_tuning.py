@@ -45,7 +45,7 @@ def tune(job, engine):
 
 
 def no_trials(trials, extends):
-    pytest.fail("what is in the file stands")
+    pytest.fail("the file already has the choice")
 
 
 class Searched(NamedTuple):
@@ -126,7 +126,7 @@ def test_the_best_on_the_validation_split_is_chosen():
     half = trial(4.0, (1.0, None), (0.1, None))
     assert half.validation_accuracy == 0.5 and Search((half, default)).chosen is default, "a diverged run counts as 0"
     lost = trial(1.0, (None, None), (None, None))
-    assert Search((lost, dataclasses.replace(lost, learning_rate=9.0))).chosen is lost, "nothing ended: the default"
+    assert Search((lost, dataclasses.replace(lost, learning_rate=9.0))).chosen is lost, "no trial ended: the default"
 
 
 def test_trials_choose_what_the_runs_are_trained_with(searched):

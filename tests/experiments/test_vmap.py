@@ -15,7 +15,7 @@ from tests.experiments.trained import trained
 from tests.experiments.weights import arrays_of
 
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="the engine needs JAX")
-# few steps: rounding grows with every step of a training
+# few steps, because rounding errors grow with every step
 SMALL = Comparison(model="dense-2", optimizers=("ladam@0.5",), epochs=3, batch_size=256, seeds=3)
 
 

@@ -10,7 +10,7 @@ from scipy import linalg, stats
 from tests.optimizers.cases import MODES, make_step, make_variables, values
 
 COMPILED = list(MODES)[-1]
-FALSE_ALARMS = 1e-6  # of each statistic, over all seeds; the seeds are fixed
+FALSE_ALARMS = 1e-6  # rate for each statistic, over all seeds; the seeds are fixed
 
 
 def run_chains(optimizer, gradient, updates: int, start: np.ndarray, record: int | None = None) -> np.ndarray:

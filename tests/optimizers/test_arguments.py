@@ -262,7 +262,7 @@ def test_every_public_docstring_is_short_and_has_an_example(name):
     assert "Example:" in docstring and ">>>" in docstring
     assert len(docstring.splitlines()) <= 38
     if inspect.isclass(public) and issubclass(public, keras.optimizers.Optimizer):
-        return  # `kwargs` has those of the parent
+        return  # the parent's arguments are in `kwargs`
     described = docstring.partition("Args:")[2].partition("\n\n")[0]
     for argument, parameter in inspect.signature(public).parameters.items():
         stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")

@@ -111,7 +111,7 @@ def test_draws_of_one_fit_are_the_formula_and_uncorrelated(case, jit_compile):
 
 
 @pytest.mark.slow  # a minute of compilation
-@pytest.mark.skipif(BACKEND != "torch" or not shutil.which("g++"), reason="torch.compile with a C++ compiler")
+@pytest.mark.skipif(BACKEND != "torch" or not shutil.which("g++"), reason="needs torch.compile and a C++ compiler")
 @pytest.mark.parametrize("noise", ["normal", "rademacher"])
 def test_under_torch_compile_the_noise_is_the_same(noise):
     """The model has two small variables, drawn in a pool, and a large one."""
@@ -284,7 +284,7 @@ def test_float64(case):
             model = noise_model(optimizer)
             assert model.weights[0].dtype == "float64"
             draws, expected = (case.fresh_of_fit(each) for each in (run_epochs(model, 2), expected_noise(case, 2)))
-            root = np.sqrt(case.preconditioners([np.zeros(1)])[0].item())  # `draws` is before it
+            root = np.sqrt(case.preconditioners([np.zeros(1)])[0].item())  # `draws` lacks this factor
             np.testing.assert_allclose(draws, expected, rtol=1e-6, atol=1e-9 / min(root, 1.0))
         finally:
             keras.config.set_floatx("float32")
@@ -295,7 +295,7 @@ def test_float64(case):
 def test_low_precision_variables_get_noise(case, dtype):
     """The scale and Z are computed in float32 and rounded once. Gradients are 1, so that float16 can hold the slots."""
     if case.parent.__name__ in ("Nadam", "ScheduleFreeAdamW") and dtype == "bfloat16":
-        pytest.skip("Keras's own divides by 1 − 0.999 in bfloat16, which is zero")
+        pytest.skip("Keras's optimizer divides by 1 − 0.999, which is zero in bfloat16")
     shape, epsilon = (8, 8), {"epsilon": 1e-3} if hasattr(case.make(), "epsilon") else {}
     added = []
     for optimizer in (

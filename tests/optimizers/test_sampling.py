@@ -229,4 +229,4 @@ def test_preconditioned_with_gamma_samples_the_law(target):
             assert_samples_normal(samples, target.law, bias=0.04)
         biases[on] = np.abs(linalg.eigvalsh(np.cov(samples.T), target.law) - 1).max()
     print(f"\n{len(target.covariance)} dimensions: largest relative error of a variance {biases}")
-    assert biases[False] > 0.4 > biases[True]  # in 50 dimensions 0.27 is the Monte-Carlo error's
+    assert biases[False] > 0.4 > biases[True]  # in 50 dimensions 0.27 is Monte Carlo error

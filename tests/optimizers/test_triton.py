@@ -19,7 +19,7 @@ from tests.optimizers.cases import BACKEND, CASES, all_of
 from tests.optimizers.test_noise import mix, one, reference_bits, reference_signs
 
 if BACKEND != "torch":
-    pytest.skip("the noise on PyTorch", allow_module_level=True)
+    pytest.skip("tests the noise on PyTorch", allow_module_level=True)
 pytest.importorskip("triton", reason='pip install -e ".[triton]" (on Linux)')
 
 import torch

@@ -213,7 +213,7 @@ def test_stateless_apply_is_apply(case):
     if case.parent.__name__ == "ScheduleFreeAdamW" and BACKEND == "torch":
         first, second = after_both_steps(case.make_parent)
         assert not np.allclose(first[0], second[0])
-        pytest.skip("Keras's own changes z in place there, before it reads it: two steps by `apply` are others")
+        pytest.skip("Keras's optimizer changes z in place before it reads it, so two steps by `apply` differ")
     for ours, theirs in zip(*after_both_steps(lambda: case.make(sigma=0.1, seed=1)), strict=True):
         assert_as_parent(ours, theirs)
 
@@ -228,7 +228,7 @@ def after_both_steps(make):
         yield values([weights, *optimizer.variables])
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only on TensorFlow")
 @pytest.mark.parametrize("make", [LAdam, keras.optimizers.Adam])
 def test_stateless_apply_is_refused_on_tensorflow(make):
     optimizer, weights = make(), variable()
@@ -261,7 +261,7 @@ def test_names_are_numbered():
     assert first != second
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only on TensorFlow")
 def test_variables_of_tensorflow_beside_those_of_keras():
     import tensorflow as tf
 

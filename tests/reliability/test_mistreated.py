@@ -126,7 +126,7 @@ def outcome(make):
     optimizer = make()
     fit(make_model(optimizer), epochs=1)
     try:
-        fit(other_model(optimizer, units=3), epochs=1)  # of the same shapes
+        fit(other_model(optimizer, units=3), epochs=1)  # with the same shapes
     except Exception as error:
         return type(error).__name__
     return "no error"

@@ -134,7 +134,7 @@ def test_a_known_mistake_is_seen(mistake):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # about the sum, see test_samples
         draws = line_draws(**MISTAKES[mistake])
-    assert np.isfinite(draws).all(), "it is seen without this test"
+    assert np.isfinite(draws).all(), "NaN is detected without this test"
     with pytest.raises(AssertionError, match=r"mean|variance"):
         assert_samples_the_posterior(draws)
 
