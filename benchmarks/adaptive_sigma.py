@@ -3,37 +3,37 @@
 Arms, each with one number:
 
     fixed      σ
-    held       r: σ is set so that noise_rms / drift_rms = r, both over the noisy layers, of the latest update
-    decaying   r: the same with r · 10^(−2t/T), T the updates with noise
+    held       r: σ is set so that noise_rms / drift_rms = r, both over the noisy layers in the latest update
+    decaying   r: the same with r · 10^(−2t/T), where T is the number of updates with noise
 
 `AdaptiveSigma` below sets σ after every `STEPS` updates, from what `LangevinMonitor` measures. In every arm the noise
-ends after two thirds of the epochs, where the learning rate becomes a tenth (`StepDown`).
+ends after two thirds of the epochs, when the learning rate falls to a tenth (`StepDown`).
 
 Nets: dense-3, dense-20, dense-40 and highway-20 with L-Adam, dense-20 with L-RMSprop (ε outside the root), on MNIST.
 
-Budget: six values for each arm, half a decade apart, with two tuning seeds. The best mean validation accuracy chooses,
-for each net and arm; of equal ones the first. The chosen value then trains ten other seeds, equal in all arms, and is
+Budget: six values per arm, half a decade apart, with two tuning seeds. For each net and arm the value with the best
+mean validation accuracy is chosen, on a tie the first. It then trains ten other seeds, the same in all arms, and is
 judged on the test split. A choice at the edge of the six is marked.
 
 Measures, fixed before any run:
 
 1. The paired difference in test accuracy to the fixed σ, over the ten seeds, with its 95% interval by sign flips.
-2. Transfer. The regret of a value on a net is the best mean validation accuracy on that net, of any arm and value,
-   minus that of the value. The best single value of an arm has the smallest mean regret over the nets. Its mean and
-   its largest regret are compared with those of the best single σ. It uses the tuning seeds.
+2. Transfer, on the tuning seeds. The regret of a value on a net is the best mean validation accuracy of any arm and
+   value on that net, minus that of the value. The best single value of an arm has the smallest mean regret over the
+   nets. Its mean and its largest regret are compared with those of the best single σ.
 
-`AdaptiveSigma` comes into the package if an arm has an interval above zero on a net and no interval below zero on
-another, or if the mean regret of its best single value is at least 1 point less than that of the best single σ, and no
-interval of (1) lies below −1 point. Otherwise it does not.
+`AdaptiveSigma` joins the package if an arm has an interval above zero on a net and no interval below zero on another,
+or if the mean regret of its best single value is at least 1 point less than that of the best single σ, and no interval
+of (1) lies below −1 point. Otherwise it does not.
 
-What we expect: it does not. A fixed σ follows already: its noise is σ√(γP), and P falls by orders of magnitude when a
-very deep net starts to train. A ratio that is large enough to start it is ruinous later.
+We expect that it does not. A fixed σ already follows the drift: its noise is σ√(γP), and P falls by orders of magnitude
+when a very deep net starts to train. A ratio that is large enough to start such a net is ruinous later.
 
     KERAS_BACKEND=jax python benchmarks/adaptive_sigma.py --data-dir FOLDER --out adaptive-sigma
     KERAS_BACKEND=jax python benchmarks/adaptive_sigma.py --data-dir FOLDER --out rehearsal --rehearse   # tiny
 
-330 runs. Each is a file in --out as it ends. The same command resumes, and several processes may measure different
-`--nets`. Where all runs are there, the summary is written to benchmarks/results/adaptive_sigma.json.
+330 runs. Each is written to a file in --out as it ends. The same command resumes, and several processes may measure
+different `--nets`. Once all runs are done, the summary is written to benchmarks/results/adaptive_sigma.json.
 """
 
 import itertools
@@ -52,7 +52,7 @@ from keras_langevin.experiments.statistics import paired_difference
 from keras_langevin.reading import number
 from keras_langevin.values import two_thirds
 
-NETS = {  # the model, the optimizer, and how many examples for training and validation: all by default
+NETS = {  # model, optimizer, its arguments, and how many examples for training and validation (`None`: all)
     "dense-3": ("dense-3", LAdam, {}, None),
     "dense-20": ("dense-20", LAdam, {}, None),
     "dense-40": ("dense-40", LAdam, {}, None),
@@ -68,7 +68,7 @@ DECADES = {"held": 0.0, "decaying": 2.0}
 TUNING_SEEDS = (1_000_000, 1_000_001)
 SEEDS = range(10)
 BATCH_SIZE, EPOCHS, STEPS = 512, 12, 5
-FIRST = 1e-6  # σ of the first updates, before a ratio was measured
+FIRST = 1e-6  # σ until a ratio has been measured
 RESULTS = Path(__file__).parent / "results" / "adaptive_sigma.json"
 
 
@@ -76,8 +76,8 @@ class AdaptiveSigma(SigmaCallback):
     """Holds the ratio of noise to drift: σ ← σ · wanted / measured. Where σ is 0 it stays 0.
 
     Args:
-        ratio: float > 0, r, at the first update.
-        decades: float >= 0, by how many powers of ten it falls over two thirds of the epochs.
+        ratio: float > 0, r at the first update.
+        decades: float >= 0, the powers of ten by which r falls over two thirds of the epochs.
     """
 
     def __init__(self, ratio: float, decades: float):
@@ -93,7 +93,7 @@ class AdaptiveSigma(SigmaCallback):
         self._updates = two_thirds(self.params["epochs"]) * self.params["steps"]
 
     def on_train_batch_begin(self, batch, logs=None):
-        model = self.model  # on JAX, Keras then brings the state of the steps back into the variables
+        model = self.model  # on JAX, this makes Keras write the state of the steps back to the variables
         is_noisy = number(self._optimizer.sigma) > 0
         self._before = Snapshot(self._reader, model.steps_per_execution > 1) if is_noisy else None
 
@@ -113,7 +113,7 @@ class AdaptiveSigma(SigmaCallback):
 
 
 class Measurement:
-    """The runs in a folder, and those that are missing.
+    """Reads the runs in a folder and makes those that are missing.
 
     Args:
         out: path of the folder.
@@ -132,7 +132,7 @@ class Measurement:
         return self.out / net / f"{arm} {value:.3g} {seed}.json"
 
     def run(self, net: str, arm: str, value: float, seed: int) -> dict:
-        """The record of a run, which is made if it is not there."""
+        """Returns the record of a run, and makes the run first if it has none."""
         path = self.path(net, arm, value, seed)
         if found := stored(path):
             return found
@@ -153,7 +153,7 @@ class Measurement:
         return Bench(model, optimizer(1e-3, **arguments, seed=0), data, BATCH_SIZE, epochs, steps_per_execution=STEPS)
 
     def measure(self, net: str) -> dict:
-        """All runs of a net, as the summary has them."""
+        """Makes all runs of a net and returns them in the form of the summary."""
         tuning, chosen, test = {}, {}, {}
         for arm, values in self.values.items():
             runs = [[self.run(net, arm, value, seed) for seed in self.tuning_seeds] for value in values]
@@ -170,7 +170,7 @@ class Measurement:
 
 
 def differences(nets: dict[str, dict]) -> str:
-    """The first measure: the table of test accuracies."""
+    """Returns the first measure: the table of test accuracies."""
     lines = ["| net | " + " | ".join(f"{arm}, value" for arm in ARMS) + " | held − fixed | decaying − fixed |"]
     lines.append("| --- |" + " --- |" * 5)
     for net, found in nets.items():
@@ -185,7 +185,7 @@ def differences(nets: dict[str, dict]) -> str:
 
 
 def transfer(nets: dict[str, dict], values: dict[str, list[float]]) -> dict[str, dict]:
-    """The second measure: for each arm its best single value, with the mean and the largest regret over the nets."""
+    """Returns the second measure: each arm's best single value, with its mean and largest regret over the nets."""
     means = {arm: np.array([np.mean(found["tuning"][arm], axis=1) for found in nets.values()]) for arm in values}
     best = np.max(np.concatenate(list(means.values()), axis=1), axis=1)
     result = {}
@@ -201,7 +201,7 @@ def transfer(nets: dict[str, dict], values: dict[str, list[float]]) -> dict[str,
 
 
 def main():
-    """Measures what is missing, and writes the summary where nothing is."""
+    """Measures what is missing; once nothing is, writes the summary."""
     options = parser(__doc__)
     options.add_argument("--out", type=Path, required=True, help="folder for the runs")
     options.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS), metavar="NET")

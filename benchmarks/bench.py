@@ -1,4 +1,4 @@
-"""A net that is compiled once and trained many times: what the benchmarks of sigma share."""
+"""Shared by the benchmarks of sigma: a net that is compiled once and trained many times."""
 
 import argparse
 import json
@@ -15,13 +15,13 @@ from keras_langevin.files import replaced
 
 
 class Bench:
-    """One pair of a net and an optimizer, on one set of data.
+    """A net and an optimizer on one dataset.
 
     Args:
         net: str, a name that `models.build` takes.
         optimizer: Langevin optimizer, not built.
         data: `datasets.Data`.
-        batch_size, epochs: ints, of a training.
+        batch_size, epochs: ints, of each training.
         steps_per_execution: int, as `compile` takes it. Defaults to `1`.
     """
 
@@ -58,7 +58,7 @@ class Bench:
             optimizer.learning_rate = learning_rate
 
     def suggestion(self, seed: int, learning_rate: float | None = None) -> dict:
-        """What `find_sigma` finds, and its seconds."""
+        """Returns what `find_sigma` finds, and the seconds it takes."""
         self._reset(seed, learning_rate)
         begin = time.perf_counter()
         found = find_sigma(self.model, *self.data.train, batch_size=self.batch_size, epochs=self.epochs, verbose=0)
@@ -72,10 +72,10 @@ class Bench:
         }
 
     def trained(self, seed: int, sigma: float, learning_rate: float | None = None, callbacks=()) -> dict:
-        """Accuracies in percent after a training with `StepDown`, from this seed's initial weights.
+        """Trains with `StepDown` from this seed's initial weights and returns accuracies in percent.
 
         Args:
-            callbacks: list of callbacks, which come after `StepDown`. Defaults to none.
+            callbacks: list of callbacks, called after `StepDown`. Defaults to none.
         """
         self._reset(seed, learning_rate)
         self.model.optimizer.sigma = sigma
@@ -98,19 +98,19 @@ class Bench:
 
 
 def stored(path: Path) -> dict | None:
-    """A record; `None` where there is none yet."""
+    """Returns a record, or `None` if there is none yet."""
     return json.loads(path.read_text("utf-8")) if path.exists() else None
 
 
 def store(path: Path, record: dict):
-    """Writes a record whole or not at all."""
+    """Writes a record atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replaced(path) as file:
         file.write(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def parser(docstring: str) -> argparse.ArgumentParser:
-    """With the first sentence of a script's docstring, and where MNIST is."""
+    """Returns a parser with the first sentence of a script's docstring and the option `--data-dir`."""
     made = argparse.ArgumentParser(description=docstring.partition("\n")[0])
     made.add_argument("--data-dir", help="where tensorflow-datasets has MNIST")
     return made

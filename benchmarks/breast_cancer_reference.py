@@ -3,9 +3,9 @@
     python benchmarks/breast_cancer_reference.py            # about a minute
 
 30 standardized features and a constant, prior N(0, 1) on each of the 31 weights. 200 chains of the Metropolis-adjusted
-Langevin algorithm, preconditioned by the covariance of the Laplace approximation, which starts them, too. It needs
-nothing of the library, and no Keras. Writes `tests/sampling/breast_cancer.json`, which the tests compare samples with:
-posterior means and standard deviations with their Monte-Carlo errors, effective sample sizes and R-hat, through arviz.
+Langevin algorithm, preconditioned by the covariance of the Laplace approximation and started from a wider copy of it.
+Uses neither the library nor Keras. Writes `tests/sampling/breast_cancer.json`, which the tests compare samples with:
+posterior means and standard deviations with their Monte Carlo errors, effective sample sizes and R-hat, from arviz.
 
 References:
     G. O. Roberts and R. L. Tweedie, Exponential convergence of Langevin distributions and their discrete
@@ -25,13 +25,13 @@ PRIOR_STDDEV = 1.0
 
 
 def data() -> tuple[np.ndarray, np.ndarray]:
-    """Standardized features of shape `(569, 30)`, and labels 0 or 1."""
+    """Returns standardized features of shape `(569, 30)`, and labels 0 or 1."""
     x, y = load_breast_cancer(return_X_y=True)
     return (x - x.mean(axis=0)) / x.std(axis=0), y
 
 
 def log_density(theta: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log p(θ | data) + constant, and its gradient, for each row of `theta`: shape `(num_chains, 31)`."""
+    """Returns log p(θ | data) + constant and its gradient for each row of `theta`, of shape `(num_chains, 31)`."""
     features = np.column_stack([x, np.ones(len(x))])
     logits = theta @ features.T
     value = (y * logits - np.logaddexp(0, logits)).sum(axis=-1) - (theta**2).sum(axis=-1) / (2 * PRIOR_STDDEV**2)
@@ -40,7 +40,7 @@ def log_density(theta: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[np.nda
 
 
 def laplace(x, y) -> tuple[np.ndarray, np.ndarray]:
-    """Mode, and the covariance at the mode."""
+    """Returns the mode and the covariance at the mode."""
 
     def minus(theta):
         value, gradient = log_density(theta[None], x, y)
@@ -54,7 +54,7 @@ def laplace(x, y) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mala(num_chains: int, num_steps: int, step: float, generator: np.random.Generator) -> tuple[np.ndarray, float]:
-    """Draws of shape `(num_chains, num_steps, 31)`, and the share of proposals that was accepted."""
+    """Returns draws of shape `(num_chains, num_steps, 31)`, and the share of proposals that was accepted."""
     x, y = data()
     mode, covariance = laplace(x, y)
     root, precision = np.linalg.cholesky(covariance), np.linalg.inv(covariance)
@@ -77,7 +77,7 @@ def mala(num_chains: int, num_steps: int, step: float, generator: np.random.Gene
 
 
 def summarize(draws: np.ndarray, accepted: float) -> dict:
-    """What the tests need, with its errors."""
+    """Returns the statistics that the tests need, with their errors."""
     import arviz
 
     posterior = arviz.from_dict(posterior={"theta": draws})
@@ -101,7 +101,7 @@ def summarize(draws: np.ndarray, accepted: float) -> dict:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chains", type=int, default=200, help="default: 200")
-    parser.add_argument("--steps", type=int, default=3000, help="after 200 that are left out; default: 3000")
+    parser.add_argument("--steps", type=int, default=3000, help="after 200 steps of burn-in; default: 3000")
     parser.add_argument("--step", type=float, default=0.9, help="in units of the posterior's size; default: 0.9")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=REFERENCE)

@@ -1,11 +1,11 @@
-"""What `LangevinMonitor` and `LayerScheduler` cost: epochs of L-Adam with and without them, by turns in one process.
+"""What `LangevinMonitor` and `LayerScheduler` cost: epochs of L-Adam with and without them, in turns in one process.
 
     python benchmarks/callback_overhead.py --backend jax
 
-Writes `results/callback_overhead-BACKEND.json` as it goes. For each net: the seconds of an epoch with the monitor over
-those of one without it, the same compiled step (median and quartiles of pairs of turns); the share of an epoch that the
-monitor's own work takes, which other work on the machine disturbs less; and an epoch with a gate for every layer over
-one with `layers=None`.
+Writes `results/callback_overhead-BACKEND.json` as it goes. For each net: the ratio of the seconds of an epoch with the
+monitor to those of one without it, with the same compiled step (median and quartiles of pairs of turns); the share of
+an epoch that the monitor's own work takes, which other work on the machine disturbs less; and the ratio of an epoch
+with a gate for every layer to one with `layers=None`.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
-# by their names in `keras_langevin.experiments.overhead`: steps an epoch; 117 batches of 512 are MNIST
+# steps per epoch, by the names in `keras_langevin.experiments.overhead`; 117 batches of 512 are MNIST
 EPOCHS = {"dense 30×64": 117, "dense 4×1024": 117, "resnet-20": 20}
 
 
 def timed(monitor_class):
-    """The monitor, with the seconds that its work takes: that of an epoch's last two calls."""
+    """Returns a monitor that counts the seconds of its own work: of the last two calls of an epoch."""
     import keras
 
     class Timed(monitor_class):
@@ -35,7 +35,7 @@ def timed(monitor_class):
             self._timed(super().on_epoch_end, epoch, True)
 
         def _timed(self, method, argument, is_timed):
-            if is_timed:  # the steps that are under way are not its work
+            if is_timed:  # waits for steps that are still running: they are not its work
                 for variable in self.model.trainable_variables:
                     keras.ops.convert_to_numpy(variable)
             began = time.perf_counter()
@@ -46,7 +46,7 @@ def timed(monitor_class):
 
 
 def measure(name: str, turns: int, scale: float) -> dict:
-    """The figures of one net."""
+    """Returns the figures of one net."""
     from keras_langevin import LangevinMonitor, LayerScheduler
     from keras_langevin.experiments.overhead import CASES
 
@@ -62,7 +62,7 @@ def measure(name: str, turns: int, scale: float) -> dict:
             monitor.seconds = 0.0
             began = time.perf_counter()
             model.fit(x, y, batch_size=case.batch_size, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
-            if turn:  # the first compiles
+            if turn:  # the first turn compiles
                 seconds[arm].append(time.perf_counter() - began)
                 shares += [monitor.seconds / seconds[arm][-1]] if arm == "monitor" else []
 
@@ -80,7 +80,7 @@ def main():
     parser.add_argument("--backend", required=True, choices=("jax", "tensorflow", "torch"))
     parser.add_argument("--turns", type=int, default=5, help="default: 5")
     parser.add_argument("--nets", nargs="+", default=list(EPOCHS), choices=list(EPOCHS), help="default: all")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the steps an epoch; default: 1")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor of the steps per epoch; default: 1")
     options = parser.parse_args()
     os.environ["KERAS_BACKEND"] = options.backend
 

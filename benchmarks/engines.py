@@ -1,11 +1,11 @@
-"""How long another engine takes beside `--engine local`: whole commands of the same runs, turn by turn.
+"""How long another engine takes compared with `--engine local`: whole commands with the same runs, in turns.
 
     python benchmarks/engines.py --backend jax                      # processes
     python benchmarks/engines.py --backend jax --engine vmap        # many runs at once
 
-Writes `results/engines-BACKEND.json`, or `engines-vmap-DEVICE.json`, as it goes: the seconds of each command and their
-ratio; and the images per second without the epoch that compiled. The curves of both are compared, too: they are equal,
-or for `vmap` differ by so much in the first epoch's train loss at most, relative to it.
+Writes `results/engines-BACKEND.json`, or `engines-vmap-MODEL-DEVICE.json`, as it goes: the seconds of each command,
+their ratio, and the images per second without the epoch that compiled. Also whether the curves of both are equal, and
+the largest relative difference of the first epoch's train loss (not 0 for `vmap`).
 """
 
 import argparse
@@ -22,7 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def command(engine: str, comparison: list[str], options: argparse.Namespace) -> tuple[float, dict]:
-    """Seconds of one command, from nothing, and its records by run."""
+    """Runs one command in an empty folder and returns its seconds and its records by run."""
     with tempfile.TemporaryDirectory() as folder:
         line = [sys.executable, "-m", "keras_langevin", "compare", *comparison, "--backend", options.backend]
         line += ["--seeds", str(options.seeds), "--epochs", str(options.epochs), "--out", f"{folder}/out"]
@@ -36,8 +36,8 @@ def command(engine: str, comparison: list[str], options: argparse.Namespace) -> 
 
 
 def throughput(records: dict) -> float:
-    """Images per second over all runs, without the epoch that compiled; of runs that were trained at once, each has the
-    rate of all."""
+    """Returns the median of the runs' images per second, without the epoch that compiled. Runs that were trained at
+    once each have the rate of all together."""
     return statistics.median(record["images_per_second"] for record in records.values())
 
 
@@ -52,7 +52,7 @@ def main():
     parser.add_argument("--dataset", default="digits", help="default: digits")
     parser.add_argument("--data-file", help="as compare takes it")
     parser.add_argument("--limit", type=int, help="as compare takes it")
-    parser.add_argument("--workers", type=int, help="default: one on each core")
+    parser.add_argument("--workers", type=int, help="default: one per core")
     options = parser.parse_args()
     os.environ["KERAS_BACKEND"] = options.backend
 

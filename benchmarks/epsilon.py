@@ -1,8 +1,8 @@
-"""How ε compares with the gradients of a net at its start, and what that makes of a step.
+"""How ε compares with the gradients of an untrained net, and what this does to the first step.
 
-For dense nets of growing depth on MNIST: the root mean square of the gradient of the hidden kernels at the initial
-weights, and for each optimizer the root mean square of its first step and of its noise, with γ = σ = 1e-3, divided by
-the root mean square of the weights.
+For dense nets of growing depth on MNIST: the root mean square of the hidden kernels' gradient at the initial weights,
+and for each optimizer the root mean squares of its first step and its noise with γ = σ = 1e-3, divided by that of the
+weights.
 
     KERAS_BACKEND=jax python benchmarks/epsilon.py --data-dir FOLDER
 """
@@ -30,12 +30,12 @@ RESULTS = Path(__file__).parent / "results" / "epsilon.json"
 
 
 def rms(arrays) -> float:
-    """The root mean square of all elements of a list of arrays."""
+    """Returns the root mean square of all elements of a list of arrays."""
     return float(np.sqrt(np.mean(np.concatenate([np.ravel(array) for array in arrays]).astype("float64") ** 2)))
 
 
 class GradientsKept(keras.optimizers.SGD):
-    """Keeps the gradients in slots, and leaves the weights alone."""
+    """Keeps the gradients in slots and does not change the weights."""
 
     def build(self, variables):
         super().build(variables)
@@ -46,7 +46,7 @@ class GradientsKept(keras.optimizers.SGD):
 
 
 def gradients(model, batch) -> list[np.ndarray]:
-    """The gradient of the loss at the model's weights."""
+    """Returns the gradient of the loss at the model's weights."""
     optimizer = GradientsKept()
     model.compile(optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     model.train_on_batch(*batch)
@@ -54,7 +54,7 @@ def gradients(model, batch) -> list[np.ndarray]:
 
 
 def measure(depth: int, seed: int, batch) -> dict:
-    """The figures of one net."""
+    """Returns the figures of one net."""
     keras.utils.set_random_seed(seed)
     model = models.dense(depth, batch[0].shape[1:], 10)
     found = gradients(model, batch)
@@ -77,7 +77,7 @@ def measure(depth: int, seed: int, batch) -> dict:
 
 
 def main():
-    """Measures all depths, over seeds, and writes and prints medians."""
+    """Measures all depths and seeds, stores the runs and prints their medians."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data-dir", help="where tensorflow-datasets has MNIST")
     parser.add_argument("--seeds", type=int, default=5)
@@ -90,7 +90,7 @@ def main():
 
 
 def table(runs: dict[str, list[dict]]) -> str:
-    """Medians over seeds in Markdown: the gradient, then step / noise of each optimizer."""
+    """Returns a Markdown table of medians over seeds: the gradient, then step / noise of each optimizer."""
     rows = [
         f"| hidden layers | gradient | {' | '.join(OPTIMIZERS)} |",
         "| --- |" + " --- |" * (1 + len(OPTIMIZERS)),

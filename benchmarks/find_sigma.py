@@ -1,20 +1,20 @@
-"""How good the sigma of `find_sigma` is, beside the default and beside a search, on pairs of a net and an optimizer.
+"""How good the sigma of `find_sigma` is, compared with the default and with a search, on pairs of net and optimizer.
 
 Each arm trains the same seeds (initial weights, order of the batches, noise) with `StepDown`: after two thirds of the
-epochs the learning rate is a tenth and there is no noise. Arms: no noise, the class's default sigma, the suggestion of
-`find_sigma` on each seed's own net, and the best of a search over sigma on the validation split, with another seed.
+epochs the learning rate falls to a tenth and the noise ends. Arms: no noise, the class's default sigma, the suggestion
+of `find_sigma` for each seed's net, and the best of a search over sigma on the validation split, with another seed.
 
-    KERAS_BACKEND=jax python benchmarks/find_sigma.py --data-dir FOLDER                             # all of it
+    KERAS_BACKEND=jax python benchmarks/find_sigma.py --data-dir FOLDER                             # all pairs
     KERAS_BACKEND=jax python benchmarks/find_sigma.py --data-dir FOLDER --pairs "dense-3 L-Adam"    # one pair
     KERAS_BACKEND=jax python benchmarks/find_sigma.py --limit 11000 --epochs 8 --batch-size 128 --seeds 3 --trials 8
 
-A run is written as it ends, so that a kill loses one. The same command resumes; more seeds, trials or pairs add to what
-is there. Several processes may measure different pairs at once.
+Each run is stored as it ends, so a kill loses at most one. The same command resumes; more seeds, trials or pairs add to
+what is stored. Several processes may measure different pairs at once.
 
-56 runs and ten searches of a pair (20 and three of resnet-20) take, in minutes of one core: dense-3 4, dense-40 20,
-dense-30 13, each dense-20 10, he-dense-10 and dense-10 6, highway-20 40, conv-dense-5 45, bn-dense-20 13, resnet-20 40:
-three and a half hours in all. With the recipe of the dense nets conv-dense-5 would take six hours, and resnet-20 three
-days: they have a smaller one.
+A pair needs 56 runs and ten calls of `find_sigma` (resnet-20: 20 and three). In minutes of one core: dense-3 4,
+dense-40 20, dense-30 13, each dense-20 10, he-dense-10 and dense-10 6, highway-20 40, conv-dense-5 45, bn-dense-20 13,
+resnet-20 40; three and a half hours in all. With the recipe of the dense nets conv-dense-5 would take six hours and
+resnet-20 three days, so theirs is smaller.
 """
 
 import math
@@ -31,12 +31,12 @@ from keras_langevin.experiments.machine import provenance
 
 
 class Pair(NamedTuple):
-    """A net and an optimizer, and how they are measured where no option says otherwise.
+    """A net and an optimizer, and how they are measured unless an option says otherwise.
 
     Attributes:
         net: str, a name that `models.build` takes.
-        optimizer, arguments: its class, and what it is called with beside `sigma` and `seed`.
-        is_new: bool, whether the constants of `find_sigma` were chosen without the pair.
+        optimizer, arguments: the class, and its arguments other than `sigma` and `seed`.
+        is_new: bool, whether the constants of `find_sigma` were chosen without this pair.
         limit: int, how many examples for training and validation, or `None` for all.
         batch_size, epochs, seeds, trials: ints.
     """
@@ -52,7 +52,7 @@ class Pair(NamedTuple):
     trials: int = 16
 
 
-# In small where a convolution makes a run as expensive as all others of a pair: see the minutes in the docstring.
+# Smaller recipes for nets with convolutions, whose runs are expensive: see the minutes in the module's docstring.
 SMALL = {"limit": 11_000, "batch_size": 128, "epochs": 8}
 SMALLEST = {"limit": 2_200, "batch_size": 64, "epochs": 6, "seeds": 3, "trials": 8}
 PAIRS = {
@@ -71,18 +71,18 @@ PAIRS = {
 RECIPE = ("epochs", "batch_size", "limit")
 CHANGED = (*RECIPE, "seeds", "trials")
 ARMS = ("none", "default", "suggested", "searched")
-LOWEST, HIGHEST = 1e-5, 1.0  # of the search
+LOWEST, HIGHEST = 1e-5, 1.0  # range of the search
 SEARCH_SEED = 10_000
 RESULTS = Path(__file__).parent / "results"
 
 
 def measure(name: str, pair: Pair, found: dict, data_dir: str | None, keep):
-    """All runs of a pair that are missing in `found`; `keep` is called after each."""
+    """Makes the runs of a pair that are missing in `found`; calls `keep` after each."""
     data = datasets.load("mnist", data_dir=data_dir, limit=pair.limit)
     bench = Bench(pair.net, pair.optimizer(**pair.arguments, seed=0), data, pair.batch_size, pair.epochs)
 
     def run(key: str, seed: int, sigma: float):
-        if found.get(key, {}).get("sigma") != sigma:  # with more trials, another may be the best
+        if found.get(key, {}).get("sigma") != sigma:  # more trials may change the best sigma
             found[key] = bench.trained(seed, sigma)
             print(f"{name}: {key}: sigma={sigma:.2g}, {found[key]['test']:.2f}%", flush=True)
             keep()
@@ -103,18 +103,18 @@ def measure(name: str, pair: Pair, found: dict, data_dir: str | None, keep):
 
 
 def levels(trials: int) -> list[float]:
-    """Levels of the search: the first of van der Corput's sequence, on a logarithmic scale, so that more trials add to
-    fewer."""
+    """Returns the levels of the search: the first elements of van der Corput's sequence on a logarithmic scale, so that
+    the levels of fewer trials stay the same."""
     halves = [sum((number >> bit & 1) / 2 ** (bit + 1) for bit in range(10)) for number in range(1, trials + 1)]
     return [LOWEST * (HIGHEST / LOWEST) ** half for half in halves]
 
 
 def table(runs: dict[str, dict]) -> str:
-    """Test accuracies by pair: means over seeds, and the suggestion minus the search with its standard error."""
+    """Returns the table of test accuracies by pair: means over seeds, and suggested minus searched ± standard error."""
     heads = ["pair", "no noise", "default", "suggested", "searched", "difference", "suggested sigma", "searched sigma"]
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " --- |" * (len(heads) - 1)]
     for name, found in runs.items():
-        seeds = [key.split()[1] for key in found if key.startswith("searched ")]  # the last run of a seed
+        seeds = [key.split()[1] for key in found if key.startswith("searched ")]  # a seed's last run
         if not seeds:
             continue
         arms = {arm: [found[f"{arm} {seed}"]["test"] for seed in seeds] for arm in ARMS}
@@ -130,11 +130,11 @@ def table(runs: dict[str, dict]) -> str:
 
 
 def main():
-    """Measures what is missing, and prints the table."""
+    """Measures what is missing and prints the table."""
     options = parser(__doc__)
     options.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS), metavar="PAIR")
     for name in CHANGED:
-        options.add_argument(f"--{name.replace('_', '-')}", type=int, help="for all pairs, in place of a pair's own")
+        options.add_argument(f"--{name.replace('_', '-')}", type=int, help="for all pairs, instead of each pair's own")
     options = options.parse_args()
     changed = {name: getattr(options, name) for name in CHANGED if getattr(options, name) is not None}
     label = "".join(f"-{changed[name]}" for name in RECIPE if name in changed)

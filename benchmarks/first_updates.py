@@ -1,10 +1,10 @@
-"""What moves in the first updates of a very deep net: kernels, activations and gradients by layer, beside the noise.
+"""What moves in the first updates of a very deep net: kernels, activations, gradients and noise by layer.
 
     KERAS_BACKEND=jax python benchmarks/first_updates.py
 
-Trains dense-40 on MNIST for 200 updates, with Adam, with L-Adam (γ = σ = 1e-3), and with Adam from initial kernels that
-are 1.2 times as large, and writes root mean squares by hidden layer into a JSON file, seed by seed. It resumes where
-the same commit stopped. `python benchmarks/why_noise_helps.py` draws them.
+Trains dense-40 on MNIST for 200 updates: with Adam, with L-Adam (γ = σ = 1e-3), and with Adam from initial kernels that
+are 1.2 times as large. Writes root mean squares by hidden layer to a JSON file after each run, and resumes there if the
+commit is the same. `python benchmarks/why_noise_helps.py` draws them.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results" / "first_updates.json"
-# name, model, whether it has noise
+# name -> model, whether it has noise
 ARMS = {
     "Adam": ("dense-40", False),
     "L-Adam": ("dense-40", True),
@@ -57,7 +57,7 @@ def measure(seeds: int):
 
 
 def _trace(model, x, y, seed: int) -> dict:
-    """Root mean squares by hidden layer after each of `UPDATES`, on the first batch."""
+    """Returns root mean squares by hidden layer after each of `UPDATES`, on the first batch."""
     order = np.random.default_rng(seed).permutation(len(x))
     batches = [order[start : start + BATCH] for start in range(0, len(x) - BATCH + 1, BATCH)]
     hidden = [layer for layer in model.layers if layer.name.startswith("dense_")]
@@ -72,7 +72,7 @@ def _trace(model, x, y, seed: int) -> dict:
 
 
 def shown(value) -> float:
-    """Four digits, which are enough for a figure; with all of them the file has 1.5 MB."""
+    """Rounds to four digits, enough for a figure; with all digits the file takes 1.5 MB."""
     return float(f"{float(value):.4g}")
 
 

@@ -1,10 +1,10 @@
-"""What Γ does to the law that LRMSprop samples: bias without it, with the library's estimate, and with exact Hessians.
+"""What Γ does to the law that LRMSprop samples: the bias without it, with the library's estimate, with exact Hessians.
 
     KERAS_BACKEND=jax python benchmarks/gamma_correction.py
 
 Prints the tables of docs/gamma-correction.md. V = θ²/2 + θ⁴/4 in one dimension, or (θ₁² + θ₂² + 3·θ₁²θ₂²)/2 in two;
-σ = 1, ε = 0.3. A bias is that of the mean of θ_i², against quadrature; its standard error is that of the chains' own
-means. Variants: none; Γ with the exact Hessian, v_{t−1} held fixed or the recent path moved as a whole; the library.
+σ = 1, ε = 0.3. The bias is that of the mean of θ_i², against quadrature; its standard error is computed over chains.
+Variants: no Γ; Γ from the exact Hessian with v_{t−1} fixed, or with the recent path moved as a whole; the library's Γ.
 """
 
 import itertools
@@ -27,7 +27,7 @@ VARIANTS = ("none", "fixed", "whole", "library")
 
 
 def second_moments(name: str) -> tuple[float, float]:
-    """E θ₁² under exp(−2V/σ²), and under exp(−2V/σ²)/P with P = 1/√(g₁² + ε), by quadrature."""
+    """Returns E θ₁² under exp(−2V/σ²), and under exp(−2V/σ²)/P with P = 1/√(g₁² + ε), by quadrature."""
     dimension, potential = POTENTIALS[name]
     axis = np.linspace(-6, 6, 2001)
     grid = np.stack(np.meshgrid(*[axis] * dimension, indexing="ij"), axis=-1)
@@ -38,7 +38,7 @@ def second_moments(name: str) -> tuple[float, float]:
 
 
 def second_moment(name: str, rho: float, rate: float, variant: str, gradient_noise=0.0, epsilon=EPSILON):
-    """(mean of θ_i², its standard error) of a run of `TIME / rate` updates."""
+    """Runs `TIME / rate` updates and returns (mean of θ_i², its standard error)."""
     dimension, potential = POTENTIALS[name]
     variable = keras.Variable(np.zeros((CHAINS, dimension), "float32"), name="chains")
     optimizer = LRMSprop(rate, rho=rho, epsilon=epsilon, sigma=SIGMA, seed=1, gamma_correction=variant == "library")
@@ -52,7 +52,7 @@ def second_moment(name: str, rho: float, rate: float, variant: str, gradient_noi
         key = jax.random.fold_in(jax.random.key(0), step)
         g = gradient(theta) + gradient_noise * jax.random.normal(key, theta.shape)
         (new,), state = optimizer.stateless_apply(state, [g], [theta])
-        # dv/dθ with the past fixed, and with the recent path moved as a whole
+        # dv/dθ with the past fixed, or with the recent path moved as a whole
         fresh = 2 * (1 - rho) * g * hessian(theta)
         sensitivity = fresh + (rho * sensitivity if variant == "whole" else 0)
         if variant in ("fixed", "whole"):

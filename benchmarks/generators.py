@@ -1,16 +1,15 @@
-"""Counter-based generators that were considered for the noise: 32 bits from (seed, update, block, element).
+"""Counter-based generators considered for the noise: 32 bits from (seed, update, block, element).
 
-Each is a function `words(seed, update, block, element)` of uint32 arrays (seed: a pair) on JAX with 64-bit integers.
+Each is a function `words(seed, update, block, element)` of uint32 arrays (seed: a pair), on JAX with 64-bit integers.
 
-    in use          lowbias32's three multiplications over element + key, a second key word after the first
-    two multiplies  lowbias32 over element + key, the second key word between its multiplications
-    four multiplies lowbias32 twice, a key word before each
-    threefry-13/20  Threefry-2x32 (Salmon et al., SC 2011) with 13 and 20 rounds; JAX's own has 20
+    in use          three multiplications over element + key, the second key word after the first multiplication
+    two multiplies  lowbias32 over element + key, the second key word between its two multiplications
+    four multiplies lowbias32 twice, with a key word before each
+    threefry-13/20  Threefry-2x32 (Salmon et al., SC 2011) with 13 and 20 rounds; JAX uses 20
     philox-7/10     Philox-2x32 (ibid.) with 7 and 10 rounds
     squares         Squares32 (Widynski, arXiv:2004.06278), four rounds of 64-bit squaring
 
-The first three take the library's key, a hash of (seed, update, block), and so do the others where their own key has no
-room for all of it.
+All take their keys from the library's, a hash of (seed, update, block).
 """
 
 from types import SimpleNamespace
@@ -21,7 +20,7 @@ import numpy as np
 from keras_langevin.optimizers.noise import law
 from keras_langevin.optimizers.noise.on_jax import _ops
 
-# As in the library, but for scalars that are NumPy's: those warn where they wrap around.
+# The library's, except that `multiply` turns NumPy scalars into arrays: scalars warn on overflow.
 OPS = SimpleNamespace(**{**vars(_ops), "multiply": lambda a, factor: jnp.asarray(a) * np.uint32(factor)})
 
 
@@ -77,7 +76,7 @@ def philox(rounds):
 
 def squares(seed, update, block, element):
     first, second = law.key(seed, update, block, OPS)
-    # the paper wants an odd key of irregular digits, which a hash is
+    # the paper asks for an odd key with irregular digits: a hash
     key = (jnp.asarray(first).astype(jnp.uint64) << np.uint64(32)) | second | np.uint64(1)
     x = y = element.astype(jnp.uint64) * key
     z = y + key

@@ -1,21 +1,21 @@
-"""All that waits for a GPU, in one run of at most ten minutes, the most important first.
+"""All measurements that need a GPU, in one run of at most ten minutes, the most important first.
 
     python benchmarks/gpu.py --out gpu                             # the same command resumes
-    python benchmarks/gpu.py --out gpu --data mnist.npz            # figure-1 too; cifar10.npz: table-1
+    python benchmarks/gpu.py --out gpu --data mnist.npz            # and figure-1; cifar10.npz: table-1
     python benchmarks/gpu.py --out rehearsal --rehearsal           # every part at a tiny size, on a CPU
 
-It needs Keras, JAX and PyTorch, and no network. The files of `--data` are what `keras-langevin data export` writes.
-Each part is a process with a time limit, so that one that fails does not end the rest:
+It needs Keras, JAX and PyTorch, and no network. `keras-langevin data export` writes the files for `--data`. Each part
+is a process with a time limit, so that a failure does not end the other parts:
 
-    torch-checks, jax-checks      integers and laws against the CPU's; bandwidth of the noise beside a copy
-    torch-steps, jax-steps        L-Adam beside Adam: dense nets, 100 M parameters, ResNet-20; on PyTorch with the
+    torch-checks, jax-checks      integers and normal numbers against the CPU's; bandwidth of the noise and of a copy
+    torch-steps, jax-steps        L-Adam against Adam: dense nets, 100 M parameters, ResNet-20; on PyTorch with the
                                   Triton kernel, without it, and with larger pools
-    vmap                          runs a minute, `--engine vmap` beside `local`: dense-20, then ResNet-20
+    vmap                          runs per minute, `--engine vmap` against `local`: dense-20, then ResNet-20
     torch-compiled                the steps with `torch.compile`
-    presets                       figure-1 and table-1 at scale full, deepest nets first, as far as the time goes
+    presets                       figure-1 and table-1 at scale full, deepest nets first, as far as time allows
 
-`OUT/gpu.json` has the figures after each case, `OUT/runs.zip` the records of the presets, `OUT/log.txt` what the parts
-printed.
+`OUT/gpu.json` is written after each case and has the figures, `OUT/runs.zip` the records of the presets, `OUT/log.txt`
+what the parts printed.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from types import SimpleNamespace
 import numpy as np
 from turns import in_turns
 
-# name: (backend, seconds at most)
+# name -> (backend, time limit in seconds)
 PARTS = {
     "torch-checks": ("torch", 60),
     "jax-checks": ("jax", 60),
@@ -52,7 +52,7 @@ PARTS = {
 
 
 class Part:
-    """The part under way: what it computes on and with, and where its figures go."""
+    """The part that runs in this process: its settings, and where its figures are written."""
 
     def __init__(self, options: argparse.Namespace):
         import keras
@@ -65,7 +65,7 @@ class Part:
         write(self.out, results)
 
     def case(self, name: str, compute):
-        """Adds what a function returns to the results, if it is not there yet; its error does not end the part."""
+        """Adds a function's result to the results unless it is there already. An error does not end the part."""
         results = read(self.out)
         cases = results["cases"].setdefault(self.name, {})
         if "error" in cases.get(name, {"error": None}):
@@ -80,7 +80,7 @@ class Part:
             print(f"{self.name}, {name}: {json.dumps(cases[name])}", flush=True)
 
     def quartiles(self, runs: dict, unit: float = 1e3) -> dict:
-        """Quartiles of what each function takes, in milliseconds, and of its ratio to the first, turn by turn."""
+        """Returns quartiles of each function's milliseconds, and of their ratio to the first function's, in turns."""
         times = {
             name: np.array(each) for name, each in in_turns(runs, rounds=self.rounds, seconds=self.seconds).items()
         }
@@ -176,7 +176,7 @@ def _without_triton():
 
 
 def _integers(part: Part) -> dict:
-    """Words, signs and normal numbers of the accelerator against those of the CPU."""
+    """Compares words, signs and normal numbers of the accelerator with those of the CPU."""
     from keras_langevin.optimizers import noise
     from keras_langevin.optimizers.noise import Draw, Place
 
@@ -212,7 +212,7 @@ def _integers(part: Part) -> dict:
 
 
 def _on(backend: str, device: str | None, function, seed, update) -> np.ndarray:
-    """What a function of seed and update returns on that device, or on the one in use."""
+    """Returns the value of a function of seed and update on the given device; `None` is the default device."""
     if backend == "torch":
         import torch
 
@@ -225,7 +225,7 @@ def _on(backend: str, device: str | None, function, seed, update) -> np.ndarray:
 
 
 class _Factor:
-    """P as given, in the form of `draws.Preconditioner`."""
+    """Given values of P, with the interface of `draws.Preconditioner`."""
 
     def __init__(self, values):
         self._values = values
@@ -238,7 +238,7 @@ class _Factor:
 
 
 def _bandwidth(part: Part) -> dict:
-    """GB/s of a copy (4 bytes read and 4 written an element), and of the noise alone with P given (8 and 4)."""
+    """Returns GB/s of a copy (4 bytes read and 4 written per element) and of the noise alone, given P (8 and 4)."""
     from keras_langevin.optimizers import noise
     from keras_langevin.optimizers.noise import Draw, Place, law
 
@@ -318,7 +318,7 @@ def _cases(part: Part, overhead) -> dict:
 
 
 def _steps(part: Part, overhead, case) -> dict:
-    """Milliseconds of a step with Adam and L-Adam, and their ratio."""
+    """Returns milliseconds of a step with Adam and with L-Adam, and their ratio."""
     from keras_langevin.optimizers import draws
 
     def prepared(arm: str):
@@ -332,7 +332,7 @@ def _steps(part: Part, overhead, case) -> dict:
     if part.backend == "torch" and getattr(case, "jit_compile", None) is not True:
         small, draws._SMALL = draws._SMALL, 1 << 22
         runs["pools up to 4 M"] = prepared("langevin")
-        runs["pools up to 4 M"]()  # which is when an optimizer plans its draws
+        runs["pools up to 4 M"]()  # the first call plans the draws
         draws._SMALL = small
         if _triton():
             plain = prepared("langevin")
@@ -349,7 +349,7 @@ def _steps(part: Part, overhead, case) -> dict:
 
 
 def _engines(part: Part, model: str, shape: tuple[int, ...], epochs: int) -> dict:
-    """Runs a minute with each engine, on made-up images, with and without the epoch that compiles."""
+    """Returns each engine's runs per minute on random images, and images per second without the first epoch."""
     from keras_langevin.datasets.data import Data, Split
     from keras_langevin.experiments import engines, runner
     from keras_langevin.experiments.config import Comparison
@@ -403,7 +403,7 @@ def _preset(part: Part, name: str) -> dict:
 
 
 def _data_files(paths: list[Path]) -> dict[str, Path]:
-    """From a dataset's name to its file."""
+    """Returns the files by the name of their dataset."""
     found = {}
     for path in paths:
         with np.load(path, allow_pickle=False) as opened:
@@ -434,8 +434,8 @@ def run_all(options: argparse.Namespace):
     asked = {"commit": options.commit, "rehearsal": options.rehearsal}
     if results.setdefault("asked", asked) != asked:
         raise SystemExit(
-            f"{out / 'gpu.json'} must be of the same commit and kind of run. Received: {results['asked']} there, "
-            f"{asked} now. Choose another --out."
+            f"{out / 'gpu.json'} must come from the same commit and kind of run. Received: {results['asked']} in the "
+            f"file, {asked} now. Choose another --out."
         )
     write(out, results)
     for name, (backend, most) in PARTS.items():
@@ -476,9 +476,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="a folder for the results")
     parser.add_argument("--data", type=Path, nargs="+", default=[], help="files of `keras-langevin data export`")
-    parser.add_argument("--runs", type=Path, help="where the presets' runs are while they train (default: OUT/runs)")
+    parser.add_argument("--runs", type=Path, help="folder for the presets' runs while they train (default: OUT/runs)")
     parser.add_argument("--minutes", type=float, default=9.5, help="for all parts together (default: 9.5)")
-    parser.add_argument("--commit", help="the commit, for the record, where git is not there to be asked")
+    parser.add_argument("--commit", help="the commit to record where git is not available")
     parser.add_argument("--rehearsal", action="store_true", help="tiny sizes")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -2,12 +2,12 @@
 
     KERAS_BACKEND=jax python benchmarks/learning_coefficient.py
 
-n = 1,000 examples of a model with normal noise, weights at the true map w*. There L(w*) is above the sample's minimum,
-so the estimate is to be λ(1 − 1/log n): within 15%, or within three standard errors. (That is its mean over data sets.
-One data set's differs from it by a standard deviation of about √λ/log n.) A crossing has labels without noise, so that
-L(w) − L(w*) is K(w); its exact estimate at this n is known by quadrature, and takes its place.
+n = 1,000 examples of a model with normal noise, with the weights at the true map w*. L(w*) is above the sample's
+minimum, so the estimate should be λ(1 − 1/log n), within 15% or three standard errors. (This is its mean over datasets;
+on a single dataset its standard deviation is about √λ/log n.) A crossing has labels without noise, so L(w) − L(w*) is
+K(w), and its estimate is compared with the exact one at this n, from quadrature.
 
-The settings were chosen on the data of seed 0, so that seed is no test of them. Writes `--out` after each row, resumes
+The settings were chosen on the data of seed 0, so that seed does not test them. Writes `--out` after each row, resumes
 there, and prints the table of docs/learning-coefficient.md.
 """
 
@@ -31,9 +31,9 @@ RESULTS = Path(__file__).parent / "results" / "learning_coefficient.json"
 
 
 def of_deep_linear_net(widths: list[int], rank: int) -> float:
-    """λ by M. Aoyagi, Consideration on the learning efficiency of multiple-layered neural networks with linear units,
-    Neural Networks 172 (2024), theorem 1; with three widths it is that of reduced-rank regression (Aoyagi and Watanabe
-    2005)."""
+    """Returns λ by theorem 1 of M. Aoyagi, Consideration on the learning efficiency of multiple-layered neural networks
+    with linear units, Neural Networks 172 (2024). For three widths it is that of reduced-rank regression (Aoyagi and
+    Watanabe 2005)."""
     excess = [width - rank for width in widths]
     for count in range(2, len(widths) + 1):
         for chosen in combinations(range(len(widths)), count):
@@ -68,7 +68,7 @@ class Crossing(keras.layers.Layer):
 
 
 def half_squares(y, f):
-    """−log p of observations with variance 1."""
+    """Returns −log p of observations with variance 1, without its constant."""
     return keras.ops.sum(keras.ops.square(y - f), axis=-1) / 2
 
 
@@ -79,7 +79,7 @@ def crossing(powers):
 
 
 def linear_net(widths, rank, generator):
-    """At its deepest point: each kernel is the identity of that rank, and zeros."""
+    """Returns a linear net at its deepest point (each kernel is an identity of that rank, the rest zeros), and data."""
     x = generator.normal(size=(SIZE, widths[0]))
     model = keras.Sequential([keras.Input((widths[0],)), *(keras.layers.Dense(w, use_bias=False) for w in widths[1:])])
     kernels = [np.eye(*shape) for shape in pairwise(widths)]
@@ -91,7 +91,7 @@ def linear_net(widths, rank, generator):
 
 
 CROSSING = {"learning_rate": 0.05, "localization": 10.0, "num_draws": 8_000}
-# name -> λ, what makes model and data, arguments
+# name -> λ, a function that makes model and data, arguments
 CASES = {
     "regular, d = 5": (2.5, lambda g: linear_net([5, 1], 1, g), {"learning_rate": 0.05}),
     "regular, d = 50": (25.0, lambda g: linear_net([10, 5], 5, g), {"learning_rate": 0.05}),
@@ -113,7 +113,8 @@ CASES |= {
     )
     for (widths, rank), rate in NETS.items()
 }
-# Their factor of the learning rate: the noise of batches of 100 asks for smaller steps, and P is up to 1/√ε = 10.
+# name -> factor of the learning rate, arguments. Noisy gradients of small batches need smaller steps, and L-RMSprop's P
+# is up to 1/√ε = 10.
 VARIANTS = {
     "full batch": (1.0, {}),
     f"batches of {BATCH}": (0.4, {"batch_size": BATCH}),
@@ -122,7 +123,7 @@ VARIANTS = {
 
 
 def exact_of_crossing(powers, localization) -> float:
-    """nβ·E[K] of exp(−nβ K(w) − κ|w|²/2), K = f²/2, by quadrature over two weights."""
+    """Returns nβ·E[K] under exp(−nβ K(w) − κ|w|²/2), K = f²/2, by quadrature over two weights."""
     scale = SIZE / math.log(SIZE)
     axis = np.linspace(-5, 5, 4001)
     f = axis[:, None] ** powers[0] * axis ** powers[1]
@@ -132,7 +133,7 @@ def exact_of_crossing(powers, localization) -> float:
 
 
 def measured(name: str, variant: str, seed: int) -> dict:
-    """A row: the seed gives the data, the chains' noise and their batches."""
+    """Returns a row. The seed determines the data, the chains' noise and their batches."""
     true, make, arguments = CASES[name]
     factor, changed = VARIANTS[variant]
     arguments = arguments | changed | {"learning_rate": factor * arguments["learning_rate"]}
@@ -185,7 +186,7 @@ def main():
     if options.out.exists():
         kept = json.loads(options.out.read_text("utf-8"))
         if {name: kept.get(name) for name in head} != head:
-            raise SystemExit(f"{options.out} has results of another seed or backend: give another --out.")
+            raise SystemExit(f"{options.out} has results of another seed or backend. Choose another --out.")
         rows = kept["rows"]
     done = [(row["case"], row["variant"]) for row in rows]
     for name in CASES:

@@ -1,16 +1,16 @@
 """Whether a few updates tell which learning rate is good for a training.
 
-`find_sigma` trains a few updates without noise, and some at each of some levels. Here it does so at each of five
-learning rates, from the same weights and on the same batches. The rate whose updates without noise end with the lowest
-loss would be its suggestion. Then a net is trained at each rate, with the sigma that was found for it, by `StepDown`:
-after two thirds of the epochs the learning rate is a tenth and there is no noise.
+`find_sigma` makes a few updates without noise, and a few at each of several levels. Here it does so at five learning
+rates, from the same weights and on the same batches. It would suggest the rate whose updates without noise end with the
+lowest loss. Then a net is trained at each rate, with the sigma found there and `StepDown`: after two thirds of the
+epochs the learning rate falls to a tenth and the noise ends.
 
-Measure: the test accuracy with the suggested rate, against that with the rate that has the best mean over the seeds;
-the mean difference over the seeds. The suggestion is good if it is within 0.5 points in each of the four cases.
+Measure: the test accuracy at the suggested rate minus that at the rate with the best mean over the seeds, averaged over
+the seeds. The suggestion is good if it is within 0.5 points in each of the four cases.
 
     KERAS_BACKEND=jax python benchmarks/learning_rates.py --data-dir FOLDER    # 60 trainings of a few seconds
 
-A run is written as it ends. The same command resumes.
+Each run is stored as it ends. The same command resumes.
 """
 
 from pathlib import Path
@@ -32,7 +32,7 @@ RESULTS = Path(__file__).parent / "results" / "learning_rates.json"
 
 
 def measure(case: str, runs: dict, data_dir: str | None, seeds: int, keep):
-    """All runs of a case that are missing in `runs`; `keep` is called after each."""
+    """Makes the runs of a case that are missing in `runs`; calls `keep` after each."""
     wanted = [(rate, seed) for seed in range(seeds) for rate in RATES]
     if all(f"{rate:g} {seed}" in runs for rate, seed in wanted):
         return
@@ -49,13 +49,13 @@ def measure(case: str, runs: dict, data_dir: str | None, seeds: int, keep):
 
 
 def complete(runs: dict) -> list[str]:
-    """The seeds that have trained at every rate."""
+    """Returns the seeds that have trained at every rate."""
     seeds = sorted({key.split()[1] for key in runs}, key=int)
     return [seed for seed in seeds if all(f"{rate:g} {seed}" in runs for rate in RATES)]
 
 
 def table(cases: dict[str, dict]) -> str:
-    """Mean test accuracies by rate, the suggested rates of the seeds, and what they lose."""
+    """Returns the table: mean test accuracies by rate, each seed's suggested rate, and how much accuracy it loses."""
     heads = ["case", "seeds", *(f"γ = {rate:g}" for rate in RATES), "suggested γ", "suggested − best"]
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " --- |" * (len(heads) - 1)]
     for case, runs in cases.items():
@@ -75,7 +75,7 @@ def table(cases: dict[str, dict]) -> str:
 
 
 def main():
-    """Measures what is missing, and prints the table."""
+    """Measures what is missing and prints the table."""
     options = parser(__doc__)
     options.add_argument("--seeds", type=int, default=3)
     options = options.parse_args()

@@ -1,8 +1,8 @@
-"""What a matrix preconditioner of Muon would cost, and how right it would be.
+"""What a matrix preconditioner of Muon would cost, and how accurate it would be.
 
 Muon moves a matrix by U Vᵀ of its momentum M = U S Vᵀ, which is (M Mᵀ)^(−½) M: a step −γ·P·M with the matrix
-P = (M Mᵀ)^(−½). Its noise would be √P·Z = (M Mᵀ)^(−¼)·Z. This measures √P by coupled Newton–Schulz iterations against
-a singular value decomposition, and the time of a step against Muon's own iterations.
+P = (M Mᵀ)^(−½). Its noise would be √P·Z = (M Mᵀ)^(−¼)·Z. This script compares √P by coupled Newton–Schulz iterations
+with √P by a singular value decomposition, and the time of a step with that of Muon's own iterations.
 
     python benchmarks/muon_preconditioner.py
 """
@@ -28,7 +28,7 @@ def muon(m, steps=5):
 
 
 def roots(a, steps):
-    """A^½ and A^(−½) of a symmetric positive A, by the coupled Newton–Schulz iteration."""
+    """Returns A^½ and A^(−½) of a symmetric positive A, by the coupled Newton–Schulz iteration."""
     size = torch.linalg.norm(a)
     y, z, identity = a / size, torch.eye(len(a), dtype=a.dtype), torch.eye(len(a), dtype=a.dtype)
     for _ in range(steps):
@@ -38,7 +38,7 @@ def roots(a, steps):
 
 
 def root_of_preconditioner(m, steps):
-    """(M Mᵀ)^(−¼): A^(−½) of A = (M Mᵀ)^½."""
+    """Returns (M Mᵀ)^(−¼) as A^(−½) of A = (M Mᵀ)^½."""
     half, _ = roots(m @ m.T, steps)
     return roots((half + half.T) / 2, steps)[1]
 

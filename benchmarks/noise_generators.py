@@ -1,13 +1,13 @@
-"""Candidates for the noise's generator: speed beside quality.
+"""Candidates for the generator of the noise: speed and quality.
 
     python benchmarks/noise_generators.py speed
     python benchmarks/noise_generators.py quality
     python benchmarks/noise_generators.py table
 
-`speed` times, on JAX, words alone and Adam's update of 4 million parameters with noise from each generator, in turns,
-and `jax.random.normal` in the same place. `quality` sends each one's words through the quick tests of dieharder in the
-three arrangements of `noise_words.py`; what is finished is in the CSV file and not run again. (`noise_quality.py` runs
-all tests on the one in use.) `table` prints what there is, as Markdown.
+`speed` times on JAX, in turns: each generator's words alone, Adam's update of 4 million parameters with its noise, and
+the same update with `jax.random.normal`. `quality` runs the quick tests of dieharder on each generator's words, in the
+three arrangements of `noise_words.py`. Finished tests are kept in a CSV file and not run again. (`noise_quality.py`
+runs all tests on the generator in use.) `table` prints the results so far as Markdown.
 """
 
 import argparse

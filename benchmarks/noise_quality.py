@@ -1,13 +1,13 @@
-"""The noise's raw words through every test of `dieharder -a`, one test at a time, in three arrangements.
+"""Runs every test of `dieharder -a` on the noise's raw words, one test at a time, in three arrangements.
 
     python benchmarks/noise_quality.py
     python benchmarks/noise_quality.py --only steps --tests 101 102 --set 2
     python benchmarks/noise_quality.py --summary
 
-Needs `dieharder` (Debian has it) and JAX; takes hours. Each test reads a stream of its own, with a seed of its own.
-What is finished is in the CSV file, one line a p-value, and is not run again. `aes` is dieharder's own AES generator
-through the same tests, to tell a weakness of the noise from one of the test: about one p-value in a hundred is "weak"
-(outside 0.005 to 0.995) by chance.
+Needs `dieharder` (Debian has it) and JAX; takes hours. Each test reads its own stream, with its own seed. Finished
+tests are kept in a CSV file, one line per p-value, and not run again. `aes` runs dieharder's AES generator through the
+same tests, to tell a weakness of the noise from one of the test: about one p-value in a hundred is "weak" (outside
+0.005 to 0.995) by chance.
 """
 
 import argparse
@@ -25,21 +25,21 @@ ARRANGEMENTS = ("elements", "steps", "variables", "aes")
 COLUMNS = ("arrangement", "seed", "number", "n", "test", "ntuple", "tsamples", "psamples", "p", "assessment")
 AES = "205"
 
-# dieharder's number of each test and, where `-a` runs one for several of them, its n. The quick ones first: a lagged
-# sum reads n + 1 words for each that it uses.
+# dieharder's number of each test, and n if `-a` runs the test for several n. Quick tests come first: a lagged sum reads
+# n + 1 words for each word that it uses.
 TESTS = [
     *((number, None) for number in (*range(18), 100, 101, 102)),
     *((200, n) for n in range(1, 13)),
     *((number, n) for number in (201, 202) for n in range(2, 6)),
     *((number, None) for number in (204, 205, 206, 207)),
-    (208, 0),  # runs n = 1, too, with which alone dieharder 3.31 crashes
+    (208, 0),  # also runs n = 1; dieharder 3.31 crashes on n = 1 alone
     (209, None),
     *((203, n) for n in range(33)),
 ]
 
 
 def p_values(arrangement: str, seed: int, number: int, n: int | None, generator: str = "in use") -> list[list[str]]:
-    """Runs one test: (test, ntuple, tsamples, psamples, p, assessment) of each of its p-values."""
+    """Runs one test and returns (test, ntuple, tsamples, psamples, p, assessment) for each of its p-values."""
     command = ["dieharder", "-d", str(number), *(["-n", str(n)] if n is not None else [])]
     if arrangement == "aes":
         output = subprocess.run(
@@ -81,15 +81,15 @@ def summary(rows: list[dict[str, str]]):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=ARRANGEMENTS, default=ARRANGEMENTS, help="some arrangements")
-    parser.add_argument("--tests", type=int, nargs="+", metavar="N", help="some of dieharder's tests, by its numbers")
+    parser.add_argument("--only", nargs="+", choices=ARRANGEMENTS, default=ARRANGEMENTS, help="only these arrangements")
+    parser.add_argument("--tests", type=int, nargs="+", metavar="N", help="only these tests, by dieharder's numbers")
     parser.add_argument("--set", type=int, default=1, help="another number for other seeds; default: 1")
     parser.add_argument("--summary", action="store_true", help="show what is finished, run nothing")
     options = parser.parse_args()
     if not options.summary:
         if not RESULTS.exists():
             RESULTS.write_text(",".join(COLUMNS) + "\n")
-        # as text, as they are read back
+        # as text, like the rows read from the file
         done = {(row["arrangement"], row["seed"], row["number"], row["n"]) for row in rows_of(RESULTS.name)}
         for index, (number, n) in enumerate(TESTS):
             if options.tests and number not in options.tests:

@@ -1,12 +1,12 @@
-"""Writes raw 32-bit words to standard output, without end, for a test of randomness that reads them.
+"""Writes an endless stream of raw 32-bit words to standard output, for a test of randomness.
 
     python benchmarks/noise_words.py elements | dieharder -a -g 200
     python benchmarks/noise_words.py steps --seed 7 | dieharder -a -g 200
     python benchmarks/noise_words.py variables --generator philox-7 | dieharder -a -g 200
 
-Three arrangements: along the elements of one update; along the updates, of one element; and along the variables, the
-first element of each of 1,000 variables of 64×64, update after update. Needs JAX; the words of the noise are the same
-on every backend, which the tests pin. (`noise_quality.py` runs all of dieharder's tests on them.)
+Three arrangements: the elements of one update in order; one element update after update; and the first element of each
+of 1,000 variables of 64×64, update after update. Needs JAX; the words are the same on every backend, as tests check.
+(`noise_quality.py` runs all of dieharder's tests on them.)
 """
 
 import argparse
@@ -30,7 +30,7 @@ VARIABLES, VARIABLE_SIZE = 1000, 64 * 64
 
 
 def numbers():
-    """0, 1, ..., CHUNK − 1 in rows, of which XLA makes a quicker loop than of a flat range."""
+    """Returns 0, 1, ..., CHUNK − 1 in rows; XLA makes a faster loop of them than of a flat range."""
     rows = jnp.arange(CHUNK // 2048, dtype=jnp.uint32)[:, None] * np.uint32(2048)
     return rows + jnp.arange(2048, dtype=jnp.uint32)
 
@@ -65,12 +65,12 @@ def main():
     jax.config.update("jax_enable_x64", True)
     draw = jax.jit(partial(ARRANGEMENTS[options.along], GENERATORS[options.generator]))
     seed = tuple(law.split_seed(options.seed).view("uint32"))
-    with contextlib.suppress(AttributeError, OSError):  # a larger pipe, where the system has that: fewer waits
+    with contextlib.suppress(AttributeError, OSError):  # a larger pipe, if the system allows it: fewer waits
         fcntl.fcntl(sys.stdout.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
     try:
         for chunk in range(1 << 31):
             sys.stdout.buffer.write(memoryview(np.asarray(draw(seed, jnp.int32(chunk)))))
-    except BrokenPipeError:  # the reader has had enough
+    except BrokenPipeError:  # the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

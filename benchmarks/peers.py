@@ -1,4 +1,4 @@
-"""The same noisy update by other means, on the same sizes: nanoseconds a parameter.
+"""The same noisy update by other libraries, on the same sizes: nanoseconds per parameter.
 
     KERAS_BACKEND=jax python benchmarks/peers.py
     KERAS_BACKEND=torch python benchmarks/peers.py
@@ -9,8 +9,8 @@
     SGD, LSGD, posteriors   PyTorch: stochastic gradient Langevin dynamics, ours and that of `posteriors` (whose update
                             also computes the gradient, here of a sum of products)
 
-Takes what is installed: `pip install -e ".[peers]"` has them all. One variable of n parameters, the methods in turns;
-writes a JSON file and prints a table.
+Measures what is installed; `pip install -e ".[peers]"` installs all. Updates one variable of n parameters, with the
+methods in turns; writes a JSON file and prints a table.
 """
 
 import argparse
@@ -35,7 +35,7 @@ LEARNING_RATE, SIGMA = 1e-3, 1e-3
 
 
 class AdamByHand(keras.optimizers.Adam):
-    """Adam, and noise from `keras.random`."""
+    """Adam plus noise from `keras.random`."""
 
     def build(self, variables):
         super().build(variables)
@@ -74,7 +74,7 @@ def optax_update(shape):
 
 
 def posteriors_update(shape):
-    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # dozens, of its own making
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # dozens on import
         import posteriors
     import torch
 
@@ -91,7 +91,7 @@ def posteriors_update(shape):
 
 
 def methods(shape) -> dict:
-    """Name -> function that makes one update."""
+    """Returns functions that make one update, by name."""
     runs = {
         "Adam": make_update(make_optimizer("parent"), [shape]),
         "LAdam": make_update(make_optimizer("langevin"), [shape]),

@@ -1,4 +1,4 @@
-"""Draws the picture of README, docs/gain-by-depth.png, from the records in results/equal-epsilon.
+"""Draws the README's picture, docs/gain-by-depth.png, from the records in results/equal-epsilon.
 
 python benchmarks/readme_picture.py
 """
@@ -16,7 +16,7 @@ DEPTHS = (3, 40)
 
 
 def draw(out: Path):
-    """Validation accuracy with and without noise, on few layers and on many."""
+    """Draws validation accuracy with and without noise, for a shallow and a deep net."""
     results = {each.settings["model"]: each for each in report.collect([ROOT / "results" / "equal-epsilon"])}
     figure = new_figure(8.4, 3.1)
     for ax, depth in zip(figure.subplots(1, len(DEPTHS), sharey=True), DEPTHS, strict=True):

@@ -1,16 +1,16 @@
-"""How quick the update alone can be on this machine: bytes and operations a parameter, over what the machine can do.
+"""How fast the update alone can be on this machine: bytes and operations per parameter against the machine's rates.
 
     KERAS_BACKEND=jax python benchmarks/roofline.py          # writes results/roofline-jax.json
-    KERAS_BACKEND=tensorflow python benchmarks/roofline.py   # the updates on TensorFlow; the rest needs JAX, too
+    KERAS_BACKEND=tensorflow python benchmarks/roofline.py   # the updates on TensorFlow; the rest also needs JAX
 
-Counted: the bytes that Adam's update must move (it reads the weight, the gradient and two slots, and writes all but the
+Counts the bytes that Adam's update must move (it reads the weight, the gradient and two slots, and writes all but the
 gradient), and the integer and float operations of a normal number, by running `noise.law` on numbers that count. The
-noise moves no further byte. Measured on JAX: the bytes a second of a copy as large as the update, and the operations a
-second of each kind, in loops of XLA that stay in the cache. An update that overlaps both perfectly takes
+noise moves no more bytes. Measures on JAX the bytes per second of a copy of the same size, and the operations of each
+kind per second, in XLA loops that stay in the cache. An update that overlaps both perfectly takes
 
     max(bytes / bandwidth, operations / rate)
 
-and what `update` took beside it is the share of that bound that is reached.
+The results have this bound beside the measured time of the update.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from turns import in_turns
 
 RESULTS = Path(__file__).parent / "results"
 BYTES = 4 * (4 + 3)  # of Adam's update of a float32 parameter: reads w, g, m, v; writes w, m, v
-ROUNDS = 64  # of the same operations, in a loop that is to be bound by them
+ROUNDS = 64  # operations per element, so that they and not memory bound the loop
 
 
 class Counting:
-    """A number that counts the operations which it takes part in."""
+    """A number that counts the operations on it."""
 
     def __init__(self, counts: Counter, kind: str):
         self.counts, self.kind = counts, kind
@@ -42,7 +42,7 @@ class Counting:
 
 
 def operations() -> dict[str, int]:
-    """Integer and float operations of one normal number; key and place are shared by many."""
+    """Returns the integer and float operations of one normal number, without its key and place, which many share."""
     from keras_langevin.optimizers.noise import law
 
     counts = Counter()
@@ -65,14 +65,14 @@ def operations() -> dict[str, int]:
 
 
 def measured(elements: int, rounds: int) -> dict[str, list[float]]:
-    """Quartiles of seconds: a copy and the updates of `elements`, and of `ROUNDS` operations on what fits the cache."""
+    """Returns quartiles of seconds: of a copy and updates of `elements`, and of `ROUNDS` operations in the cache."""
     import jax
     import jax.numpy as jnp
 
     from keras_langevin.experiments.overhead import make_optimizer, make_update
 
     def integer(x):
-        for _ in range(ROUNDS // 4):  # four operations, as the hash has them
+        for _ in range(ROUNDS // 4):  # four operations like those of the hash
             x = (x ^ (x >> np.uint32(15))) * np.uint32(0x7FEB352D) + np.uint32(1)
         return x
 

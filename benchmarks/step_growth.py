@@ -1,12 +1,12 @@
-"""How an update grows with the number of variables and of parameters: its operations, the time to trace it, its memory.
+"""How an update grows with the numbers of variables and parameters: its operations, time to trace, and memory.
 
     KERAS_BACKEND=jax python benchmarks/step_growth.py          # writes results/step_growth-jax.json
 
-Every second variable is drawn alone, and those between them are drawn together: nothing that is drawn together is of
-neighbours. Counted, so that a busy machine does not matter: on JAX the operations of the lowered update, on TensorFlow
-the nodes of its graph, on PyTorch the operations that it calls. (Adam's own update is one call for all variables there,
-which PyTorch loops over.) On JAX also the bytes that the compiled update needs besides its arguments, for up to 10⁹
-parameters, none of them allocated.
+Every second variable is drawn alone, and those between them are drawn together, so a pool never holds neighbours. The
+operations are counted, so that a busy machine does not matter: on JAX those of the lowered update, on TensorFlow the
+nodes of its graph, on PyTorch the operations that it calls. (There Adam's own update is one call, in which PyTorch
+loops over all variables.) On JAX also the bytes that the compiled update needs in addition to its arguments, for up to
+10⁹ parameters, without allocating them.
 """
 
 import argparse
@@ -25,13 +25,13 @@ def shapes(count: int) -> list[tuple[int, ...]]:
 
 
 def operations(arm: str, count: int) -> tuple[int, float]:
-    """The operations of an update of `count` variables, and the seconds of the process to trace it."""
+    """Returns the operations of an update of `count` variables, and the process's seconds to trace it."""
     import keras
 
     from keras_langevin.experiments.overhead import make_optimizer
     from keras_langevin.optimizers import draws
 
-    before, draws._SMALL = draws._SMALL, 10  # so that a variable can be drawn alone, and yet fit into memory
+    before, draws._SMALL = draws._SMALL, 10  # a small variable can be drawn alone
     try:
         return _TRACED[keras.backend.backend()](make_optimizer(arm), shapes(count))
     finally:
@@ -54,7 +54,7 @@ def _timed(function):
 
 
 def _lowered(optimizer, shapes):
-    """The update on JAX, of shapes alone: of 10⁹ parameters nothing is allocated."""
+    """Lowers the update on JAX from shapes alone, so that 10⁹ parameters are not allocated."""
     import jax
 
     def build():
@@ -100,7 +100,7 @@ def _on_torch(optimizer, shapes):
     variables = _variables(shapes)
     optimizer.build(variables)
     gradients = [torch.zeros(shape) for shape in shapes]
-    optimizer.apply(gradients, variables)  # what it keeps is made
+    optimizer.apply(gradients, variables)  # the first update also creates what later ones reuse
     with Counting() as counting:
         _, seconds = _timed(lambda: optimizer.apply(gradients, variables))
     return counting.calls, seconds
@@ -110,7 +110,7 @@ _TRACED = {"jax": _on_jax, "tensorflow": _on_tensorflow, "torch": _on_torch}
 
 
 def memory(arm: str, parameters: int) -> int:
-    """Bytes that the compiled update needs besides its arguments, of `parameters` in one variable; on JAX."""
+    """Returns the bytes that the compiled update of one variable needs in addition to its arguments, on JAX."""
     from keras_langevin.experiments.overhead import make_optimizer
 
     return _lowered(make_optimizer(arm), [(parameters // 10, 10)]).compile().memory_analysis().temp_size_in_bytes

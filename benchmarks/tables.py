@@ -1,9 +1,9 @@
-"""Writes the tables of docs/speed.md and docs/ensembles.md anew, from the files in benchmarks/results.
+"""Writes the tables of docs/speed.md and docs/ensembles.md from the files in benchmarks/results.
 
     python benchmarks/tables.py          # writes the pages
     python benchmarks/tables.py --check  # only says whether they are up to date
 
-Each table stands between two comments that name it.
+Each table stands between the comments `<!-- NAME -->` and `<!-- end -->`.
 """
 
 import argparse
@@ -233,7 +233,7 @@ STUDIES = {
 
 
 def ensembles(file: dict) -> str:
-    """Mean ± standard deviation of the seeds, the best of a column bold: the scores; then AUROC, and what it costs."""
+    """Returns two tables, of scores and of AUROC and costs: mean ± standard deviation over seeds, each best in bold."""
     runs = file["runs"]
     titles = {"accuracy": "accuracy %", "nll": "NLL", "brier": "Brier", "ece": "ECE"} | aurocs(file)
     cells = {}
@@ -258,7 +258,7 @@ def ensembles(file: dict) -> str:
 
 
 def ensemble_differences(file: dict) -> str:
-    """Paired over the seeds; bold where p with Holm's correction is below 0.05."""
+    """Returns the table of differences paired over the seeds; bold where p with Holm's correction is below 0.05."""
     found, names = file["differences"], {"nll": "NLL"} | aurocs(file)
     pairs = [("nll", "single"), ("nll", "deep ensemble of 5"), *((auroc, "single") for auroc in list(names)[1:])]
     rows = []
@@ -278,7 +278,7 @@ def ensemble_differences(file: dict) -> str:
 
 
 def aurocs(file: dict) -> dict[str, str]:
-    """What the areas under the ROC curve are called in the file and on the page."""
+    """Returns the names on the page of the areas under the ROC curve, by their names in the file."""
     return {score: f"AUROC, {score[6:]}" for score in file["runs"]["single"]["0"] if score.startswith("auroc")}
 
 
@@ -311,12 +311,12 @@ PAGES = {
 
 
 def page(path: Path) -> str:
-    """The page with its tables made anew."""
+    """Returns the page with its tables made from the results."""
     return filled(path.read_text("utf-8"), PAGES[path], path)
 
 
 def filled(text: str, tables: dict[str, Callable[[], str]], path: Path) -> str:
-    """The text of the page at this path with these tables, by the names in their comments."""
+    """Returns the text with these tables in place of its own, by the names in their comments."""
     for name, make in tables.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         text, count = re.subn(

@@ -1,13 +1,13 @@
-"""Where the time of the noise goes on PyTorch's CPU: its parts for the hidden layers of dense 4×1024, beside Adam.
+"""Where the time of the noise goes with PyTorch on a CPU: its parts for the hidden layers of dense 4×1024, and Adam.
 
     python benchmarks/torch_passes.py          # writes results/torch_passes.json
 
-Eager PyTorch makes each operation a loop of its own over a block that stays in the cache. The parts are timed one after
-another in turns (A B C A B C), medians and quartiles in milliseconds:
+Eager PyTorch runs each operation as its own loop over a block that stays in the cache. The parts are timed in turns
+(A B C A B C), with medians and quartiles in milliseconds:
 
     words     the generator's 32-bit words: twenty integer operations
-    normals   words to normal numbers, in their memory: a shift, a conversion, three operations and `torch.erfinv`
-    add       scaled by σ√γ√P and added to the weights
+    normals   words to normal numbers, in place: a shift, a conversion, three operations and `torch.erfinv`
+    add       scales by σ√γ√P and adds to the weights
     parent    Adam's fused update of the same variables, without noise
 """
 
@@ -32,7 +32,7 @@ SHAPES, BLOCK, TURNS = [(1024, 1024)] * 4, on_torch._CHUNK, 15
 
 
 def parts() -> dict:
-    """A function without arguments for each part."""
+    """Returns a function without arguments for each part."""
     blocks = sum(-(-int(np.prod(shape)) // BLOCK) for shape in SHAPES)
     first, second = torch.tensor([12345, 67890], dtype=torch.int32).unbind()
     words = on_torch._words(first, second, 0, BLOCK)

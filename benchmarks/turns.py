@@ -1,16 +1,16 @@
-"""Functions that are timed by turns, for the scripts of this folder."""
+"""Times functions in turns, for the scripts of this folder."""
 
 import time
 from collections.abc import Callable, Hashable
 
 
 def in_turns(runs: dict[Hashable, Callable[[], None]], *, rounds: int, seconds: float = 0.05) -> dict:
-    """Seconds a call of each function, in each round; they take turns, so that a busy machine slows all alike.
+    """Returns seconds per call of each function in each round. In turns, so that a busy machine slows all equally.
 
     Args:
-        runs: the functions by name; each is called twice before the clock runs.
-        rounds: int, how often each has its turn.
-        seconds: float, a turn repeats its function so often that it lasts about this long. Defaults to `0.05`.
+        runs: the functions by name; each is called twice before it is timed.
+        rounds: int, the number of turns of each function.
+        seconds: float, about how long a turn lasts; it repeats the function as often as that takes. Defaults to `0.05`.
 
     Returns:
         dict of lists of floats, of length `rounds`.

@@ -3,8 +3,8 @@
     KERAS_BACKEND=jax python benchmarks/update_growth.py
     python benchmarks/update_growth.py --plot
 
-The first writes a JSON file for the backend, as it goes, and goes on where the same commit stopped; the second draws
-what files there are. (30% noisy needs several layers, so it is among the 100 variables only.)
+The first writes a JSON file for the backend as it goes, and resumes there if the commit is the same. The second draws
+the files that exist. (30% noisy needs several layers, so it is measured with 100 variables only.)
 """
 
 import argparse
@@ -90,7 +90,7 @@ def plot(out: Path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="default: 9")
-    parser.add_argument("--plot", action="store_true", help="draw the files there are, measure nothing")
+    parser.add_argument("--plot", action="store_true", help="draw the files that exist, measure nothing")
     parser.add_argument("--out", type=Path, default=Path("docs/update-growth.png"), help="default: %(default)s")
     options = parser.parse_args()
     if options.plot:

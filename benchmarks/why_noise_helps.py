@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tables import filled, markdown  # beside this file
+from tables import filled, markdown  # in this folder
 
 from keras_langevin.experiments import report
 from keras_langevin.experiments.optimizer_specs import OptimizerSpec
@@ -20,7 +20,7 @@ from keras_langevin.plots.files import new_figure, save_figure
 ROOT = Path(__file__).parents[1]
 PAGE, TRACE = ROOT / "docs" / "why-noise-helps.md", ROOT / "benchmarks" / "results" / "first_updates.json"
 UPDATES = (5, 10, 20, 35, 70, 140)
-# preset, model, optimizer, and the net and optimizer in words
+# preset, model, optimizer, and the label of net and optimizer
 NETS = [
     ("first-updates-adam", "dense-20", "adam", "dense-20, Adam"),
     ("first-updates-adam", "dense-30", "adam", "dense-30, Adam"),
@@ -48,7 +48,7 @@ MEASURES = {
     "gradients": "gradients of the kernels",
     "noise": "noise of an update, σ√(γP)",
 }
-# preset, model, optimizer, how many of the first updates have noise (`None`: two thirds of all), and all that in words
+# preset, model, optimizer, how many of the first updates have noise (`None`: two thirds of all), and the label
 WEIGHTS = [
     ("kernels-adam", "dense-40", "ladam", 5, "dense-40, Adam, first 5"),
     ("kernels-adam", "dense-40", "ladam", 35, "dense-40, Adam, first 35"),
@@ -66,7 +66,7 @@ class Records:
         self.folder, self.read = folder, {}
 
     def of(self, preset: str, model: str, optimizer: str) -> np.ndarray:
-        """One for each seed, in their order; empty where none is on record."""
+        """Returns one accuracy per seed, in the order of the seeds; empty if none is on record."""
         if preset not in self.read:
             place = self.folder / preset
             self.read[preset] = report.collect([place]) if place.is_dir() else []
@@ -75,13 +75,13 @@ class Records:
         return np.array([100 * run.test_accuracy for run in result.ended] if result else [])
 
     def of_updates(self, preset: str, model: str, optimizer: str) -> dict[str, np.ndarray]:
-        """By how many updates have noise: as `of`."""
+        """Returns `of` by the number of updates with noise."""
         specs = {"0": optimizer, **{str(k): f"first-{k}-l{optimizer}" for k in UPDATES}}
         specs |= {"2/3": f"l{optimizer}", "all": f"always-l{optimizer}"}
         return {name: self.of(preset, model, spec) for name, spec in specs.items()}
 
     def of_weights(self, preset: str, model: str, optimizer: str, updates: int | None) -> dict[str, np.ndarray]:
-        """By which weights have noise: as `of`."""
+        """Returns `of` by which weights have noise."""
         number = f"{updates}-" if updates else ""
         specs = {"none": optimizer[1:], "all": f"first-{number}{optimizer}" if updates else optimizer}
         specs |= {kind: f"{kind}-{number}{optimizer}" for kind in ("kernels", "biases")}
@@ -89,7 +89,7 @@ class Records:
 
 
 def shown(accuracies: np.ndarray) -> str:
-    """The median of the seeds, and how many trained, where not all did."""
+    """Returns the median over seeds, and how many seeds trained if not all did."""
     if not len(accuracies):
         return "-"
     trained = int((accuracies >= 20).sum())
@@ -126,13 +126,13 @@ TABLES = {"first updates": first_updates, "weights": weights, "initial kernels":
 
 
 def page(text: str) -> str:
-    """The page with its tables made anew."""
+    """Returns the page with its tables made from the records."""
     records = Records()
     return filled(text, {name: partial(table, records) for name, table in TABLES.items()}, PAGE)
 
 
 def draw_dots(ax, groups: dict[str, np.ndarray], *, horizontal: bool = False):
-    """A dot for each seed and a line for the median, group by group."""
+    """Draws a dot for each seed and a line for the median of each group."""
     for place, values in enumerate(groups.values()):
         spread = place + np.linspace(-0.25, 0.25, len(values))
         at = (values, spread) if horizontal else (spread, values)

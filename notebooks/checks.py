@@ -1,4 +1,4 @@
-"""What must hold of an executed notebook: its outputs are whole, and of the code in it."""
+"""Checks of an executed notebook: its outputs are complete, and come from the code in it."""
 
 import base64
 import hashlib
@@ -11,25 +11,25 @@ from PIL import Image
 
 from keras_langevin import version
 
-# The record of an execution, in the notebook's metadata.
+# The key of an execution's record in the notebook's metadata.
 RECORD = "keras_langevin"
 SWITCH = re.compile(r"^FAST = (?:True|False)\b", re.MULTILINE)
 
 
 def code_cells(notebook) -> list:
-    """The cells with code, in order."""
+    """Returns the cells with code, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
 def digest(notebook) -> str:
-    """What changes when the code does, whichever way the switch `FAST` stands."""
+    """Returns a hash of the code, which does not depend on the switch `FAST`."""
     sources = [SWITCH.sub("FAST = False", cell.source) for cell in code_cells(notebook)]
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
 
 
 def is_empty(png: bytes) -> bool:
-    """Whether a picture shows nothing: the middle 60% of its width and height has one colour
-    alone, as that of axes into which nothing was drawn."""
+    """Whether a picture shows nothing: the middle 60% of its width and height has a single colour,
+    like axes into which nothing was drawn."""
     pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
     height, width = pixels.shape[:2]
     middle = pixels[height // 5 : height - height // 5, width // 5 : width - width // 5]
@@ -37,13 +37,13 @@ def is_empty(png: bytes) -> bool:
 
 
 def figures(cell) -> list[bytes]:
-    """The pictures that a cell has put out."""
+    """Returns the pictures in a cell's outputs."""
     outputs = (output.get("data", {}).get("image/png") for output in cell.get("outputs", []))
     return [base64.b64decode(data) for data in outputs if data]
 
 
 def output_problems(notebook) -> list[str]:
-    """What is wrong with outputs: an error, a cell that was not executed, an empty figure."""
+    """Returns what is wrong with outputs: errors, cells that were not executed, empty figures."""
     found = []
     for number, cell in enumerate(code_cells(notebook), start=1):
         errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
@@ -60,7 +60,7 @@ def output_problems(notebook) -> list[str]:
 
 
 def stored_problems(notebook) -> list[str]:
-    """What is wrong with stored outputs, also that they are not of a full run of this code."""
+    """Returns what is wrong with stored outputs; they must also be of a full run of this code."""
     record = notebook.metadata.get(RECORD)
     if not record:
         return ["it was not executed by notebooks/run.py"]
@@ -77,7 +77,7 @@ def stored_problems(notebook) -> list[str]:
 
 
 def leaks(notebook, paths: list[str]) -> list[str]:
-    """Which of these paths of the machine the outputs show."""
+    """Returns a problem for each of these paths of the machine that the outputs show."""
     shown = json.dumps([cell.outputs for cell in code_cells(notebook)], ensure_ascii=False)
     return [
         f"its outputs show a path of this machine, {path}"

@@ -1,6 +1,6 @@
-"""Executes a notebook in a fresh kernel and folder: it finds nothing that a run before left.
+"""Executes a notebook in a fresh kernel and folder, so that it finds nothing of an earlier run.
 
-The project's stored results are in `../results`, as they are beside the notebooks.
+The project's stored results are in `../results`, as in the folder of the notebooks.
 """
 
 import copy
@@ -16,9 +16,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
-# Lines that C++ libraries and absl log on any machine without a GPU; no Python warnings.
+# Lines that C++ libraries and absl log on any machine without a GPU, but no Python warnings.
 _LOG = re.compile(r"WARNING: All log messages before absl|[IWEF]\d{4} \d\d:\d\d:|WARNING:absl:")
-# Stored results, which a notebook may read.
+# Stored results that a notebook may read.
 RESULTS = Path(__file__).parents[1] / "results"
 _PROVENANCE = (
     "import json, keras_langevin.experiments.machine as p; print(json.dumps(p.provenance()))"
@@ -26,14 +26,14 @@ _PROVENANCE = (
 
 
 class NotebookError(Exception):
-    """A notebook could not be executed, or its outputs are not what they must be."""
+    """A notebook could not be executed, or its outputs have problems."""
 
 
 def switched(notebook, fast: bool):
-    """A copy without outputs, with the switch set.
+    """Returns a copy without outputs, with the switch set.
 
     Raises:
-        NotebookError: there is not one line `FAST = ...`.
+        NotebookError: there is not exactly one line `FAST = ...`.
     """
     notebook = copy.deepcopy(notebook)
     lines = [
@@ -43,8 +43,8 @@ def switched(notebook, fast: bool):
     ]
     if len(lines) != 1:
         raise NotebookError(
-            "A notebook must have its switch, a line `FAST = False` in a cell of code, once. "
-            f"Received: {len(lines)} of them. Add the line, or remove the others."
+            "A notebook must have its switch, a line `FAST = False` in a code cell, exactly once. "
+            f"Received: {len(lines)} such lines. Add the line, or remove the others."
         )
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -56,21 +56,20 @@ def switched(notebook, fast: bool):
 def executed(
     notebook, *, fast: bool = False, cell_timeout: float | None = None, say=lambda line: None
 ):
-    """Executes all cells, in order, in a kernel and a folder of their own.
+    """Executes all cells in order, in a new kernel and a new folder.
 
     Args:
-        notebook: as nbformat reads it; it is left as it is.
+        notebook: as nbformat reads it; it is not changed.
         fast: bool, whether `FAST` is set. Defaults to `False`.
         cell_timeout: float, seconds after which a cell is an error. Defaults to `None`.
-        say: is called with a line of text as each cell ends.
+        say: called with a line of text when a cell ends.
 
     Returns:
-        the executed copy, its switch as it was, with a record in its metadata: digest of the
-        code, version, fast, seconds, where and with what.
+        the executed copy with `FAST = False`, and with a record in its metadata: digest of the
+        code, version, fast, seconds, provenance.
 
     Raises:
-        NotebookError: a cell ended with an error or took too long, or the outputs are not what
-            they must be.
+        NotebookError: a cell ended with an error or took too long, or the outputs have problems.
     """
     result = switched(notebook, fast)
     with tempfile.TemporaryDirectory(prefix="notebook-") as folder:
@@ -116,7 +115,7 @@ def executed(
 
 
 def place(folder: Path) -> str:
-    """Makes an empty folder in which `../results` is the project's, as beside the notebooks."""
+    """Makes an empty folder and returns its path; there `../results` are the project's results."""
     (folder / "notebooks").mkdir()
     if RESULTS.is_dir():
         (folder / "results").symlink_to(RESULTS, target_is_directory=True)
@@ -124,7 +123,7 @@ def place(folder: Path) -> str:
 
 
 def without_logs(outputs: list) -> list:
-    """Outputs without the lines that libraries log; what else is on standard error stays."""
+    """Removes the lines that libraries log; the rest of standard error stays."""
     kept = []
     for output in outputs:
         if output.output_type == "stream" and output.name == "stderr":
@@ -135,7 +134,7 @@ def without_logs(outputs: list) -> list:
                 continue
             output = nbformat.NotebookNode(output, text="".join(lines))
         if kept and output.output_type == "stream" and output.name == kept[-1].get("name"):
-            kept[-1].text += output.text  # what a log stood between
+            kept[-1].text += output.text  # a log stood between them
         else:
             kept.append(output)
     return kept

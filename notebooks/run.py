@@ -1,15 +1,15 @@
-"""Executes the notebooks in fresh kernels, and checks what is stored in them.
+"""Executes the notebooks in fresh kernels, and checks their stored outputs.
 
-    python notebooks/run.py               # all of them, in full; stores their outputs in them
-    python notebooks/run.py 01 05         # these
-    python notebooks/run.py --fast        # with FAST = True; nothing is stored
-    python notebooks/run.py --check       # are the stored outputs whole, and of this code?
-    python notebooks/run.py --html pages  # also a page of each; with --check the stored one
+    python notebooks/run.py               # all, in full; stores their outputs
+    python notebooks/run.py 01 05         # only these
+    python notebooks/run.py --fast        # with FAST = True; stores nothing
+    python notebooks/run.py --check       # are the stored outputs complete, and of this code?
+    python notebooks/run.py --html pages  # also writes a page of each; with --check the stored one
 
-Each notebook is executed in an empty folder of its own, so that nothing is resumed, and is written
-when it has ended well, whole or not at all. The backend is that of KERAS_BACKEND, else the
-notebook's own choice. The exit status is 1 where a notebook fails: an error, an empty figure, or,
-with --check, outputs of another version of its code.
+Each notebook is executed in its own empty folder, so that nothing is resumed. It is written
+atomically if it ends without an error. The backend is that of KERAS_BACKEND, otherwise the
+notebook's choice. The exit status is 1 if a notebook fails: an error, an empty figure, or, with
+--check, outputs of another version of its code.
 """
 
 import argparse
@@ -26,16 +26,16 @@ FOLDER = Path(__file__).parent
 
 
 def found(names: list[str], folder: Path) -> list[Path]:
-    """The notebooks whose names begin so; all, if none is named.
+    """Returns the notebooks whose names start with one of `names`; without names, all notebooks.
 
     Raises:
-        SystemExit: there is none.
+        SystemExit: a name matches no notebook.
     """
     paths = sorted(folder.glob("*.ipynb"))
     for name in names:
         if not any(path.name.startswith(name) for path in paths):
             raise SystemExit(
-                f"No notebook is called {name}. There are: {', '.join(path.stem for path in paths)}."
+                f"No notebook is called {name}. Available: {', '.join(path.stem for path in paths)}."
             )
     return [
         path for path in paths if not names or any(path.name.startswith(name) for name in names)
@@ -43,7 +43,7 @@ def found(names: list[str], folder: Path) -> list[Path]:
 
 
 def write_html(notebook, path: Path):
-    """Writes the page that a browser shows; figures are inside."""
+    """Writes a self-contained HTML page."""
     from nbconvert import HTMLExporter
 
     page, _ = HTMLExporter(embed_images=True).from_notebook_node(
@@ -55,7 +55,7 @@ def write_html(notebook, path: Path):
 
 
 def handle(path: Path, options: argparse.Namespace) -> list[str]:
-    """Does with a notebook what the options say; returns what is wrong with it."""
+    """Executes or checks a notebook, as the options say, and returns what is wrong with it."""
     notebook = nbformat.read(path, as_version=4)
     if options.check:
         problems = checks.stored_problems(notebook)
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="how the notebooks' names begin (default: all)"
+        "names", nargs="*", metavar="NAME", help="starts of the notebooks' names (default: all)"
     )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--fast", action="store_true", help="set FAST = True; store nothing")
@@ -101,7 +101,7 @@ def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> int:
         for problem in problems:
             print(f"{path.name}: {problem}", file=sys.stderr, flush=True)
         if options.check and not problems:
-            print(f"{path.name}: whole, and of this code")
+            print(f"{path.name}: complete, and of this code")
     return 1 if failed else 0
 
 

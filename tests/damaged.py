@@ -1,4 +1,4 @@
-"""Archives that `archive.write` has not made, each of which NumPy refuses by another error."""
+"""Damages archives so that NumPy refuses each with a different error."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ def _unknown_compression(path):
 
 
 def _flip(path, local, central, change):
-    """Changes a number of two bytes in the local and in the central head of each member."""
+    """Changes a two-byte number in the local and the central header of each member."""
     content = bytearray(path.read_bytes())
     for signature, place in ((b"PK\x03\x04", local), (b"PK\x01\x02", central)):
         found = content.find(signature)

@@ -1,4 +1,4 @@
-"""Real data, prepared by tensorflow-datasets: in `TFDS_DATA_DIR`, or beside the checkout."""
+"""Real data prepared by tensorflow-datasets, in `TFDS_DATA_DIR` or next to the checkout."""
 
 import os
 from pathlib import Path

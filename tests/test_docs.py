@@ -1,4 +1,4 @@
-"""The documentation site has every public name. (`.ci/run` builds it, and a broken link is an error there.)"""
+"""The documentation site has every public name. (`.ci/run` builds it; there a broken link is an error.)"""
 
 import json
 import re
@@ -11,7 +11,7 @@ from keras_langevin import models, optimizers, plots, sampling
 
 DOCS = Path(__file__).parents[1] / "docs"
 SEARCH = DOCS.parent / ".ci" / "site" / "searchindex.js"
-# Modules, tables and what a page says in words.
+# Modules, tables, and names that a page describes in words.
 WITHOUT_PAGE = {"FAMILIES", "REGISTRY", "Highway", "__version__", "callbacks", "models", "optimizers", "sampling"}
 
 
@@ -30,7 +30,7 @@ def test_every_public_name_has_an_entry():
     ("word", "page"), [("ladam", "optimizers/ladam"), ("sigma", "choosing-sigma"), ("layer", "layers")]
 )
 def test_the_search_finds_the_page_by_its_title(word, page):
-    """Words are stemmed. Sphinx ranks a word of a title above one of a text."""
+    """Words are stemmed. Sphinx ranks a word in a title above one in the text."""
     index = json.loads(re.fullmatch(r"Search\.setIndex\((.*)\)", SEARCH.read_text("utf-8"), re.DOTALL)[1])
     found = index["titleterms"][word]
     assert index["docnames"].index(page) in (found if isinstance(found, list) else [found])

@@ -1,4 +1,4 @@
-"""The package as a whole: what importing it costs and needs, and which way its imports run."""
+"""The package as a whole: the cost and requirements of its import, and the direction of imports within it."""
 
 import ast
 import doctest
@@ -35,7 +35,7 @@ def test_public_names_are_there():
 
 
 def test_completion_offers_the_public_names():
-    """And no module that the package imports for itself."""
+    """It offers no module that the package imports for its own use."""
     offered = {name for name in dir(keras_langevin) if not name.startswith("__")}
     assert offered == {name for name in keras_langevin.__all__ if name[:2] != "__"} | {
         "datasets",
@@ -45,7 +45,7 @@ def test_completion_offers_the_public_names():
 
 
 def public_functions():
-    """What users call, with how it is called: functions, and methods and properties of classes."""
+    """Yields the functions, methods and properties that users call, and whether each must have a return type."""
     parts = ("callbacks", "datasets", "models", "optimizers", "plots", "sampling", "sigma", "experiments.engines")
     public = [comparing.compare, results.Results]
     for module in (keras_langevin, *(importlib.import_module(f"keras_langevin.{part}") for part in parts)):
@@ -55,7 +55,7 @@ def public_functions():
     for cls in filter(inspect.isclass, public):
         for number, base in enumerate(cls.__mro__):
             for name, member in vars(base).items() if base.__module__.startswith("keras_langevin") else ():
-                # the types of a method are those of the method that it overrides; Keras has none
+                # an overriding method has the types of the method that it overrides; Keras has none
                 mixed_into = [keras.optimizers.Optimizer] if issubclass(cls, keras_langevin.Langevin) else []
                 overrides = any(hasattr(other, name) for other in (*cls.__mro__[number + 1 : -1], *mixed_into))
                 if name[0] != "_" and (name == "get_config" or not overrides):
@@ -67,8 +67,8 @@ def public_functions():
 
 
 def test_public_functions_say_their_types():
-    """An editor reads them there, or in an argument's default. `basedpyright --verifytypes` would ask for the types of
-    Keras's classes, which have none, and of what only Keras calls."""
+    """An editor reads them there or from an argument's default. `basedpyright --verifytypes` would also ask for the
+    types of Keras's classes, which have none, and of functions that only Keras calls."""
     missing = []
     for function, returns in public_functions():
         parameters = list(inspect.signature(function).parameters.values())
@@ -81,7 +81,7 @@ def test_public_functions_say_their_types():
 
 @pytest.mark.ci
 def test_import_needs_keras_and_numpy_alone():
-    """With every other dependency hidden, the import works and a weight moves."""
+    """With all other dependencies hidden, the import works and a weight moves."""
     code = """
 import sys
 class Hidden:
@@ -108,7 +108,7 @@ def test_import_leaves_tensorflow_alone_on_another_backend():
 
 @pytest.mark.slow
 def test_import_adds_little_to_keras():
-    """Under 0.3 s of processor time beyond `import keras`: the median of three fresh processes."""
+    """The import adds less than 0.3 s of processor time to `import keras`, in the median of three new processes."""
     code = "import time, keras; t = time.process_time(); import keras_langevin; print(time.process_time() - t)"
     seconds = [float(run_python(code).stdout) for _ in range(3)]
     assert statistics.median(seconds) < 0.3
@@ -135,7 +135,7 @@ def test_a_script_may_have_the_name_of_the_command(tmp_path):
 
 @pytest.mark.parametrize("name", [*(f"experiments.{name}" for name in WITHOUT_KERAS), "plots", "plots.files"])
 def test_results_are_read_without_keras(name):
-    """As the command does it: these modules load where `keras` cannot be imported."""
+    """As in the command, these modules load even if `keras` cannot be imported."""
     code = f"""
 import sys
 sys.modules["keras"] = None
@@ -147,7 +147,7 @@ import keras_langevin.{name}
 
 
 def imported_modules(name):
-    """The project's modules that the module `name` imports, anywhere in its code."""
+    """Yields the project's modules that the module `name` imports, anywhere in its code."""
     spec = importlib.util.find_spec(name)
     tree = ast.parse(Path(spec.origin).read_text("utf-8"))
     for node in ast.walk(tree):
@@ -167,7 +167,7 @@ def test_plots_take_numbers_and_know_nothing_of_where_they_are_from():
 
 
 def test_imports_run_one_way():
-    """No module imports itself through others, packages' own `__init__` aside."""
+    """No module imports itself through others, except for the packages' `__init__`."""
     graph = {name: {target for target in imported_modules(name) if target in MODULES} for name in MODULES}
     done = set()
 
@@ -183,7 +183,7 @@ def test_imports_run_one_way():
 
 
 def test_optimizers_models_and_datasets_do_not_import_one_another():
-    """Sampling knows optimizers: it says what temperature one samples at."""
+    """Only sampling imports optimizers, because it reports the temperature that one samples at."""
     rooms = ("optimizers", "models", "datasets", "sampling")
     known = {"sampling": ("optimizers",)}
     everybodys = {"names", "files", "archive", "values", "confidence", "keras_internals", "reading"}
@@ -197,13 +197,13 @@ def test_optimizers_models_and_datasets_do_not_import_one_another():
 
 
 def is_importable(name):
-    """Not what runs when it is imported, nor what needs a backend that may not be installed."""
+    """Excludes modules that run when imported, and those of a backend that may not be installed."""
     _, _, backend = name.partition(".noise.on_")
     return not name.endswith("__main__") and backend in ("", keras.backend.backend())
 
 
-# On JAX, Keras compiles a random generator for each kernel's shape, which takes a minute; TensorFlow takes seconds. The
-# comparison of `comparing` is trained by the runner, which has its own tests on JAX (test_controls, test_equal_arms).
+# On JAX, Keras compiles a random generator for each shape of kernel, which takes a minute; TensorFlow takes seconds.
+# The runner trains the comparison of `comparing`, and has its own tests on JAX (test_controls, test_equal_arms).
 LONG_ON_JAX = {f"keras_langevin.{name}" for name in ("experiments.comparing", "models.densenet", "models.resnet")}
 
 

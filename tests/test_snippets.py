@@ -1,4 +1,4 @@
-"""Every example in README and the documentation, run as a reader pastes it: from an empty session."""
+"""Runs every example of the README and the documentation as a reader would paste it, in an empty session."""
 
 import doctest
 import re
@@ -10,7 +10,7 @@ import pytest
 from keras_langevin.cli import new_parser
 
 ROOT = Path(__file__).parents[1]
-# Their programs need several devices, or are killed on purpose: tests/reliability runs them.
+# Their programs need several devices or are killed on purpose; tests/reliability runs them.
 ELSEWHERE = {"distribution.md", "interruptions.md"}
 PAGES = [ROOT / "README.md", *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.name not in ELSEWHERE)]
 BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -23,7 +23,7 @@ PYTHON = [each for each in FOUND if each.values[0] == "python"]
 BASH = [each for each in FOUND if each.values[0] == "bash"]
 
 
-# README's posterior trains 100 epochs: tests/sampling/test_readme.py runs it and looks at what it finds.
+# The README's posterior trains 100 epochs; tests/sampling/test_readme.py runs it and checks its results.
 @pytest.mark.ci
 @pytest.mark.parametrize(("kind", "text"), [each for each in PYTHON if "max_samples=30" not in each.values[1]])
 def test_a_program_runs(kind, text, tmp_path, monkeypatch, blank_pictures):

@@ -1,6 +1,6 @@
-"""What works with Keras, one backend and the wheel alone: `python program.py save FILE`, `python program.py load FILE`.
+"""Works with only Keras, one backend and the wheel: `python program.py save FILE`, `python program.py load FILE`.
 
-`.ci/bare` runs it outside the checkout, so it imports nothing of it.
+`.ci/bare` runs it outside the checkout, so it imports nothing from there.
 """
 
 import subprocess
@@ -30,7 +30,7 @@ def save(file):
 
 
 def refuses(program, message):
-    """The last line of the error names the extra, and the command that installs it."""
+    """Checks that the last line of the error names the extra and the command that installs it."""
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     last = ended.stderr.strip().splitlines()[-1]
     assert ended.returncode and message in last and 'pip install "keras-langevin[experiments]"' in last, ended.stderr

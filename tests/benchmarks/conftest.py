@@ -1,4 +1,4 @@
-"""The scripts in benchmarks/ import one another by their file names, as when one is started there."""
+"""Lets the scripts in benchmarks/ import one another by file name, as when one of them is run."""
 
 import sys
 from pathlib import Path

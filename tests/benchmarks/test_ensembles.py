@@ -1,4 +1,4 @@
-"""What the pages say of ensembles is what the results say."""
+"""The pages' statements about ensembles agree with the results."""
 
 import json
 from statistics import mean, stdev

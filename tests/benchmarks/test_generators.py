@@ -1,4 +1,4 @@
-"""The candidate generators: the one in use is the library's, and the published ones give their published words."""
+"""The candidate generators: the one in use is the library's, and the published ones return their published words."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_published_generators_give_their_published_words(name, expected, generat
 
 
 def test_squares_is_its_definition(generators, monkeypatch):
-    """Against Python's integers."""
+    """Compares the words with those of Python's integers."""
     monkeypatch.setattr(law, "key", lambda *_: (np.uint32(0x548C9DEC), np.uint32(0xBCE65DF4)))
     key = (0x548C9DEC << 32) | 0xBCE65DF4 | 1
     words = generators.GENERATORS["squares"](None, None, None, np.arange(50, dtype="uint32"))

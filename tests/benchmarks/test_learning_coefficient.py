@@ -1,4 +1,4 @@
-"""The page about the coefficient has the table of the stored measurement, and what it says of it."""
+"""The page about the coefficient has the table of the stored measurement and agrees with it."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""The benchmarks of sigma: that a kill loses one run, what the adaptive noise does, and how it is judged."""
+"""The benchmarks of sigma: a kill loses at most one run; the adaptive noise and how it is judged."""
 
 import importlib
 import json
@@ -17,16 +17,16 @@ SCRIPTS = ("bench", "find_sigma", "adaptive_sigma", "learning_rates")
 
 @pytest.fixture(scope="module")
 def scripts():
-    """The scripts as modules, by name."""
+    """Returns the scripts as modules, by name."""
     pytest.importorskip("filelock")
     return SimpleNamespace(**{name: importlib.import_module(name) for name in SCRIPTS})
 
 
 class Fake:
-    """A `Bench` that trains nothing, and is killed at a run.
+    """A `Bench` that trains nothing and is killed during a run.
 
     Args:
-        killed_at: int, the number of the run, from 1; or `None`.
+        killed_at: int, the number of the run, from 1, or `None`.
     """
 
     default = 1e-3
@@ -61,7 +61,7 @@ def test_a_killed_search_resumes(scripts, monkeypatch):
     assert measure(Fake()).runs == []
     best = found["searched 0"]["sigma"]
     more = measure(Fake(), pair._replace(trials=12)).runs
-    assert len(more) == 9 + 2 and found["searched 0"]["sigma"] != best  # and it is trained with that
+    assert len(more) == 9 + 2 and found["searched 0"]["sigma"] != best  # trained again with the new best
     assert scripts.find_sigma.table({"dense-3 L-Adam": found}).count("\n") == 2
 
 
@@ -82,7 +82,7 @@ def test_a_killed_comparison_resumes(scripts, monkeypatch, tmp_path):
 
 
 def test_the_regret_of_a_single_value(scripts):
-    """Two nets with their best values apart, and an arm that is right for both with one."""
+    """Two nets have different best values; in one arm a single value suits both."""
     tuning = {
         "first": {"fixed": [[90, 92], [50, 50]], "held": [[90, 90], [10, 10]]},
         "second": {"fixed": [[40, 40], [95, 95]], "held": [[94, 94], [10, 10]]},
@@ -107,7 +107,7 @@ def test_the_page_says_what_was_measured_of_the_adaptive_sigma_and_what_the_rule
     for differences, single in ((found["held"], held), (found["decaying"], decaying)):
         is_better = any(each.low > 0 for each in differences.values())
         is_better &= not any(each.high < 0 for each in differences.values())
-        assert not is_better and fixed["mean_regret"] - single["mean_regret"] < 1  # the rule: it does not come in
+        assert not is_better and fixed["mean_regret"] - single["mean_regret"] < 1  # the rule excludes it
     assert max(abs(each.mean) for net, each in found["held"].items() if net != "dense-40") < 0.205
     lost, gained = found["held"]["dense-40"], found["held"]["highway-20"]
     assert f"a held ratio loses {-lost.mean:.0f} points" in page
@@ -119,7 +119,7 @@ def test_the_page_says_what_was_measured_of_the_adaptive_sigma_and_what_the_rule
 
 @pytest.mark.parametrize("decades", [0.0, 2.0])
 def test_the_ratio_is_what_is_wanted(scripts, decades):
-    """As `LangevinMonitor` measures it at the end of each epoch; where σ is zero it stays zero."""
+    """`LangevinMonitor` measures the wanted ratio at the end of each epoch. A σ of zero stays zero."""
     x, y = examples(steps=1, batch=8)
     adaptive, monitor = scripts.adaptive_sigma.AdaptiveSigma(5.0, decades), LangevinMonitor(warn_ratio=None)
     model = eager_model(LAdam(1e-4, sigma=1e-6, seed=0))

@@ -1,4 +1,4 @@
-"""The pages say what the result files say."""
+"""The pages agree with the result files."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/why-noise-helps.md says what the records say: its tables, and every number in its sentences."""
+"""docs/why-noise-helps.md agrees with the records: its tables, and every number in its sentences."""
 
 import importlib
 import json
@@ -12,7 +12,7 @@ from keras_langevin.experiments.report.words import signed, with_interval
 from keras_langevin.experiments.statistics import paired_difference
 
 ROOT = Path(__file__).parents[2]
-# what the runs were given, which is no result
+# settings of the runs, which are not results
 SETTINGS = {"5", "40", "1e-3", "35", "1,260", "1e-6", "1.2", "200", "100", "20", "1.4", "2016", "2⁻²⁰", "√2"}
 
 
@@ -28,7 +28,7 @@ def test_its_tables_are_those_of_the_records(why):
 
 
 def facts(why) -> list[str]:
-    """The sentences with numbers, made from the records."""
+    """Returns the sentences with numbers, made from the records."""
     trace = json.loads(why.TRACE.read_text("utf-8"))
 
     def after(arm, measure, update, layer):
@@ -74,7 +74,7 @@ def facts(why) -> list[str]:
     shallow = adadelta(30)
     assert (shallow["0"] >= 20).all() and max((shallow[str(k)] >= 20).sum() for k in (5, 10, 20, 35, 70)) == 2
     of_biases = [(records.of_weights(*which)["biases"] >= 20).sum() for *which, _ in why.WEIGHTS]
-    assert sorted(of_biases) == [0, 0, 0, 0, 1]  # in words, in the page
+    assert sorted(of_biases) == [0, 0, 0, 0, 1]  # the page has it in words
 
     def kernels_against_all(preset, model, optimizer, updates):
         found = records.of_weights(preset, model, optimizer, updates)
@@ -131,4 +131,4 @@ def test_its_sentences_are_those_of_the_records(why):
         assert fact in prose
         prose = prose.replace(fact, "")
     others = set(re.findall(r"(?<![\w-])√?\d(?:[\d.,]*\d)?(?:e-\d+|[⁻⁰¹²³⁴-⁹]+)?", prose))
-    assert others <= SETTINGS, "a number that no record gives"
+    assert others <= SETTINGS, "a number that is in no record"

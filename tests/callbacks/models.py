@@ -1,4 +1,4 @@
-"""What the tests of the callbacks train: a small net, and a layer whose gradient is zero."""
+"""Models for the tests of the callbacks: a small net, and a layer with a zero gradient."""
 
 import contextlib
 
@@ -9,8 +9,8 @@ from keras import ops
 from tests.optimizers.cases import BACKEND
 from tests.quick import EAGERLY
 
-JIT = BACKEND == "jax"  # on TensorFlow a graph is made sooner than XLA compiles it
-EXECUTIONS = [1] if BACKEND == "torch" else [1, 3]  # Keras refuses others on PyTorch
+JIT = BACKEND == "jax"  # on TensorFlow tracing a graph is faster than compiling it with XLA
+EXECUTIONS = [1] if BACKEND == "torch" else [1, 3]  # on PyTorch Keras accepts only 1
 LAYERS = ("first", "second", "third")
 
 
@@ -31,7 +31,7 @@ class CountedLoss:
 
 
 def small_model(optimizer, loss="mse", **compile_arguments):
-    """Three dense layers with the same weights each time, compiled."""
+    """Returns a compiled model of three dense layers with the same weights each time."""
     x = inputs = keras.Input((4,))
     for seed, (name, units) in enumerate((("first", 5), ("second", 3), ("third", 2))):
         initializer = keras.initializers.GlorotUniform(seed=seed)
@@ -42,19 +42,19 @@ def small_model(optimizer, loss="mse", **compile_arguments):
 
 
 def eager_model(optimizer, **arguments):
-    """A `small_model` for a test of a few steps in which it does not matter whether they are traced."""
+    """Returns a `small_model` for tests of a few steps that do not depend on a trace."""
     return small_model(optimizer, run_eagerly=EAGERLY, **arguments)
 
 
 def examples(steps: int, batch: int = 4):
-    """Features and targets of `steps` batches."""
+    """Returns features and targets of `steps` batches."""
     generator = np.random.default_rng(0)
     size = steps * batch
     return generator.normal(size=(size, 4)).astype("float32"), generator.normal(size=(size, 2)).astype("float32")
 
 
 def fit(model, *callbacks, epochs=1, steps=3, batch=4, **arguments):
-    """`model.fit` on the same batches each time."""
+    """Calls `model.fit` on the same batches each time."""
     features, targets = examples(steps, batch)
     return model.fit(
         features,
@@ -65,11 +65,11 @@ def fit(model, *callbacks, epochs=1, steps=3, batch=4, **arguments):
 
 
 class States(keras.callbacks.Callback):
-    """What `of` says at the end of each epoch, or of each batch.
+    """Keeps the values of `of` at the end of each epoch or batch.
 
     Args:
         of: function of the model.
-        batches: bool, at each batch. Defaults to `False`.
+        batches: bool, whether at the end of each batch. Defaults to `False`.
     """
 
     def __init__(self, of, batches=False):
@@ -86,13 +86,13 @@ class States(keras.callbacks.Callback):
 
 
 def weights_of(model) -> list[np.ndarray]:
-    """Copies of its trainable weights."""
+    """Returns copies of a model's trainable weights."""
     return [np.array(ops.convert_to_numpy(variable)) for variable in model.trainable_variables]
 
 
 @contextlib.contextmanager
 def policy(name: str):
-    """A Keras dtype policy for a while."""
+    """A context with a Keras dtype policy."""
     keras.config.set_dtype_policy(name)
     try:
         yield

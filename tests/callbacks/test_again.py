@@ -1,4 +1,4 @@
-"""A callback that is used for a second model, or for a second fit of the same, starts afresh."""
+"""A callback starts afresh for a second model, and for a second fit of the same model."""
 
 import keras
 import numpy as np
@@ -61,7 +61,7 @@ def test_a_new_optimizer_for_the_same_model(name):
 
 @pytest.mark.parametrize("name", ["SigmaScheduler", "ReduceSigmaOnPlateau", "CyclicalLangevin", "StepDown"])
 def test_a_second_fit_of_the_same_model_has_the_levels_of_the_first(name):
-    """The folds of a model whose weights are set back: neither the noise level nor the learning rate compounds."""
+    """As in cross-validation with reset weights: neither the noise level nor the learning rate compounds."""
     callback, model = CALLBACKS[name](), model_of()
     first, second, third = (logs_of(model, callback) for _ in range(3))
     assert len(set(first["sigma"])) > 1
@@ -79,7 +79,7 @@ def test_a_fit_from_a_later_epoch_resumes(name):
     resumed, whole = levels((0, 3), (3, 6)), levels((0, 6))
     if name == "SigmaScheduler":
         assert resumed == whole
-    assert resumed[3] <= whole[2] < SIGMA  # the level stays; the counts of patience are Keras's, which begin anew
+    assert resumed[3] <= whole[2] < SIGMA  # the level stays, but Keras restarts the count of patience
 
 
 @pytest.mark.parametrize("name", ["SigmaScheduler", "ReduceSigmaOnPlateau"])
@@ -99,7 +99,7 @@ class Stop(keras.callbacks.Callback):
 
 @every_callback
 def test_backup_and_restore_in_the_same_object(name, tmp_path):
-    """A fit that is interrupted and begun again, with the callback and the model that it had."""
+    """An interrupted fit is restarted with the same callback and model."""
 
     def run(callback, *more):
         backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
@@ -115,7 +115,7 @@ def test_backup_and_restore_in_the_same_object(name, tmp_path):
     for key in resumed.keys() & {"sigma", "learning_rate", "distance"}:
         if name != "ReduceSigmaOnPlateau":
             np.testing.assert_allclose(resumed[key], uninterrupted[key][3:], rtol=1e-6)
-    if name != "ReduceSigmaOnPlateau":  # whose counts Keras begins anew
+    if name != "ReduceSigmaOnPlateau":  # Keras restarts its counts
         for ours, theirs in zip(weights_of(model), expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
     else:
@@ -130,10 +130,10 @@ def test_the_monitor_of_a_second_model_of_another_shape():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras.layers.Dense(2, name="only")(inputs))
     model.compile(optimizer=LAdam(sigma=0.1), loss="mse", run_eagerly=EAGERLY)
-    with pytest.warns(UserWarning, match="warn_ratio"):  # it has not been warned of before
+    with pytest.warns(UserWarning, match="warn_ratio"):  # warns again
         fit(model, monitor)
     assert [row.layer for row in monitor.history] == ["all", "only"]
-    assert len(first) == 4  # whoever has kept the list has it
+    assert len(first) == 4  # a list that was kept does not change
 
 
 def test_the_monitor_goes_on_with_the_same_model():

@@ -1,4 +1,4 @@
-"""What every callback owes its user: an error before training where the optimizer does not serve."""
+"""The contract of every callback: an error before training if the optimizer does not fit."""
 
 import keras
 import pytest
@@ -52,7 +52,7 @@ def test_a_sigma_that_cannot_be_set_is_refused_before_training(name, sigma):
 
 
 @pytest.mark.parametrize("name", ["LayerScheduler", "LangevinMonitor"])
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="elsewhere Keras builds it first")
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="on other backends Keras builds it first")
 def test_a_model_that_is_not_built_is_refused(name):
     model = keras.Sequential([keras.layers.Dense(2)])
     model.compile(optimizer=LAdam(1e-3), loss="mse")
@@ -62,7 +62,7 @@ def test_a_model_that_is_not_built_is_refused(name):
 
 @every_callback
 def test_it_can_be_saved(name):
-    """All are serializable (`SigmaScheduler` with a function that is registered: in its own tests)."""
+    """All are serializable. (test_sigma_scheduler.py saves `SigmaScheduler` with a registered function.)"""
     if name == "SigmaScheduler":
         with pytest.raises(Exception, match=r"lambda|registered|serializ"):
             keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(CALLBACKS[name]()))
@@ -74,7 +74,7 @@ def test_it_can_be_saved(name):
 
 
 def test_all_of_them_together():
-    """In one fit: what a monitor sees is what the others set."""
+    """In one fit, the monitor sees what the other callbacks set."""
     monitor = LangevinMonitor(warn_ratio=None)
     layers = LayerScheduler({0: None, 1: ["second"], 2: 0})
     model = small_model(LAdam(1e-3, sigma=0.5))

@@ -18,7 +18,7 @@ RATE, SIGMA = 0.02, 0.5
 
 
 def reference(total, cycles, fraction) -> list[tuple[float, float]]:
-    """γ_k and σ_k of the steps k = 1, ..., K, by the paper's formulas."""
+    """Returns γ_k and σ_k of the steps k = 1, ..., K by the paper's formulas."""
     length = math.ceil(total / cycles)
     settings = []
     for k in range(1, total + 1):
@@ -40,7 +40,7 @@ def test_schedules_are_the_papers_formulas(total, cycles, fraction):
 
 
 def test_schedules_are_exact_far_out():
-    """Steps beyond float32's integers."""
+    """Tests steps beyond float32's integers."""
     for step in (2**24 + 1, 2**31 - 2):
         place = step % 1000
         rate = ops.convert_to_numpy(CyclicalCosine(RATE, 1000)(ops.convert_to_tensor(step, "int32")))
@@ -51,7 +51,7 @@ def test_schedules_are_exact_far_out():
 
 @pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
 def test_every_step_of_a_fit_has_its_noise(steps_per_execution):
-    """Weights under a zero gradient after each epoch of three steps are the sum of σ_k√γ_k·Z_k."""
+    """With a zero gradient, the weights after each epoch of three steps are the sum of σ_k√γ_k·Z_k."""
     model = noise_model(LSGD(RATE, sigma=SIGMA, seed=SEED), steps_per_execution=steps_per_execution)
     draws = run_epochs(model, 5, CyclicalLangevin(cycles=2, exploration_fraction=0.4), steps=3)
     noise = [sigma * math.sqrt(rate) * normal(SEED, k, SHAPE) for k, (rate, sigma) in enumerate(reference(15, 2, 0.4))]
@@ -63,8 +63,8 @@ def test_every_step_of_a_fit_has_its_noise(steps_per_execution):
 @pytest.mark.parametrize("name", ["float32", "mixed_float16"])
 @pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
 def test_what_a_collector_sees(steps_per_execution, name):
-    """`is_sampling` and `cycle` after each execution are those of its last step, before or after the callback in the
-    list; `logs` have the rate and the level of each epoch's last step."""
+    """After each execution `is_sampling` and `cycle` are those of its last step, also for callbacks earlier in the
+    list. `logs` have the learning rate and σ of each epoch's last step."""
     with policy(name):
         cyclical = CyclicalLangevin(cycles=2, exploration_fraction=0.5)
         first, last = (States(lambda model: (cyclical.is_sampling, cyclical.cycle), batches=True) for _ in range(2))
@@ -81,7 +81,7 @@ def test_what_a_collector_sees(steps_per_execution, name):
 
 @pytest.mark.parametrize("steps_per_execution", EXECUTIONS)
 def test_posterior_samples_are_those_of_the_sampling_stages(steps_per_execution):
-    """Two cycles of six steps, whose last three have noise; each sample with the rate and the level that made it."""
+    """Two cycles of six steps with noise in the last three; each sample has the rate and the σ of its step."""
     cyclical = CyclicalLangevin(cycles=2, exploration_fraction=0.5)
     samples = PosteriorSamples(burn_in=0, when=cyclical)
     model = small_model(LSGD(RATE, sigma=SIGMA), steps_per_execution=steps_per_execution)
@@ -129,7 +129,7 @@ def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
 
 
 def test_a_second_fit_begins_its_cycles_anew():
-    """After training without it, and after a fit with it: from the optimizer's counter on, with γ₀ and σ₀."""
+    """After training without it and after a fit with it, cycles start at the optimizer's counter with γ₀ and σ₀."""
     model = noise_model(LSGD(RATE, sigma=SIGMA, seed=SEED))
     run_epochs(model, 1, steps=3)
     for begin in (3, 7):

@@ -1,4 +1,4 @@
-"""Several devices: what one device does, also with a gate, and a monitor sees the same. In processes of their own."""
+"""Several devices do what one device does, also with a gate, and a monitor sees the same. Runs in child processes."""
 
 import os
 import subprocess

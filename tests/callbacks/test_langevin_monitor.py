@@ -1,4 +1,4 @@
-"""`LangevinMonitor`: its numbers against those of a step made by hand in NumPy, and what it writes."""
+"""`LangevinMonitor`: its numbers against those of a step in NumPy, and its files."""
 
 import csv
 import dataclasses
@@ -26,7 +26,7 @@ EVERY_OPTION = [
     for case in CONTRACT_CASES
     for name, options in ({"default": {}} | case.options).items()
 ]
-# Those that keep no mean of squared gradients: gradients of several steps may cancel in what they keep.
+# Optimizers without a mean of squared gradients: gradients of several steps may cancel in their slots.
 WITHOUT_SQUARES = (
     "LSGD",
     "SGHMC",
@@ -38,7 +38,7 @@ WITHOUT_SQUARES = (
     "LMuon",
     "LMuon, AdamW's weights",
 )
-# Of several steps at once: with momentum, and with slots that tell the gradient.
+# Cases for several steps per execution: with momentum, and with slots that determine the gradient.
 OF_EXECUTIONS = [
     pytest.param(
         *param.values, id=param.id, marks=[pytest.mark.slow] * (param.id not in ("LSGD-momentum", "LAdam-default"))
@@ -48,7 +48,7 @@ OF_EXECUTIONS = [
 
 
 class Recorded(list):
-    """Weights, and in `base` the momentums with them."""
+    """A list of weights; `base` holds their momentums."""
 
     def __init__(self):
         super().__init__()
@@ -56,7 +56,7 @@ class Recorded(list):
 
 
 class Recorder(keras.callbacks.Callback):
-    """The weights before each step, and after the last."""
+    """Keeps the weights before each step and after the last."""
 
     def __init__(self):
         super().__init__()
@@ -73,7 +73,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 def gradients(weights, features, targets) -> list[np.ndarray]:
-    """The mean squared error's gradient for `small_model`, by the chain rule in float64."""
+    """Returns the gradient of the mean squared error for `small_model`, by the chain rule in float64."""
     outputs = [features.astype("float64")]
     for kernel, bias in zip(weights[::2], weights[1::2], strict=True):
         outputs.append(np.tanh(outputs[-1] @ kernel.astype("float64") + bias))
@@ -87,7 +87,7 @@ def gradients(weights, features, targets) -> list[np.ndarray]:
 
 
 def trained(case, options, callbacks=(), **arguments):
-    """A model trained with a monitor, and weights before and gradients at each step."""
+    """Trains a model with a monitor; returns it with the weights before each step and the gradients there."""
     recorder, monitor = Recorder(), LangevinMonitor(warn_ratio=None, **arguments)
     model = small_model(case.make(sigma=SIGMA, seed=3, layers=["first", "third"], weight_decay=0.0, **options))
     history = fit(model, recorder, monitor, *callbacks, epochs=EPOCHS, steps=STEPS)
@@ -98,7 +98,7 @@ def trained(case, options, callbacks=(), **arguments):
 
 
 def by_layer(arrays, layer) -> np.ndarray:
-    """The elements of a layer's kernel and bias; of all layers for `"all"`."""
+    """Returns the elements of a layer's kernel and bias, or those of all layers for `"all"`."""
     chosen = range(6) if layer == ALL else (2 * LAYERS.index(layer), 2 * LAYERS.index(layer) + 1)
     return np.concatenate([np.ravel(arrays[i]) for i in chosen]).astype("float64")
 
@@ -109,8 +109,8 @@ def rms(array) -> float:
 
 @pytest.mark.parametrize(("case", "options"), EVERY_OPTION)
 def test_numbers_are_those_of_a_step_made_by_hand(case, options):
-    """Of each epoch's last update: P from the gradients by NumPy's formulas; the drift as what Keras's parent does from
-    the same weights, slots and gradient; the gradient by the chain rule."""
+    """Compares each epoch's last update: P with the formulas in NumPy, the drift with the parent's step from the same
+    weights, slots and gradient, and the gradient with the chain rule."""
     _, monitor, _, weights, found = trained(case, options)
     parent = small_model(case.make_parent(weight_decay=0.0, **options))
     parent.optimizer.build(parent.trainable_variables)
@@ -121,11 +121,11 @@ def test_numbers_are_those_of_a_step_made_by_hand(case, options):
     drifts = []
     for step, before, after in zip(found, weights, weights[1:], strict=False):
         parent.set_weights(before)
-        if case_name(case) in ("LScheduleFreeAdamW", "BAOAB"):  # z, and the momentum, have noise in them too
+        if case_name(case) in ("LScheduleFreeAdamW", "BAOAB"):  # z and the momentum also hold noise
             slots = parent.optimizer.momentums if case.langevin is BAOAB else parent.optimizer._momentums
             for slot, value in zip(slots, weights.base[len(drifts)], strict=True):
                 slot.assign(value)
-        elif moved and case.kept(**options):  # the momentum has noise in it, and is what the weights moved by
+        elif moved and case.kept(**options):  # the momentum holds noise, and the weights moved by it
             for slot, value in zip(parent.optimizer.momentums, moved, strict=True):
                 slot.assign(value)
         moved = [new - old for new, old in zip(after, before, strict=True)]
@@ -160,8 +160,8 @@ def test_numbers_are_those_of_a_step_made_by_hand(case, options):
 @pytest.mark.skipif(EXECUTIONS == [1], reason="Keras runs one step at a time on PyTorch")
 @pytest.mark.parametrize(("case", "options"), OF_EXECUTIONS)
 def test_an_execution_of_several_steps(case, options):
-    """P, distance and sigma are the last update's. The drift is the last step's with momentum, else the mean over the
-    steps; compared with single steps of the same run."""
+    """Compared with single steps of the same run, P, distance and sigma are those of the last update. The drift is that
+    of the last step with momentum, otherwise the mean over the steps."""
     runs = {}
     for steps in (1, STEPS):
         monitor = LangevinMonitor(warn_ratio=None)
@@ -181,7 +181,7 @@ def test_an_execution_of_several_steps(case, options):
         assert several.noise_rms == pytest.approx(single.noise_rms, rel=0.1)
         own = slice(several.epoch * STEPS, (several.epoch + 1) * STEPS)
         squares = [np.square(by_layer(step, several.layer)).sum() for step in found[own]]
-        if case_name(case) == "LAdafactor":  # which keeps no average: it is the mean drift over the last step's γP
+        if case_name(case) == "LAdafactor":  # keeps no average: this is the mean drift over the last step's γP
             assert 0.5 * np.sqrt(np.min(squares)) <= several.gradient_norm <= 2 * np.sqrt(np.max(squares))
         elif case_name(case) in WITHOUT_SQUARES:
             assert 0 < several.gradient_norm <= 1.01 * np.sqrt(np.max(squares))
@@ -189,13 +189,13 @@ def test_an_execution_of_several_steps(case, options):
             assert np.sqrt(np.min(squares)) * 0.99 <= several.gradient_norm <= np.sqrt(np.max(squares)) * 1.01
         has_momentum = "momentum" in options and not options.get("nesterov")
         is_in_slots = has_momentum or case.kept(**options) or case_name(case).startswith("LAdam")
-        if is_in_slots and case_name(case) not in ("LMuon", "LScheduleFreeAdamW"):  # of these the last step is not
+        if is_in_slots and case_name(case) not in ("LMuon", "LScheduleFreeAdamW"):  # not the last step for these
             assert several.drift_rms == pytest.approx(single.drift_rms, rel=2e-3)
 
 
-@pytest.mark.parametrize("case", of_each_kind((SGHMC, LAdam)))  # those whose slots it reads most of
+@pytest.mark.parametrize("case", of_each_kind((SGHMC, LAdam)))  # it reads most of their slots
 def test_the_training_is_the_same_with_a_monitor(case):
-    """Bit for bit: it looks and does not touch."""
+    """The weights are equal bit for bit."""
     weights = []
     for callbacks in ([], [LangevinMonitor(warn_ratio=None, layer_logs=True)]):
         model = small_model(case.make(sigma=SIGMA, seed=3))
@@ -206,7 +206,7 @@ def test_the_training_is_the_same_with_a_monitor(case):
 
 
 def test_dead_units_show_in_the_percentile():
-    """One of four inputs is always zero: its weights have no gradient, and √P is at its bound, (1 − β₂ᵗ)^¼ / √ε."""
+    """One of four inputs is always zero: its weights have a zero gradient, so √P has its bound (1 − β₂ᵗ)^¼ / √ε."""
     monitor = LangevinMonitor(warn_ratio=None)
     model = eager_model(LAdam(1e-3, sigma=1e-3))
     features, targets = examples(STEPS)
@@ -233,7 +233,7 @@ def test_logs_have_the_model_and_if_asked_each_layer(steps_per_execution):
 
 
 def test_csv(tmp_path):
-    """A line for each epoch and layer; a fit that goes on keeps what was before."""
+    """There is a line per epoch and layer, and a resumed fit keeps the earlier lines."""
     path = tmp_path / "monitor.csv"
     model = eager_model(LAdam(1e-3, sigma=1e-3))
     monitor = LangevinMonitor(csv=path, warn_ratio=None)
@@ -292,7 +292,7 @@ def test_no_warning_below_the_ratio():
 
 
 def test_accumulated_gradients():
-    """One update in two steps: the window holds it, and the drift is one update's."""
+    """Two steps make one update: the window contains it, and the drift is that of one update."""
     rows = []
     for accumulation, batch in ((2, 4), (None, 8)):
         monitor = LangevinMonitor(warn_ratio=None)
@@ -306,7 +306,7 @@ def test_accumulated_gradients():
 
 
 def test_mixed_float16_and_a_skipped_step():
-    """The inner optimizer is found. A step that overflows has no drift: NaN, no warning, and the next epoch has one."""
+    """Finds the inner optimizer. If a step overflows, the drift is NaN without a warning, and a number afterwards."""
     with policy("mixed_float16"):
         monitor = LangevinMonitor(warn_ratio=1e-12)
         model = small_model(LAdam(1e-3, sigma=1e-3))
@@ -327,7 +327,7 @@ def test_mixed_float16_and_a_skipped_step():
 
 
 def test_data_of_unknown_length():
-    """The first epoch is measured as one execution; then its length is known."""
+    """The first epoch is measured as one execution; after it the length is known."""
 
     def batches():
         features, targets = examples(STEPS)
@@ -340,7 +340,7 @@ def test_data_of_unknown_length():
     fit(other, known, epochs=2, steps=STEPS)
     for epoch in range(2):
         model.fit(batches(), epochs=epoch + 1, initial_epoch=epoch, verbose=0, callbacks=[monitor])
-    # On TensorFlow Keras advances the optimizer's counter once more as the data end, so Adam's t is another by one.
+    # On TensorFlow Keras advances the optimizer's counter once more when the data end, so Adam's t differs by one.
     tolerance = 0.1 if BACKEND == "tensorflow" else 1e-2
     for unknown, row in zip(monitor.history, known.history, strict=True):
         assert unknown.distance == pytest.approx(row.distance, rel=tolerance)
@@ -367,11 +367,11 @@ def test_it_is_serializable(tmp_path):
     assert again.get_config()["csv"] == str(tmp_path / "monitor.csv")
 
 
-# --- what happened, whatever happens beside the step -----------------------------------------------------------------
+# --- other changes during training -----------------------------------------------------------------------------------
 
 
 def two_heads(optimizer, **arguments):
-    """A model of which the loss does not reach a head, called `all`."""
+    """Returns a model with a head, named `all`, that the loss does not reach."""
     inputs = keras.Input((4,))
     trunk = keras.layers.Dense(8, name="trunk")(inputs)
     outputs = [keras.layers.Dense(2, name="used")(trunk), keras.layers.Dense(2, name="all")(trunk)]
@@ -398,7 +398,7 @@ def test_weights_without_a_gradient_do_nothing(case, steps_per_execution):
     assert whole.noise_rms == pytest.approx(noise)
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="elsewhere a compiled step trains what it trained")
+@pytest.mark.skipif(BACKEND != "torch", reason="on other backends a compiled step ignores the change")
 def test_a_layer_that_is_frozen_between_fits():
     model = small_model(LAdam(1e-3, sigma=0.01, seed=0))
     monitor = LangevinMonitor(warn_ratio=None)
@@ -412,7 +412,7 @@ def test_a_layer_that_is_frozen_between_fits():
 
 
 class Meddler(keras.callbacks.Callback):
-    """Changes for a while what it can at an epoch's end, and sets the learning rate when a batch begins."""
+    """Changes everything it can at an epoch's end and restores it later; sets the learning rate at a batch's start."""
 
     def on_train_batch_begin(self, batch, logs=None):
         self.model.optimizer.learning_rate = 0.02
@@ -432,7 +432,7 @@ class Meddler(keras.callbacks.Callback):
 
 
 def history_of(order, *others, fit_arguments=None, **arguments):
-    """What a monitor that is the first or the last of the callbacks has seen."""
+    """Returns the history of a monitor that is the first or the last callback."""
     monitor = LangevinMonitor(warn_ratio=None)
     model = small_model(LSGD(0.02, sigma=0.01, seed=0, **arguments))
     callbacks = [monitor, *others] if order == "first" else [*others, monitor]
@@ -489,7 +489,7 @@ def test_layers_of_one_path_are_told_apart():
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
 def test_parts_of_a_multi_optimizer():
-    """Each layer's numbers are those of an optimizer of its own; layers of other optimizers are left out."""
+    """Each layer's numbers are those of its own optimizer; layers of optimizers without noise are left out."""
     parts = keras.optimizers.OptimizerMap(
         keras.optimizers.SGD(0.01),
         {"first/.*": LSGD(0.01, sigma=0.2, seed=0), "second/.*": LAdam(0.001, sigma=0.01, seed=0)},

@@ -32,16 +32,16 @@ from tests.optimizers.cases import (
     with_each,
 )
 
-SHAPES = ((3, 4), (70_000, 3), (4, 2), (2,))  # three in a pool, and one that is drawn in pieces
+SHAPES = ((3, 4), (70_000, 3), (4, 2), (2,))  # three in a pool, and one drawn in pieces
 CHOICES = [None, [1], ["layer_0", -1], 0, 0.5]
 
 
 @pytest.mark.parametrize(("case", "mode"), with_each(MODES, of_each_kind((LAdam,))))  # P does not see the gate
 def test_noise_is_that_of_layers_bit_for_bit(case, mode):
-    """An optimizer whose gate changes at each update, beside ones whose `layers` has that choice from the start and is
-    never changed. XLA, which on TensorFlow compiles the noise in any mode, may round other sets of variables otherwise,
-    by one unit in the last place; but where only the noise is compiled, all variables together are one set, so there
-    `layers=None` has the same bits in the layers that are noisy."""
+    """Compares an optimizer whose gate changes at each update with optimizers whose `layers` has that choice from the
+    start. XLA, which on TensorFlow compiles the noise in every mode, may round differently by one unit in the last
+    place for another set of variables. If only the noise is compiled, all variables are one set, so `layers=None` has
+    the same bits in the noisy layers."""
     arguments = {"sigma": 0.5, "seed": 7}
     gated = case.make(**arguments, layers=[2])
     gate_layers(gated)
@@ -60,10 +60,10 @@ def test_noise_is_that_of_layers_bit_for_bit(case, mode):
         for number, (actual, all_noisy) in enumerate(zip(mine, others[0], strict=True)):
             if mode != "xla" and f"layer_{number}" in gated.noisy_layers:
                 np.testing.assert_array_equal(actual, all_noisy)
-        for own in variables:  # all go on from the same weights
+        for own in variables:  # all start from the same weights
             for variable, value in zip(own, make_variables(*SHAPES), strict=True):
                 variable.assign(value)
-        if case.kept():  # and from the same momentum, which has noise in it
+        if case.kept():  # and from the same momentum, which holds noise
             for optimizer in optimizers:
                 for slot in optimizer.momentums:
                     slot.assign(ops.zeros(slot.shape))
@@ -71,8 +71,8 @@ def test_noise_is_that_of_layers_bit_for_bit(case, mode):
 
 @pytest.mark.parametrize(("case", "steps_per_execution"), with_each(EXECUTIONS, of_each_kind()))
 def test_layers_of_each_epoch_move_and_others_do_not(case, steps_per_execution):
-    """With a gradient of zero only noise moves weights, and what a momentum keeps of it. One trace for all epochs;
-    `noisy_layers` and `describe` say at each moment what is noisy."""
+    """With a zero gradient only noise, and what a momentum keeps of it, moves weights. All epochs share one trace, and
+    `noisy_layers` and `describe` always show what is noisy."""
     loss = CountedLoss(0.0)
     model = small_model(case.make(sigma=0.5, weight_decay=0.0), loss=loss, steps_per_execution=steps_per_execution)
     schedule = LayerScheduler({0: None, 1: ["second"], 3: 0.3, 4: 0})
@@ -87,7 +87,7 @@ def test_layers_of_each_epoch_move_and_others_do_not(case, steps_per_execution):
     before = weights_of(model)
     fit(model, schedule, states, epochs=6)
     expected = [LAYERS, ("second",), ("second",), ("first",), (), ()]
-    moving = LAYERS  # all are noisy in the first epoch
+    moving = LAYERS  # in the first epoch all are noisy
     for chosen, (weights, noisy, described, traces) in zip(expected, states.seen, strict=True):
         assert noisy == described == chosen
         for number, (old, new) in enumerate(zip(before, weights, strict=True)):
@@ -109,7 +109,7 @@ def test_an_optimizer_without_it_has_no_new_variable():
 
 
 def test_it_takes_effect_after_a_fit_without_it():
-    """The step that was compiled then does not read the gate: it is compiled anew."""
+    """The step compiled then does not read the gate, so it is compiled again."""
     model = small_model(LAdam(1e-2, sigma=0.5), loss=CountedLoss(0.0))
     fit(model)
     before = weights_of(model)
@@ -126,7 +126,7 @@ class Stop(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("backup_first", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
-    """With `BackupAndRestore`, in a new model and with a new callback, before or after it in the list."""
+    """With `BackupAndRestore` before or after the callback in the list, in a new model with a new callback."""
     schedule = {0: ["first"], 2: ["second"], 4: 0}
 
     def run(*callbacks):
@@ -144,7 +144,7 @@ def test_a_restarted_fit_is_the_uninterrupted_one(tmp_path, backup_first):
 
 
 def test_it_is_saved_with_the_model(tmp_path):
-    """A loaded model has the state, the last choice, and goes on as the first."""
+    """A loaded model has the state and the last choice, and continues like the original."""
     model = eager_model(LAdam(1e-2, sigma=0.5, seed=1))
     fit(model, LayerScheduler({0: ["first"], 1: ["second"]}), epochs=2)
     model.save(tmp_path / "model.keras")
@@ -173,19 +173,19 @@ def test_in_a_loss_scale_optimizer():
 
 
 def parts(wrapper=lambda optimizer: optimizer, **arguments):
-    """Two Langevin parts: of the kernels and the bias of `second`, and of all else; and one for the bias of `first`."""
+    """Returns a `MultiOptimizer`: L-Adam for the kernel of `second`, SGD for the bias of `first`, else L-RMSprop."""
     chosen = {".*second/kernel": LAdam(1e-2, seed=1, **arguments), ".*first/bias": keras.optimizers.SGD(1e-2)}
     default = LRMSprop(1e-2, seed=2, **arguments)
     return wrapper(keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(default, chosen)))
 
 
-KERNELS = {"first": [0], "second": [2, 3], "third": [4, 5]}  # of what has noise
+KERNELS = {"first": [0], "second": [2, 3], "third": [4, 5]}  # variables with noise
 
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
 @pytest.mark.parametrize("wrapper", [lambda optimizer: optimizer, keras.optimizers.LossScaleOptimizer])
 def test_over_the_parts_of_a_multi_optimizer(wrapper, capsys):
-    """Layers are counted and named in the model, and not in a part; one that two parts share is noisy in both."""
+    """Layers are counted and named in the model, not in a part. A layer that two parts share is noisy in both."""
     model = eager_model(parts(wrapper, sigma=0.5), loss=CountedLoss(0.0))
     expected = {None: list(KERNELS), 1: ["first"], "second": ["second"], 0.7: ["first", "second"], 0: []}
     before, states = weights_of(model), States(weights_of)
@@ -223,7 +223,7 @@ def test_what_does_not_fit_the_parts_is_refused_before_training(later):
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
 @pytest.mark.ci
 def test_over_the_parts_that_a_function_makes():
-    """Which are there once the optimizer is built."""
+    """These parts exist only after the optimizer is built."""
     model = eager_model(keras.optimizers.MultiOptimizer(lambda variable: LAdam(1e-2, sigma=0.5)))
     fit(model, LayerScheduler({0: ["second"]}))
     noisy = [bool(part.noisy_layers) for part in model.optimizer.optimizers]
@@ -231,7 +231,7 @@ def test_over_the_parts_that_a_function_makes():
 
 
 def test_gamma_correction_is_that_of_layers():
-    """The memory of the noise is that of layers that are open: as with `layers=` from the start."""
+    """The memory of the noise covers the noisy layers, as with `layers=` from the start."""
     optimizers = [LRMSprop(0.02, sigma=0.5, seed=7, layers=[2], gamma_correction=True) for _ in range(2)]
     gate_layers(optimizers[0])
     variables = [make_variables(*SHAPES) for _ in optimizers]
@@ -244,7 +244,7 @@ def test_gamma_correction_is_that_of_layers():
 
 @pytest.mark.parametrize("is_late", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_gamma_correction_gets_slots_for_every_layer(tmp_path, is_late):
-    """From the start, or when the optimizer has trained without the callback. A loaded model goes on as the first."""
+    """From the start, or after training without the callback. A loaded model continues like the original."""
     optimizer = LRMSprop(0.01, sigma=0.5, seed=1, layers=["second"], gamma_correction=True)
     model = eager_model(optimizer)
     if is_late:
@@ -288,7 +288,7 @@ def test_bad_schedules(schedule, message):
 
 @pytest.mark.parametrize("later", ["fourth", [7], 4])
 def test_what_does_not_fit_the_model_is_refused_before_training(later):
-    """Also the choice of an epoch that is far away."""
+    """Also a choice for a much later epoch."""
     model = small_model(LAdam(1e-3))
     before = weights_of(model)
     with pytest.raises(ValueError, match="The layers are: first, second, third"):

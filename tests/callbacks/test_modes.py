@@ -1,4 +1,4 @@
-"""Targets with several modes: cycles of steps find them all, small steps alone do not."""
+"""Targets with several modes: cycles of step sizes find them all, small steps alone do not."""
 
 import math
 
@@ -16,7 +16,7 @@ GRID = [(i, j) for i in (-4, -2, 0, 2, 4) for j in (-4, -2, 0, 2, 4)]
 
 
 class Chains(keras.layers.Layer):
-    """V(θ) of many chains at once, summed, so that each has its own gradient. All start at one point."""
+    """Sums V(θ) over many chains, so that each has its own gradient. All start at one point."""
 
     def __init__(self, energy, start, number: int):
         super().__init__()
@@ -33,7 +33,7 @@ class Chains(keras.layers.Layer):
 
 def two_modes(chains):
     """With σ² = 2, exp(−2V/σ²) is an even mixture of N(−5, 1) and N(5, 1) in the first coordinate, and N(0, 1) in the
-    second: between the modes the density is 2·e⁻¹²·⁵ of theirs."""
+    second. Between the modes the density is 2·e⁻¹²·⁵ times that of a mode."""
     first = 5 * chains[:, 0]
     return ops.sum(ops.square(chains)) / 2 - ops.sum(ops.logaddexp(first, -first))
 
@@ -45,11 +45,11 @@ def grid_of_modes(chains):
 
 
 def chains_at(layer, optimizer, cycles: int, period: int, *callbacks, thinning: int | None = None) -> np.ndarray:
-    """Where the chains are after each `thinning` steps of `cycles` times `period`, or at the ends of the cycles: an
-    array of shape `(num_samples, num_chains, 2)`, as `PosteriorSamples` collects them. It has those in which the
-    callback, if there is one, samples."""
+    """Returns the chains' states of shape `(num_samples, num_chains, 2)`, as `PosteriorSamples` collects them every
+    `thinning` steps, or at the ends of the cycles of `period` steps. With a callback, only states of its sampling
+    stages."""
     model = keras.Sequential([keras.Input((1,)), layer])
-    # without a callback that changes each step, many steps are one execution where Keras makes that quicker
+    # without a callback that changes each step, many steps are one execution if that is faster
     together = (thinning or period) if BACKEND == "tensorflow" and not callbacks else 1
     model.compile(
         optimizer=optimizer, loss=lambda target, energy: ops.sum(energy), jit_compile=JIT, steps_per_execution=together
@@ -63,13 +63,12 @@ def chains_at(layer, optimizer, cycles: int, period: int, *callbacks, thinning: 
 
 @pytest.mark.ci
 def test_cyclical_langevin_finds_both_modes():
-    """Five cycles of 300 steps from 1.7 to almost 0, against 1500 steps of 0.02, of 2,000 chains each, all from one
-    start.
+    """Compares five cycles of 300 steps from 1.7 to almost 0 with 1500 steps of 0.02, for 2,000 chains from one start.
 
-    With small steps alone no more than two in 2,000 chains leave the mode that they started in. At the ends of the
-    cycles four of five chains have been in both; after the last, half of all are in each within four standard errors,
-    and within a mode the variance is the law's, to its Monte-Carlo error and to 8% for the size of the steps: a chain
-    no longer moves when the steps that are left add up to about 1, and there γ is 0.075, for which the variance is
+    With small steps at most two of 2,000 chains leave the mode that they started in. At the ends of the cycles four of
+    five chains have been in both modes. After the last cycle half of them are in each mode within four standard errors,
+    and the variance within a mode is the law's, up to its Monte Carlo error and 8% for the size of the steps: a chain
+    stops moving when the remaining steps add up to about 1. There γ is 0.075, for which the variance is
     1/(1 − γ/2) = 1.04.
     """
     small = chains_at(Chains(two_modes, (-5, 0), CHAINS), LSGD(0.02, sigma=math.sqrt(2), seed=1), CYCLES, PERIOD)
@@ -88,8 +87,8 @@ def test_cyclical_langevin_finds_both_modes():
 
 
 def modes_found(samples: np.ndarray) -> tuple[list[int], float]:
-    """How many of the 25 modes each four chains found together, and the share of the samples beyond three standard
-    deviations of all."""
+    """Returns how many of the 25 modes each group of four chains found, and the share of samples that are more than
+    three standard deviations from every mode."""
     distances = np.linalg.norm(samples[:, :, None] - np.float32(GRID), axis=-1)
     nearest = np.where(distances.min(axis=-1) < 3 * math.sqrt(0.03), distances.argmin(axis=-1), -1)
     fours = np.split(nearest, nearest.shape[1] // 4, axis=1)
@@ -98,11 +97,11 @@ def modes_found(samples: np.ndarray) -> tuple[list[int], float]:
 
 @pytest.mark.ci
 def test_cyclical_langevin_finds_25_modes():
-    """The mixture of Zhang et al. (2020), with four chains together: their figure has about 4 of 25 modes by SGLD, and
-    all by cSGLD. Here are ten times four chains of 6,000 steps from one start.
+    """The mixture of Zhang et al. (2020) with four chains: in their figure SGLD finds about 4 of 25 modes, and cSGLD
+    all. This test has ten groups of four chains, with 6,000 steps from one start.
 
-    With steps of 0.03 four chains find a few modes; a step of 0.05 finds all, and nearly half of what it draws lies
-    outside of them, so that no constant step does both. Cycles from 0.09 find all.
+    With steps of 0.03 four chains find a few modes. Steps of 0.05 find all, but nearly half of their samples lie
+    outside the modes, so no constant step does both. Cycles from 0.09 find all.
     """
     start, noise, cycles, period = (0.1, 0.1), math.sqrt(2), 60, 100
     small, outside_small = modes_found(

@@ -1,4 +1,4 @@
-"""`ReduceSigmaOnPlateau`, against Keras's own callback on the learning rate."""
+"""`ReduceSigmaOnPlateau` against Keras's own callback for the learning rate."""
 
 import keras
 import numpy as np
@@ -32,7 +32,7 @@ class Told(keras.callbacks.Callback):
     ids=str,
 )
 def test_it_does_to_sigma_what_keras_does_to_the_learning_rate(arguments, mode):
-    """The same metric, the same arguments, and both begin at 0.5, with the same lower bound."""
+    """Both get the same metric, arguments and lower bound, and start at 0.5."""
     settings = arguments | {"monitor": "given", "mode": mode}
     model = eager_model(LAdam(0.5, sigma=0.5))
     told = Told(1 if mode == "min" else -1)

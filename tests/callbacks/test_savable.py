@@ -1,4 +1,4 @@
-"""What a callback could not save is refused before training, and not after an epoch."""
+"""What a callback could not save is refused before training, not after an epoch."""
 
 import functools
 
@@ -26,7 +26,7 @@ class Chooses:
 
 
 class Own(keras.callbacks.ModelCheckpoint):
-    """A subclass, as users have them."""
+    """A user's subclass."""
 
 
 WRAPPERS = ["", "LossScaleOptimizer"] + ["MultiOptimizer"] * HAS_PARTS
@@ -77,7 +77,7 @@ def test_weights_alone_can_be_saved(wrapper, tmp_path):
 
 
 def test_what_can_be_saved_is_saved(tmp_path):
-    """Also with a lambda as the learning rate, which Keras saves; also after a schedule was put there."""
+    """Also with a lambda as the learning rate, which Keras saves, and after a callback has set a schedule."""
     path = tmp_path / "model.keras"
     for optimizer in (LSGD(lambda: 0.1, layers=["first"]), LSGD(layers="first")):
         fit(eager_model(optimizer), keras.callbacks.ModelCheckpoint(path))
@@ -89,7 +89,7 @@ def test_what_can_be_saved_is_saved(tmp_path):
 
 @pytest.mark.parametrize("saver", ["checkpoint", "samples"])
 def test_layers_that_a_schedule_will_set(saver, tmp_path):
-    """Not at the epoch that sets them."""
+    """They are refused before training, not at the epoch that sets them."""
     keeper = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras") if saver == "checkpoint" else PosteriorSamples(0)
     schedule = LayerScheduler({0: None, 5: lambda path: True})
     refused(LSGD(), schedule, keeper, match="saves the optimizer's configuration.*must be registered")
@@ -97,7 +97,7 @@ def test_layers_that_a_schedule_will_set(saver, tmp_path):
 
 
 def test_another_optimizer_is_kerass_business(tmp_path):
-    """With no Langevin optimizer, nothing is looked at."""
+    """Without a Langevin optimizer nothing is checked."""
     optimizer = keras.optimizers.SGD(functools.partial(float, 0.1))
     with pytest.raises(Exception) as error:
         fit(eager_model(optimizer), keras.callbacks.ModelCheckpoint(tmp_path / "model.keras"))

@@ -17,7 +17,7 @@ def halved(epoch, sigma):
 
 @pytest.mark.parametrize(("case", "steps_per_execution"), with_each(EXECUTIONS, of_each_kind()))
 def test_each_epoch_has_its_noise(case, steps_per_execution):
-    """In one compiled fit, the noise of every step is σ_epoch√γ√P·Z: σ, σ/2, then nothing, but for what a momentum
+    """In one compiled fit, the noise of every step is σ_epoch√γ√P·Z: with σ, σ/2, then 0, except for what a momentum
     keeps."""
     levels = [SIGMA, SIGMA / 2, 0.0]
     model = noise_model(noisy(case), steps_per_execution=steps_per_execution)
@@ -56,7 +56,7 @@ def test_a_schedule_that_cannot_be_called_is_refused():
 
 
 def test_a_schedule_may_take_the_epoch_alone():
-    """As `keras.callbacks.LearningRateScheduler` allows; another number of arguments is refused before the fit."""
+    """Like `keras.callbacks.LearningRateScheduler`; another number of arguments is refused before the fit."""
     history = fit(eager_model(LAdam(1e-3)), SigmaScheduler(lambda epoch: 0.5 * epoch), epochs=2)
     assert history.history["sigma"] == [0.0, 0.5]
     with pytest.raises(ValueError, match=r"`schedule` must be a function of \(epoch, sigma\), or of the epoch alone"):

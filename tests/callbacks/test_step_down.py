@@ -1,4 +1,4 @@
-"""`StepDown`: the schedule of a comparison, on any optimizer."""
+"""`StepDown`: the schedule of a comparison, for any optimizer."""
 
 import keras
 import pytest
@@ -9,7 +9,7 @@ from tests.callbacks.models import eager_model, fit, policy
 
 
 class Seen(keras.callbacks.Callback):
-    """Learning rate and σ of each epoch."""
+    """Keeps learning rate and σ of each epoch."""
 
     def __init__(self):
         super().__init__()

@@ -13,7 +13,7 @@ QUICK = ["bench", "--cases", "dense 30×64", "--rounds", "1", "--steps", "1", "-
 
 @pytest.mark.ci
 def test_bench_measures_shows_and_writes(tmp_path, capsys, monkeypatch):
-    """A case that trains a net, here of one hidden layer in place of 30, which XLA compiles for long."""
+    """A case that trains a net, here with one hidden layer instead of 30, which XLA compiles for a long time."""
     small = dataclasses.replace(
         overhead.CASES["dense 30×64"], build=lambda: models.dense(1, input_shape=(64,), num_classes=10)
     )
@@ -26,7 +26,7 @@ def test_bench_measures_shows_and_writes(tmp_path, capsys, monkeypatch):
     (case,) = results["cases"].values()
     assert case["step"]["ratio"] == pytest.approx(case["step"]["langevin_ms"] / case["step"]["parent_ms"])
     assert case["target"] == small.targets[overhead.BACKENDS.index(keras.backend.backend())] > 1
-    # a seed of two words and sigma, of four bytes each
+    # two words of the seed and sigma, four bytes each
     assert case["extra_bytes"] == 12
 
 
@@ -39,7 +39,7 @@ def test_bench_measures_an_update_alone(tmp_path, capsys, monkeypatch):
 
 
 def test_bench_goes_on_where_it_stopped(tmp_path, capsys, monkeypatch):
-    """Finished cases are kept, of the same code and machine only."""
+    """Finished cases are kept only for the same code and machine."""
     for name in ("small", "smaller"):
         monkeypatch.setitem(overhead.CASES, name, UpdateCase(((3,),)))
     out = tmp_path / "overhead.json"

@@ -36,7 +36,7 @@ def test_compare_trains_shows_and_writes(tmp_path, capsys):
     }
     assert sorted(path.name for path in out.iterdir() if path.name != ".lock") == names
     *others, last = text.splitlines()
-    assert last == f"Open {out / 'report.html'}", "the command ends with where to look"
+    assert last == f"Open {out / 'report.html'}", "the last line must say what to open"
     (files,) = (line.removeprefix(f"In {out}: ") for line in others if line.startswith("In "))
     assert sorted(files.split(", ")) == names
     assert "<h1>dense-2 on digits: Adam, L-Adam, 30%-Layer L-Adam</h1>" in (out / "report.html").read_text("utf-8")
@@ -192,7 +192,7 @@ def test_how_it_is_trained_is_part_of_the_configuration(tmp_path, capsys):
 
 @pytest.mark.slow
 def test_where_the_data_are_is_no_part_of_the_configuration(tmp_path, monkeypatch, capsys):
-    """A command goes on in the same folder, with the same numbers."""
+    """With the data on the device or not, a command resumes in the same folder, with the same numbers."""
     from keras_langevin.experiments.examples import ImageTable
 
     made = []
@@ -235,7 +235,7 @@ def test_another_backend_than_the_running_one_is_refused(capsys):
 
 @pytest.mark.slow
 def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
-    """A real process, interrupted after its first run, and the same command again."""
+    """A real process is interrupted after its first run, and the same command is run again."""
     command = [
         sys.executable,
         "-m",
@@ -248,7 +248,7 @@ def test_interrupted_it_goes_on_where_it_stopped(tmp_path):
         str(tmp_path),
     ]
     environment = os.environ | {"KERAS_BACKEND": keras.backend.backend()}
-    # whoever started the tests in the background may have had SIGINT ignored
+    # SIGINT may be ignored if the tests were started in the background
     heed = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=heed)
     for line in process.stdout:
@@ -278,7 +278,7 @@ def test_mnist_through_the_same_command(tmp_path, capsys):
 @pytest.mark.parametrize("size", ["tiny", pytest.param("whole", marks=[pytest.mark.slow, needs_cifar10])])
 @pytest.mark.usefixtures("blank_pictures")
 def test_cifar10_stored_as_jpeg_says_so_everywhere(size, tmp_path, capsys):
-    """Of a hundred made-up images; the whole set is long in the reading."""
+    """Tested with a hundred random images, because reading the whole set takes long."""
     from tests.datasets.tiny import features, prepare
 
     data_dir, few = FOLDER, ["--limit", "2000"]

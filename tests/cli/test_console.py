@@ -1,4 +1,4 @@
-"""What a command writes to a terminal, whatever the terminal is."""
+"""The output of commands on any terminal."""
 
 import io
 import os
@@ -86,7 +86,7 @@ def test_a_long_value_in_an_error_is_cut_and_the_way_out_stays(capsys):
 
 @pytest.mark.parametrize("columns", ["60", "20"])
 def test_sixty_columns_are_enough(columns, results, monkeypatch, capsys):
-    """No line of a table is longer, and none is cut; a narrower terminal breaks the lines itself."""
+    """No line of a table is longer, and none is truncated. A narrower terminal wraps the lines."""
     monkeypatch.setenv("COLUMNS", columns)
     assert cli.main(["report", str(results)]) == 0
     assert cli.main(["claims", str(results.parent)]) == 0
@@ -138,7 +138,7 @@ def test_a_process_without_a_standard_error_works():
     assert ended.stdout == "1\n"
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's own lines")
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's log lines")
 @pytest.mark.ci
 def test_tensorflow_is_imported_without_its_lines():
     code = "from keras_langevin.cli.terminal import start_keras; print(start_keras('tensorflow'))"

@@ -16,7 +16,7 @@ SHALLOW = dataclasses.replace(COMPARISON, model="dense-3")
 
 
 def results(path):
-    """A folder with the results of two depths."""
+    """Returns a folder with the results of two depths."""
     write_folder(path / "results" / "deep", COMPARISON, of_seeds([0.1, 0.2, 0.3], [0.9, 0.8, 0.85]))
     write_folder(path / "results" / "shallow", SHALLOW, of_seeds([0.9, 0.8, 0.85], [0.9, 0.81, 0.84]))
     return path / "results"
@@ -28,7 +28,7 @@ def folder(tmp_path):
 
 
 def report(folder, out) -> str:
-    """What the command shows."""
+    """Runs the command and returns what it shows."""
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
         assert cli.main(["report", str(folder), "--out", str(out), "--title", "Depth <3>"]) == 0
@@ -37,7 +37,7 @@ def report(folder, out) -> str:
 
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory):
-    """(its folder, what the command showed)."""
+    """Returns (the report's folder, what the command showed)."""
     path = tmp_path_factory.mktemp("reported")
     return path / "new" / "report", report(results(path), path / "new" / "report")
 
@@ -57,7 +57,7 @@ def test_a_report_has_all_its_files(reported):
     for path in (*(out / name for name in files), *(out / "figures").iterdir()):
         assert path.read_bytes().startswith(starts.get(path.suffix, b""))
     assert f"In {out}: " in shown and all(name in shown for name in files)
-    assert shown.splitlines()[-1] == f"Open {out / 'report.html'}", "the command ends with where to look"
+    assert shown.splitlines()[-1] == f"Open {out / 'report.html'}", "the last line must say what to open"
     assert "dense-3 on digits, 3 epochs" in shown and "95% interval" in shown
     for name in ("report.html", "report.md"):
         text = (out / name).read_text("utf-8")
@@ -116,7 +116,7 @@ def test_failed_runs_are_no_failure_of_the_report(tmp_path, capsys):
 
 @pytest.mark.ci
 def test_it_needs_no_keras(folder, tmp_path):
-    """In a process that cannot import Keras or any backend."""
+    """Runs in a process that cannot import Keras or any backend."""
     code = """
 import sys
 class Hidden:

@@ -11,7 +11,7 @@ from tests.datasets.tiny import features, prepare
 
 @pytest.fixture(scope="module", params=["png", "jpeg"])
 def exported(request, tmp_path_factory):
-    """A set prepared in either encoding, and the file that it was exported to."""
+    """A dataset prepared in either encoding, and the file that it was exported to."""
     folder = tmp_path_factory.mktemp(request.param)
     prepare("colours", folder, features(encoding_format=request.param))
     written = datasets.export("colours", folder / "colours.npz", data_dir=folder)
@@ -19,7 +19,7 @@ def exported(request, tmp_path_factory):
 
 
 def test_the_file_holds_the_same_examples(exported):
-    """To the last bit, also from JPEG, and split alike."""
+    """Equal bit for bit, also from JPEG, with the same splits."""
     folder, file = exported
     prepared = datasets.load("colours", data_dir=folder, seed=3, limit=40)
     from_file = datasets.load("colours", data_file=file, seed=3, limit=40)
@@ -52,7 +52,7 @@ except datasets.DatasetNotFoundError as error:
 
 
 def test_a_damaged_file_is_named(exported, tmp_path):
-    """Any byte: in the images, in the headers, in the archive's own tables. None is read as if it were whole."""
+    """Damage to any byte of images, headers or the archive's tables is detected."""
     content = exported[1].read_bytes()
     path = tmp_path / "colours.npz"
     undamaged = datasets.load("colours", data_file=exported[1])
@@ -62,7 +62,7 @@ def test_a_damaged_file_is_named(exported, tmp_path):
             data = datasets.load("colours", data_file=path)
         except datasets.CorruptDatasetError as error:
             assert str(path) in str(error) and "keras-langevin data export colours" in str(error)
-        else:  # a byte that zip files do not use, such as a time of day
+        else:  # a byte that does not matter, such as a timestamp
             np.testing.assert_array_equal(data.train.x, undamaged.train.x)
 
 

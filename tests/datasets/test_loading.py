@@ -27,7 +27,7 @@ def test_digits_are_split_in_three(digits):
 
 
 def test_splits_do_not_overlap(digits):
-    """Digits holds no image twice, so the three splits have 1,797 different ones."""
+    """Digits has no duplicate images, so the three splits have 1,797 different ones."""
     images = np.concatenate([split.x.reshape(-1, 64) for split in splits(digits)])
     assert len(np.unique(images, axis=0)) == 1797
 
@@ -109,7 +109,7 @@ def test_mnist_has_70000_images():
 @pytest.mark.slow
 @needs_cifar10
 def test_cifar10_and_its_file_hold_the_same_pixels(tmp_path):
-    """All 60,000 images, with and without TensorFlow, and a file that is small enough to be sent around."""
+    """All 60,000 images, read with and without TensorFlow; the file is small enough to share."""
     data = datasets.load("cifar10", data_dir=FOLDER, dtype="uint8")
     assert [split.x.shape for split in splits(data)] == [(n, 32, 32, 3) for n in (45_000, 5_000, 10_000)]
     assert set(np.bincount(data.train.y)) == {4500} and set(np.bincount(data.validation.y)) == {500}

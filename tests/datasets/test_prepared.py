@@ -15,12 +15,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def damaged(tmp_path):
-    """A set of which one file can be damaged."""
+    """A dataset of which a test may damage a file."""
     return prepare("of_my_own", tmp_path, features())
 
 
 def test_cifar100_has_100_fine_labels(folder):
-    """The official builder reads a small set of the official form; `coarse_label` and `id` are left alone."""
+    """The official builder reads a small dataset in the official form; `coarse_label` and `id` are ignored."""
     data = datasets.load("cifar100", data_dir=folder, validation_fraction=0.25)
     assert data.input_shape == (32, 32, 3) and data.num_classes == len(data.class_names) == 100
     assert [len(split.x) for split in (data.train, data.validation, data.test)] == [300, 100, 400]
@@ -31,7 +31,7 @@ def test_cifar100_has_100_fine_labels(folder):
 
 @pytest.mark.parametrize("by_environment", [False, True])
 def test_a_set_of_ones_own_is_found_by_its_name(by_environment, folder, monkeypatch):
-    """By the argument, which comes first, and by the environment variable."""
+    """Found through the argument, which has priority, and through the environment variable."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(folder) if by_environment else "/nowhere")
     data = datasets.load("of_my_own", data_dir=None if by_environment else folder, dtype="uint8")
     assert repr(data) == "Data(of_my_own: 45 train, 5 validation, 50 test; 8×8×1 uint8; 2 classes: cat, dog)"
@@ -98,7 +98,7 @@ def truncate(path):
 
 
 def cut_between_records(path):
-    """Takes the last record away: 8 bytes of length, 4 of checksum, the content, 4 of checksum."""
+    """Removes the last record: 8 bytes of length, 4 of checksum, the content, 4 of checksum."""
     content, start = path.read_bytes(), 0
     while start < len(content):
         last, start = start, start + 16 + int.from_bytes(content[start : start + 8], "little")

@@ -10,7 +10,7 @@ IMAGES = np.random.default_rng(0).random((64, 7, 9, 3), dtype="float32")
 
 
 def reference(images, rows, columns, flips, padding):
-    """One image after the other."""
+    """Augments one image after another."""
     height, width = images.shape[1:3]
     results = []
     for image, row, column, flip in zip(images, rows, columns, flips, strict=True):
@@ -57,7 +57,7 @@ def test_each_call_in_training_draws_anew_and_inference_draws_nothing():
 
 
 def test_in_a_compiled_fit_every_batch_is_augmented_anew():
-    """On the same batch, the loss of a model that cannot learn changes with the augmentation alone."""
+    """On the same batch, only the augmentation changes the loss of a model that cannot learn."""
     inputs = keras.Input((7, 9, 3))
     outputs = keras.layers.GlobalAveragePooling2D()(RandomCropFlip(padding=3, seed=0)(inputs))
     model = keras.Model(inputs, outputs)

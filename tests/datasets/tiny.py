@@ -1,4 +1,4 @@
-"""Small sets of random images that the tests themselves prepare in tensorflow-datasets' format."""
+"""Prepares small datasets of random images in the format of tensorflow-datasets."""
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +19,7 @@ def features(shape=(8, 8, 3), num_classes=10, **image):
 
 
 def prepare(name, folder, features, *, version="1.0.0", splits=("train", "test"), examples=50):
-    """Prepares a set of smooth random images, which JPEG changes a little, with the labels 0, 1, 2, ... in turn."""
+    """Prepares a dataset of smooth random images, which JPEG changes slightly, with the labels 0, 1, 2, ... in turn."""
     tfds.dataset_builders.store_as_tfds_dataset(
         name=name,
         version=version,

@@ -1,4 +1,4 @@
-"""Records as the runner writes them, made up."""
+"""Made-up records in the runner's form."""
 
 from pathlib import Path
 
@@ -39,14 +39,14 @@ def failed(optimizer, seed):
 
 
 def of_seeds(adam, ladam):
-    """Finished runs of Adam and L-Adam with these test accuracies, by seed."""
+    """Returns finished runs of Adam and L-Adam with these test accuracies, by seed."""
     return [record("adam", i, value) for i, value in enumerate(adam)] + [
         record("ladam", i, value) for i, value in enumerate(ladam)
     ]
 
 
 def results_of(comparison, records):
-    """What a report makes of these records."""
+    """Returns the results that a report computes from these records."""
     return analyse([cell_of(comparison, records)])
 
 
@@ -63,7 +63,7 @@ def cell_of(comparison, records, **settings):
 
 
 def write_folder(folder, comparison, records, **found):
-    """A folder as `compare` writes it; `found` as `Store` takes it."""
+    """Writes a folder like `compare`; `found` are arguments of `Store`."""
     store = created(Store(folder, comparison, **found))
     for run in records:
         store.write(OptimizerSpec(run["optimizer"]), run["seed"], run)
@@ -71,6 +71,6 @@ def write_folder(folder, comparison, records, **found):
 
 
 def created(store):
-    """The store, with its folder and configuration."""
+    """Creates the folder and configuration of a store, and returns the store."""
     with store.locked():
         return store

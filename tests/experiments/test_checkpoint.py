@@ -46,7 +46,7 @@ def test_what_is_no_state_is_named(content, tmp_path):
 
 
 def test_no_code_is_read_from_a_file(tmp_path):
-    """A pickle in the file is refused, not run."""
+    """A pickle in the file raises an error and is not run."""
     path = tmp_path / "run.checkpoint.npz"
     np.savez(path, np.array([object()], dtype=object), head=np.array("{}"))
     with pytest.raises(ValueError, match="Remove it to restart that run"):
@@ -54,7 +54,7 @@ def test_no_code_is_read_from_a_file(tmp_path):
 
 
 def edited(path, **changes):
-    """The file of a genuine state with another head."""
+    """Changes the header of a genuine state's file."""
     of(path).write(state())
     head, arrays = archive.read(path)
     archive.write(path, head | changes, arrays)

@@ -1,4 +1,4 @@
-"""Verdicts on results that are made up."""
+"""Verdicts on made-up results."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ BASE = [0.50, 0.52, 0.48, 0.51, 0.49]
 
 @pytest.fixture
 def results(tmp_path):
-    """`results(model, ladam=[...])` puts records of that model beside Adam's on record."""
+    """`results(model, ladam=[...])` stores records of that model, with Adam's for comparison."""
 
     def put(model, preset="figure-1", learning_rate=None, **accuracies):
         optimizers = ("adam", *accuracies)
@@ -34,7 +34,7 @@ def results(tmp_path):
 
 
 def above(*points):
-    """Accuracies that are so many points above Adam's."""
+    """Returns accuracies that are these points above Adam's."""
     return [base + point / 100 for base, point in zip(BASE, points, strict=False)]
 
 
@@ -53,7 +53,7 @@ def verdict(folder, expects, models=("dense-30",), against="", optimizers=("lada
         ((-1.5, -0.8, -1.1, -1.3, -0.7), Verdict.NOT, Verdict.NOT, Verdict.NOT),  # below zero, across the margin
         ((-0.3, -0.2, -0.4, -0.3, -0.2), Verdict.NOT, Verdict.HOLDS, Verdict.HOLDS),  # below zero, within the margin
         ((-1.5, 1.1, -0.8, 0.5, -0.7), Verdict.NOT_SHOWN, Verdict.NOT_SHOWN, Verdict.NOT_SHOWN),
-        ((2, 3, 2, 3), Verdict.NOT_SHOWN, Verdict.NOT_SHOWN, Verdict.NOT_SHOWN),  # four seeds conclude nothing
+        ((2, 3, 2, 3), Verdict.NOT_SHOWN, Verdict.NOT_SHOWN, Verdict.NOT_SHOWN),  # four seeds are too few
     ],
 )
 def test_an_interval_decides(results, points, better, same, no_worse):
@@ -64,7 +64,7 @@ def test_an_interval_decides(results, points, better, same, no_worse):
 
 
 def test_one_of_many_differences_has_to_stand_out_among_them(results):
-    """By itself p is 0.035; among five, of which four show nothing, Benjamini and Hochberg's is 0.17."""
+    """Alone p is 0.035. Among five differences, four of which show nothing, Benjamini and Hochberg's p is 0.17."""
     nothing = above(0.1, -0.1, 0.2, -0.2, 0.0)
     folder = results("dense-30", ladam=above(1, 3, 2, 1, 0.3), **{f"ladam@{n}": nothing for n in (1, 2, 3, 4)})
     claims = [
@@ -109,7 +109,7 @@ def test_two_optimizers_with_noise_are_compared_with_one_another(results):
 
 
 def test_an_optimizer_is_compared_with_another_in_another_net(results):
-    """The two nets may be those of two presets, whose equal settings are merged."""
+    """The two nets may belong to two presets, whose equal settings are merged."""
     results("dense-30", preset="alive", ladam=above(3, 4, 5, 4, 3))
     folder = results("gain-1.2-dense-30", ladam=above(8, 9, 9, 8, 8))
     both = ("figure-1", "alive")
@@ -141,7 +141,7 @@ def test_a_difference_of_unequal_epsilon_is_no_verdict(results):
     (path,) = folder.rglob("config.json")
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {UNEQUAL_EPSILON: "1e-7 and 1e-6"}), "utf-8")
     assert verdict(folder, Expects.BETTER) is Verdict.UNFAIR
-    assert verdict(folder, Expects.BETTER, against="ladam@0.3") is Verdict.HOLDS, "these two share one"
+    assert verdict(folder, Expects.BETTER, against="ladam@0.3") is Verdict.HOLDS, "these two share one ε"
     (judgement,) = judge(folder, [Claim("A.", "here", ("figure-1",), Expects.BETTER, ("ladam",), ("dense-30",))])
     assert str(judgement.findings[0]).endswith("(unequal ε)")
 

@@ -18,7 +18,7 @@ def times(folder):
 
 @pytest.mark.usefixtures("blank_pictures")
 def test_it_trains_says_so_and_returns_numbers_and_the_second_time_trains_nothing(tmp_path, capsys):
-    """Nor does the command."""
+    """The command does not train again either."""
     results = compare(tmp_path, **QUICK)
     assert "L-SGD, seed 1: test accuracy" in capsys.readouterr().out
     assert {name: curves.shape for name, curves in results.curves("train_loss").items()} == {
@@ -76,7 +76,7 @@ def test_bad_settings_are_refused_before_anything_is_written(settings, message, 
 
 
 def test_a_comparison_is_not_resumed_with_other_data_of_the_same_name(tmp_path, monkeypatch):
-    """Nor is an unfinished run; nothing is trained, and what was trained stays."""
+    """An unfinished run is not resumed either. Nothing is trained, and finished runs stay."""
     quickest = QUICK | {"epochs": 1, "seeds": 1, "optimizers": ["sgd"]}
     compare(tmp_path, **quickest, verbose=False)
     before = times(tmp_path)

@@ -36,7 +36,7 @@ def test_an_arm_is_a_name_and_layers(spec, optimizer, layers, label):
 
 @pytest.mark.parametrize("spec", ["LAdam@0.3", "L-Adam@0.3", "l-adam@0.3", "ladam@0.3"])
 def test_an_arm_has_one_spelling(spec):
-    """By it its runs are filed."""
+    """Its runs are stored under this spelling."""
     assert Comparison(optimizers=(spec,)).optimizers == ("ladam@0.3",)
     assert OptimizerSpec(f"first-35-{spec}").spec == "first-35-ladam@0.3"
 

@@ -1,4 +1,4 @@
-"""The controls do what their formulas say."""
+"""The controls follow their formulas."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ ZEROS = [np.zeros(shape, "float32") for shape in SHAPES]
 
 
 def steps(made, gradients, after=0):
-    """The weights after each update, an update for each entry of `gradients`."""
+    """Returns the weights after each update, with one update per entry of `gradients`."""
     weights = [keras.Variable(start, name=f"w{number}") for number, start in enumerate(START)]
     made.build(weights)
     made.iterations.assign(after)
@@ -38,7 +38,7 @@ def assert_close(found, expected, atol):
 
 
 def normals(updates):
-    """Z of each update and variable: the steps of an L-SGD with σ√γ = 1 whose gradients are zero."""
+    """Returns Z of each update and variable: the steps of an L-SGD with σ√γ = 1 and zero gradients."""
     states = [START, *steps(optimizers.get("lsgd", learning_rate=1.0, sigma=1.0, seed=3), [ZEROS] * updates)]
     return [
         [after - before for after, before in zip(*pair, strict=True)] for pair in zip(states[1:], states, strict=False)
@@ -58,7 +58,7 @@ def test_gradient_noise_is_the_parent_with_noisy_gradients():
 
 
 def test_isotropic_noise_has_the_power_of_langevins():
-    """Each variable's noise is Z times one number, the root of the mean of P: after one update, P is
+    """Each variable's noise is Z times a number, the root of the mean of P. After one update P is
     1/(|g| + ε/√(1 − β₂))."""
     (found,) = steps(optimizer(OptimizerSpec("isotropic-adam"), learning_rate=0.01, sigma=0.5, seed=3), [GRADIENTS])
     (parents,) = steps(keras.optimizers.Adam(0.01, epsilon=1e-6), [GRADIENTS])
@@ -71,7 +71,7 @@ def test_isotropic_noise_has_the_power_of_langevins():
 
 @pytest.mark.parametrize(("spec", "is_noisy"), [("kernels-{}ladam", (True, False)), ("biases-{}ladam", (False, True))])
 def test_noise_on_kernels_or_biases_alone(spec, is_noisy):
-    """What is noisy has L-Adam's noise, in all updates or in the first ones."""
+    """Noisy weights have L-Adam's noise, in all updates or in the first ones."""
     arguments = {"learning_rate": 0.01, "sigma": 0.5, "seed": 3}
     noisy = steps(optimizer(OptimizerSpec("ladam"), **arguments), [GRADIENTS] * 2)
     parents = steps(keras.optimizers.Adam(0.01, epsilon=1e-6), [GRADIENTS] * 2)
@@ -126,7 +126,7 @@ def test_they_are_trained_beside_their_parents(tmp_path):
     assert [records[spec]["status"] for spec in specs] == ["finished"] * len(specs)
     assert records["gradient-noise-adam"]["arguments"]["sigma"] == 0.1
     assert [path.rpartition("/")[2] for path in records["isotropic-adam@0.5"]["noisy_layers"]] == ["dense_1"]
-    # the same but for the third epoch, in which one of them has noise
+    # equal except for the third epoch, in which one of them has noise
     *first, last = zip(*(records[spec]["curves"]["train_loss"] for spec in specs[-2:]), strict=True)
     assert all(one == other for one, other in first) and last[0] != last[1]
 

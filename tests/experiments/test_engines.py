@@ -1,4 +1,4 @@
-"""Every engine gives the runs of the local one, bit for bit, whatever happens to its workers."""
+"""Every engine makes the same runs as the local one, bit for bit, even if its workers are killed."""
 
 import contextlib
 import os
@@ -65,13 +65,13 @@ class Killer(Watcher):
 
 @pytest.mark.slow
 def test_processes_give_the_same_runs_and_go_on_where_one_was_killed(data, tmp_path, expected):
-    """Both workers are killed in the middle of their runs: each goes on from its last state, and ends once."""
+    """Both workers are killed during their runs. Each run resumes from its last state, and ends once."""
     killer = Killer({("adam", 1, 2)})
     store = trained(SMALL, data, tmp_path, Processes(workers=2), watchers=[killer], save_weights=True)
     assert not killer.moments
     assert results(store) == results(expected)
     assert sorted(killer.ended) == [("adam", 0), ("adam", 1), ("ladam@1", 0), ("ladam@1", 1)]
-    assert any(epoch > 0 for _, _, epoch in killer.started), "no run went on from a state"
+    assert any(epoch > 0 for _, _, epoch in killer.started), "no run resumed from a state"
     for arm in SMALL.arms:
         for seed in range(2):
             assert_same_weights(*(arrays_of(each.weights_path(arm, seed)) for each in (store, expected)))
@@ -95,7 +95,7 @@ def test_a_run_that_ends_every_worker_has_failed_and_the_others_have_not(data, t
 
 @pytest.mark.ci
 def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
-    """A state of another model, and then a file that holds no state."""
+    """Tested with a state of another model, and with a file that is not a state."""
     comparison = Comparison(jit=JIT, model="dense-1", optimizers=("adam",), epochs=1, batch_size=256, seeds=1)
     store = created(Store(tmp_path, comparison))
     store.checkpoint(comparison.arms[0], 0).write(
@@ -110,9 +110,9 @@ def test_an_error_in_a_worker_is_a_failed_run(data, tmp_path):
 
 
 @pytest.mark.ci
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="elsewhere the data have a name while runs are trained")
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="elsewhere the data are a named file during training")
 def test_a_killed_parent_leaves_no_data_behind(data, tmp_path, monkeypatch):
-    """While runs are trained, the folder for temporary files is empty."""
+    """The folder for temporary files is empty while runs are trained."""
     temporary, found = tmp_path / "temporary", []
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -143,7 +143,7 @@ def test_shared_data_are_equal_and_cannot_be_written(has_proc, data, monkeypatch
 
 @pytest.mark.parametrize(("own", "threads"), [("1", "1"), ("8", "2"), ("", "2")])
 def test_a_worker_has_no_more_threads_than_cores_and_than_the_user_allows(own, threads, monkeypatch):
-    """Two threads that spin while they wait trained a small net ten times slower than one, on a busy machine."""
+    """On a busy machine, two threads that spin while they wait trained a small net ten times slower than one."""
     monkeypatch.setenv("OMP_NUM_THREADS", own)
     with processes._as_a_child_starts([*processes.available_cores()[:1]] * 2):
         assert os.environ["OMP_NUM_THREADS"] == threads and os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
@@ -164,7 +164,7 @@ def test_wrong_resources_are_an_error(wrong):
 
 @pytest.mark.slow
 def test_a_ray_cluster_that_loses_a_node_gives_the_same_runs(data, tmp_path, expected):
-    """A real cluster of two nodes; the one that trains two of the runs is killed in the middle of them."""
+    """In a real cluster of two nodes, the node that trains two of the runs is killed during them."""
     pytest.importorskip("ray")
     import ray
     from ray.cluster_utils import Cluster

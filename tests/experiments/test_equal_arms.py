@@ -1,4 +1,4 @@
-"""An optimizer with noise and the one that it is compared with are equal in all but the noise."""
+"""An optimizer with noise and the one that it is compared with differ only in the noise."""
 
 import keras
 import numpy as np
@@ -20,10 +20,10 @@ from tests.quick import JIT
 
 # The arguments of the noise, and SGHMC's name for the momentum.
 OF_THE_NOISE = {"name", "sigma", "layers", "seed", "noise", "is_gated", "gamma_correction", "friction"}
-# Without those whose parent the installed Keras does not have.
+# Excludes those whose parent the installed Keras does not have.
 SPECS = [spec for spec, name in LANGEVIN.items() if (FAMILIES[name].optimizer or spec) in REGISTRY]
 REGISTERED = [(spec, OptimizerSpec(spec).parent) for spec in SPECS]
-# What the presets compare, at any scale.
+# All arms that the presets compare, at any scale.
 IN_PRESETS = {
     (spec, OptimizerSpec(spec).parent, comparison.epsilon)
     for name in paper.PRESETS
@@ -35,8 +35,8 @@ IN_PRESETS = {
 
 
 def assert_equal_but_for_noise(noisy, silent):
-    """Every argument that the optimizer without noise has is an argument or attribute of the other, of equal value."""
-    config = {"epsilon_inside_sqrt": True} if isinstance(noisy, optimizers.LRMSprop) else {}  # Keras's has no choice
+    """Checks that the noisy optimizer has every argument of the other, as argument or attribute, with equal value."""
+    config = {"epsilon_inside_sqrt": True} if isinstance(noisy, optimizers.LRMSprop) else {}  # Keras's only form
     config |= silent.get_config()
     assert set(noisy.get_config()) - set(config) <= OF_THE_NOISE
     for name in set(config) - OF_THE_NOISE:
@@ -63,7 +63,7 @@ def test_two_arms_differ_in_the_noise_alone(spec, parent, epsilon):
 
 def test_every_optimizer_of_the_registry_can_be_compared():
     classes = {optimizers.registry.lookup(family.optimizer or spec) for spec, family in _langevin_families()}
-    samplers = {optimizers.BAOAB, optimizers.SGNHT}  # their parent is that of SGHMC, and they are not for training
+    samplers = {optimizers.BAOAB, optimizers.SGNHT}  # samplers with SGHMC's parent, not for training
     assert classes == set(PARENTS) - samplers
     for spec, family in _langevin_families():
         made = optimizer(OptimizerSpec(spec))
@@ -114,13 +114,13 @@ def train(comparison, folder):
 NUMBERS = ("status", "test_accuracy", "test_loss", "curves")
 
 
-# One of each kind; `test_without_noise_it_is_the_parent` has the step of all of them at every change.
+# One of each kind; `test_without_noise_it_is_the_parent` checks the step of all of them at every change.
 USUAL = {"ladam", "lrmsprop-eps-outside", "sghmc"}
 
 
 @pytest.mark.parametrize("spec", [pytest.param(s, marks=[] if s in USUAL else pytest.mark.slow) for s in SPECS])
 def test_no_layers_is_the_optimizer_without_noise_bit_for_bit(spec, tmp_path):
-    """Equal records, losses and weights: on PyTorch too, where both update all variables by the same fused steps."""
+    """Records, losses and weights are equal, also on PyTorch, where both use the same fused steps for all variables."""
     pair = OptimizerSpec(spec).parent, f"{spec}@0"
     comparison = Comparison(optimizers=(*pair, spec), **SMALL)
     store = train(comparison, tmp_path)
@@ -131,7 +131,7 @@ def test_no_layers_is_the_optimizer_without_noise_bit_for_bit(spec, tmp_path):
     for first, second in zip(*map(_weights, weights[:2]), strict=True):
         np.testing.assert_array_equal(first, second)
     configs = [record["optimizer_config"] for record in records]
-    assert configs[2]["sigma"] == records[2]["arguments"]["sigma"], "the record has what the run began with"
+    assert configs[2]["sigma"] == records[2]["arguments"]["sigma"], "the record must have the initial sigma"
     for config, record in zip(configs, records, strict=True):
         assert config["learning_rate"] == record["arguments"]["learning_rate"]
         assert (
@@ -140,7 +140,7 @@ def test_no_layers_is_the_optimizer_without_noise_bit_for_bit(spec, tmp_path):
 
 
 def _weights(content: bytes) -> list[np.ndarray]:
-    """The layers' weights in a Keras weights file, without the optimizer's variables."""
+    """Returns the layers' weights in a Keras weights file, without the optimizer's variables."""
     import io
 
     import h5py

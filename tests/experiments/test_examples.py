@@ -27,19 +27,19 @@ def data():
 
 
 def trained(comparison, data, seeds, **options):
-    """(trainer, records) of the last optimizer."""
+    """Returns (trainer, records) of the last optimizer."""
     trainer = training.Trainer(comparison, data, comparison.arms[-1], **options)
     return trainer, [trainer.train(seed) for seed in seeds]
 
 
 class Pair(NamedTuple):
-    """Two trainers of the last optimizer, which many tests train.
+    """Two trainers of the last optimizer, shared by many tests.
 
     Attributes:
-        elsewhere: its data are sent to it.
-        on_device: its data are on the device. It has trained seed 0.
+        elsewhere: a trainer whose data are sent to the device.
+        on_device: a trainer whose data are on the device. It has trained seed 0.
         calls: list that grows with each call of `on_device`'s `train_step` from Python.
-        calls_at_first: int, how many there were for seed 0.
+        calls_at_first: int, the number of calls for seed 0.
     """
 
     elsewhere: training.Trainer
@@ -65,7 +65,7 @@ def assert_equal_runs(one, other):
 
 @pytest.mark.ci
 def test_a_run_has_the_same_numbers_wherever_its_data_are(pair):
-    """Bit for bit, in each seed that a trainer trains, and the same layers are noisy."""
+    """Equal bit for bit for each seed that a trainer trains; the same layers are noisy."""
     elsewhere, on_device = ([trainer.train(seed) for seed in (0, 1)] for trainer in pair[:2])
     for one, other in zip(elsewhere, on_device, strict=True):
         assert_equal_runs(one, other)
@@ -106,7 +106,7 @@ def test_indices_alone_are_sent(data, pair, monkeypatch):
 
 
 def test_the_step_is_traced_once_for_all_seeds(pair):
-    """On JAX and TensorFlow Python runs `train_step` only to trace it."""
+    """On JAX and TensorFlow, Python runs `train_step` only to trace it."""
     before = len(pair.calls)
     pair.on_device.train(1)
     assert pair.calls_at_first > 0
@@ -114,7 +114,7 @@ def test_the_step_is_traced_once_for_all_seeds(pair):
 
 
 def test_weights_and_state_are_those_of_the_model_alone(pair, tmp_path):
-    """Of equal structure, and equal: a run may end where its data are elsewhere than where it began."""
+    """Weights and state have equal structure and values, so a run may end with its data in another place."""
     files, states = [], []
     for trainer in pair[:2]:
         trainer.train(0, keep=states.append, keep_seconds=0)
@@ -135,7 +135,7 @@ def test_weights_and_state_are_those_of_the_model_alone(pair, tmp_path):
 @pytest.mark.ci
 def test_a_run_goes_on_where_its_data_are_elsewhere(data, tmp_path):
     comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1)
-    elsewhere = Local()  # compiled once
+    elsewhere = Local()  # one engine, so that it compiles once
     whole, broken = (runner.Job(comparison, data, Store(tmp_path / name, comparison)) for name in ("whole", "broken"))
     runner.run([whole], elsewhere, data_on_device=False)
 
@@ -153,7 +153,7 @@ def test_a_run_goes_on_where_its_data_are_elsewhere(data, tmp_path):
 
 @pytest.mark.ci
 def test_there_is_one_copy_of_the_images(data):
-    """Two optimizers' trainers share it, also where they were given equal arrays in another `Data`."""
+    """The trainers of two optimizers share it, also if they get equal arrays in another `Data`."""
     first = training.Trainer(SMALL, data, SMALL.arms[0], data_on_device=True)
     second = training.Trainer(SMALL, dataclasses.replace(data, source="copy"), SMALL.arms[1], data_on_device=True)
     assert first.table is second.table
@@ -173,7 +173,7 @@ def test_other_images_are_another_table(data):
     assert ImageTable.of(other) is not ImageTable.of(data)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="a step of Keras's on JAX takes the variables' memory")
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="only Keras's step on JAX donates the variables' memory")
 @pytest.mark.parametrize("failed", ["deleted", "taken"])
 def test_after_a_step_that_failed_the_images_are_there_again(data, failed):
     trainer, (before,) = trained(SMALL, data, (0,), data_on_device=True)

@@ -1,4 +1,4 @@
-"""A real command, killed without warning at random moments."""
+"""A real command is killed without warning at random moments."""
 
 import os
 import random
@@ -21,7 +21,7 @@ COMMAND += ["--save-weights", "--checkpoint-seconds", "0"]
 
 
 def weights(folder):
-    """Of each run, by file: the arrays of its HDF5 file."""
+    """Returns the arrays of each run's HDF5 file, by file."""
     return {path.name: arrays_of(path) for path in sorted((folder / "runs").glob("*.weights.h5"))}
 
 
@@ -40,7 +40,7 @@ def test_killed_at_twenty_random_moments_it_ends_with_the_same_weights(tmp_path)
         )
         try:
             process.communicate(timeout=moments.uniform(0.1, 1) * seconds)
-            if process.returncode == 0:  # it came to its end: once more from the beginning
+            if process.returncode == 0:  # it ended: start again from the beginning
                 assert len(weights(broken)) == 4
                 for path in broken.rglob("*.*"):
                     if path.is_file():

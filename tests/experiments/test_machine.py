@@ -8,7 +8,7 @@ from keras_langevin.experiments import machine
 
 
 class Device:
-    """What JAX, PyTorch and TensorFlow say of an accelerator, or of a machine without one."""
+    """Stands in for a device of JAX, PyTorch or TensorFlow, with or without an accelerator."""
 
     def __init__(self, peak):
         self.peak = peak
@@ -51,7 +51,7 @@ def test_a_device_that_does_not_tell_its_peak_has_none():
 
 
 def test_the_present_backend_is_asked():
-    """On a CPU there is nothing to tell; with an accelerator something is held as soon as there is an array."""
+    """On a CPU there is no number. An accelerator holds memory as soon as there is an array."""
     peak = machine.accelerator_peak_memory_mb()
     assert isinstance(peak, float) if machine.has_accelerator() else peak is None
 
@@ -62,7 +62,7 @@ def test_the_process_has_held_what_it_holds():
 
 
 def test_the_commit_says_whether_the_code_is_another(tmp_path):
-    """What lies beside the package, such as a record that is being made, does not count; a new module does."""
+    """Other files next to the package, such as a record that is being written, do not count; a new module does."""
     package, records = tmp_path / "package", tmp_path / "results"
     for folder in (package, records):
         folder.mkdir()

@@ -15,7 +15,7 @@ EACH = [pytest.param(name, scale, id=f"{name}-{scale}") for name in paper.PRESET
 
 @pytest.mark.parametrize(("name", "scale"), EACH)
 def test_a_preset_is_a_comparison(name, scale):
-    """Settings that `Comparison` takes, and every optimizer has its parent beside it."""
+    """`Comparison` accepts its settings, and every optimizer is compared with its parent."""
     for comparison in paper.sweep(name, scale).comparisons:
         names = {arm.optimizer for arm in comparison.arms}
         assert {arm.parent for arm in comparison.arms} <= names
@@ -49,7 +49,7 @@ def test_what_is_unknown_is_an_error_with_a_suggestion():
 
 @pytest.fixture
 def tiny(monkeypatch):
-    """A preset of a moment."""
+    """A preset that trains in a moment."""
     settings = {"model": "dense-1", "dataset": "digits", "optimizers": ["sgd", "lsgd"], "jit": JIT}
     small = {"epochs": 1, "batch_size": 64, "seeds": 2, "limit": 200}
     preset = paper.Preset(
@@ -90,8 +90,8 @@ def test_a_preset_that_is_not_there_is_one_line(capsys):
     assert "Did you mean 'figure-3'" in error
 
 
-# At every change one of each kind: equal arms and both RMSprops, a figure, the controls, highway nets, other
-# initial kernels. Notebook 04 in fast mode, which CI executes, is the two tables at this scale.
+# One of each kind runs at every change: equal arms with both RMSprops, a figure, the controls, highway nets, other
+# initial kernels. Notebook 04 in fast mode, which CI executes, trains the two tables at this scale.
 AT_EVERY_CHANGE = {"equal-epsilon", "figure-1", "controls", "highway-depth", "initial-kernels"}
 
 
@@ -99,7 +99,7 @@ AT_EVERY_CHANGE = {"equal-epsilon", "figure-1", "controls", "highway-depth", "in
 @needs_mnist
 @needs_cifar10
 @pytest.mark.skipif(
-    keras.backend.backend() != "torch", reason="it has to do with no backend, and PyTorch compiles nothing"
+    keras.backend.backend() != "torch", reason="it does not depend on the backend, and PyTorch compiles nothing"
 )
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.ci] * (name in AT_EVERY_CHANGE)) for name in paper.PRESETS]

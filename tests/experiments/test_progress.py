@@ -16,7 +16,7 @@ COMPARISON = Comparison(model="dense-2", optimizers=("adam",), epochs=10, seeds=
 
 @pytest.fixture
 def watched(tmp_path):
-    """A progress whose clock is `seconds[0]`, and what it printed."""
+    """A progress with the clock `seconds[0]`, and the text that it printed."""
     seconds, text = [0.0], io.StringIO()
     job = job_of(COMPARISON, tmp_path)
     return RunsProgress([job], Console(file=text, width=200), clock=lambda: seconds[0]), seconds, text
@@ -43,7 +43,7 @@ def test_the_time_left_is_by_the_epochs_that_were_trained(watched, tmp_path):
     assert text.getvalue().splitlines()[-1] == "Adam, seed 1: failed: MemoryError: no room; about 40 s left"
     progress.start(third)
     progress.end(third, failed("adam", 2))
-    assert text.getvalue().splitlines()[-1].endswith("; about 20 s left"), "it failed at once"
+    assert text.getvalue().splitlines()[-1].endswith("; about 20 s left"), "the run failed at once"
     train(progress, last, seconds, 20)
     progress.end(last, record("adam", 3, 0.8, status="diverged"))
     assert text.getvalue().splitlines()[-1] == "Adam, seed 3: test accuracy 80.0% (diverged), 2.0 s"

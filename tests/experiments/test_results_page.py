@@ -1,4 +1,4 @@
-"""RESULTS.md says what the records say: every number in its conclusions."""
+"""RESULTS.md agrees with the records: every number in its conclusions."""
 
 import re
 from functools import cache
@@ -12,7 +12,7 @@ from keras_langevin.experiments.report.words import with_interval
 from keras_langevin.experiments.statistics import paired_difference
 
 ROOT = Path(__file__).parents[2]
-# What the runs were given, which is no result: layers, updates, sizes of noise, learning rates, factors, years, scales.
+# Numbers that are not results: layers, updates, sizes of noise, learning rates, factors, years, scales.
 SETTINGS = {
     "40",
     "30",
@@ -127,7 +127,7 @@ def test_the_conclusions_are_those_of_the_records():
         assert fact in prose
         prose = prose.replace(fact, "")
     others = set(re.findall(r"(?<![\w-])[+−]?\d(?:[\d.,]*\d)?(?:e-\d+)?%?", prose))
-    assert others <= SETTINGS, "a number that no record gives"
+    assert others <= SETTINGS, "a number that is in no record"
 
 
 def test_the_readme_says_what_noise_reaches_at_best():

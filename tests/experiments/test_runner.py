@@ -31,12 +31,12 @@ ENGINE = Local()
 
 
 def train_all(comparison, data, store, engine=None, **options):
-    """One comparison, in this process, by one engine for all tests, which keeps what it has compiled."""
+    """Trains a comparison in this process, with one engine for all tests that keeps compiled steps."""
     runner.run([runner.Job(comparison, data, store)], engine or ENGINE, **options)
 
 
 class Watching(Watcher):
-    """Calls functions in place of methods."""
+    """Calls functions instead of methods."""
 
     def __init__(self, **functions):
         vars(self).update(functions)
@@ -80,12 +80,12 @@ def test_optimizers_and_seeds_give_different_runs(records):
 
 
 class Alone(NamedTuple):
-    """A trainer of L-Adam of its own, which trained seed 1 and then seed 0.
+    """Results of a separate trainer of L-Adam, which trained seed 1 and then seed 0.
 
     Attributes:
         first: the record of seed 1.
-        calls: list of two ints, how often Python ran `train_step` for each.
-        steered: of each epoch of seed 0: learning rate and σ.
+        calls: list of two ints, how often Python ran `train_step` for each seed.
+        steered: learning rate and σ of each epoch of seed 0.
     """
 
     first: dict
@@ -110,7 +110,7 @@ def alone(data):
 
 
 def test_the_same_seed_gives_the_same_run_wherever_it_is_trained(records, alone):
-    """Seed 1 trained first, in a new trainer, equals seed 1 trained after seed 0: nothing of a run stays behind."""
+    """Seed 1 trained first in a new trainer equals seed 1 trained after seed 0: a run leaves nothing behind."""
     assert alone.first["curves"] == records[3]["curves"]
 
 
@@ -137,7 +137,7 @@ def augmented():
 
 @pytest.mark.ci
 def test_augmentation_is_a_function_of_the_seed(augmented):
-    """Trained first or second, by a trainer of its own or not, a seed gives the same run; another seed another."""
+    """A seed gives the same run whether it is trained first or second, by a new trainer or not. Seeds differ."""
     arm = AUGMENTED.arms[0]
     trainer = training.Trainer(AUGMENTED, augmented, arm)
     first, second = (trainer.train(seed)["curves"] for seed in range(2))
@@ -147,7 +147,7 @@ def test_augmentation_is_a_function_of_the_seed(augmented):
 
 @pytest.mark.ci
 def test_augmentation_is_the_same_for_all_optimizers(augmented):
-    """At a learning rate of nothing, all that differs between two epochs' losses is the augmentation."""
+    """With a learning rate of almost zero, only the augmentation makes two epochs' losses differ."""
     still = dataclasses.replace(AUGMENTED, optimizers=("sgd", "adam"), learning_rate=1e-30)
     losses = [training.Trainer(still, augmented, arm).train(0)["curves"]["train_loss"] for arm in still.arms]
     np.testing.assert_allclose(*losses, rtol=1e-6)
@@ -160,7 +160,7 @@ def test_preprocessing_leaves_layer_selection_alone(augmented):
 
 @pytest.mark.ci
 def test_a_random_layer_of_the_model_begins_anew_with_each_seed(augmented, monkeypatch):
-    """Dropout's state is reset like the weights. (Without a seed of its own it has none on PyTorch.)"""
+    """Dropout's state is reset like the weights. (On PyTorch it has none without its own seed.)"""
 
     def with_dropout(name, input_shape, num_classes, images):
         flat, dropout, logits = (
@@ -202,15 +202,15 @@ def test_an_epoch_holds_no_example_twice(data):
 
 
 def test_the_step_is_traced_once_for_all_seeds(alone):
-    """On JAX and TensorFlow Python runs `train_step` only to trace it."""
+    """On JAX and TensorFlow, Python runs `train_step` only to trace it."""
     first, second = alone.calls
-    steps = 3 * 5 if keras.backend.backend() == "torch" else 0  # no trace there: each step is Python
+    steps = 3 * 5 if keras.backend.backend() == "torch" else 0  # PyTorch runs each step in Python
     assert first > 0 and second == steps
 
 
 @pytest.mark.ci
 def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(data, tmp_path, monkeypatch):
-    """And a run on a kept step equals a run on a step of its own."""
+    """A run with a kept step equals a run with its own step."""
     calls, engine = [], Local()
     first, second = (
         dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1, sigma=sigma, learning_rate=rate)
@@ -235,7 +235,7 @@ def test_the_step_is_traced_once_for_all_values_of_sigma_and_the_learning_rate(d
     ],
 )
 def test_a_model_is_trained_in_the_precision_that_was_said(data, precision):
-    """The global policy stays as it was, a run leaves nothing behind, and what the optimizer is set to reaches it."""
+    """The global policy stays, a run leaves nothing behind, and settings reach the optimizer."""
     comparison = dataclasses.replace(SMALL, precision=precision)
     policy = keras.dtype_policies.DTypePolicy(precision)
     with double_precision():
@@ -257,7 +257,7 @@ def test_a_model_is_trained_in_the_precision_that_was_said(data, precision):
 
 @pytest.mark.slow
 def test_precisions_differ_by_their_rounding(data):
-    """After one update with all examples, of equal initial weights."""
+    """After one update with all examples, from equal initial weights."""
     losses = {}
     for precision in PRECISIONS:
         one_step = dataclasses.replace(SMALL, batch_size=len(data.train.x), epochs=1, precision=precision)
@@ -270,7 +270,7 @@ def test_precisions_differ_by_their_rounding(data):
 
 
 def test_float64_is_float64_from_the_pixels_to_the_weights(data):
-    """An update of the logits' weights, against NumPy. On PyTorch Keras makes some operations float32 all the same."""
+    """Compares an update of the logits' weights with NumPy. On PyTorch Keras still uses float32 in some operations."""
     tolerance = 1e-7 if keras.backend.backend() == "torch" else 1e-12
     one_step = Comparison(
         jit=JIT, model="dense-1", optimizers=("sgd",), epochs=1, batch_size=len(data.train.x), precision="float64",
@@ -294,7 +294,7 @@ def test_float64_is_float64_from_the_pixels_to_the_weights(data):
 
 
 def test_float64_on_jax_must_be_enabled():
-    """JAX would compute in float32 and not say so."""
+    """Otherwise JAX would silently compute in float32."""
     comparison = dataclasses.replace(SMALL, precision="float64")
     if keras.backend.backend() == "jax":
         with pytest.raises(ValueError, match=r"Received: jax, which makes them float32\. On JAX set JAX_ENABLE_X64=1"):
@@ -304,7 +304,7 @@ def test_float64_on_jax_must_be_enabled():
 
 
 def after_one_update(data, jit):
-    """(trainer, test loss)."""
+    """Returns (trainer, test loss)."""
     few = {"model": "dense-1", "optimizers": ("lsgd",), "batch_size": 1000, "epochs": 1, "seeds": 1}
     comparison = dataclasses.replace(SMALL, **few, jit=jit)
     trainer = training.Trainer(comparison, data, comparison.arms[0])
@@ -318,14 +318,14 @@ def loss_of_auto(data):
 
 @pytest.mark.parametrize("jit", [pytest.param("on", marks=[NEEDS_CPP, pytest.mark.ci]), "off"])
 def test_jit_is_what_was_said_and_the_curves_are_the_same(data, loss_of_auto, jit):
-    """To rounding, after one update."""
+    """Equal up to rounding after one update."""
     trainer, loss = after_one_update(data, jit)
     assert trainer.model.jit_compile == (jit == "on")
     np.testing.assert_allclose(loss, loss_of_auto, rtol=1e-5)
 
 
 def test_auto_leaves_convolutions_of_tensorflow_to_keras(data):
-    """And compiles nothing on PyTorch."""
+    """On PyTorch it compiles nothing."""
     comparisons = [dataclasses.replace(SMALL, model=model) for model in ("dense-1", "conv-dense-2")]
     built = [training.Trainer(comparison, data, comparison.arms[0]).model for comparison in comparisons]
     auto = {"torch": [False, False], "jax": [True, "auto"], "tensorflow": [True, "auto"]}[keras.backend.backend()]
@@ -333,7 +333,7 @@ def test_auto_leaves_convolutions_of_tensorflow_to_keras(data):
     assert [jit_compile("on", model) for model in built] == [True, True]
 
 
-@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the other backends compile with XLA, which they have")
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="the other backends compile with their own XLA")
 def test_without_a_compiler_jit_is_refused_before_training(monkeypatch):
     import torch
 
@@ -392,7 +392,7 @@ def test_finished_runs_are_not_trained_again(data, tmp_path, records):
     "precision", ["float32", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mixed_float16", "bfloat16"))]
 )
 def test_an_interrupted_run_ends_as_if_it_had_not_been(data, tmp_path, precision):
-    """Interrupted before the learning rate falls, and again when all epochs are done but the record is not written."""
+    """Interrupted before the learning rate falls, and again after the last epoch, before the record is written."""
     comparison = dataclasses.replace(SMALL, optimizers=("ladam",), seeds=1, precision=precision)
     (arm,) = comparison.arms
     whole, broken = (Store(tmp_path / name, comparison) for name in ("whole", "broken"))
@@ -458,7 +458,7 @@ def test_a_state_of_another_model_is_refused_by_name(data, tmp_path):
 
 
 def test_a_state_of_another_seed_or_epoch_is_refused_by_name(data, tmp_path):
-    """A genuine one, under another name or with another head."""
+    """Tested with a genuine state under another name or with another header."""
     comparison = dataclasses.replace(SMALL, optimizers=("adam",), seeds=2)
     (arm,) = comparison.arms
     store = Store(tmp_path, comparison)
@@ -478,7 +478,7 @@ def test_a_state_of_another_seed_or_epoch_is_refused_by_name(data, tmp_path):
 
 
 def test_a_full_disk_ends_the_command_and_loses_nothing(data, tmp_path, monkeypatch):
-    """Neither a failed run on record, nor a half one."""
+    """No failed run and no partial run is on record."""
     comparison = dataclasses.replace(SMALL, optimizers=("adam",))
     store = Store(tmp_path, comparison)
 
@@ -542,7 +542,7 @@ def test_bad_input_is_an_error_before_anything_is_trained(wrong, message):
 
 
 def test_no_split_leaks_into_another(data):
-    """The runner trains on train, watches validation, and sees the test split in `evaluate` alone."""
+    """The runner trains on the training split, monitors validation, and uses the test split only in `evaluate`."""
     assert isinstance(data, datasets.Data)
     trainer = training.Trainer(SMALL, data, SMALL.arms[0])
     seen = {}

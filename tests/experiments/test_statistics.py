@@ -19,7 +19,7 @@ def difference(values, confidence=0.95):
 
 
 def sign_flip_p_value(values, center=0.0):
-    """The test by its definition: the share of all flips of signs whose mean is at least as far from the center."""
+    """The test by definition: the share of all sign flips whose mean is at least as far from the center."""
     values = np.asarray(values) - center
     means = [np.mean(values * signs) for signs in itertools.product((-1, 1), repeat=len(values))]
     return np.mean(np.abs(means) >= abs(values.mean()) - 1e-9)
@@ -30,7 +30,7 @@ def normal(generator, n):
 
 
 def failing(generator, n):
-    """Either arm fails in one of ten runs, by 80 points."""
+    """Returns differences of arms that each fail in one of ten runs, by 80 points."""
     return generator.normal(size=n) + 80 * ((generator.random(n) < 0.1) * 1.0 - (generator.random(n) < 0.1))
 
 
@@ -146,7 +146,7 @@ def test_what_cannot_be_paired_is_an_error(treatment, parent):
 
 
 def test_differences_that_are_equal_but_for_rounding_are_ties():
-    """0.9 − 0.8 and 0.4 − 0.3 differ in the last bit."""
+    """For example, 0.9 − 0.8 and 0.4 − 0.3 differ in the last bit."""
     found = paired_difference([0.9, 0.4, 0.1] * 2, [0.8, 0.3, 0.2] * 2)
     assert found.values.tolist() == [0.1, 0.1, -0.1] * 2 and found.p_value == sign_flip_p_value(found.values)
 
@@ -187,7 +187,7 @@ def test_the_interquartile_mean_leaves_out_a_quarter_at_either_end():
 def test_a_share_has_wilson_s_interval():
     number, of, z = 3, 10, stats.norm.ppf(0.975)
     found = share(number, of)
-    for end in (found.low, found.high):  # where the observed share is z standard errors away
+    for end in (found.low, found.high):  # the observed share is z standard errors away
         assert abs(number / of - end) == pytest.approx(z * np.sqrt(end * (1 - end) / of))
     assert (share(0, 0).low, share(0, 0).high) == (0, 1)
 
@@ -201,5 +201,5 @@ def test_the_probability_of_improvement_counts_pairs():
 
 
 def test_chance_depends_on_the_number_of_classes():
-    """Twice chance; with two classes that would be everything, and it is half way from guessing to 100%."""
+    """The threshold is twice chance. With two classes that would be 100%, so it is halfway from chance to 100%."""
     assert [chance_threshold(number) for number in (100, 10, 3, 2)] == pytest.approx([0.02, 0.2, 2 / 3, 0.75])

@@ -157,7 +157,7 @@ def test_a_folder_of_an_older_version_takes_the_data_that_it_is_resumed_with(tmp
 
 
 def test_of_two_that_begin_one_folder_with_other_settings_one_is_refused(tmp_path):
-    """Eight at a time, all held up between looking for a configuration and writing theirs."""
+    """Eight start at a time, all delayed between looking for a configuration and writing their own."""
     for folder in (tmp_path / str(number) for number in range(20)):
         begin = threading.Barrier(8)
 
@@ -182,7 +182,7 @@ def test_pieces_of_files_of_killed_processes_are_removed_under_the_lock(tmp_path
         with replaced(path) as file:
             (piece,) = path.parent.glob(f".{path.name}.*.part")
             file.write("half")
-        path.rename(piece)  # as a kill leaves it
+        path.rename(piece)  # as after a kill
         if path.name == "report.html":
             os.utime(piece, (1, 1))
     assert len(list(tmp_path.rglob(".*.part"))) == 4
@@ -191,7 +191,7 @@ def test_pieces_of_files_of_killed_processes_are_removed_under_the_lock(tmp_path
         (tmp_path / "runs" / name).write_text("")
     with store.locked():
         pass
-    # the youngest beside the runs may be of a report that is being written
+    # the newest one next to the runs may belong to a report that is being written
     assert [path.name.partition(".png")[0] for path in tmp_path.rglob(".*.part")] == [".a"]
     assert kept <= set(os.listdir(tmp_path / "runs"))
 

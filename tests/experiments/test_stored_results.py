@@ -1,4 +1,4 @@
-"""The results that are stored in the project, and the page about them."""
+"""The results stored in the project, and the page about them."""
 
 import csv
 import re
@@ -11,7 +11,7 @@ from keras_langevin.experiments.report.words import signed
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = sorted(path for path in (ROOT / "results").iterdir() if path.is_dir())
-# A preset that is still being trained has no report, and no claim is made of it.
+# A preset that is still in training has no report, and no claim uses it.
 IN_PROGRESS = [path for path in FOLDERS if not (path / "report.md").exists()]
 NAMES = ("L-Adam", "L-RMSprop (ε outside)", "L-RMSprop", "L-Adadelta")
 EACH = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
@@ -19,7 +19,7 @@ EACH = pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 
 @EACH
 def test_they_are_of_a_preset_with_their_provenance(folder):
-    """Settings of the preset at one of its scales, its seeds or more, every run on record, and its provenance."""
+    """They have the preset's settings at one of its scales, at least its seeds, every run, and provenance."""
     cells = report.collect([folder])
     sweeps = {scale: paper.sweep(folder.name, scale).comparisons for scale in ("cpu", "full")}
 
@@ -31,7 +31,7 @@ def test_they_are_of_a_preset_with_their_provenance(folder):
     seeds = [
         sweeps[scale][0].seeds for scale in sweeps if found == planned[scale] or (found < planned[scale] and not whole)
     ]
-    assert seeds, "they are of no scale of the preset"
+    assert seeds, "they belong to no scale of the preset"
     for cell in cells:
         assert cell.comparison.seeds >= min(seeds)
         assert not whole or len(cell.runs) == sum(arm.num_planned for arm in cell.arms)

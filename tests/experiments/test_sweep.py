@@ -81,7 +81,7 @@ def test_a_bad_file_is_an_error(text, message, tmp_path):
 
 
 def test_every_setting_is_explained_where_it_is_documented():
-    """The command's help is read from the docstring."""
+    """The command reads its help from the docstring."""
     for setting in SETTINGS.values():
         assert setting.text and setting.text.endswith(".") and "  " not in setting.text
     assert SETTINGS["seeds"].text == "how many, from 0 on; those that are on record are reused."
@@ -113,7 +113,7 @@ def test_completed_settings_are_the_same_comparisons_and_name_what_they_share(se
 
 
 def test_every_setting_can_be_written():
-    """Each setting's default, as TOML."""
+    """Tested with each setting's default as TOML."""
     defaults = vars(Comparison())
     text = config_text({name: defaults.get(name) for name in SETTINGS})
     assert tomllib.loads(text)["optimizers"] == list(Comparison().optimizers)

@@ -45,15 +45,15 @@ def tune(job, engine):
 
 
 def no_trials(trials, extends):
-    pytest.fail("what is in the file stands")
+    pytest.fail("the file already has the choice")
 
 
 class Searched(NamedTuple):
     """A search and the runs after it.
 
     Attributes:
-        job: what was searched.
-        settled: what was trained then.
+        job: the searched job.
+        settled: the job that was trained with the chosen values.
         calls: int, how often the runs made a step in Python.
     """
 
@@ -64,7 +64,7 @@ class Searched(NamedTuple):
 
 @pytest.fixture(scope="module")
 def searched(data, tmp_path_factory):
-    """One search for all tests that look at what it leaves."""
+    """A search that all tests of its results share."""
     calls, engine = [], Local()
     job = cell_in(tmp_path_factory.mktemp("searched"), data)
     settled = tune(job, engine)
@@ -91,14 +91,14 @@ def test_all_optimizers_try_equally_many_points_about_their_own_values(given):
         for centre, name in ((rate, "learning_rate"), (sigma, "sigma")):
             logs = np.log10([point.get(name, centre) / centre for point in points])
             assert np.all(np.abs(logs) <= 1)
-            if name in names:  # they fill the range: of 16, one at least in each eighth of it
+            if name in names:  # they fill the range: at least one of 16 in each eighth of it
                 assert set(np.clip(np.floor((logs + 1) * 4), 0, 7)) == set(range(8))
     np.testing.assert_allclose(multiples[0], multiples[1], rtol=0.01)
     np.testing.assert_allclose(multiples[0][2:], multiples[2][2:], rtol=0.01)
 
 
 def test_the_rates_of_the_paper_are_tried_second():
-    """As docs/protocol.md says: γ = σ = 5e-3, with Adadelta 0.1 and 0.05, which are its defaults."""
+    """As in docs/protocol.md: γ = σ = 5e-3; for Adadelta 0.1 and 0.05, which are its defaults."""
     comparison = Comparison(optimizers=("adam", "ladam@0.3", "lrmsprop-eps-outside", "ladadelta"), tuning_trials=12)
     tried = {arm.spec: tuning.points(comparison, arm) for arm in comparison.arms}
     for spec, points in tried.items():
@@ -109,7 +109,7 @@ def test_the_rates_of_the_paper_are_tried_second():
     assert tried["ladadelta"][0] == {"learning_rate": 0.1, "sigma": 0.05} not in tried["ladadelta"][1:]
     for settings in ({"learning_rate": 0.1}, {"sigma": 1e-4}, {"tuning_trials": 1}):
         other = dataclasses.replace(comparison, **settings)
-        assert paper not in tuning.points(other, other.arms[1]), "beyond ten times what is given, or without room"
+        assert paper not in tuning.points(other, other.arms[1]), "beyond ten times the given value, or no room"
 
 
 def test_the_best_on_the_validation_split_is_chosen():
@@ -121,12 +121,12 @@ def test_the_best_on_the_validation_split_is_chosen():
         trial(2.0, (0.9, 0.8), (1, 2)),
         trial(3.0, (0.8, 0.9), (3, 2)),
     )
-    assert Search((default, close, best)).chosen is best, "of equal accuracies the lower loss"
-    assert Search((best, dataclasses.replace(best, learning_rate=5.0))).chosen is best, "of equal ones the first"
+    assert Search((default, close, best)).chosen is best, "on a tie of accuracies the lower loss"
+    assert Search((best, dataclasses.replace(best, learning_rate=5.0))).chosen is best, "on a full tie the first"
     half = trial(4.0, (1.0, None), (0.1, None))
     assert half.validation_accuracy == 0.5 and Search((half, default)).chosen is default, "a diverged run counts as 0"
     lost = trial(1.0, (None, None), (None, None))
-    assert Search((lost, dataclasses.replace(lost, learning_rate=9.0))).chosen is lost, "nothing ended: the default"
+    assert Search((lost, dataclasses.replace(lost, learning_rate=9.0))).chosen is lost, "no trial ended: the default"
 
 
 def test_trials_choose_what_the_runs_are_trained_with(searched):
@@ -156,7 +156,7 @@ def test_the_test_split_is_not_looked_at(data, tmp_path):
     job = cell_in(tmp_path, dataclasses.replace(data, test=None), small)
     settled = tune(job, Local())
     runner.run([settled], Local())
-    assert {run["status"] for run in job.store.records()} == {"failed"}, "it was looked at by the runs alone"
+    assert {run["status"] for run in job.store.records()} == {"failed"}, "only the runs may look at it"
 
 
 def test_trials_and_runs_share_a_step(searched):
@@ -198,7 +198,7 @@ def test_a_file_that_is_none_of_this_search_is_an_error(content, message, data, 
 
 
 def test_a_file_of_another_comparison_or_of_other_data_is_an_error(data, tmp_path):
-    """Also where its trials are the same: `tuning.json` of another folder, which somebody has put here."""
+    """Also if its trials are the same: `tuning.json` was copied from another folder."""
     job = runner.Job(SMALL, data, created(Store(tmp_path / "here", SMALL, "1" * 64)))
     trials = {
         arm.spec: [
@@ -263,7 +263,7 @@ def test_an_interrupted_search_goes_on_and_ends_with_the_same_report(tmp_path, m
     assert cli.main([*COMMAND, "--out", str(broken)]) == 0
     assert "2 runs finished already; 0 left." in capsys.readouterr().out
     (found,) = report.collect([tmp_path])
-    assert len(found.runs) == 2, "trials are no results, and equal runs are one"
+    assert len(found.runs) == 2, "trials are not results, and equal runs count once"
 
 
 def test_a_report_says_what_was_chosen(searched):
@@ -285,7 +285,7 @@ def test_a_choice_at_the_edge_is_said():
 
 
 class Made:
-    """Stands in for training: a trial's accuracy is a function of its learning rate; every trial is on record then."""
+    """Stands in for training: records every trial with an accuracy that is a function of its learning rate."""
 
     def __init__(self, accuracy):
         self.accuracy, self.rounds = accuracy, []
@@ -300,7 +300,7 @@ class Made:
 
 
 def test_where_the_best_is_at_the_edge_the_search_goes_on_there_with_equal_budgets(data, tmp_path):
-    """One optimizer's best is a hundred times its default, the other's is the default."""
+    """One optimizer's best rate is a hundred times its default, the other's is the default."""
     wants = {"sgd": 1.0, "lsgd@1": 0.01}
     made = Made(lambda arm, rate: 1 / (1 + abs(np.log10(rate / wants[arm.spec]))))
     comparison = dataclasses.replace(SMALL, tuning_trials=5, tuning_seeds=1)
@@ -309,7 +309,7 @@ def test_where_the_best_is_at_the_edge_the_search_goes_on_there_with_equal_budge
     assert [extends for extends, _ in made.rounds] == [False, True, True]
     for _, trials in made.rounds:
         assert len(set(trials.values())) == 1 and trials.keys() == wants.keys()
-    assert sum(trials["sgd"] for _, trials in made.rounds) == 5 + 2 + 2, "a third of them, rounded up, at most twice"
+    assert sum(trials["sgd"] for _, trials in made.rounds) == 5 + 2 + 2, "a third more, rounded up, at most twice"
     found = tuning.read(tmp_path / tuning.FILE)
     assert 0.2 < settled.chosen["sgd"]["learning_rate"] < 5, "the first range ends at 0.1"
     assert settled.chosen["lsgd@1"]["learning_rate"] == 0.01

@@ -1,4 +1,4 @@
-"""The comparison of ensembles: what it shows and how it chooses. That it trains is a slow test."""
+"""The comparison of ensembles: what it shows and how it chooses. A slow test trains it."""
 
 import json
 from types import SimpleNamespace
@@ -16,7 +16,7 @@ QUICK |= {"dataset": "digits", "batch_size": 60, "adam_rate": 2e-3, "samples": 3
 
 
 def runs(**of_recipes):
-    """NLL and accuracy by recipe and seed."""
+    """Returns NLL and accuracy by recipe and seed."""
     names = {"deep": "deep ensemble of 5"}
     return {
         names.get(recipe, recipe): {str(seed): {"nll": v, "accuracy": 1 - v} for seed, v in enumerate(values)}
@@ -61,7 +61,7 @@ def test_images_are_brought_to_another_shape():
 
 
 def test_every_recipe_has_equally_many_trials_and_what_is_known_is_not_tried_again(monkeypatch):
-    """The best value of each is that of the least NLL; the temperature is that of the best L-SGD."""
+    """Each recipe's best value has the lowest NLL. The temperature is that of the best L-SGD."""
     tried = []
 
     class Setting:
@@ -115,7 +115,7 @@ def test_wrong_input_is_refused_before_data_are_read(tmp_path, capsys, monkeypat
 
 @pytest.mark.slow
 def test_every_recipe_is_trained_scored_and_resumed(tmp_path, monkeypatch):
-    """On digits; other images are noise."""
+    """Trains on digits; the other images are noise."""
     load = datasets.load
 
     def small(name, **where):

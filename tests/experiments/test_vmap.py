@@ -1,4 +1,4 @@
-"""The engine vmap: many runs at once give what one after another gives, to rounding."""
+"""The engine vmap: many runs at once equal the same runs one after another, up to rounding."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from tests.experiments.trained import trained
 from tests.experiments.weights import arrays_of
 
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="the engine needs JAX")
-# few steps: rounding grows with every step of a training
+# few steps, because rounding errors grow with every step
 SMALL = Comparison(model="dense-2", optimizers=("ladam@0.5",), epochs=3, batch_size=256, seeds=3)
 
 
@@ -63,7 +63,7 @@ def test_runs_are_those_of_fit(settings, tmp_path):
 
 @on_jax
 def test_learning_rates_and_sigmas_are_trained_together(tmp_path):
-    """A grid of numbers that a step reads from variables is one group, and each gets its own."""
+    """A grid over numbers that a step reads from variables is one group; each run gets its own numbers."""
     data = runner.prepare(SMALL)
     grid = [replace(SMALL, sigma=sigma, optimizers=("ladam",)) for sigma in (1e-4, 1e-2)]
     stores = {}
@@ -101,7 +101,7 @@ def test_an_interrupted_group_goes_on(tmp_path):
 
 @on_jax
 def test_a_run_that_diverges_ends_there_and_the_others_go_on(tmp_path):
-    """Learning rates of which one is far too large: the loss is not finite, the run's record ends there."""
+    """One learning rate is far too large: its loss is not finite, and the run's record ends there."""
     data = runner.prepare(SMALL)
     rates = [replace(SMALL, learning_rate=rate, optimizers=("sgd",), seeds=1) for rate in (1e-2, 1e30)]
     stores = {}

@@ -1,4 +1,4 @@
-"""Weights files, for a comparison bit for bit."""
+"""Compares weights files bit for bit."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def arrays_of(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an HDF5 file, by their names in it."""
+    """Returns all arrays of an HDF5 file by name."""
     arrays = {}
     with h5py.File(path) as file:
         file.visititems(lambda name, item: arrays.update({name: item[()]}) if hasattr(item, "shape") else None)
@@ -15,7 +15,7 @@ def arrays_of(path: Path) -> dict[str, np.ndarray]:
 
 
 def assert_same_weights(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], name: str = ""):
-    """Bit for bit, and there are some."""
+    """Checks that weights are equal bit for bit, and that there are some."""
     assert found.keys() == expected.keys() and expected
     for key in expected:
         np.testing.assert_array_equal(found[key], expected[key], err_msg=name)

@@ -1,4 +1,4 @@
-"""Properties over many random cases: a hundred in the default suite, ten thousand among the slow tests."""
+"""Checks properties over many random cases: a hundred in the default suite, ten thousand in the slow tests."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 FEW, MANY = 100, 10_000
 fuzzed = pytest.mark.parametrize("cases", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
 
-# What a user, or a file, may put where something else is expected.
+# Values that a user or a file may have in place of the expected type.
 PLAIN = st.one_of(
     st.none(),
     st.booleans(),
@@ -29,7 +29,7 @@ ANYTHING = st.recursive(
 
 
 def check(cases: int, function, *strategies):
-    """Calls the function with so many random cases; a failure shows the smallest that fails."""
+    """Calls the function with this many random cases; a failure shows the smallest failing case."""
     quiet = settings(
         max_examples=cases, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
@@ -37,5 +37,5 @@ def check(cases: int, function, *strategies):
 
 
 def refused(error: Exception) -> bool:
-    """Whether an error is one that the documentation promises: what was expected, and what was received."""
+    """Whether an error says what was expected and what was received, as the documentation promises."""
     return isinstance(error, ValueError) and "Received" in str(error)

@@ -1,4 +1,4 @@
-"""Arguments of optimizers and schedules: anything is taken as documented, or refused with a documented error."""
+"""Arguments of optimizers and schedules: every value works as documented, or raises a documented error."""
 
 import json
 import math
@@ -26,7 +26,7 @@ LARGEST = float(np.finfo("float32").max)
 
 
 def is_number(value, low=0.0):
-    """That float32 can hold."""
+    """Whether a value is a number that float32 can hold."""
     return isinstance(value, int | float | np.number) and not isinstance(value, bool) and low <= value <= LARGEST
 
 
@@ -65,7 +65,7 @@ def test_seed(cases):
 
 @fuzzed
 def test_configurations_survive_json(cases):
-    """Random good arguments: an optimizer equals the one of its configuration, by way of JSON."""
+    """With random valid arguments, an optimizer equals the one made from its configuration as JSON."""
     layers = st.one_of(
         st.none(), st.floats(0, 1), st.integers(0, 9), st.lists(st.one_of(st.integers(-3, 3), st.text(min_size=1)))
     )

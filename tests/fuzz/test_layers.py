@@ -1,4 +1,4 @@
-"""`layers` against a reference that follows the documentation word by word, over random nested models."""
+"""`layers` against a reference that follows the documentation word for word, over random nested models."""
 
 import re
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ EXPRESSIONS = ("dense.*", ".*", "(a|b)", "net/.*", "dense_\\d+", "[", "a$", "", 
 
 
 def trees():
-    """A model as a nested list: a name and how many weights it owns, or a name and its parts."""
+    """A strategy for models as nested lists: a name and the number of weights, or a name and the parts."""
     leaf = st.tuples(st.sampled_from(NAMES), st.integers(1, 3))
     return st.lists(
         st.recursive(
@@ -29,7 +29,7 @@ def trees():
 
 
 def variables_of(tree, above="net"):
-    """What an optimizer sees of the model: variables with paths, in the model's order."""
+    """Returns what an optimizer sees of the model: variables with paths, in the model's order."""
     found = []
     for name, inside in tree:
         if isinstance(inside, int):
@@ -40,7 +40,7 @@ def variables_of(tree, above="net"):
 
 
 def layers_of(variables):
-    """The reference: consecutive variables of one owner are a layer; a path that comes again begins another."""
+    """The reference: consecutive variables of one owner are a layer; a repeated path starts another."""
     found = []
     for variable in variables:
         owner = variable.path[: variable.path.rindex("/")]
@@ -51,7 +51,7 @@ def layers_of(variables):
 
 
 def chosen(layers, paths):
-    """The reference: the places of the layers that `layers` chooses. `None`: it is to be refused."""
+    """The reference: the positions of the layers that `layers` chooses, or `None` if it must be refused."""
     count = len(paths)
     if layers is None:
         return list(range(count))
@@ -142,7 +142,7 @@ def test_a_selection_is_what_the_documentation_says(cases):
 
 
 def test_a_fraction_grows_with_its_number():
-    """Of n layers the fraction k/n is k layers, and more is never fewer."""
+    """Of n layers the fraction k/n chooses k, and a larger fraction never chooses fewer."""
     for count in range(1, 60):
         groups = group_by_layer(variables_of([(f"l{i}", 1) for i in range(count)]))
         numbers = [len(LayerSelection(k / count).choose(groups, [])) for k in range(count + 1)]
@@ -153,7 +153,7 @@ def test_a_fraction_grows_with_its_number():
 
 @pytest.mark.slow
 def test_real_models_agree():
-    """Nested Keras models, forty: the same reference."""
+    """Forty nested Keras models agree with the same reference."""
 
     def build(tree, name):
         model = keras.Sequential([keras.Input((2,))], name=name)

@@ -1,4 +1,4 @@
-"""Settings of comparisons, configuration files, records: what is wrong ends with a documented error, whatever it is."""
+"""Settings of comparisons, configuration files, records: everything that is wrong raises a documented error."""
 
 import dataclasses
 import json
@@ -124,7 +124,7 @@ def test_records_are_read_or_refused(cases, tmp_path):
 
 @fuzzed
 def test_folders_are_reported_or_refused(cases, tmp_path):
-    """A configuration, a record and a search with random entries: a report is written, or the error names the file."""
+    """With random entries in configuration, record and search, a report is written or the error names the file."""
     comparison = dataclasses.replace(COMPARISON, tuning_trials=2)
     folder = write_folder(tmp_path / "results", comparison, of_seeds([0.5, 0.6], [0.7, 0.8]))
     config, run = folder / "config.json", created(Store(folder, comparison)).path(comparison.arms[0], 0)

@@ -1,4 +1,4 @@
-"""Each model of the package once, small: the rows that `test_contract.py` runs over."""
+"""A small version of each model of the package: the rows that `test_contract.py` runs over."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from keras_langevin import models
 
 @dataclass(frozen=True)
 class Case:
-    """A model to be built.
+    """A model to build.
 
     Attributes:
         name: str, as `models.build` takes it.
         input_shape: tuple of ints, the shape of one example.
-        options: further arguments.
-        weighted_shortcut: bool, whether a branch beside the main one owns weights. Keras orders the layers of two
-            branches by their distance from the output, so that they alternate.
+        options: other arguments.
+        weighted_shortcut: bool, whether a side branch has weights. Keras orders the layers of two branches by their
+            distance from the output, so that they alternate.
     """
 
     name: str
@@ -27,7 +27,7 @@ class Case:
     weighted_shortcut: bool = False
 
     def build(self) -> keras.Model:
-        """The model with weights from NumPy: on JAX an initializer takes seconds for each new shape of kernel."""
+        """Builds the model with weights from NumPy; on JAX an initializer takes seconds for each new kernel shape."""
         model = models.build(self.name, self.input_shape, 5, kernel_initializer="zeros", **self.options)
         generator = np.random.default_rng(0)
         for variable in model.trainable_variables:

@@ -1,6 +1,6 @@
-"""Parameter counts as published, in millions.
+"""Published parameter counts, in millions.
 
-`python -m tests.models.published` prints the table of ours beside them.
+`python -m tests.models.published` prints a table of ours next to them.
 
 References:
     He, Zhang, Ren and Sun, CVPR 2016, table 6; Huang, Liu, van der Maaten and Weinberger, CVPR 2017, table 2; and for
@@ -13,7 +13,7 @@ from keras_langevin import models
 
 BC = {"bottleneck": True, "compression": 0.5}
 
-# name, options, published count in millions as it is printed
+# name, options, published count in millions as printed
 PUBLISHED = [
     ("resnet-20", {}, "0.27"),
     ("resnet-32", {}, "0.46"),
@@ -28,16 +28,16 @@ PUBLISHED = [
 
 
 def parameters(name: str, options: dict) -> tuple[int, int]:
-    """The numbers of trainable and of all parameters; for CIFAR-10, and for ImageNet where the net is for that."""
+    """Returns the numbers of trainable and of all parameters, for CIFAR-10 or, if the net is made for it, ImageNet."""
     if name == "densenet-121":
         model = models.build(name, (224, 224, 3), 1000, **options)
-    else:  # zeros are the quickest to make
+    else:  # zeros are fastest to create
         model = models.build(name, (32, 32, 3), 10, kernel_initializer="zeros", **options)
     return sum(math.prod(variable.shape) for variable in model.trainable_variables), model.count_params()
 
 
 def table() -> str:
-    """The table in Markdown."""
+    """Returns the table in Markdown."""
     lines = ["| model | trainable parameters | all parameters | published |", "|---|---|---|---|"]
     for name, options, published in PUBLISHED:
         arguments = "".join(f", {key}={value}" for key, value in options.items())

@@ -1,4 +1,4 @@
-"""What holds of every model."""
+"""The contract of every model."""
 
 import itertools
 import json
@@ -17,7 +17,7 @@ every_model = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 
 
 class Numbered(keras.initializers.Initializer):
-    """Every object, copies too, fills kernels with another number."""
+    """Each object, also a copy, fills kernels with a different number."""
 
     numbers = itertools.count(1)
 
@@ -81,7 +81,7 @@ def test_one_step_trains_it(case):
     model = case.build()
     optimizer = LAdam(1e-3, sigma=1e-3, layers=0.3, seed=0)
     backend = keras.backend.backend()
-    model.compile(  # the quickest on each backend
+    model.compile(  # the fastest way on each backend
         optimizer,
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         run_eagerly=backend == "tensorflow",
@@ -100,7 +100,7 @@ def test_one_step_trains_it(case):
 
 @every_model
 def test_initializer_and_regularizer_reach_every_kernel(case):
-    """Each layer gets an initializer of its own: one object without a seed would make them start equal."""
+    """Each layer gets its own initializer: a shared object without a seed would give them equal initial kernels."""
     shared = {"kernel_initializer": Numbered(), "kernel_regularizer": "l2"}
     model = models.build(case.name, case.input_shape, 5, **case.options, **shared)
     kernels = [variable for variable in model.trainable_variables if variable.name == "kernel"]

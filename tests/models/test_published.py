@@ -7,6 +7,6 @@ rows = [pytest.param(*row, marks=[pytest.mark.slow] if row[0] == "densenet-121" 
 
 @pytest.mark.parametrize(("name", "options", "published"), rows)
 def test_parameters_are_as_many_as_published(name, options, published):
-    """To the digits that were printed; papers count batch normalization's moving averages or do not."""
+    """Equal to the printed digits. Some papers count the moving averages of batch normalization, others do not."""
     digits = len(published.partition(".")[2])
     assert published in {f"{count / 1e6:.{digits}f}" for count in parameters(name, options)}

@@ -70,7 +70,7 @@ def test_a_block_whose_convolutions_are_zero_passes_its_input():
 
 @pytest.mark.parametrize("size", [4, 5])
 def test_a_shortcut_subsamples_and_appends_zeros(size):
-    """The second block's convolution is zero: it passes every other pixel of its input, with channels of zeros."""
+    """With a zero convolution the second block returns every other pixel of its input, with added channels of zeros."""
     model = models.resnet(None, (size, size, 3), 10, block_layers=(1, 1), filters=3)
     model.get_layer("stage2_block1_conv2").set_weights([np.zeros((3, 3, 6, 6), "float32")])
     outputs = [model.get_layer(f"stage{stage}_block1_act2").output for stage in (1, 2)]

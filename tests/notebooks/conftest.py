@@ -1,4 +1,4 @@
-"""The scripts in notebooks/ import one another by their file names, as when `python notebooks/run.py` starts them."""
+"""Lets the scripts in notebooks/ import one another by file name, as with `python notebooks/run.py`."""
 
 import sys
 from pathlib import Path

@@ -10,13 +10,13 @@ FAST = "FAST = False  # True: in seconds"
 
 
 def notebook(*sources):
-    """A notebook of these cells of code, without outputs."""
+    """Returns a notebook with these code cells, without outputs."""
     cells = [v4.new_markdown_cell("# A title"), *map(v4.new_code_cell, sources)]
     return v4.new_notebook(cells=cells)
 
 
 def png(draw, path: Path) -> bytes:
-    """What `draw(axes)` gives."""
+    """Returns the picture that `draw(axes)` draws."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4, 3))

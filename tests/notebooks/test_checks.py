@@ -10,7 +10,7 @@ from tests.notebooks.small import FAST, FIGURE, notebook, png
 
 
 def with_outputs(picture: bytes, **record):
-    """A notebook as if it had been executed."""
+    """Returns a notebook as if it had been executed."""
     made = notebook(FAST, FIGURE)
     for number, cell in enumerate(made.cells[1:], start=1):
         cell.execution_count = number

@@ -1,4 +1,4 @@
-"""What every notebook of the project has; what its outputs must be is in `checks`."""
+"""The contents that every notebook of the project must have; `checks` checks its outputs."""
 
 import re
 from pathlib import Path

@@ -14,7 +14,7 @@ def write(folder, made, name="01_small.ipynb"):
 
 @pytest.mark.ci
 def test_a_fast_run_stores_nothing_and_a_full_one_outputs_that_pass_the_check(tmp_path, capsys):
-    """Each sets the switch, and finds nothing of the other in its folder."""
+    """Each run sets the switch, and finds no files of the other run."""
     seen = tmp_path / "seen"
     look = f"import os\nprint(FAST, sorted(os.listdir()), file=open({str(seen)!r}, 'a'))\nprint(FAST)"
     made = notebook(FAST, look, "open('left', 'w').close()", FIGURE)
@@ -42,11 +42,11 @@ def test_a_fast_run_stores_nothing_and_a_full_one_outputs_that_pass_the_check(tm
     ("sources", "message"),
     [
         ((FAST, "1 / 0", FIGURE), "ZeroDivisionError"),
-        pytest.param((FAST, EMPTY), "code cell 2 has an empty figure", marks=SLOW),  # as has this
-        pytest.param((FAST, "print('no picture')"), "there is no figure", marks=SLOW),  # test_checks.py has it
+        pytest.param((FAST, EMPTY), "code cell 2 has an empty figure", marks=SLOW),
+        pytest.param((FAST, "print('no picture')"), "there is no figure", marks=SLOW),  # test_checks.py has both
         pytest.param((FAST, FIGURE, "import os; print(os.getcwd())"), "show a path of this machine", marks=SLOW),
         ((FIGURE,), "must have its switch, a line `FAST = False`"),
-        ((FAST, FAST, FIGURE), "Received: 2 of them"),
+        ((FAST, FAST, FIGURE), "Received: 2 such lines"),
         pytest.param((FAST, FIGURE, "import time; time.sleep(60)"), "time.sleep", marks=SLOW),
         pytest.param((FAST, FIGURE, "import os; os._exit(1)"), "Kernel died", marks=SLOW),
     ],

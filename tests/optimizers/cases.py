@@ -1,7 +1,7 @@
 """The table of optimizers that the contract runs over, and the helpers that drive them.
 
-A row says what differs between optimizers: the class, its parent, and its update in NumPy. Everything else is a
-property over the rows.
+A row holds what differs between optimizers: the class, its parent, and its update in NumPy. The tests check the same
+properties of every row.
 """
 
 import contextlib
@@ -38,11 +38,11 @@ BACKEND = keras.backend.backend()
 
 
 class RMSpropOutside(keras.optimizers.RMSprop):
-    """What L-RMSprop with ε outside the root is without noise, written the slow way; Keras has no such optimizer."""
+    """L-RMSprop with ε outside the root, without noise and unoptimized; Keras has no such optimizer."""
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        gradient = ops.add(ops.zeros(variable.shape, variable.dtype), gradient)  # of a sparse one a dense one
+        gradient = ops.add(ops.zeros(variable.shape, variable.dtype), gradient)  # densifies a sparse one
         v = self.rho * self._velocities[index] + (1 - self.rho) * ops.square(gradient)
         self.assign(self._velocities[index], v)
         if self.centered:
@@ -66,17 +66,17 @@ class Case:
     Attributes:
         langevin: its class.
         parent: the Keras optimizer whose step it takes.
-        reference: its update in NumPy, of `keras_langevin.optimizers.reference`; takes the options too.
-        parent_arguments: what the parent must be given to equal the Langevin class's defaults.
+        reference: its update in NumPy, from `keras_langevin.optimizers.reference`; also takes the options.
+        parent_arguments: the parent's arguments that equal the defaults of the Langevin class.
         options: name -> arguments that only this family takes.
         learning_rate: float with which it trains a small model.
-        own_arguments: the names of those of its arguments that neither the parent nor every Langevin optimizer has.
-        of_parent: its options -> those of the parent that takes the same step.
-        kept: its options -> the share of an update's noise that comes again in the next; 0 where a slot keeps none.
-        accumulate: noises of single updates, options -> what the updates add to a variable that is set to zero before
-            each, beyond what they add without noise.
-        arguments: what `langevin` is always called with.
-        name: where it is not the class's.
+        own_arguments: names of the arguments that neither the parent nor every Langevin optimizer has.
+        of_parent: its options -> the parent's arguments for the same step.
+        kept: its options -> the share of an update's noise that returns in the next update; 0 if no slot keeps noise.
+        accumulate: noises of single updates, options -> what each update adds because of the noise to a variable that
+            is set to zero before it.
+        arguments: arguments that `langevin` is always called with.
+        name: its name in the tests if that is not the class's.
     """
 
     langevin: type[keras.optimizers.Optimizer]
@@ -99,11 +99,11 @@ class Case:
         return self.parent(**{"learning_rate": self.learning_rate} | self.parent_arguments | self.of_parent(arguments))
 
     def preconditioners(self, gradients, weights=None, **options) -> list[np.ndarray]:
-        """P_1, ..., P_T for one variable; list of arrays of its shape.
+        """Returns P_1, ..., P_T for one variable, a list of arrays of its shape.
 
         Args:
-            gradients: its gradients g_1, ..., g_T, list of arrays.
-            weights: its values before each update, list of arrays. Defaults to zeros.
+            gradients: list of arrays, the variable's gradients g_1, ..., g_T.
+            weights: list of arrays, its values before each update. Defaults to zeros.
         """
         state, found = {}, []
         options = {"learning_rate": self.learning_rate} | self.of_reference | options
@@ -116,11 +116,11 @@ class Case:
 
     @property
     def of_reference(self) -> dict:
-        """Those of `arguments` that change the update: the parent has the others too."""
+        """Those of `arguments` that change the update; the parent also has the others."""
         return {name: value for name, value in self.arguments.items() if name not in self.parent_arguments}
 
     def accumulated(self, noises, **options) -> list[np.ndarray]:
-        """What updates add that draw `noises` (list of arrays), to a variable that is set to zero before each."""
+        """Returns what updates with these noises (list of arrays) add to a variable set to zero before each."""
         return self.accumulate(noises, **options)
 
     def fresh(self, added, **options) -> np.ndarray:
@@ -128,8 +128,8 @@ class Case:
         return _solved(self.accumulate(np.eye(len(added)), **options), added)
 
     def fresh_of_fit(self, added) -> np.ndarray:
-        """The noises before the preconditioner, up to one factor for each update, of updates that a variable was left
-        alone between. Its gradient is zero."""
+        """Recovers the noises from what successive updates with a zero gradient added to a variable, up to one factor
+        per update, the preconditioner's."""
         columns = []
         for drawn in np.eye(len(added)):
             theta, state, column = np.zeros((1, 1)), {}, []
@@ -143,13 +143,13 @@ class Case:
 
 
 def _solved(matrix, added) -> np.ndarray:
-    """x of matrix · x = added, over the updates."""
+    """Solves matrix · x = added for x, over the updates."""
     added = np.asarray(added, "float64")
     return np.linalg.solve(np.asarray(matrix), added.reshape(len(added), -1)).reshape(added.shape)
 
 
 def through_momentum(noises, friction=0.1, **_) -> list:
-    """SGHMC: each its own, and a share of what the last added."""
+    """SGHMC: each update adds its own noise and a share of what the previous one added."""
     added = []
     for fresh in noises:
         added.append(fresh + ((1 - friction) * added[-1] if added else 0))
@@ -157,7 +157,7 @@ def through_momentum(noises, friction=0.1, **_) -> list:
 
 
 def through_splitting(noises, friction=0.1, **_) -> list:
-    """BAOAB: each its own, and a share of what the momentum has, which gets (2 − α)/(1 − α) of each."""
+    """BAOAB: each update adds its own noise and a share of the momentum, which gets (2 − α)/(1 − α) of each noise."""
     added, momentum = [], 0.0
     for fresh in noises:
         momentum = (1 - friction) * momentum
@@ -167,7 +167,7 @@ def through_splitting(noises, friction=0.1, **_) -> list:
 
 
 def through_average(noises, beta_1=0.9, **_) -> list:
-    """Schedule-Free: z has all noise so far, of which the average x, found from θ = 0 and z, takes 1/t."""
+    """Schedule-Free: z holds all noise so far, and 1/t of it enters the average x, computed from θ = 0 and z."""
     in_z, added = 0.0, []
     for t, fresh in enumerate(noises, start=1):
         added.append(fresh + in_z / t)
@@ -176,12 +176,12 @@ def through_average(noises, beta_1=0.9, **_) -> list:
 
 
 def with_momentum(arguments: dict) -> dict:
-    """The arguments of SGHMC and BAOAB as those of SGD."""
+    """Returns the arguments of SGHMC and BAOAB as those of SGD."""
     momentum = {"momentum": 1.0 - arguments["friction"]} if "friction" in arguments else {}
     return {name: value for name, value in arguments.items() if name != "friction"} | momentum
 
 
-# A short memory, so that in the contract's falling gradients the maximum is not the latest velocity.
+# A short memory: with the contract's falling gradients the maximum then differs from the latest velocity.
 AMSGRAD = {"amsgrad": {"amsgrad": True, "beta_2": 0.5}}
 
 CASES = [
@@ -214,7 +214,7 @@ CASES = [
         kept=lambda friction=0.1, **_: 1 - friction,
         accumulate=through_splitting,
     ),
-    Case(  # its thermostat rests, and the noise of the updates adds up linearly; test_sgnht.py has the rest
+    Case(  # with a thermostat at rest, so that noise adds up linearly; test_sgnht.py has the rest
         SGNHT,
         keras.optimizers.SGD,
         reference.sgnht,
@@ -249,7 +249,7 @@ CASES = [
         options={"clip_threshold": {"clip_threshold": 0.5}},
     ),
 ]
-# Those whose parent is not in every supported Keras.
+# Optimizers whose parent is not in every supported Keras.
 if "LMuon" in NEWER:
     MUON = Case(
         NEWER["LMuon"],
@@ -273,7 +273,7 @@ if "LScheduleFreeAdamW" in NEWER:
     )
 
 
-# The second formula of a class; the contract runs over it too.
+# Second formulas of a class, which the contract also runs over.
 CONTRACT_CASES = [
     *CASES,
     Case(
@@ -326,10 +326,10 @@ COMMON_OPTIONS = {
 
 
 def make_variables(*shapes: tuple[int, ...], dtype="float32", seed: int | None = 0) -> list[keras.Variable]:
-    """One variable for each shape, each in a layer of its own: `layer_0/kernel`, `layer_1/kernel`, ...
+    """Returns a variable per shape, each in its own layer: `layer_0/kernel`, `layer_1/kernel`, ...
 
     Args:
-        seed: of the values; `None` for zeros.
+        seed: int, of the values; `None` for zeros.
     """
     generator = np.random.default_rng(seed)
     variables = []
@@ -341,7 +341,7 @@ def make_variables(*shapes: tuple[int, ...], dtype="float32", seed: int | None =
 
 
 def make_gradients(variables, steps: int, seed: int = 1, decay: float = 1.0, dtype="float32") -> list[list[np.ndarray]]:
-    """`steps` lists of one gradient for each variable, normal numbers times decay**step."""
+    """Returns `steps` lists with a gradient per variable, normal numbers times decay**step."""
     generator = np.random.default_rng(seed)
     return [
         [(decay**step * generator.normal(size=variable.shape)).astype(dtype) for variable in variables]
@@ -380,7 +380,7 @@ def _jax_eager(pairs):
     eager = _eager(pairs)
 
     def step(gradients):
-        with jax.disable_jit():  # else Keras's `cond` under gradient accumulation compiles at each step
+        with jax.disable_jit():  # otherwise Keras's `cond` for gradient accumulation compiles at each step
             eager(gradients)
 
     return step
@@ -405,7 +405,7 @@ def _jax_xla(pairs):
     return step
 
 
-# How an update can run: by name, the fastest to start first. Under XLA a step's operations are fused and reordered.
+# Ways to run an update, by name, the fastest to start first. XLA fuses and reorders the operations of a step.
 MODES = {
     "tensorflow": {
         "graph": lambda pairs: _tensorflow(pairs, jit_compile=False),
@@ -417,15 +417,15 @@ MODES = {
 FIRST_MODE = next(iter(MODES))
 
 
-# One of each kind; the others differ from them in P alone, which the contract holds for all.
+# One of each kind. The others differ from these only in P, which the contract checks for all.
 KINDS = (LSGD, SGHMC, LAdam, LAdadelta)
 
 
 def of_each_kind(kinds=KINDS) -> list:
-    """`CASES` for `pytest.mark.parametrize`, where one costs seconds: those that are not of these are marked slow.
+    """Returns `CONTRACT_CASES` for `pytest.mark.parametrize`; all but those of these kinds are marked slow.
 
     Args:
-        kinds: classes. Fewer than `KINDS` where other tests hold the same of those, and what is tested is shared code.
+        kinds: classes. Fewer than `KINDS` for code that all share and that other tests cover.
     """
     return [
         pytest.param(case, id=case_name(case), marks=[pytest.mark.slow] * (case.langevin not in kinds))
@@ -434,8 +434,8 @@ def of_each_kind(kinds=KINDS) -> list:
 
 
 def all_of(cases) -> list:
-    """`cases` for `pytest.mark.parametrize`. On TensorFlow, where each costs most, those that differ from `KINDS` in P
-    alone are left to `.ci/run`, which runs them at every change.
+    """Returns `cases` for `pytest.mark.parametrize`. On TensorFlow, where each takes longest, those that differ from
+    `KINDS` only in P are left to `.ci/run`, which runs them at every change.
 
     Args:
         cases: `CASES` or `CONTRACT_CASES`.
@@ -451,12 +451,12 @@ def all_of(cases) -> list:
 
 
 def with_each(choices, cases=None) -> list:
-    """Pairs (case, choice) for `pytest.mark.parametrize`: every case with the first of the choices, and L-Adam with all
-    of them. The other pairs are marked slow.
+    """Returns pairs (case, choice) for `pytest.mark.parametrize`. Every case with the first choice and L-Adam with all
+    choices run by default; the other pairs are marked slow.
 
     Args:
         choices: iterable.
-        cases: params with a case each, as `of_each_kind` gives. Defaults to all, none of them slow.
+        cases: params with a case each, as `of_each_kind` returns them. Defaults to all, none of them slow.
     """
     params = []
     for param in cases or [pytest.param(case) for case in CASES]:
@@ -468,12 +468,12 @@ def with_each(choices, cases=None) -> list:
 
 
 def make_common_step(pairs, mode: str = FIRST_MODE):
-    """A function of the gradients (list of NumPy arrays, or what `sparse` makes) that makes one update of each pair.
+    """Returns a function of the gradients (list of NumPy arrays, or of results of `sparse`) that updates each pair.
 
-    Compiled in one piece, which is much quicker than a piece for each.
+    It is compiled as a whole, which is much faster than compiling each pair.
 
     Args:
-        pairs: list of (optimizer, list of variables), which all take the same gradients.
+        pairs: list of (optimizer, list of variables); all get the same gradients.
         mode: one of `MODES`.
     """
     for optimizer, variables in pairs:
@@ -483,12 +483,12 @@ def make_common_step(pairs, mode: str = FIRST_MODE):
 
 
 def make_step(optimizer, variables, mode: str = FIRST_MODE):
-    """As `make_common_step`, for one optimizer."""
+    """Like `make_common_step`, for one optimizer."""
     return make_common_step([(optimizer, variables)], mode)
 
 
 def train_together(optimizers, mode: str = FIRST_MODE, updates: int = 5) -> list[list[np.ndarray]]:
-    """For each optimizer, the values of two variables after updates with the same gradients from the same start."""
+    """Returns two variables' values per optimizer after updates with the same gradients from the same start."""
     pairs = [(optimizer, make_variables((3, 4), (4,))) for optimizer in optimizers]
     step = make_common_step(pairs, mode)
     for gradient in make_gradients(pairs[0][1], updates):
@@ -497,7 +497,7 @@ def train_together(optimizers, mode: str = FIRST_MODE, updates: int = 5) -> list
 
 
 def train(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[np.ndarray]:
-    """The variables' values after an update with each of `gradients`."""
+    """Returns the variables' values after an update with each of `gradients`."""
     step = make_step(optimizer, variables, mode)
     for gradient in gradients:
         step(gradient)
@@ -505,8 +505,8 @@ def train(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[np.nd
 
 
 def increments(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[list[np.ndarray]]:
-    """What each update adds to the variables, exactly: they are set to zero before it."""
-    for variable in variables:  # before an optimizer is built that begins with a copy of them
+    """Returns exactly what each update adds to the variables: they are set to zero before it."""
+    for variable in variables:  # now, because some optimizers copy the variables when they are built
         variable.assign(np.zeros(variable.shape, variable.dtype))
     step = make_step(optimizer, variables, mode)
     added = []
@@ -519,19 +519,19 @@ def increments(optimizer, variables, gradients, mode: str = FIRST_MODE) -> list[
 
 
 def normals(seed: int, update: int, shapes) -> list[np.ndarray]:
-    """The library's Z for each variable of an optimizer, as NumPy arrays; `update` counts from 0."""
+    """Returns the library's Z for each variable of an optimizer, as NumPy arrays; `update` counts from 0."""
     words = ops.convert_to_tensor(noise.split_seed(seed))
     draws = [noise.Draw((place,), flat=False) for place in noise.places_of([tuple(shape) for shape in shapes])]
     return [ops.convert_to_numpy(noise.sample(words, update, draw)) for draw in draws]
 
 
 def normal(seed: int, update: int, shape: tuple[int, ...]) -> np.ndarray:
-    """As `normals`, of the first variable."""
+    """Like `normals`, for the first variable."""
     return normals(seed, update, [shape])[0]
 
 
 def sparse(gradient: np.ndarray):
-    """A gradient with zero rows as the backend's `Embedding` makes it: `tf.IndexedSlices` on TensorFlow, else dense."""
+    """Returns a gradient with zero rows like an `Embedding`'s: `tf.IndexedSlices` on TensorFlow, otherwise dense."""
     return _SPARSE[BACKEND](gradient)
 
 
@@ -546,7 +546,7 @@ _SPARSE = {"tensorflow": _indexed_slices, "jax": ops.convert_to_tensor, "torch":
 
 
 def double_precision():
-    """A context in which float64 variables are float64: JAX needs to be told."""
+    """A context in which float64 variables are float64; JAX needs its x64 mode for this."""
     return _DOUBLE_PRECISION[BACKEND]()
 
 
@@ -565,10 +565,10 @@ _DOUBLE_PRECISION = {
 
 @keras.saving.register_keras_serializable(package="tests")
 def is_second(layer_path: str) -> bool:
-    """A callable for `layers` that can be saved."""
+    """A callable for `layers` that Keras can save."""
     return layer_path.endswith("second")
 
 
 def argument_name(argument) -> str:
-    """The name of a parameter in a test's name: the same in every process, also for a function."""
+    """Returns a parameter's name for test ids; also for a function it is the same in every process."""
     return getattr(argument, "__name__", None) or str(argument)

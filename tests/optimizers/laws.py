@@ -1,6 +1,6 @@
-"""Distributions that a long run is held against: bounds from the Monte-Carlo error, and the laws of finite steps.
+"""Compares long runs with distributions: bounds from the Monte Carlo error, and the laws of finite steps.
 
-Chains are rows of one variable; after the burn-in their last states are independent samples, so the bounds are exact.
+Chains are rows of one variable. After burn-in their last states are independent samples, so the bounds are exact.
 """
 
 import numpy as np
@@ -10,17 +10,18 @@ from scipy import linalg, stats
 from tests.optimizers.cases import MODES, make_step, make_variables, values
 
 COMPILED = list(MODES)[-1]
-FALSE_ALARMS = 1e-6  # of each statistic, over all seeds; the seeds are fixed
+FALSE_ALARMS = 1e-6  # rate for each statistic, over all seeds; the seeds are fixed
 
 
 def run_chains(optimizer, gradient, updates: int, start: np.ndarray, record: int | None = None) -> np.ndarray:
-    """The chains' last states; or their states after each `record` updates, array of shape `(times, *start.shape)`.
+    """Returns the chains' last states, or with `record` their states after every `record` updates.
 
     Args:
         optimizer: not built yet.
-        gradient: function of the states, array of shape `(num_chains, dimension)`, that returns an equal one.
+        gradient: function from the states to their gradients, both of shape `(num_chains, dimension)`.
         updates: int.
         start: float32 array of shape `(num_chains, dimension)`, the first states.
+        record: int, for an array of shape `(times, *start.shape)`. Defaults to `None`.
     """
     (theta,) = make_variables(start.shape, seed=None)
     theta.assign(start)
@@ -36,12 +37,11 @@ def run_chains(optimizer, gradient, updates: int, start: np.ndarray, record: int
 def run_underdamped(
     optimizer, precision: np.ndarray, num_chains: int, friction: float, gradient_noise: float = 0.0
 ) -> np.ndarray:
-    """Weights and momentum of chains on θᵀ·precision·θ/2 after their burn-in: array of shape
-    `(num_chains, 2·dimension)`.
+    """Returns weights and momentum of chains on θᵀ·precision·θ/2 after burn-in, of shape `(num_chains, 2·dimension)`.
 
     Args:
-        optimizer: one with momentum, not built yet.
-        friction: what the length of the burn-in follows from.
+        optimizer: an optimizer with momentum, not built yet.
+        friction: float, determines the length of the burn-in.
         gradient_noise: float, the standard deviation of the gradients' noise. Defaults to `0.0`.
     """
     shape, generator = (num_chains, len(precision)), np.random.default_rng(0)
@@ -55,12 +55,12 @@ def run_underdamped(
 
 
 def assert_samples_normal(samples, covariance, bias: float = 0.0):
-    """Mean, variances and correlations against N(0, covariance), whitened: each exceeds its bound by chance in fewer
-    than `FALSE_ALARMS` of all seeds.
+    """Compares mean, variances and correlations with N(0, covariance), whitened. Each exceeds its bound by chance for
+    fewer than `FALSE_ALARMS` of all seeds.
 
     Args:
-        samples: independent ones, array of shape `(count, dimension)`.
-        bias: how far variances may be from the law's, relatively, besides: what the size of the steps makes.
+        samples: independent samples, array of shape `(count, dimension)`.
+        bias: float, additional relative error of the variances, for the size of the steps. Defaults to `0.0`.
     """
     count = len(samples)
     white = linalg.solve_triangular(np.linalg.cholesky(covariance), samples.T, lower=True)
@@ -75,15 +75,15 @@ def assert_samples_normal(samples, covariance, bias: float = 0.0):
 
 
 def normal_fit_divergence(samples, covariance) -> float:
-    """KL(N(m, S) ‖ N(0, covariance)), m and S the mean and covariance of the samples."""
+    """Returns KL(N(m, S) ‖ N(0, covariance)), where m and S are the mean and covariance of the samples."""
     mean, fitted = samples.mean(axis=0), np.cov(samples.T, bias=True)
     quadratic = mean @ np.linalg.solve(covariance, mean) + np.trace(np.linalg.solve(covariance, fitted))
     return (quadratic - len(mean) + np.linalg.slogdet(covariance)[1] - np.linalg.slogdet(fitted)[1]) / 2
 
 
 def largest_divergence(count: int, dimension: int) -> float:
-    """Below which that divergence is for `count` samples of the law itself: 2·count·KL is χ²(d + d(d + 1)/2) where the
-    count is large."""
+    """Returns a bound of that divergence for `count` samples of the law itself: for a large count, 2·count·KL is
+    χ²(d + d(d + 1)/2)."""
     return stats.chi2.isf(FALSE_ALARMS, df=dimension + dimension * (dimension + 1) / 2) / (2 * count)
 
 
@@ -91,7 +91,7 @@ def largest_divergence(count: int, dimension: int) -> float:
 
 
 def law_of_steps(precision, rate, sigma, momentum=0.0) -> np.ndarray:
-    """Of θ ← θ − rate·m + σ√rate·Z with m ← momentum·m + (1 − momentum)·Aθ: covariance of θ.
+    """Returns the covariance of θ under θ ← θ − rate·m + σ√rate·Z with m ← momentum·m + (1 − momentum)·Aθ.
 
     Args:
         precision: A, array of shape `(d, d)`.
@@ -106,7 +106,7 @@ def law_of_steps(precision, rate, sigma, momentum=0.0) -> np.ndarray:
 
 
 def law_of_undamped_steps(precision, rate, sigma, momentum, nesterov=False, decay=0.0) -> np.ndarray:
-    """Of m ← μm − γAθ, θ ← (1 − γλ)θ + m + σ√γ·Z (Nesterov: μm − γAθ for the m that is added): covariance of θ."""
+    """Returns the covariance of θ under m ← μm − γAθ, θ ← (1 − γλ)θ + m + σ√γ·Z (Nesterov adds μm − γAθ, not m)."""
     dimension = len(precision)
     identity, gradient = np.eye(dimension), rate * precision
     kept, shrunk = momentum * identity, (1 - rate * decay) * identity
@@ -116,7 +116,7 @@ def law_of_undamped_steps(precision, rate, sigma, momentum, nesterov=False, deca
 
 
 def law_of_underdamped_steps(precision, rate, sigma, friction, decay=0.0) -> np.ndarray:
-    """Of m ← (1 − α)m − γAθ + σ√(αγ)·Z, θ ← (1 − γλ)θ + m: covariance of (θ, m), array of shape `(2d, 2d)`."""
+    """Returns the covariance of (θ, m), of shape `(2d, 2d)`, under m ← (1 − α)m − γAθ + σ√(αγ)·Z, θ ← (1 − γλ)θ + m."""
     identity = np.eye(len(precision))
     kept = (1 - friction) * identity
     shrunk = (1 - rate * decay) * identity
@@ -126,8 +126,8 @@ def law_of_underdamped_steps(precision, rate, sigma, friction, decay=0.0) -> np.
 
 
 def law_of_splitting_steps(precision, rate, sigma, friction) -> np.ndarray:
-    """Of m ← (1 − α)m − γAθ, θ ← θ + m + n, m ← m + (2 − α)/(1 − α)·n with n = σ√(αγ)/2·Z: covariance of (θ, m), array
-    of shape `(2d, 2d)`."""
+    """Returns the covariance of (θ, m), of shape `(2d, 2d)`, under m ← (1 − α)m − γAθ, θ ← θ + m + n,
+    m ← m + (2 − α)/(1 − α)·n with n = σ√(αγ)/2·Z."""
     identity = np.eye(len(precision))
     kept = (1 - friction) * identity
     transition = np.block([[identity - rate * precision, kept], [-rate * precision, kept]])

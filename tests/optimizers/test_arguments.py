@@ -1,4 +1,4 @@
-"""The constructor: the parent's arguments, three more, and what it refuses; and the mixin on a user's own optimizer."""
+"""The constructor: the parent's arguments, those of the noise, and what it refuses; the mixin on a user's optimizer."""
 
 import inspect
 import re
@@ -22,7 +22,7 @@ WITHOUT_EPSILON = {keras.optimizers.SGD, keras.optimizers.Lion, keras.optimizers
 
 @every_case
 def test_takes_every_argument_of_the_parent(case):
-    """Each of the parent's arguments, given its default, is accepted, and the signature shows it."""
+    """The constructor accepts each of the parent's arguments with its default, and the signature shows it."""
     parent = inspect.signature(case.parent.__init__).parameters
     arguments = {
         name: parameter.default
@@ -37,12 +37,12 @@ def test_takes_every_argument_of_the_parent(case):
     for name in arguments:
         assert shown[name].default == {"epsilon": 1e-6, "epsilon_1": 1e-12}.get(name, arguments[name])
     if "epsilon" in arguments:
-        assert optimizer.epsilon == arguments["epsilon"]  # given, so not ours
+        assert optimizer.epsilon == arguments["epsilon"]  # passed explicitly, so not our default
 
 
 @every_case
 def test_type_checkers_and_editors_see_every_argument(case):
-    """They read `__init__` alone, which has each argument of the signature: by name, or in the type of its `kwargs`."""
+    """They only read `__init__`, which has each argument of the signature: by name or in the type of its `kwargs`."""
     shown = {name: p for name, p in inspect.signature(case.langevin).parameters.items() if name != "kwargs"}
     seen = inspect.signature(case.langevin.__init__).parameters
     (arguments,) = typing.get_args(seen["kwargs"].annotation)
@@ -53,7 +53,7 @@ def test_type_checkers_and_editors_see_every_argument(case):
 
 @every_case
 def test_the_arguments_of_the_noise_are_spelled_out_in_help(case):
-    """Editors show the one line that the source has."""
+    """The source has one line for them, which editors show."""
     source, shown = inspect.getsource(case.langevin), inspect.getdoc(case.langevin)
     assert source.count(f"        {IN_SHORT}\n") == 1
     assert IN_SHORT not in shown and textwrap.indent(SPELLED_OUT, " " * 4) in shown
@@ -102,7 +102,7 @@ def test_an_unknown_argument_is_refused(case):
 
 
 def test_an_unknown_argument_of_a_users_optimizer_is_refused():
-    """Whatever the parent takes by its own `kwargs` is passed on; an error of another kind stays what it was."""
+    """The parent's own `kwargs` are passed on, and other errors are not changed."""
     assert LScaled(weight_decay=0.1).weight_decay == 0.1
     with pytest.raises(ValueError, match=r"Unknown argument of LScaled 'facter'\. Did you mean 'factor'\?"):
         LScaled(facter=1.0)
@@ -112,7 +112,7 @@ def test_an_unknown_argument_of_a_users_optimizer_is_refused():
 
 @pytest.mark.parametrize("sigma", [lambda step: 0.1, LogSchedule])
 def test_a_callable_sigma_that_needs_arguments_is_refused(sigma):
-    """At once, and not in the middle of a compiled step."""
+    """The constructor raises, not the compiled step."""
     optimizer = LSGD()
     for make in (lambda: LSGD(sigma=sigma), lambda: setattr(optimizer, "sigma", sigma)):
         with pytest.raises(ValueError, match=r"must take no arguments.*Received: sigma=.*LearningRateSchedule"):
@@ -157,7 +157,7 @@ def test_seed_is_kept(seed):
 
 
 def test_sigma_is_set_as_the_learning_rate_is():
-    """A number by a number, a variable or a tensor; by a schedule too, but no schedule by a number."""
+    """A number can be replaced by a number, variable, tensor or schedule; a schedule cannot be replaced by a number."""
     optimizer = LSGD(sigma=0.5)
     for value in (0.25, np.float32(0.125), keras.Variable(2.0), ops.convert_to_tensor(3.0)):
         optimizer.sigma = value
@@ -171,7 +171,7 @@ def test_sigma_is_set_as_the_learning_rate_is():
 
 
 def test_sigma_schedule_set_later_makes_the_noise():
-    """It replaces a number in an optimizer that is at work."""
+    """The schedule replaces a number in an optimizer that has already made updates."""
     variables = make_variables((3, 4), seed=None)
     optimizer = LSGD(1.0, sigma=0.5, seed=1)
     zeros = [[np.zeros((3, 4), "float32")]]
@@ -255,21 +255,21 @@ PUBLIC = [
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_every_public_docstring_is_short_and_has_an_example(name):
-    """A line that stands alone, each argument of its own, and an example; what is longer belongs into the pages."""
+    """It has a first line of its own, describes each of the class's arguments, and has an example."""
     public = getattr(keras_langevin, name)
     docstring = inspect.getdoc(public)
     assert docstring.splitlines()[0].endswith(".")
     assert "Example:" in docstring and ">>>" in docstring
     assert len(docstring.splitlines()) <= 38
     if inspect.isclass(public) and issubclass(public, keras.optimizers.Optimizer):
-        return  # `kwargs` has those of the parent
+        return  # the parent's arguments are in `kwargs`
     described = docstring.partition("Args:")[2].partition("\n\n")[0]
     for argument, parameter in inspect.signature(public).parameters.items():
         stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
         assert re.search(rf"^    (\w+, )*{re.escape(stars + argument)}(, \w+)*:", described, re.MULTILINE), argument
 
 
-# A float32 cannot hold them; the last is no float of Python's either.
+# Numbers beyond float32; the last is also beyond Python's float.
 @pytest.mark.parametrize("value", [1e39, 10**39, 10**400])
 def test_a_number_beyond_float32_is_refused(value):
     makes = (

@@ -1,5 +1,5 @@
-"""BAOAB: that it is the splitting of the paper, its law, and what its constructor refuses. The contract of all
-optimizers is its own, too."""
+"""BAOAB: that it is the splitting of the paper, its law, and what its constructor refuses. test_contract.py has the
+rest."""
 
 import keras
 import numpy as np
@@ -16,8 +16,8 @@ CHAINS = 10_000
 
 @pytest.mark.parametrize("friction", [0.1, 0.6])
 def test_it_is_the_splitting_of_the_paper(friction):
-    """Kick, drift, friction, drift, kick with step h and temperature σ²/2. After a whole step the momentum p lacks
-    nothing; the optimizer starts with a whole kick where the paper has a half."""
+    """Kick, drift, friction, drift, kick with step h and temperature σ²/2. The optimizer starts with a full kick, where
+    the paper has a half; after a whole step the momentum p is complete."""
     h = 0.3
     rate, shape = h**2 * (1 - friction / 2), (3, 4)
     gradient_of = np.tanh
@@ -40,13 +40,13 @@ def test_it_is_the_splitting_of_the_paper(friction):
 @pytest.mark.parametrize("friction", [0.05, 0.3, 0.95])
 @pytest.mark.parametrize("rate", [0.3, 0.01])
 def test_on_a_quadratic_the_step_has_no_error(rate, friction):
-    """By the discrete Lyapunov equation: (σ²/2)Σ to all digits, at any step."""
+    """By the discrete Lyapunov equation the covariance is (σ²/2)Σ to all digits, at any step."""
     law = law_of_splitting_steps(PRECISION, rate, SIGMA, friction)
     np.testing.assert_allclose(law[:3, :3], SIGMA**2 / 2 * COVARIANCE, rtol=1e-7, atol=1e-9)
 
 
 def test_weights_and_momentum_have_the_law_of_their_steps():
-    """Jointly, at a step with which SGHMC's weights would be 17% too wide in one direction."""
+    """The step is so large that SGHMC's weights would be 17% too wide in one direction."""
     rate, friction = 0.3, 0.3
     law = law_of_splitting_steps(PRECISION, rate, SIGMA, friction)
     samples = run_underdamped(BAOAB(rate, friction, sigma=SIGMA, seed=1), PRECISION, CHAINS, friction)

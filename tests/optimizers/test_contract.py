@@ -1,5 +1,5 @@
-"""What every Langevin optimizer owes its user, one update at a time: the parent's step, plus noise σ√γ√P·Z on the
-layers in J, once an update. `test_fit.py` has what only a compiled `fit` can show."""
+"""The contract of every Langevin optimizer, one update at a time: the parent's step, plus noise σ√γ√P·Z on the layers
+in J, once per update. `test_fit.py` tests what needs a compiled `fit`."""
 
 import keras
 import numpy as np
@@ -44,11 +44,11 @@ SIGMA = 0.5
 
 @pytest.mark.parametrize(("case", "mode"), with_each(MODES, of_each_kind()))
 def test_without_noise_it_is_the_parent(case, mode):
-    """With every option that changes the parent's step, compiled or not: `layers=0` equals the parent bit for bit, and
-    so does σ = 0 where no compiler fuses the step; also the weights after the end of training, which ends an EMA.
+    """With every option that changes the parent's step, compiled or not, `layers=0` equals the parent bit for bit. So
+    does σ = 0 if no compiler fuses the step. This includes the weights after training, when an EMA replaces them.
 
-    Under XLA the step and the noise (zero) are one kernel, in which the parent's sums may be rounded otherwise: by one
-    unit in the last place a step, as the gradients are given, so by no more than `STEPS` units in all.
+    Under XLA the step and the noise (zero) are one kernel, which may round the parent's sums differently: by one unit
+    in the last place per step, because the gradients are given, and so by at most `STEPS` units in all.
     """
     rows = {}
     for name, arguments in (COMMON_OPTIONS | case.options).items():
@@ -70,10 +70,10 @@ def test_without_noise_it_is_the_parent(case, mode):
             np.testing.assert_allclose(silent, theirs, rtol=0, atol=atol, err_msg=name)
 
 
-SIZES = {"small": ((6, 4), (4,)), "large": ((70_000, 4), (4,))}  # drawn in a pool, and alone in pieces
+SIZES = {"small": ((6, 4), (4,)), "large": ((70_000, 4), (4,))}  # drawn in a pool; drawn alone in pieces
 
 
-# How large a variable is makes no difference to P: the large one with one optimizer of each kind.
+# P does not depend on the size of a variable, so the large one is tested with one optimizer of each kind.
 EVERY_PRECONDITIONER_AND_SIZE = [
     pytest.param(
         *param.values,
@@ -91,8 +91,8 @@ EVERY_PRECONDITIONER_AND_SIZE = [
 def test_noise_of_each_update_is_the_formula(case, arguments, shapes):
     """θ_noisy − θ_parent = σ√γ√P_t·Z_t at each of several updates, with P from NumPy.
 
-    The gradients fall over time and by columns, from 1 to 0, where ε alone bounds P. Tolerance: `1 − β₂ᵗ` at t = 1
-    loses 3 of float32's 7 digits.
+    The gradients fall over time and from column to column, from 1 to 0, where only ε bounds P. Tolerance: `1 − β₂ᵗ` at
+    t = 1 loses 3 of float32's 7 digits.
     """
     variables = make_variables(*shapes, seed=None)
     gradients = [
@@ -109,7 +109,7 @@ def test_noise_of_each_update_is_the_formula(case, arguments, shapes):
             for update, preconditioner in enumerate(preconditioners)
         ]
         sizes = case.accumulated(np.abs(noises), **arguments)
-        if case.accumulate is through_average:  # a difference of what has all noise so far
+        if case.accumulate is through_average:  # a difference of numbers that hold all noise so far
             sizes = sizes + np.cumsum(np.abs(noises), axis=0)
         for update, expected in enumerate(case.accumulated(noises, **arguments)):
             step = parent[update][index]
@@ -120,8 +120,8 @@ def test_noise_of_each_update_is_the_formula(case, arguments, shapes):
 
 @pytest.mark.parametrize(("case", "arguments"), EVERY_PRECONDITIONER)
 def test_noise_has_covariance_sigma_squared_gamma_p(case, arguments):
-    """After several updates with known gradients, Σ(noise² / σ²γP) over n elements is χ²(n), whatever the gradient's
-    size, and neighbours are uncorrelated. Each of the checks fails by chance for one seed in 10⁶; the seed is fixed."""
+    """After several updates with known gradients of any size, Σ(noise² / σ²γP) over n elements is χ²(n), and neighbours
+    are uncorrelated. Each check fails by chance for one seed in 10⁶; the seed is fixed."""
     rows, scales = 5000, np.array([1, 1e-2, 1e-4, 0], "float32")
     variables = make_variables((rows, scales.size), seed=None)
     gradients = [[scales * gradient for gradient in update] for update in make_gradients(variables, 4, decay=0.5)]
@@ -141,7 +141,7 @@ def test_noise_has_covariance_sigma_squared_gamma_p(case, arguments):
 
 @every_case
 def test_a_preconditioner_not_known_to_be_elementwise_gives_the_same_noise(case):
-    """P computed for each whole variable, not for many at once or for a span of one."""
+    """P is then computed for each whole variable, not for many at once or for a span of one."""
 
     class Whole(case.langevin, elementwise=False):
         pass
@@ -157,7 +157,7 @@ def test_a_preconditioner_not_known_to_be_elementwise_gives_the_same_noise(case)
 
 @pytest.mark.parametrize("case", of_each_kind())
 def test_noise_is_not_clipped_nor_decayed(case):
-    """Clipping and weight decay act on the parent's step alone: with a zero gradient they change nothing."""
+    """Clipping and weight decay act only on the parent's step: with a zero gradient they change nothing."""
     variables = make_variables((6, 4), seed=None)
     gradients = zero_gradients(variables, steps=1)
     expected = increments(case.make(sigma=9.0, seed=SEED, weight_decay=0.0), variables, gradients)[0][0]
@@ -178,7 +178,7 @@ def test_constraint_holds_after_the_noise(case):
 
 @pytest.mark.parametrize(("case", "mode"), with_each(MODES, of_each_kind()))
 def test_noise_stays_in_its_layers(case, mode):
-    """After one step, layers outside J equal the run without noise bit for bit; the layer in J does not."""
+    """After one step, the layers outside J equal the run without noise bit for bit, and the layer in J does not."""
     weights = {}
     for sigma in (0.0, SIGMA):
         variables = make_variables((3, 4), (4, 2), (2,))
@@ -192,9 +192,9 @@ def test_noise_stays_in_its_layers(case, mode):
 
 @pytest.mark.parametrize("case", of_each_kind())
 def test_layers_do_not_change_the_noise_of_others(case):
-    """A variable's noise is its own: the same whether other layers are noisy or not. The integers behind it are, bit
-    for bit (see `test_noise.py`); but alone it is computed by another XLA kernel than with others, so the weights may
-    differ by one unit in the last place an update."""
+    """A variable's noise is the same whether other layers are noisy or not. Its integers are equal bit for bit (see
+    `test_noise.py`), but XLA compiles another kernel when it is drawn alone, so the weights may differ by one unit in
+    the last place per update."""
     all_noisy, last_noisy = (
         train(case.make(sigma=SIGMA, seed=SEED, layers=layers), variables, make_gradients(variables, steps=2))
         for layers, variables in ((None, make_variables((3, 4), (4, 2))), ([-1], make_variables((3, 4), (4, 2))))
@@ -206,7 +206,7 @@ def test_layers_do_not_change_the_noise_of_others(case):
 
 @every_case
 def test_one_draw_for_each_accumulated_update(case):
-    """With four accumulation steps the weights change at each fourth step only, by the noise of update 0, 1, ..."""
+    """With four accumulation steps the weights change only at every fourth step, by the noise of update 0, 1, ..."""
     accumulation, updates, rate = 4, 3, 0.02
     variables = make_variables((6, 4), (4,), seed=None)
     arguments = {"learning_rate": rate, "sigma": SIGMA, "seed": SEED, "gradient_accumulation_steps": accumulation}
@@ -224,7 +224,7 @@ def test_one_draw_for_each_accumulated_update(case):
 
 @pytest.mark.parametrize(("case", "accumulation"), with_each([None, 2]))
 def test_sigma_schedule_sees_the_counter_of_the_learning_rate_schedule(case, accumulation):
-    """Both schedules count steps and not updates, also under accumulation."""
+    """Both schedules count steps, not updates, also under accumulation."""
 
     def value(start, step):
         return start * 0.5 ** (step / 3)
@@ -260,8 +260,8 @@ def test_sigma_and_learning_rate_may_be_callables(case):
 
 @every_case
 def test_sparse_gradient(case):
-    """A sparse gradient (TensorFlow's `IndexedSlices`) makes the step and the noise of the equal dense one, and rows
-    that it leaves out get noise too."""
+    """A sparse gradient (TensorFlow's `IndexedSlices`) gives the same step and noise as the equal dense one. Rows that
+    it leaves out also get noise."""
     weights = {}
     for kind in (np.asarray, sparse):
         variables = make_variables((8, 3))
@@ -277,9 +277,9 @@ def test_sparse_gradient(case):
 
 @pytest.mark.parametrize("case", of_each_kind())
 def test_embedding_trains(case):
-    """After one step from zero, rows of an `Embedding` that no example names hold the noise of a zero gradient."""
+    """After one step from zero, rows of an `Embedding` that no example uses hold the noise of a zero gradient."""
     embedding = keras.layers.Embedding(10, 4, embeddings_initializer="zeros", name="embedding")
-    # all weights 1, so that no gradient is small beside the noise
+    # all weights are 1, so that no gradient is small compared with the noise
     out = keras.layers.Dense(1, kernel_initializer="ones", name="out")
     model = keras.Sequential([keras.Input((3,), dtype="int32"), embedding, keras.layers.Flatten(), out], name="words")
     optimizer = case.make(learning_rate=0.02, sigma=SIGMA, seed=SEED)

@@ -19,7 +19,7 @@ class Halved(keras.optimizers.SGD):
     def update_step(self, gradient, variable, learning_rate):
         super().update_step(gradient, variable, learning_rate / 2)
 
-    def _backend_update_step(self, grads, variables, learning_rate):  # PyTorch: not all variables at once
+    def _backend_update_step(self, grads, variables, learning_rate):  # on PyTorch, one variable at a time
         for gradient, variable in zip(grads, variables, strict=True):
             self.update_step(gradient, variable, learning_rate)
 
@@ -38,7 +38,7 @@ def mean_of_adagrad(optimizer, t, a):
 
 @pytest.mark.parametrize("case", CASES, ids=case_name)
 def test_a_keras_optimizer_keeps_its_arguments(case):
-    """The twin of a parent has every argument of it, ε among them, and trains as the twin that was made by hand."""
+    """The twin of a parent has all its arguments, including ε, and trains like the twin that is created directly."""
     if case.langevin in (keras_langevin.SGHMC, keras_langevin.BAOAB, keras_langevin.SGNHT):
         return  # SGD's twin is LSGD
     parent = case.parent(0.02, clipnorm=0.5, weight_decay=0.01)
@@ -67,7 +67,7 @@ def test_a_users_optimizer_gets_noise_by_its_preconditioner():
 
 @pytest.mark.parametrize(("function", "elementwise"), [(of_adagrad, True), (mean_of_adagrad, False)])
 def test_slots_reach_the_preconditioner(function, elementwise):
-    """P of a whole variable, and of each of its elements; of several variables, which are drawn at once."""
+    """P may be elementwise or depend on a whole variable; several variables are drawn at once."""
     cls = langevin(keras.optimizers.Adagrad, function, slots=["_accumulators"], elementwise=elementwise)
     variables = make_variables((3, 4), (5,), seed=None)
     (gradient,) = make_gradients(variables, 1)
@@ -97,7 +97,7 @@ def test_a_class_is_made_once_and_keras_loads_it(tmp_path):
 
 
 def test_a_registered_twin_is_not_replaced():
-    """Another P for a parent of Keras's is another class, and `LAdam` stays what it is."""
+    """Another P for one of Keras's optimizers makes another class; the registered one stays."""
     cls = langevin(keras.optimizers.Adagrad, of_adagrad, slots=["_accumulators"])
     assert keras.saving.get_registered_name(cls) == "Custom>LAdagrad"
     assert keras.saving.get_registered_object("keras_langevin>LAdagrad") is keras_langevin.LAdagrad

@@ -1,6 +1,6 @@
-"""What only a compiled `fit` can show: which noise each of its steps gets, and what can be changed without a trace.
+"""Tests that need a compiled `fit`: which noise each step gets, and what can change without a new trace.
 
-Most tests train a layer whose gradient is zero, so that the weights are the sum of the noise and nothing else.
+Most tests train a layer with a zero gradient, so that the weights are the sum of the noise.
 """
 
 import inspect
@@ -26,8 +26,8 @@ from tests.optimizers.cases import (
 from tests.quick import built
 
 every_case = pytest.mark.parametrize("case", of_each_kind())
-JIT = [False] if BACKEND == "torch" else [False, True]  # torch.compile wants a C++ compiler
-QUICKEST = BACKEND == "jax"  # on TensorFlow a graph is made sooner than XLA compiles it
+JIT = [False] if BACKEND == "torch" else [False, True]  # torch.compile needs a C++ compiler
+QUICKEST = BACKEND == "jax"  # on TensorFlow tracing a graph is faster than compiling it with XLA
 SHAPE = (4, 500)
 RATE, SIGMA, SEED = 0.02, 0.5, 7
 
@@ -37,7 +37,7 @@ def zero_loss(_, prediction):
 
 
 def noise_model(optimizer, shape=SHAPE, **compile_arguments):
-    """One kernel of zeros, whose gradient is zero."""
+    """Returns a model with one kernel of zeros whose gradient is zero."""
     model = keras.Sequential(
         [keras.Input((shape[0],)), keras.layers.Dense(shape[1], use_bias=False, kernel_initializer="zeros", name="a")],
         name="net",
@@ -51,7 +51,7 @@ def noisy(case, **arguments):
 
 
 class Weights(keras.callbacks.Callback):
-    """The weights at the end of each epoch."""
+    """Keeps the weights at the end of each epoch."""
 
     def __init__(self):
         super().__init__()
@@ -62,7 +62,7 @@ class Weights(keras.callbacks.Callback):
 
 
 def run_epochs(model, epochs, *callbacks, steps=1, initial_epoch=0):
-    """What each epoch of `steps` steps adds to the weights: array of shape `(epochs, *weights)`."""
+    """Returns what each epoch of `steps` steps adds to the weights, an array of shape `(epochs, *weights)`."""
     weights = Weights()
     before = model.get_weights()[0]
     features = np.ones((2 * steps, model.input_shape[1]), "float32")
@@ -80,7 +80,7 @@ def run_epochs(model, epochs, *callbacks, steps=1, initial_epoch=0):
 
 
 def expected_noise(case, updates, sigmas=None, shape=SHAPE):
-    """What each of the updates 0, ..., updates − 1 adds to weights of zero with a zero gradient, and without decay."""
+    """Returns what each update adds to zero weights with a zero gradient and without decay."""
     zeros = np.zeros(shape)
     theta, state, added = zeros, {}, []
     options = {"learning_rate": RATE} | case.of_reference
@@ -95,14 +95,14 @@ def expected_noise(case, updates, sigmas=None, shape=SHAPE):
 
 
 def assert_close(actual, expected):
-    """Equal within the rounding of weights that have grown over the steps."""
+    """Checks equality within the rounding of weights that have grown over the steps."""
     np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=2e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize(("case", "jit_compile"), with_each(JIT, of_each_kind()))
 def test_draws_of_one_fit_are_the_formula_and_uncorrelated(case, jit_compile):
-    """Ten updates, each with noise of its own: every element is σ√γ√P_t·Z_t, and no two updates' noises are correlated
-    (each of the 45 correlations beyond its bound for one seed in 10⁶)."""
+    """In ten updates every element is σ√γ√P_t·Z_t, and the noises of no two updates are correlated. Each of the 45
+    correlations exceeds its bound by chance for one seed in 10⁶."""
     model = noise_model(noisy(case), jit_compile=jit_compile)
     draws = run_epochs(model, 10)
     assert_close(draws, expected_noise(case, 10))
@@ -111,17 +111,17 @@ def test_draws_of_one_fit_are_the_formula_and_uncorrelated(case, jit_compile):
 
 
 @pytest.mark.slow  # a minute of compilation
-@pytest.mark.skipif(BACKEND != "torch" or not shutil.which("g++"), reason="torch.compile with a C++ compiler")
+@pytest.mark.skipif(BACKEND != "torch" or not shutil.which("g++"), reason="needs torch.compile and a C++ compiler")
 @pytest.mark.parametrize("noise", ["normal", "rademacher"])
 def test_under_torch_compile_the_noise_is_the_same(noise):
-    """A pool of two small variables and a large one."""
+    """The model has two small variables, drawn in a pool, and a large one."""
     weights = []
     for jit_compile in (False, True):
         keras.utils.set_random_seed(0)
         layers = [keras.layers.Dense(300, activation="tanh"), keras.layers.Dense(1000), keras.layers.Dense(3)]
         model = keras.Sequential([keras.Input((4,)), *layers])
         model.compile(optimizer=LAdam(1e-3, sigma=0.5, seed=1, noise=noise), loss="mse", jit_compile=jit_compile)
-        # one step: later ones amplify its rounding
+        # only one step: later ones amplify its rounding
         weights.append(fit_weights(model, steps=1))
     np.testing.assert_allclose(weights[1], weights[0], rtol=1e-4, atol=5e-5)
 
@@ -135,7 +135,7 @@ def test_steps_of_one_execution_have_noise_of_their_own(case):
 
 
 def trainable_model(optimizer, loss="mse", **compile_arguments):
-    """A small net with the same weights each time."""
+    """Returns a small net with the same weights each time."""
     x = inputs = keras.Input((4,))
     for name, units in (("first", 5), ("second", 3)):
         initializer = keras.initializers.GlorotUniform(seed=units)
@@ -161,7 +161,7 @@ def test_fit_with_no_noisy_layer_is_the_parents(case, jit_compile):
     np.testing.assert_array_equal(langevin, parent)
 
 
-@pytest.mark.parametrize("case", of_each_kind((LAdam,)))  # of all, single draws are compared with a formula above
+@pytest.mark.parametrize("case", of_each_kind((LAdam,)))  # a test above compares single draws for all
 def test_same_seed_same_weights(case):
     first, again, other = (fit_weights(trainable_model(case.make(sigma=0.1, seed=seed))) for seed in (1, 1, 2))
     np.testing.assert_array_equal(again, first)
@@ -192,7 +192,7 @@ class CountedLoss:
         return 0.0 * ops.mean(prediction)
 
 
-@pytest.mark.parametrize("case", of_each_kind((LAdam,)))  # variables that all of them share
+@pytest.mark.parametrize("case", of_each_kind((LAdam,)))  # all optimizers share these variables
 def test_seed_and_sigma_and_learning_rate_change_without_a_new_trace(case):
     loss = CountedLoss()
     optimizer = noisy(case)
@@ -222,7 +222,7 @@ def test_seed_and_sigma_and_learning_rate_change_without_a_new_trace(case):
 
 @pytest.mark.parametrize("case", of_each_kind((LAdam, SGHMC)))
 def test_sigma_set_by_a_callback_takes_effect(case):
-    """In one compiled fit: σ for two epochs, twice that in the third, none after."""
+    """In one compiled fit, σ is set for two epochs, doubled for the third, and 0 after it."""
 
     class Steer(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -264,7 +264,7 @@ def test_mixed_precision_trains_with_the_same_noise(case, policy):
 
 @every_case
 def test_a_step_that_overflows_has_no_noise(case):
-    """`LossScaleOptimizer` skips it: no step, no noise, and the next update is still number 0."""
+    """`LossScaleOptimizer` skips the step: there is no noise, and the next update is still number 0."""
     optimizer = keras.optimizers.LossScaleOptimizer(noisy(case), initial_scale=8.0)
     variables = make_variables((4, 4), seed=None)
     gradients = [[np.full((4, 4), value, "float32")] for value in (np.inf, 0.0)]
@@ -275,7 +275,7 @@ def test_a_step_that_overflows_has_no_noise(case):
 
 @every_case
 def test_float64(case):
-    """A float64 model trains, and its noise is σ√γ√P·Z in float64: only Z has float32's 24 bits."""
+    """A float64 model trains, and its noise is σ√γ√P·Z in float64; only Z has float32's 24 bits."""
     with double_precision():
         keras.config.set_dtype_policy("float64")
         keras.config.set_floatx("float64")
@@ -284,7 +284,7 @@ def test_float64(case):
             model = noise_model(optimizer)
             assert model.weights[0].dtype == "float64"
             draws, expected = (case.fresh_of_fit(each) for each in (run_epochs(model, 2), expected_noise(case, 2)))
-            root = np.sqrt(case.preconditioners([np.zeros(1)])[0].item())  # `draws` is before it
+            root = np.sqrt(case.preconditioners([np.zeros(1)])[0].item())  # `draws` lacks this factor
             np.testing.assert_allclose(draws, expected, rtol=1e-6, atol=1e-9 / min(root, 1.0))
         finally:
             keras.config.set_floatx("float32")
@@ -293,9 +293,9 @@ def test_float64(case):
 
 @pytest.mark.parametrize(("case", "dtype"), with_each(["float16", "bfloat16"], of_each_kind()))
 def test_low_precision_variables_get_noise(case, dtype):
-    """The scale and Z are computed in float32 and rounded once. Gradients of 1, which float16's slots can hold."""
+    """The scale and Z are computed in float32 and rounded once. Gradients are 1, so that float16 can hold the slots."""
     if case.parent.__name__ in ("Nadam", "ScheduleFreeAdamW") and dtype == "bfloat16":
-        pytest.skip("Keras's own divides by 1 − 0.999 in bfloat16, which is zero")
+        pytest.skip("Keras's optimizer divides by 1 − 0.999, which is zero in bfloat16")
     shape, epsilon = (8, 8), {"epsilon": 1e-3} if hasattr(case.make(), "epsilon") else {}
     added = []
     for optimizer in (
@@ -313,7 +313,7 @@ def test_low_precision_variables_get_noise(case, dtype):
 
 @every_case
 def test_a_loop_of_ones_own_steps_as_fit(case):
-    """`apply_gradients`, as loops with a `GradientTape` call it."""
+    """The loop calls `apply_gradients`, as loops with a `GradientTape` do."""
     variable = keras.Variable(np.zeros(SHAPE, "float32"), name="kernel")
     optimizer = noisy(case)
     for _ in range(2):

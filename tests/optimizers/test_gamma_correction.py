@@ -1,4 +1,4 @@
-"""The drift Γ of a preconditioner that depends on the weights: the update against NumPy, the law against quadrature."""
+"""The drift Γ of a preconditioner that depends on the weights: its update against NumPy, its law against quadrature."""
 
 import json
 
@@ -26,7 +26,7 @@ from tests.optimizers.cases import (
 COMPILED = list(MODES)[-1]
 SIGMA, SEED = 0.5, 2**40 + 3
 
-# Each optimizer that offers it: the class, what it needs besides, the name of ρ.
+# Each optimizer that offers it: the class, its other arguments, the name of ρ.
 OFFERED = {
     "LRMSprop": (LRMSprop, {}, "rho"),
     "LRMSprop, ε outside": (LRMSprop, {"epsilon_inside_sqrt": False}, "rho"),
@@ -50,9 +50,9 @@ def make(offer, decay_rate=0.9, gamma_correction=True, **arguments):
 
 
 def reference(offer, gradients, draws, rate, decay_rate, epsilon):
-    """θ after each update from 0: the parent's step, the noise, and C_t = (1 + ρ)(√P_t − √P_{t−1})S_t, in float64.
+    """Returns θ after each update from 0, in float64: parent's step, noise and C_t = (1 + ρ)(√P_t − √P_{t−1})S_t.
 
-    P_{t−1} is P of v_{t−1}, with LAdam's factor √(1 − β₂ᵗ) of the update under way.
+    P_{t−1} is P of v_{t−1}, with LAdam's factor √(1 − β₂ᵗ) of the current update t.
     """
     (case,) = (case for case in CONTRACT_CASES if case_name(case) == offer)
     options = {OFFERED[offer][2]: decay_rate, "epsilon": epsilon}
@@ -75,7 +75,7 @@ def reference(offer, gradients, draws, rate, decay_rate, epsilon):
 
 @pytest.mark.parametrize(("offer", "mode"), OFFERS_IN_MODES)
 def test_update_is_the_formula(offer, mode):
-    """Five updates of a quiet and of three noisy variables, one of them large; the quiet one is the parent's."""
+    """Five updates of three noisy variables, one of them large, and of one without noise, which equals the parent's."""
     shapes, rate, epsilon = ((5,), (3, 4), (70_000, 2), (2, 3)), 0.02, 1e-2
     variables = make_variables(*shapes, seed=None)
     gradients = make_gradients(variables, 5)
@@ -122,7 +122,7 @@ def test_without_noise_it_is_the_same_without_correction(offer, mode):
 
 @every_offer
 def test_its_state_is_all_in_variables_and_its_config_is_json(offer):
-    """A new optimizer that is given the old one's configuration and variables makes the same updates."""
+    """A new optimizer with the old one's configuration and variables makes the same updates."""
     gradients = make_gradients(make_variables((4, 3), (3,)), 6)
     variables = make_variables((4, 3), (3,))
     old = make(offer, sigma=SIGMA, seed=1, learning_rate=0.01)
@@ -144,7 +144,7 @@ def test_its_state_is_all_in_variables_and_its_config_is_json(offer):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
 @every_offer
 def test_other_precisions_are_float32_to_rounding(offer, dtype):
-    """Gradients of about 1, which float16's slots can hold."""
+    """Gradients are about 1, so that float16 can hold the slots."""
     trained = {}
     with double_precision():
         for precision in ("float32", dtype):
@@ -181,8 +181,8 @@ def test_refuses_what_is_not_a_bool(value):
 
 
 # --- the law ----------------------------------------------------------------------------------------------------------
-# The mean of θ² over chains that are rows of one variable, each chain averaged over time, so that the standard error is
-# that of independent numbers. V = θ²/2 + θ⁴/4 with σ = 1, and ε = 0.3 beside squared gradients of 1.
+# The chains are rows of one variable. θ² is averaged over time in each chain, then over chains, so that the standard
+# error is that of independent numbers. V = θ²/2 + θ⁴/4 with σ = 1 and ε = 0.3; squared gradients are about 1.
 
 CHAINS, EPSILON = 10_000, 0.3
 
@@ -192,7 +192,7 @@ def potential(theta):
 
 
 def exact_second_moment(weight=lambda theta: 1.0):
-    """E θ² under exp(−2V)·weight, by quadrature."""
+    """Returns E θ² under exp(−2V)·weight, by quadrature."""
     moments = [
         integrate.quad(lambda x: x**power * np.exp(-2 * potential(x)) * weight(x), -8, 8)[0]  # noqa: B023
         for power in (0, 2)
@@ -201,12 +201,12 @@ def exact_second_moment(weight=lambda theta: 1.0):
 
 
 def one_over_p(theta):
-    """1/P where v = g²."""
+    """Returns 1/P for v = g²."""
     return np.sqrt((theta + theta**3) ** 2 + EPSILON)
 
 
 def coupled_gradient(theta):
-    """Of V = (θ₁² + θ₂² + 3θ₁²θ₂²)/2, in columns: the Hessian has elements beside its diagonal."""
+    """Returns the gradient of V = (θ₁² + θ₂² + 3θ₁²θ₂²)/2 in columns; its Hessian is not diagonal."""
     return theta + 3 * theta * theta[:, ::-1] ** 2
 
 
@@ -220,7 +220,7 @@ def coupled_second_moment():
 
 
 def second_moment(optimizer, gradient, dimension=1, time=6.0):
-    """(mean of θ², its standard error) over the later two thirds of a run of `time / γ` updates."""
+    """Returns (mean of θ², its standard error) over the last two thirds of a run of `time / γ` updates."""
     (theta,) = make_variables((CHAINS, dimension), seed=None)
     step = make_step(optimizer, [theta], COMPILED)
     updates = round(time / float(optimizer.learning_rate))
@@ -233,7 +233,7 @@ def second_moment(optimizer, gradient, dimension=1, time=6.0):
     return means.mean(), means.std() / np.sqrt(CHAINS)
 
 
-# Of each row: the decay rate ρ, γ, the bias that is left at this step size, and the least that there is without.
+# Each row has the decay rate ρ, γ, the bias left at this step size, and the smallest bias without the correction.
 LAWS = {
     "LRMSprop-0.0": ("LRMSprop", 0.0, 0.02, 0.02, 0.6),
     "LRMSprop-0.5": ("LRMSprop", 0.5, 0.02, 0.03, 0.6),
@@ -246,8 +246,8 @@ LAWS = {
     "law", [pytest.param(name, marks=[pytest.mark.slow] * (name not in ("LRMSprop-0.5", "LAdam-0.5"))) for name in LAWS]
 )
 def test_correction_mends_the_law(law):
-    """Beyond four standard errors, the variance is off by most of what 1/P makes of it without the correction, and by
-    a few per cent of a finite step with it."""
+    """Without the correction the variance is off by most of what 1/P makes of it; with it only by the few percent of a
+    finite step. The margin is four standard errors."""
     offer, decay_rate, rate, left, without = LAWS[law]
     exact = exact_second_moment()
     biases = {}
@@ -262,7 +262,7 @@ def test_correction_mends_the_law(law):
 
 
 def test_without_it_small_steps_sample_the_law_over_p():
-    """exp(−2V/σ²)/P, which is the reason for the correction: its variance is 75% too large here."""
+    """The law is exp(−2V/σ²)/P, whose variance is 75% too large here. This is why the correction exists."""
     limit = exact_second_moment(one_over_p)
     assert limit / exact_second_moment() - 1 == pytest.approx(0.752, abs=1e-3)
     optimizer = make("LRMSprop", 0.0, False, learning_rate=0.005, sigma=1.0, seed=1, epsilon=EPSILON)
@@ -272,7 +272,7 @@ def test_without_it_small_steps_sample_the_law_over_p():
 
 
 def test_other_elements_have_no_part_in_it():
-    """A Hessian with elements beside its diagonal."""
+    """The correction is right for a Hessian that is not diagonal."""
     exact = coupled_second_moment()
     biases = {}
     for on in (False, True):

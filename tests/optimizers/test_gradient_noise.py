@@ -1,9 +1,9 @@
-"""A smaller σ for the noise of the batches: where it gives the right law, and where it does not.
+"""A smaller σ that corrects for the noise of the batches: where it gives the right law, and where it does not.
 
-docs/sampling-theory.md has the derivation, and the figures that are pinned here.
+docs/sampling-theory.md has the derivation and the figures that these tests check.
 
-V is the mean over N examples x of Σ hᵢ(θᵢ − xᵢ)²/2, where x has the variances 1/hᵢ: the mean of a normal law. The noise
-of its batches is constant and known. All laws are exact, for steps of finite size.
+V is the mean over N examples x of Σ hᵢ(θᵢ − xᵢ)²/2, where x has the variances 1/hᵢ: θ is the mean of a normal law. The
+noise of its batches is constant and known. All laws are exact for steps of finite size.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from tests.optimizers.laws import COMPILED, assert_samples_normal
 
 N, BATCH = 20, 2
 SIGMA = posterior_sigma(N)
-SHARE = 0.4  # γV/(ασ²), the mean over the directions
+SHARE = 0.4  # γV/(ασ²), averaged over the directions
 CHAINS = 1_500
 MAKE = {"LSGD": LSGD, "SGHMC": lambda rate, **arguments: SGHMC(rate, 0.3, **arguments)}
 FRICTION = {"LSGD": 1.0, "SGHMC": 0.3}
@@ -29,28 +29,28 @@ def curvatures(d: int) -> np.ndarray:
 
 
 def examples(d: int) -> np.ndarray:
-    """x, whose mean is 0 and whose covariance is diag(1/h), both exactly."""
+    """Returns x with mean 0 and covariance diag(1/h), both exact."""
     drawn = np.random.default_rng(0).normal(size=(N, d))
     drawn -= drawn.mean(0)
     return np.linalg.solve(np.linalg.cholesky(np.cov(drawn.T, bias=True)), drawn.T).T / np.sqrt(curvatures(d))
 
 
 def rate_of(d: int, friction: float = 1.0) -> float:
-    """The learning rate at which the batches' noise is that share of the injected noise."""
+    """Returns the learning rate at which the noise of the batches is `SHARE` of the injected noise."""
     return SHARE * friction * SIGMA**2 * BATCH / curvatures(d).mean()
 
 
 def corrected(variance: float, rate: float, friction: float = 1.0) -> float:
-    """σ' = √(σ² − γV/α)."""
+    """Returns σ' = √(σ² − γV/α)."""
     return np.sqrt(SIGMA**2 - rate * variance / friction)
 
 
 def covariances(h, rate, sigma, friction=1.0, gradient_noise=0.0, thermostat=None) -> np.ndarray:
-    """Of (θ, m) in each direction, by the discrete Lyapunov equation: array of shape `(d, 2, 2)`.
+    """Returns the covariance of (θ, m) in each direction by the discrete Lyapunov equation, of shape `(d, 2, 2)`.
 
     Args:
-        gradient_noise: V, float or one for each direction.
-        thermostat: float, the friction that the momentum has where it is another than the noise's.
+        gradient_noise: V, a float or one per direction.
+        thermostat: float, the momentum's friction if it differs from the noise's.
     """
     found, kept = [], 1 - (friction if thermostat is None else thermostat)
     for curvature, variance in zip(h, np.broadcast_to(gradient_noise, len(h)), strict=True):
@@ -61,12 +61,12 @@ def covariances(h, rate, sigma, friction=1.0, gradient_noise=0.0, thermostat=Non
 
 
 def variances(*arguments, **options) -> np.ndarray:
-    """Of θ alone."""
+    """Returns the variances of θ alone."""
     return covariances(*arguments, **options)[:, 0, 0]
 
 
 def shuffled_variances(h, rate, sigma) -> np.ndarray:
-    """At the ends of epochs, without momentum: the noises of an epoch's batches sum to zero."""
+    """Returns the variances at the ends of epochs, without momentum: the noises of an epoch's batches sum to zero."""
     batches = N // BATCH
     kept = (1 - rate * h[:, None]) ** np.arange(batches)
     of_one = h / BATCH * (N - BATCH) / (N - 1)
@@ -75,7 +75,7 @@ def shuffled_variances(h, rate, sigma) -> np.ndarray:
 
 
 def run(optimizer, h, noise, updates: int) -> np.ndarray:
-    """The chains' last states; `noise` makes the noise of all gradients of an update."""
+    """Returns the chains' last states; `noise(update)` is the noise of all gradients of an update."""
     (theta,) = make_variables((CHAINS, len(h)), seed=None)
     step = make_step(optimizer, [theta], COMPILED)
     for update in range(updates):
@@ -84,13 +84,13 @@ def run(optimizer, h, noise, updates: int) -> np.ndarray:
 
 
 def independent(d: int):
-    """Batches drawn with replacement."""
+    """Returns the noise of batches drawn with replacement."""
     generator, targets = np.random.default_rng(1), curvatures(d) * examples(d)
     return lambda update: -targets[generator.integers(N, size=(CHAINS, BATCH))].mean(1)
 
 
 def shuffled(d: int):
-    """Batches as `fit` draws them: each epoch in a new order."""
+    """Returns the noise of batches as `fit` draws them, in a new order each epoch."""
     generator, targets = np.random.default_rng(1), curvatures(d) * examples(d)
     orders = np.tile(np.arange(N), (CHAINS, 1))
 
@@ -104,7 +104,7 @@ def shuffled(d: int):
 
 
 def updates_of(h, rate, friction=1.0) -> int:
-    """Whole epochs, after which variances are within 0.1% of their limits."""
+    """Returns the updates of whole epochs after which variances are within 0.1% of their limits."""
     per_epoch = N // BATCH
     return per_epoch * int(np.ceil(4 / min(friction / 2, rate / friction * h.min()) / per_epoch))
 
@@ -112,7 +112,7 @@ def updates_of(h, rate, friction=1.0) -> int:
 @every_dimension
 @pytest.mark.parametrize("name", MAKE)
 def test_noise_that_is_equal_in_all_directions(name, d):
-    """Without the correction the variances are (1 + γV/(ασ²)) times too large, with it those of the exact gradient."""
+    """Without the correction the variances are (1 + γV/(ασ²)) times the exact gradient's; with it they equal them."""
     h, friction = curvatures(d), FRICTION[name]
     rate = rate_of(d, friction)
     variance = h.mean() / BATCH
@@ -127,7 +127,7 @@ def test_noise_that_is_equal_in_all_directions(name, d):
         assert_samples_normal(samples, np.diag(law))
 
 
-# The variance in the softest and in the stiffest direction, over that of the exact gradient: with σ, and with σ'.
+# The variances in the softest and the stiffest direction relative to those of the exact gradient: with σ, with σ'.
 INDEPENDENT = {3: ((1.08, 1.85), (0.68, 1.45)), 10: ((1.10, 1.98), (0.70, 1.58))}
 SHUFFLED = {3: ((1.00, 1.19), (0.60, 0.79)), 10: ((1.00, 1.27), (0.60, 0.87))}
 THERMOSTAT = {3: (0.77, 1.32), 10: (0.78, 1.41)}
@@ -135,8 +135,8 @@ THERMOSTAT = {3: (0.77, 1.32), 10: (0.78, 1.41)}
 
 @every_dimension
 def test_independent_batches(d):
-    """The noise of a batch has the variances hᵢ/B, in the stiffest direction ten times that in the softest. One number
-    for all makes the soft ones too narrow, and leaves the stiff ones too wide."""
+    """The noise of a batch has the variances hᵢ/B, ten times larger in the stiffest direction than in the softest. A
+    single σ' makes the soft directions too narrow and leaves the stiff ones too wide."""
     h, rate = curvatures(d), rate_of(d)
     variance, exact = h / BATCH, variances(h, rate, SIGMA)
     sigma = corrected(variance.mean(), rate)
@@ -145,17 +145,17 @@ def test_independent_batches(d):
     plain = variances(h, rate, SIGMA, gradient_noise=variance)
     np.testing.assert_allclose(plain / exact, 1 + SHARE * h / h.mean(), rtol=1e-9)
     assert [(each / exact)[[0, -1]] for each in (plain, law)] == pytest.approx(np.array(INDEPENDENT[d]), abs=0.005)
-    # each direction with its own variance is right
+    # a σ' for each direction is right
     for direction in range(d):
         own = corrected(variance[direction], rate)
         assert variances(h, rate, own, gradient_noise=variance)[direction] == pytest.approx(exact[direction])
     samples = run(LSGD(rate, sigma=sigma, seed=1), h, independent(d), updates_of(h, rate))
-    assert_samples_normal(samples, np.diag(law), bias=0.02)  # a batch of two is no normal number
+    assert_samples_normal(samples, np.diag(law), bias=0.02)  # the noise of a batch of two is not normal
 
 
 @every_dimension
 def test_batches_of_fit(d):
-    """The batches of an epoch cancel: with the correction the soft directions are too narrow by nearly all of it."""
+    """An epoch's batches cancel, so the correction makes the soft directions too narrow by almost its full size."""
     h, rate = curvatures(d), rate_of(d)
     exact = variances(h, rate, SIGMA)
     sigma = corrected(h.mean() / BATCH, rate)
@@ -168,7 +168,7 @@ def test_batches_of_fit(d):
 
 @every_dimension
 def test_a_thermostat_has_the_same_limit(d):
-    """SGNHT finds the correction by itself; it is one number for a variable, too."""
+    """SGNHT finds the correction itself, but also only one number per variable."""
     h, friction = curvatures(d), 0.1
     rate, variance = rate_of(d, friction), h / BATCH
 
@@ -188,7 +188,7 @@ def test_a_thermostat_has_the_same_limit(d):
 
 @pytest.mark.parametrize("rate", [0.01, 0.001])
 def test_a_splitting_is_right_to_first_order(rate):
-    """BAOAB adds the two noises at different places of its step."""
+    """BAOAB adds the two noises at different points of its step."""
     h, friction = curvatures(3), 0.3
     variance = SHARE * friction * SIGMA**2 / rate
     sigma = corrected(variance, rate, friction)

@@ -21,7 +21,7 @@ def trained(optimizer, epochs=3):
 
 @pytest.mark.parametrize("name", ["lsgd", "ladam", "ladamw", "lrmsprop", "ladagrad", "sghmc"])
 def test_it_is_what_the_monitor_measures_of_the_last_update(name):
-    """The root mean square of each layer, and 0 where there is no noise."""
+    """The monitor has the root mean square of each layer's noise; layers without noise have 0."""
     optimizer = optimizers.get(name, learning_rate=0.01, sigma=0.1, layers=2)
     _, monitor = trained(optimizer)
     found = layer_noise(optimizer)

@@ -1,4 +1,4 @@
-"""The choice of layers outlives files, copies, other processes and other models; or it is refused."""
+"""The choice of layers survives files, copies, other processes and other models, or raises an error."""
 
 import copy
 import json
@@ -22,7 +22,7 @@ pytestmark = LONG_ON_TENSORFLOW
 
 @keras.saving.register_keras_serializable(package="tests")
 class Block(L.Layer):
-    """Its sublayers have automatic names, which a load counts anew."""
+    """Its sublayers have automatic names, which change on loading."""
 
     def __init__(self, **arguments):
         super().__init__(**arguments)
@@ -42,7 +42,7 @@ class Block(L.Layer):
 
 @keras.saving.register_keras_serializable(package="tests")
 class Nameless(Block):
-    """Its own name goes away, too."""
+    """Its own name also disappears."""
 
     def get_config(self):
         return {"trainable": True}
@@ -50,7 +50,7 @@ class Nameless(Block):
 
 @keras.saving.register_keras_serializable(package="tests")
 class Free(L.Layer):
-    """Its variables are made in `__init__`: their paths do not say whose they are."""
+    """Creates its variables in `__init__`, so their paths do not name the layer."""
 
     def __init__(self, **arguments):
         super().__init__(**arguments)
@@ -68,7 +68,7 @@ def is_encoder(layer_path: str) -> bool:
 
 @keras.saving.register_keras_serializable(package="tests")
 class Head(keras.Model):
-    """A subclassed model, whose name a load leaves out; the head is its first attribute."""
+    """A subclassed model, whose name disappears on loading; the head is its first attribute."""
 
     def __init__(self, **arguments):
         super().__init__(**arguments)
@@ -107,7 +107,7 @@ def of_automatic():
     return keras.Sequential([keras.Input((4,)), L.Dense(4), L.Dense(4), L.Dense(4)])
 
 
-# A model, what of it is chosen, and the places of the weights of that.
+# A model, the choice of layers, and the positions of their weights.
 CASES = {
     "inner layer": (of_block, lambda model: model.get_layer("b0").one, [0, 1]),
     "second inner layer": (of_block, lambda model: model.get_layer("b1").two, [6, 7]),
@@ -144,7 +144,7 @@ def compiled(name, is_built=True):
 
 
 def noisy(model, optimizer=None):
-    """The places of the weights that get noise, in the model's order; `describe` says the same."""
+    """Returns the positions of the noisy weights in the model's order, and checks that `describe` agrees."""
     optimizer = optimizer or model.optimizer
     own = {id(optimizer._trainable_variables[i]) for group in optimizer._noisy_groups() for i in group.indices}
     places = [i for i, variable in enumerate(model.trainable_variables) if id(variable) in own]
@@ -160,7 +160,7 @@ def built(optimizer, model):
 
 def saved(model, tmp_path):
     model.save(tmp_path / "model.keras")
-    with warnings.catch_warnings():  # Keras says that there are no slots, where there are none
+    with warnings.catch_warnings():  # Keras warns that there are no slots
         warnings.filterwarnings("ignore", "Skipping variable loading", UserWarning)
         return keras.saving.load_model(tmp_path / "model.keras")
 
@@ -179,7 +179,7 @@ def test_files_and_copies_have_the_same_places(name, tmp_path):
     assert noisy(loaded) == places
     assert noisy(copy.deepcopy(model)) == places
     assert noisy(saved(loaded, tmp_path)) == places
-    if CASES[name][0] is not of_head:  # Keras clones no subclassed model
+    if CASES[name][0] is not of_head:  # Keras cannot clone a subclassed model
         for each in (model, loaded):
             if CASES[name][0] is of_nameless and each is model:  # `b1` has become `nameless_1`
                 with pytest.raises(ValueError, match="must choose layers of the model that the optimizer trains"):
@@ -202,7 +202,7 @@ def test_a_gate_outlives_files(name, tmp_path):
 
 
 def found_in(folder, how: str, before: int) -> dict:
-    """By case: the places where its automatic names begin anew, after `before` layers; or the error."""
+    """Returns the positions or the error per case, when automatic names restart after `before` layers."""
     keras.backend.clear_session()
     for _ in range(before):
         L.Dense(1)
@@ -236,7 +236,7 @@ def in_another_process(folder, how, before):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Files of every case, from a process that has made layers before."""
+    """Files of every case, from a process that has created layers before."""
     folder = tmp_path_factory.mktemp("files")
     for name in CASES:
         model = compiled(name)
@@ -248,14 +248,14 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(("how", "before"), [("load", 0), ("load", 3), ("config", 0)])
 @pytest.mark.parametrize("found_by", [found_in, pytest.param(in_another_process, marks=pytest.mark.slow)])
 def test_another_process_has_the_same_places(found_by, how, before, folder):
-    """Its automatic names begin anew. A name that may mean another layer there is refused, never taken for it."""
+    """Automatic names restart there. A name that may mean another layer is refused, never used."""
     found = found_by(folder, how, before)
     for name, (_, _, places) in CASES.items():
         refused = how == "config" and "which now chooses" in str(found[name])
         assert found[name] == places or (name == "path of an inner layer" and refused), found[name]
 
 
-# Saved before its first step, so that there is no record: a model, what is chosen, and the places or the error.
+# Models saved before their first step, without a record: the model, the choice, and the positions or the error.
 NEVER_BUILT = {
     "path": (of_automatic, lambda model: layer_path(model.layers[1]), [2, 3]),
     "path in a nested model, of which there are two": (of_blocks, lambda model: "net/dec/fc", "Received: 'net/dec/fc'"),
@@ -297,7 +297,7 @@ def test_a_name_with_the_models_name_before_the_first_step(layers, tmp_path):
 
 
 def test_a_configuration_means_the_names_of_another_model():
-    """Places are not trusted where parents have other names."""
+    """Positions do not count in a model with other parent names."""
     model = of_blocks("enc", "dec")
     for layers in (["enc"], "net/enc", "enc/fc", is_encoder):
         optimizer = LSGD(layers=layers)
@@ -313,7 +313,7 @@ def numbered(*numbers):
 
 
 def test_numbers_that_are_names():
-    """Layers in another order are looked up by name; of layers that may have been counted anew nobody knows."""
+    """Layers in another order are looked up by name. If they may have been numbered again, an error is raised."""
     optimizer = LSGD(layers="layer_1")
     optimizer.build(numbered(1, 2, 3).trainable_variables)
     config = optimizer.get_config()
@@ -328,7 +328,7 @@ def test_numbers_that_are_names():
 
 
 def test_neighbours_of_equal_name_stay_two_layers(tmp_path):
-    """After a load their paths are those of one layer."""
+    """After loading, their paths look like those of one layer."""
     blocks = [keras.Sequential([each], name=n) for n, each in zip("ab", (L.Dense(4, name="fc"), norm()), strict=True)]
     model = keras.Sequential([keras.Input((4,)), *blocks, L.Dense(2, name="out")], name="net")
     model.compile(LAdam(1e-3, layers=1, seed=0), loss="mse")
@@ -345,7 +345,7 @@ def norm():
 
 
 def rebuilt(model):
-    """A new optimizer of the same configuration, as a user makes it after layers were frozen or added."""
+    """Returns a new optimizer with the same configuration, as a user creates it after freezing or adding layers."""
     optimizer = LAdam.from_config(json.loads(json.dumps(model.optimizer.get_config())))
     optimizer.build(model.trainable_variables)
     return optimizer
@@ -354,7 +354,7 @@ def rebuilt(model):
 @pytest.mark.parametrize("is_loaded", [False, True], ids=["new", "loaded"])
 @pytest.mark.parametrize("name", [name for name in CASES if name not in ("attribute of a subclassed model",)])
 def test_a_layer_that_is_not_chosen_is_frozen(name, is_loaded, tmp_path):
-    """What goes by name or is a layer stays; ints and fractions count the layers that are left."""
+    """Names and layers still choose the same; ints and fractions count the remaining layers."""
     model, places = compiled(name), CASES[name][2]
     model = saved(model, tmp_path) if is_loaded else model
     chosen = [model.trainable_variables[i] for i in places]
@@ -363,7 +363,7 @@ def test_a_layer_that_is_not_chosen_is_frozen(name, is_loaded, tmp_path):
         last = model.layers[1] if CASES[name][0] is of_block else model.layers[0]
     last.trainable = False
     if name in ("list with inner layer", "int in a subclassed model", "fraction", "an int of such"):
-        assert set(noisy(model, rebuilt(model)))  # counted anew
+        assert set(noisy(model, rebuilt(model)))  # counted again
         return
     optimizer = rebuilt(model)
     assert [model.trainable_variables[i] for i in noisy(model, optimizer)] == chosen
@@ -372,7 +372,7 @@ def test_a_layer_that_is_not_chosen_is_frozen(name, is_loaded, tmp_path):
 
 
 def test_frozen_layers_of_a_built_optimizer():
-    """`describe` says what the optimizer does: it has chosen when it was built."""
+    """`describe` shows the choice that the optimizer made when it was built."""
     model = keras.Sequential([keras.Input((4,)), L.Dense(4, name="a"), L.Dense(4, name="b")], name="net")
     model.compile(LSGD(layers=1), loss="mse")
     model.optimizer.build(model.trainable_variables)
@@ -417,7 +417,7 @@ def test_a_record_that_is_damaged_is_refused():
             LSGD.from_config(damaged)
 
 
-# --- variables that are in no layer, and those of which it is not known ---------------------------------------------
+# --- variables that belong to no layer, or to an unknown one ----------------------------------------------------------
 
 
 def test_variables_that_keras_overwrites_are_in_no_layer(tmp_path):
@@ -448,8 +448,8 @@ def test_what_counts_as_a_layer():
     optimizer = built(LSGD(), model)
     counts = {name: sum(f"{name}" in path for path in optimizer.noisy_layers) for name in ("attention", "norm", "both")}
     assert counts == {"attention": 4, "norm": 1, "both": 2}
-    model = of_free()  # which of its variables belong together is not in their paths
+    model = of_free()  # the paths do not say which variables belong together
     assert noisy(model, built(LSGD(layers=1), model)) == [0]
     assert noisy(model, built(LSGD(layers=model.get_layer("a")), model)) == [0, 1]
     model = of_head()
-    assert noisy(model, built(LSGD(layers=1), model)) == [0, 1]  # the head, which is the first attribute
+    assert noisy(model, built(LSGD(layers=1), model)) == [0, 1]  # the head is the first attribute

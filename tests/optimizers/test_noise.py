@@ -1,4 +1,4 @@
-"""The noise: where each element is, its integers against NumPy, its law, and its independence."""
+"""The noise: the place of each element, its integers against NumPy, its law, and its independence."""
 
 import contextlib
 import math
@@ -15,11 +15,11 @@ from keras_langevin.optimizers.noise import Draw, Place, places
 from tests.optimizers.cases import BACKEND, CASES, all_of, make_variables
 
 COUNT = 200_000
-# `reference_bits(7, 3, 0, [0, 1, 2, 3])` as it was when the noise was defined.
+# `reference_bits(7, 3, 0, [0, 1, 2, 3])` from when the noise was defined.
 GOLDEN = [269830437, 363231139, 3903165418, 3609304952]
 
 
-# --- the slow obvious version: NumPy's own unsigned arithmetic --------------------------------------------------------
+# --- the slow, obvious version with NumPy's unsigned arithmetic -------------------------------------------------------
 
 
 def mix(x):
@@ -34,7 +34,7 @@ def mix(x):
 
 @np.errstate(over="ignore")
 def reference_bits(seed, update, block, elements):
-    """The words of `elements`, array of ints in [0, 2³²), of one block."""
+    """Returns the words of `elements`, an array of ints in [0, 2³²), of one block."""
     first, second = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
     for word in (seed % 2**32, seed // 2**32, update % 2**32, block % 2**32):
         first = mix(first ^ np.uint32(word))
@@ -59,7 +59,7 @@ def normals(seed, update, draw):
 
 
 def one(shape, block=0, offset=0):
-    """The draw of one variable."""
+    """Returns the draw of one variable."""
     return Draw((Place(block, offset, tuple(shape)),), flat=False)
 
 
@@ -74,7 +74,7 @@ def test_variables_lie_one_after_another():
     ("shapes", "expected"),
     [
         ([(2**32,), (1,)], [(0, 0), (1, 0)]),  # a whole block
-        ([(1,), (2**32,), (1,)], [(0, 0), (1, 0), (2, 0)]),  # what does not fit begins a block
+        ([(1,), (2**32,), (1,)], [(0, 0), (1, 0), (2, 0)]),  # a variable that does not fit starts a block
         ([(2**32 - 1,), (1,), (1,)], [(0, 0), (0, 2**32 - 1), (1, 0)]),
         ([(5,), (3, 2, 2**31), (1,)], [(0, 0), (1, 0), (4, 0)]),  # a block for each of its 3 rows
         ([(2**16, 2**16), (1,)], [(0, 0), (1, 0)]),
@@ -138,14 +138,14 @@ def test_small_variables_are_drawn_together_and_each_large_one_alone(monkeypatch
     [(0, 0, 0, 0), (1, 2, 3, 4), (2**64 - 1, 2**31 - 1, 2**31, 2**31 - 500), (5, 6, 0, 2**32 - 1000)],
 )
 def test_bits_equal_the_numpy_reference(shape, seed, update, block, offset):
-    """Also where an element's number passes the largest int32, and at the end of a block."""
+    """Also if an element's number exceeds int32, and at the end of a block."""
     elements = offset + np.arange(math.prod(shape))
     expected = reference_bits(seed, update, block, elements).reshape(shape)
     np.testing.assert_array_equal(bits(seed, update, one(shape, block, offset)), expected)
 
 
 def test_bits_are_the_same_on_every_backend():
-    """Stored words: whichever backend runs this test, and whichever release, must give these."""
+    """Every backend and every release must give these stored words."""
     assert reference_bits(7, 3, 0, range(4)).tolist() == GOLDEN
     assert bits(7, 3, one((4,))).tolist() == GOLDEN
 
@@ -157,7 +157,7 @@ def test_all_updates_and_blocks_of_a_seed_have_different_keys():
     assert len(words) > 2**16 - 5
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="on a CPU and elsewhere PyTorch takes different ways to a key")
+@pytest.mark.skipif(BACKEND != "torch", reason="only PyTorch computes a key in two ways, on a CPU and elsewhere")
 def test_pytorch_kernels_find_the_key_that_integers_find():
     from keras_langevin.optimizers.noise import law, on_torch
 
@@ -168,7 +168,7 @@ def test_pytorch_kernels_find_the_key_that_integers_find():
 
 
 def test_a_pool_holds_the_words_of_its_variables():
-    """Neighbours or not, in one block or several, as if each were drawn alone."""
+    """Variables, neighbours or not, in one block or several, get the words that each gets alone."""
     a, b, c = noise.places_of([(2, 3), (7,), (5, 1)])
     far = Place(9, 2**32 - 4, (4,))
     for chosen in ((a, b, c), (a, c), (b, far, c), (Place(0, 0, (0,)), b), ()):
@@ -189,7 +189,7 @@ def test_a_variable_larger_than_a_block_has_a_block_for_each_row(monkeypatch):
 def test_an_update_number_may_be_of_any_integer_type():
     expected = reference_bits(1, 5, 0, range(3))
     integers = [5, keras.ops.convert_to_tensor(5, "int32")]
-    if BACKEND != "jax":  # which has no int64 by default
+    if BACKEND != "jax":  # JAX has no int64 by default
         integers.append(keras.Variable(5, dtype="int64", trainable=False).value)
     for update in integers:
         np.testing.assert_array_equal(bits(1, update, one((3,))), expected)
@@ -206,7 +206,7 @@ def test_a_seed_is_two_words(seed):
 
 
 def compiled(function, jit_compile):
-    """As the backend compiles it."""
+    """Compiles a function with the backend."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -220,7 +220,7 @@ def compiled(function, jit_compile):
 
 @pytest.mark.parametrize("jit_compile", [False] if BACKEND == "torch" else [False, True])
 def test_normals_are_the_inverse_of_the_normal_law(jit_compile):
-    """Against float64, for words over the whole range and for the extreme ones: relative error below 2e-6."""
+    """The relative error against float64 is below 2e-6, for words over the whole range and for the extreme ones."""
     words = np.random.default_rng(0).integers(-(2**31), 2**31, 200_000, "int64").astype("int32")
     ends = [2**31 - 1, -(2**31), 0, -1, 2**31 - 1 - 2**8, -(2**31) + 2**8]
     words = np.concatenate([words, np.array(ends, "int64").astype("int32")])
@@ -233,12 +233,12 @@ def test_normals_are_the_inverse_of_the_normal_law(jit_compile):
 
 @pytest.mark.slow
 def test_ten_million_normals_are_normal():
-    """Kolmogorov-Smirnov, Anderson-Darling, the first six moments, and the tails beyond 4 and 5; false alarms below
-    1e-6 each."""
+    """Kolmogorov-Smirnov, Anderson-Darling, the first six moments, and the tails beyond 4 and 5, each with a rate of
+    false alarms below 1e-6."""
     z = np.sort(normals(0, 0, one((10_000_000,))))
     count = z.size
     assert stats.kstest(z, "norm").pvalue > 1e-6
-    # A² = −n − Σ (2i − 1)/n · (ln Φ(zᵢ) + ln(1 − Φ(zₙ₊₁₋ᵢ))); beyond 14.4 for one sample in 10⁶ (Marsaglia 2004)
+    # A² = −n − Σ (2i − 1)/n · (ln Φ(zᵢ) + ln(1 − Φ(zₙ₊₁₋ᵢ))); above 14.4 for one sample in 10⁶ (Marsaglia 2004)
     weights = (2 * np.arange(1, count + 1) - 1) / count
     anderson = -count - np.sum(weights * (special.log_ndtr(z) + special.log_ndtr(-z[::-1])))
     assert anderson < 14.4
@@ -282,7 +282,7 @@ def test_a_pool_holds_the_signs_of_its_variables():
 
 
 def test_signs_are_even_and_uncorrelated():
-    """At the lags within a word and across words, and with the next update and seed; false alarms below 1e-6 each."""
+    """At lags within a word and across words, and with the next update and seed; false alarms below 1e-6 each."""
     z = signs(0, 0, one((COUNT,)))
     assert set(np.unique(z)) == {-1.0, 1.0}
     bound = stats.norm.isf(5e-7)
@@ -307,7 +307,7 @@ NEIGHBOURS = {
 
 @pytest.mark.parametrize("other", NEIGHBOURS.values(), ids=NEIGHBOURS.keys())
 def test_streams_are_uncorrelated(other):
-    """The correlation with a neighbour's stream, at lags 0 to 3, within the bound of 1e-6 false alarms each."""
+    """The correlation with a neighbouring stream at lags 0 to 3 is within bounds with 1e-6 false alarms each."""
     a, b = normals(10, 20, one((COUNT,), 3, 30)), normals(*other)
     for lag in range(4):
         r = np.corrcoef(a[: COUNT - lag], b[lag:])[0, 1]
@@ -329,7 +329,7 @@ def test_an_element_is_independent_from_update_to_update():
 @pytest.mark.skipif(BACKEND != "torch", reason="a device of PyTorch")
 @pytest.mark.parametrize("law", noise.LAWS)
 def test_nothing_is_read_back_from_the_device(law):
-    """On PyTorch's device without memory, from which no number can be read, so that on a GPU nothing waits."""
+    """Runs on PyTorch's meta device, from which no number can be read: so on a GPU nothing waits for one."""
     import torch
 
     seed = torch.zeros(2, dtype=torch.int32, device="meta")
@@ -342,8 +342,8 @@ def test_nothing_is_read_back_from_the_device(law):
 @pytest.mark.skipif(BACKEND != "torch", reason="a device of PyTorch")
 @pytest.mark.parametrize("case", all_of(CASES))
 def test_the_noise_of_a_step_reads_nothing_back(monkeypatch, case):
-    """As before, with P, σ√γ and a gate; some of Keras's own steps read a number back, and are left out. Where P is
-    made by Python's operators, no number of the host is copied to the device either, for which PyTorch waits, too."""
+    """Like the test before, with P, σ√γ and a gate. Some of Keras's own steps read a number back and are left out. If P
+    uses Python's operators, no number is copied to the device either, for which PyTorch would also wait."""
     import torch
 
     def only_tensors(value, *arguments, real=torch.as_tensor, **options):
@@ -390,8 +390,8 @@ def test_under_vmap_and_scan_the_noise_is_the_same():
 @pytest.mark.skipif(BACKEND != "jax", reason="transformations of JAX")
 @pytest.mark.parametrize("mapped", ["seed", "sigma", "both"])
 def test_runs_that_are_mapped_get_the_noise_that_each_gets_alone(mapped):
-    """Updates of several small variables, `vmap` around `scan`; where steps are traced for it, the draw stays in a
-    conditional, also where the runs differ in sigma alone."""
+    """Updates of several small variables, `vmap` around `scan`. When steps are traced for it, the draw stays in a
+    conditional, also if the runs differ only in sigma."""
     import jax
 
     from keras_langevin.optimizers.stacked import mapped_over_runs
@@ -427,9 +427,9 @@ def test_runs_that_are_mapped_get_the_noise_that_each_gets_alone(mapped):
         assert " cond[" in str(jax.make_jaxpr(jax.vmap(lambda *values: updated(*values), in_axes=axes))(*arguments))
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="which has no int64 by default")
+@pytest.mark.skipif(BACKEND == "jax", reason="JAX has no int64 by default")
 def test_the_noise_does_not_come_again_after_two_to_the_32_updates():
-    """The counter's upper word changes the key; below 2³² the integers are those of one word."""
+    """The counter's upper word changes the key. Below 2³² the integers are those of a one-word counter."""
     for upper in (0, 1, 2**31 - 1):
         update = keras.ops.convert_to_tensor(np.int64(upper * 2**32 + 3), dtype="int64")
         for draw in (one((64,)), Draw((Place(0, 0, (60,)), Place(0, 60, (4,))), flat=True)):

@@ -1,8 +1,8 @@
-"""The distribution that a long run reaches on a correlated Gaussian, from a start far from it.
+"""The distribution that a long run reaches on a correlated Gaussian, from a distant start.
 
-V = θᵀΣ⁻¹θ/2, so that the invariant law exp(−2V/σ²) is N(0, (σ²/2)Σ). The samples are held against the law of steps of
-that size, which is known exactly and is near the invariant one (`test_the_steps_are_small_enough`), with bounds that
-are the Monte-Carlo error's.
+V = θᵀΣ⁻¹θ/2, so the invariant law exp(−2V/σ²) is N(0, (σ²/2)Σ). The samples are compared with the law of steps of that
+size, which is known exactly and is close to the invariant one (`test_the_steps_are_small_enough`). The bounds follow
+from the Monte Carlo error.
 """
 
 from collections.abc import Callable
@@ -28,11 +28,11 @@ SIGMA = 1.2
 
 
 class Target(NamedTuple):
-    """N(0, (σ²/2)Σ), and what it takes to sample it.
+    """N(0, (σ²/2)Σ), and the number of chains that sample it.
 
     Attributes:
         covariance: Σ.
-        chains: int, how many.
+        chains: int, the number of chains.
     """
 
     covariance: np.ndarray
@@ -48,7 +48,7 @@ class Target(NamedTuple):
 
     @property
     def start(self):
-        """Ten of the largest standard deviations off in each coordinate, and close together."""
+        """Starts close together, ten of the largest standard deviations away in each coordinate."""
         spread = np.random.default_rng(0).normal(size=(self.chains, len(self.covariance)))
         return (10 * np.sqrt(np.linalg.eigvalsh(self.law).max()) + 0.1 * spread).astype("float32")
 
@@ -57,7 +57,7 @@ class Target(NamedTuple):
 
 
 def correlated(dimension):
-    """A covariance with eigenvalues from 0.4 to 3 in directions of chance."""
+    """Returns a covariance with eigenvalues from 0.4 to 3 in random directions."""
     rotation = stats.ortho_group.rvs(dimension, random_state=0)
     return rotation @ np.diag(np.geomspace(0.4, 3, dimension)) @ rotation.T
 
@@ -72,7 +72,7 @@ every_target = pytest.mark.parametrize(
 
 RATE = 0.01
 FRICTION = 0.2
-# L-Adam: gradients of these sizes come first, and amsgrad keeps their maximum: P settles at 1 / size.
+# L-Adam first gets gradients of these sizes. amsgrad keeps their maximum, so P settles at 1 / size.
 SIZES = (100.0, 150.0)
 BETA_1 = 0.5
 
@@ -82,7 +82,7 @@ def sizes(target):
 
 
 def settled_adam(target):
-    """L-Adam whose P is 1 / size, where no gradient is larger than `SIZES`."""
+    """Returns L-Adam with P = 1 / size as long as no gradient exceeds `SIZES`."""
     shape = target.start.shape
     optimizer = LAdam(1.0, beta_1=BETA_1, beta_2=0.9, amsgrad=True, epsilon=1e-12, sigma=0.0, seed=2)
     (theta,) = make_variables(shape, seed=None)
@@ -98,8 +98,8 @@ class Sampler(NamedTuple):
     Attributes:
         run: Target, number of updates -> the chains' last states.
         law: Target -> the covariance of θ under its steps.
-        rate: Target -> γP, float or an array, one for each coordinate; in the long run.
-        bias: the relative error of the variance in any direction that the size of its steps may make.
+        rate: Target -> γP in the long run, a float or an array with one element per coordinate.
+        bias: float, bound of the relative error of the variance in any direction due to the size of the steps.
     """
 
     run: Callable
@@ -165,14 +165,14 @@ SAMPLERS = {
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 def test_the_steps_are_small_enough(sampler, target):
-    """The chain's own law is (σ²/2)Σ within the sampler's `bias` in every direction."""
+    """The law of the finite steps is (σ²/2)Σ within the sampler's `bias` in every direction."""
     ratios = linalg.eigvalsh(SAMPLERS[sampler].law(target), target.law)
     np.testing.assert_allclose(ratios, 1, atol=SAMPLERS[sampler].bias)
 
 
 @every_target
 def test_the_bounds_catch_a_wrong_sigma(target):
-    """Samples of the law with σ 5% (in 50 dimensions 7%) too large or too small, or with one σ² for σ, do not pass."""
+    """Samples with σ 5% (in 50 dimensions 7%) too large or too small, or with σ² instead of σ, do not pass."""
     z = np.random.default_rng(0).normal(size=target.start.shape) @ np.linalg.cholesky(target.covariance).T
     assert_samples_normal(SIGMA / np.sqrt(2) * z, target.law)
     largest = largest_divergence(*z.shape)
@@ -184,19 +184,19 @@ def test_the_bounds_catch_a_wrong_sigma(target):
         assert normal_fit_divergence(wrong / np.sqrt(2) * z, target.law) > largest
 
 
-# The law of ±1 differs by what test_noise.py holds exactly; that of a settled P, which takes 5,000 steps, by what
-# test_contract.py holds exactly, and test_gamma_correction.py holds L-Adam's law against quadrature.
+# Slow, because other tests cover them: test_noise.py checks ±1 exactly, test_contract.py P exactly (a settled P takes
+# 5,000 steps), and test_gamma_correction.py compares L-Adam's law with quadrature.
 LONG = ("LSGD-rademacher", "LAdam")
 
 
 @pytest.mark.parametrize("name", [pytest.param(each, marks=[pytest.mark.slow] * (each in LONG)) for each in SAMPLERS])
 @every_target
 def test_samples_the_law(name, target):
-    """Mean, covariance, and the divergence of the Gaussian fit, which falls by more than 100 from the start."""
+    """Checks mean, covariance, and the divergence of the Gaussian fit, which falls by more than 100 from the start."""
     sampler = SAMPLERS[name]
     covariance = sampler.law(target)
     dimension = len(covariance)
-    # so that of the start, 10√d standard deviations off, less than a hundredth of one is left
+    # of the start, 10√d standard deviations away, less than a hundredth of a standard deviation is then left
     slowest = linalg.eigvalsh(target.precision, np.diag(1 / np.broadcast_to(sampler.rate(target), dimension))).min()
     samples = sampler.run(target, int(10 / slowest))
     assert_samples_normal(samples, covariance)
@@ -214,19 +214,19 @@ def normal_fit_divergence_of_law(covariance, law):
     return (ratios - 1 - np.log(ratios)).sum() / 2
 
 
-@pytest.mark.slow  # test_gamma_correction.py has quicker ones
+@pytest.mark.slow  # test_gamma_correction.py has faster ones
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS.keys())
 def test_preconditioned_with_gamma_samples_the_law(target):
-    """L-RMSprop on the same Gaussian: its P follows the gradient, so that the law is the invariant one only with Γ. Its
-    variance is then off by up to 4% at this step, in any direction; without Γ by more than 40% in some."""
+    """L-RMSprop on the same Gaussian: its P follows the gradient, so only with Γ is the law the invariant one. Then the
+    variance is off by at most 4% at this step in any direction; without Γ by more than 40% in some."""
     rate, biases = 0.01, {}
     for on in (True, False):
         optimizer = LRMSprop(rate, rho=0.5, epsilon=1.0, sigma=SIGMA, seed=4, gamma_correction=on)
-        # P is 1/√(g² + 1), from 0.7 on where the chains end up, and small only far out
+        # P is 1/√(g² + 1): at least 0.7 where the chains end up, and small only far away
         slowest = rate * 0.5 * np.linalg.eigvalsh(target.precision).min()
         samples = run_chains(optimizer, target.gradient, int(10 / slowest), target.start)
         if on:
             assert_samples_normal(samples, target.law, bias=0.04)
         biases[on] = np.abs(linalg.eigvalsh(np.cov(samples.T), target.law) - 1).max()
     print(f"\n{len(target.covariance)} dimensions: largest relative error of a variance {biases}")
-    assert biases[False] > 0.4 > biases[True]  # in 50 dimensions 0.27 is the Monte-Carlo error's
+    assert biases[False] > 0.4 > biases[True]  # in 50 dimensions 0.27 is Monte Carlo error

@@ -1,4 +1,4 @@
-"""What survives a save: configuration, state, and the noise to come."""
+"""What survives a save: configuration, state, and the future noise."""
 
 import itertools
 import json
@@ -59,7 +59,7 @@ def make_model(optimizer=None, jit_compile=JIT_COMPILE):
 
 
 def make_nested_model(optimizer):
-    """A loaded model has `a` where this one has `inner/a`: Keras does not keep a Sequential model's name in paths."""
+    """Its path `inner/a` becomes `a` on loading: Keras does not keep a Sequential model's name in paths."""
     inner = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, name="a")], name="inner")
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name="b"), inner], name="outer")
     model.compile(optimizer=optimizer, loss="mse")
@@ -67,7 +67,7 @@ def make_nested_model(optimizer):
 
 
 def take_steps(model, steps, seed=0):
-    """As many updates, without a trace: the gradients are numbers."""
+    """Makes this many updates with given gradients, without a trace."""
     gradients = make_gradients(model.trainable_variables, steps, seed=seed)
     for gradient in gradients:
         model.optimizer.apply([ops.convert_to_tensor(g) for g in gradient], model.trainable_variables)
@@ -160,9 +160,9 @@ with open(sys.argv[1], "w") as file:
 
 @pytest.mark.ci
 def test_keras_file_in_a_fresh_process(tmp_path):
-    """A `.keras` file keeps class, sigma (schedules too), layers and seed; and training goes on from it with the
-    weights that it would have had without the stop, bit for bit. Each class, each schedule and each choice of layers is
-    in some file, because a file takes half a second."""
+    """A `.keras` file keeps class, sigma (also a schedule), layers and seed. Training resumes from it with the weights
+    of an uninterrupted run, bit for bit. Each class, schedule and choice of layers is in some file, but not every
+    combination, because a file takes half a second."""
     count = max(len(LAYERS), len(CASES), 1 + len(SCHEDULES))
     each = zip(*map(itertools.cycle, (LAYERS, [0.5, *SCHEDULES.values()], CASES)), strict=True)
     models = {
@@ -186,7 +186,7 @@ def test_keras_file_in_a_fresh_process(tmp_path):
         expected = {key: config[key] for key in ("sigma", "layers", "seed")}
         expected["class"] = type(model.optimizer).__name__
         expected["noisy"] = [row.noisy for row in describe(model)]
-        # Keras gives the variables other paths in another process; their shapes and the choice are the same
+        # in another process the variables have other paths, but the same shapes and the same choice
         for layers in (expected["layers"], answers[path]["layers"]):
             layers["variables"] = [shape for _, shape in layers["variables"]]
         assert answers[path] == expected | {"iterations": 2}
@@ -198,8 +198,7 @@ def test_keras_file_in_a_fresh_process(tmp_path):
 
 @pytest.mark.parametrize("case", of_each_kind())
 def test_ten_steps_are_five_and_a_save_and_five(case, tmp_path):
-    """Bit for bit, in compiled fits: L-Adam's as Keras compiles a step where nothing is said, the others' as they are
-    compiled soonest."""
+    """Bit for bit, in compiled fits: L-Adam's with Keras's default compilation, the others' with the fastest one."""
     jit_compile = "auto" if case.langevin is LAdam else JIT_COMPILE
     generator = np.random.default_rng(0)
     x, y = generator.normal(size=(80, 4)).astype("float32"), generator.normal(size=(80, 3)).astype("float32")
@@ -220,7 +219,7 @@ def test_ten_steps_are_five_and_a_save_and_five(case, tmp_path):
 
 @every_case
 def test_state_of_an_optimizer_is_all_in_its_variables(case):
-    """A new optimizer of another seed and sigma, given the old one's variables, makes the same updates."""
+    """A new optimizer with another seed and sigma makes the same updates when it gets the old one's variables."""
     variables = make_variables((4, 3), (3,))
     gradients = make_gradients(variables, 6)
     old = case.make(sigma=0.5, seed=1)
@@ -241,14 +240,14 @@ def test_state_of_an_optimizer_is_all_in_its_variables(case):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's checkpoint")
 @pytest.mark.parametrize(
     "optimizer",
     [lambda seed: LAdam(0.01, sigma=0.1, seed=seed), lambda seed: LRMSprop(0.01, seed=seed, gamma_correction=True)],
     ids=["LAdam", "gamma_correction"],
 )
 def test_a_checkpoint_of_tensorflow(optimizer, tmp_path):
-    """`tf.train.Checkpoint` has all of the state, and a training goes on from it."""
+    """`tf.train.Checkpoint` holds the whole state, and training resumes from it."""
     import tensorflow as tf
 
     x, y = np.ones((8, 4), "float32"), np.ones((8, 3), "float32")

@@ -44,7 +44,7 @@ def test_log_schedule_refuses(arguments, message):
 
 
 def test_a_burst_is_constant_noise_and_then_the_parent():
-    """As PiecewiseConstantDecay, which counts to the last step that has the first value."""
+    """Like PiecewiseConstantDecay, whose boundary is the last step with the first value."""
 
     def trained(sigma, changed=None):
         optimizer, weight = LSGD(0.1, sigma=sigma, seed=3), keras.Variable([1.0, -2.0])

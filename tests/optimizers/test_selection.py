@@ -49,7 +49,7 @@ def numbered(*indices):
         ("net/dense_4", [4]),
         ("dense_[0-2]", [0, 1, 2]),
         ("net/.*_[89]", [8, 9]),
-        ("net", range(10)),  # all that is inside
+        ("net", range(10)),  # all layers inside
         ([], []),
         ([0, -1], [0, 9]),
         ([-1, 0, "dense_0"], [0, 9]),  # in the model's order, each once
@@ -76,7 +76,7 @@ def test_layer_objects():
 
 
 def test_only_layers_with_trainable_weights_count():
-    """Flatten, Activation, Add and Dropout own none; a BatchNormalization does, and its moving averages are no more."""
+    """Flatten, Activation, Add and Dropout have none. BatchNormalization does, and its moving averages do not count."""
     x = inputs = keras.Input((2, 2))
     x = keras.layers.Flatten()(x)
     x = keras.layers.Activation("relu")(dense("first")(x))
@@ -129,7 +129,7 @@ def test_nested_model():
 
 
 def test_nested_models_with_layers_of_the_same_name():
-    """Two paths that are equal are two layers."""
+    """Two layers with equal paths stay two layers."""
 
     def block(name):
         x = inputs = keras.Input((4,))
@@ -181,7 +181,7 @@ def test_lazily_built_model_is_resolved_in_fit():
 
 
 def test_layer_with_several_sublayers_and_weights():
-    """LSTM and MultiHeadAttention: their parts are layers of their own, found by the layer's name together."""
+    """The parts of LSTM and MultiHeadAttention are separate layers; the layer's name finds all of them."""
     x = inputs = keras.Input((3, 4))
     x = keras.layers.MultiHeadAttention(2, 2, name="attention")(x, x)
     model = keras.Model(inputs, dense("head")(keras.layers.LSTM(4, name="lstm")(x)))
@@ -255,7 +255,7 @@ def test_config_of_a_selection_is_plain():
 
 
 def test_a_nested_model_is_chosen_by_its_object():
-    """Keras has no name of it in the paths of its layers; the error says so, and lists some of many layers."""
+    """The paths of its layers do not contain its name. The error says so, and lists some of the many layers."""
     inputs = outputs = keras.Input((2,))
     for number in range(40):
         outputs = dense(f"in_{number}", 2)(outputs)

@@ -1,4 +1,4 @@
-"""SGHMC: its update, its law, and what its constructor refuses. The contract of all optimizers is its own, too."""
+"""SGHMC: its update, its law, and what its constructor refuses. test_contract.py has the rest."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ SIGMA, RATE, SEED = 0.5, 0.02, 2**40 + 3
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("friction", [0.1, 0.6])
 def test_update_is_the_formula(friction, mode):
-    """Weights and momentum after each of five updates, of two noisy variables, one large, and a quiet one."""
+    """Weights and momentum after each of five updates of two noisy variables, one large, and one without noise."""
     shapes = ((3, 4), (70_000, 2), (5,))
     variables = make_variables(*shapes, seed=None)
     gradients = make_gradients(variables, 5)
@@ -69,8 +69,8 @@ CHAINS = 10_000
 @pytest.mark.parametrize("friction", [0.05, 0.3, 1.0])
 @pytest.mark.parametrize("rate", [0.05, 0.01])
 def test_law_of_the_docstring(rate, friction):
-    """Σ times σ²/2 over 1 − γa/(2(2 − α)) for the weights, (σ²/2)γ/(1 − α/2) over the same for the momentum, in each
-    eigenvector of Σ⁻¹, by the discrete Lyapunov equation."""
+    """By the discrete Lyapunov equation, in each eigenvector of Σ⁻¹: (σ²/2)Σ / (1 − γa/(2(2 − α))) for the weights, and
+    (σ²/2)γ/(1 − α/2) over the same for the momentum."""
     law = law_of_underdamped_steps(PRECISION, rate, SIGMA, friction)
     curvatures, vectors = np.linalg.eigh(PRECISION)
     for curvature, vector in zip(curvatures, vectors.T, strict=True):
@@ -82,7 +82,7 @@ def test_law_of_the_docstring(rate, friction):
 
 @pytest.mark.parametrize(("rate", "friction"), [(0.05, 0.05), (0.05, 0.3)])
 def test_weights_and_momentum_have_the_law_of_their_steps(rate, friction):
-    """Jointly: covariances of weights with momentums too. It is (σ²/2)Σ within 7% in the weights, at this step."""
+    """Includes the covariances of weights and momentum. At this step the weights' is (σ²/2)Σ within 7%."""
     law = law_of_underdamped_steps(PRECISION, rate, SIGMA, friction)
     samples = run_underdamped(SGHMC(rate, friction, sigma=SIGMA, seed=1), PRECISION, CHAINS, friction)
     assert_samples_normal(samples, law)

@@ -1,5 +1,5 @@
-"""SGNHT: its update, its law with noisy gradients, and what its constructor refuses. The contract of all optimizers,
-which runs with a thermostat that rests, is its own, too."""
+"""SGNHT: its update, its law with noisy gradients, and what its constructor refuses. test_contract.py has the rest,
+with the thermostat at rest."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ CHAINS = 10_000
 
 @pytest.mark.parametrize("mode", MODES)
 def test_update_is_the_formula(mode):
-    """Weights, momentum and friction after each of five updates, of two noisy variables and a quiet one."""
+    """Weights, momentum and friction after each of five updates of two noisy variables and one without noise."""
     shapes, friction, thermal_rate = ((3, 4), (70_000, 2), (5,)), 0.1, 0.05
     variables = make_variables(*shapes, seed=None)
     gradients = make_gradients(variables, 5)
@@ -47,7 +47,7 @@ def test_with_a_thermostat_that_rests_it_is_sghmc():
 
 
 def test_without_noise_it_is_momentum_sgd():
-    """With sigma=0, and in layers whose gate is closed."""
+    """With sigma=0, and in layers with a closed gate."""
     optimizers = (
         SGNHT(RATE, 0.25, 0.05, sigma=0.0, seed=1),
         SGNHT(RATE, 0.25, 0.05, sigma=SIGMA, seed=1, layers=1),
@@ -62,8 +62,8 @@ def test_without_noise_it_is_momentum_sgd():
 
 
 def law_of_thermostat(rate, friction, gradient_noise) -> tuple[np.ndarray, float]:
-    """Of very many chains with one thermostat, which then stands still: covariance of (θ, m), and α. The gradient has
-    noise of that standard deviation."""
+    """Returns the covariance of (θ, m) and α for very many chains with one thermostat, which then stands still. The
+    gradient has noise of that standard deviation."""
     identity = np.eye(3)
 
     def law(alpha):
@@ -81,7 +81,7 @@ def law_of_thermostat(rate, friction, gradient_noise) -> tuple[np.ndarray, float
 
 @pytest.mark.parametrize("gradient_noise", [0.0, 1.5])
 def test_the_law_with_noisy_gradients(gradient_noise):
-    """(σ²/2)Σ within 3% of its weights' variances, where SGHMC's would be 1.9 times too large with the noise."""
+    """The weights' variances are those of (σ²/2)Σ within 3%; SGHMC's would be 1.9 times too large with the noise."""
     rate, friction = 0.01, 0.1
     law, alpha = law_of_thermostat(rate, friction, gradient_noise)
     optimizer = SGNHT(rate, friction, 0.02, sigma=SIGMA, seed=1)

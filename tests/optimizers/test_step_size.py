@@ -1,4 +1,4 @@
-"""What a finite step does: a bias that is linear in γ."""
+"""A finite step makes a bias that is linear in γ."""
 
 import math
 
@@ -22,8 +22,8 @@ SHARES = {
 
 @pytest.mark.parametrize("name", SHARES)
 def test_bias_is_linear_in_the_step(name):
-    """Regression of the inverse variance on γ: intercept and slope within four standard errors of the exact ones, which
-    leaves the slope known within a tenth. (A variance of n independent samples is known to √(2/n).)"""
+    """Regresses the inverse variance on γ. Intercept and slope are within four standard errors of the exact ones, which
+    determines the slope within a tenth. (A variance of n independent samples has the relative error √(2/n).)"""
     make, share = SHARES[name]
     rates = np.array([0.05, 0.1, 0.2, 0.3, 0.4])
     precisions = []

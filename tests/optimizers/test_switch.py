@@ -1,4 +1,4 @@
-"""From a parent to its Langevin optimizer and back, in the middle of a training: files of weights serve both."""
+"""From a parent to its Langevin optimizer and back mid-training: files of weights load into both."""
 
 import itertools
 import os
@@ -22,11 +22,11 @@ from tests.quick import EAGERLY
 from tests.reliability import nets
 from tests.reliability.nets import fit
 
-make_model = partial(nets.make_model, run_eagerly=EAGERLY)  # what files hold has to do with no trace
+make_model = partial(nets.make_model, run_eagerly=EAGERLY)  # what files hold does not depend on a trace
 
 
 def state(optimizer) -> dict[str, np.ndarray]:
-    """Slots by the names that parent and child give them; those outside of the optimizer's scope by number."""
+    """Returns slots by the names that parent and child share; those outside the optimizer's scope by number."""
     number = itertools.count()
     names = [variable.path.partition("/")[2] or f"unscoped {next(number)}" for variable in optimizer.variables]
     return {
@@ -37,8 +37,8 @@ def state(optimizer) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("case", of_each_kind())
 def test_a_parents_file_and_back(case, tmp_path):
-    """The training goes on as if the optimizer had not been changed: with no noisy layer, bit for bit. Sigma and seed
-    are those that the new optimizer was made with, and a message says so."""
+    """Training resumes as if the optimizer had not changed; without a noisy layer, bit for bit. Sigma and seed stay
+    those of the new optimizer, and a message says so."""
     parent = fit(make_model(case.make_parent()), 2)
     parent.save_weights(tmp_path / "parent.weights.h5")
     ours = fit(make_model(case.make(layers=0, sigma=0.25, seed=7)), 1)
@@ -63,7 +63,7 @@ def test_a_parents_file_and_back(case, tmp_path):
 
 @pytest.mark.parametrize("case", all_of(CASES))
 def test_its_own_file_has_all_of_its_state(case, tmp_path):
-    """Seed, sigma and slots, without a message."""
+    """Seed, sigma and slots are loaded without a message."""
     first = fit(make_model(case.make(sigma=0.5, seed=2**40 + 1)), 1)
     second = fit(make_model(case.make(sigma=0.1, seed=2)), 1)
     first.save_weights(tmp_path / "first.weights.h5")
@@ -75,7 +75,7 @@ def test_its_own_file_has_all_of_its_state(case, tmp_path):
 
 
 def test_an_optimizer_that_is_not_built_takes_nothing(tmp_path):
-    """Keras says so; seed and sigma are not taken either."""
+    """Keras warns; seed and sigma are not loaded either."""
     (case,) = (case for case in CASES if case_name(case) == "LAdam")
     fit(make_model(case.make(sigma=0.5, seed=1)), 1).save_weights(tmp_path / "first.weights.h5")
     fresh = make_model(case.make(sigma=0.1, seed=2))
@@ -85,7 +85,7 @@ def test_an_optimizer_that_is_not_built_takes_nothing(tmp_path):
 
 
 def test_a_file_of_a_model_that_was_never_trained(tmp_path):
-    """Keras says that it has no slots; seed and sigma are the file's; nothing is said of moments that were loaded."""
+    """Keras warns that it has no slots. Seed and sigma are loaded, and no message claims that moments were loaded."""
     (case,) = (case for case in CASES if case_name(case) == "LAdam")
     make_model(case.make(sigma=0.5, seed=1)).save_weights(tmp_path / "fresh.weights.h5")
     ours = fit(make_model(case.make(sigma=0.1, seed=2)), 1)
@@ -100,7 +100,7 @@ def test_a_file_of_a_model_that_was_never_trained(tmp_path):
 
 
 def net(optimizer, frozen=0, units=(3, 2), gated=False, wrapped=False):
-    """A model of dense layers with a built optimizer, of which the first layers are frozen."""
+    """Returns a model of dense layers with a built optimizer; its first `frozen` layers are frozen."""
     layers = [keras.layers.Dense(each, name=f"d{i}") for i, each in enumerate(units)]
     model = keras.Sequential([keras.Input((4,)), *layers])
     for layer in model.layers[:frozen]:
@@ -126,7 +126,7 @@ def whole_state(model) -> list[np.ndarray]:
 
 
 def load_unfitting(model, path, **options) -> list[str]:
-    """The messages; nothing of the optimizer is changed."""
+    """Loads a file, checks that the optimizer did not change, and returns the messages."""
     before = whole_state(model)
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
@@ -139,9 +139,9 @@ def load_unfitting(model, path, **options) -> list[str]:
 @pytest.mark.parametrize("wrapped", [False, True], ids=["", "LossScaleOptimizer"])
 @pytest.mark.parametrize("case", of_each_kind())
 def test_a_file_of_a_model_with_more_layers_changes_nothing(case, wrapped, tmp_path):
-    """As the parent: one message, with the parent's count; no error."""
+    """Like the parent: one message with the parent's count, and no error."""
     path = tmp_path / "first.weights.h5"
-    slots = {"momentum": 0.9} if case.langevin is LSGD else {}  # without it the counts agree, and all is loaded
+    slots = {"momentum": 0.9} if case.langevin is LSGD else {}  # without it the counts match, and everything is loaded
     step(net(case.make(sigma=0.5, seed=1, **slots), wrapped=wrapped)).save_weights(path)
     for skip_mismatch in (False, True):
         ours = net(case.make(sigma=0.0, seed=2, **slots), frozen=1, wrapped=wrapped)
@@ -158,7 +158,7 @@ def test_a_file_of_a_model_with_more_layers_changes_nothing(case, wrapped, tmp_p
 @pytest.mark.parametrize("wrapped", [False, True], ids=["", "LossScaleOptimizer"])
 @pytest.mark.parametrize("case", of_each_kind())
 def test_an_optimizer_that_is_not_built_takes_nothing_of_any_file(case, wrapped, tmp_path):
-    """Whatever the counts: one layer with and without bias are among those that meet."""
+    """For any number of variables in the file."""
     slots = {"momentum": 0.9} if case.langevin is LSGD else {}
     for units in ((3,), (3, 2)):
         path = tmp_path / f"{len(units)}.weights.h5"
@@ -199,7 +199,7 @@ def test_a_gate_that_does_not_fit_in_any_order_of_names(hash_seed, tmp_path):
 
 @pytest.mark.parametrize("skip_mismatch", [False, True])
 def test_a_noise_state_that_does_not_fit_takes_the_moments_back(skip_mismatch, tmp_path):
-    """The parent's variables fit, and are loaded first."""
+    """The parent's variables fit and are loaded first."""
     path = tmp_path / "gated.weights.h5"
     step(net(LAdam(1e-3, sigma=0.5, seed=1), gated=True, units=(3, 3))).save_weights(path)
     with h5py.File(path, "a") as file:
@@ -212,7 +212,7 @@ def test_a_noise_state_that_does_not_fit_takes_the_moments_back(skip_mismatch, t
 
 
 def test_equal_counts_and_other_shapes(tmp_path):
-    """An error before anything of the optimizer is changed; with `skip_mismatch` Keras says it."""
+    """An error is raised before the optimizer changes; with `skip_mismatch` Keras warns."""
     path = tmp_path / "wide.weights.h5"
     step(net(SGHMC(1e-3, sigma=0.5, seed=1), units=(5, 2))).save_weights(path)
     model = step(net(SGHMC(0.7, sigma=0.0, seed=2)), 1)
@@ -261,7 +261,7 @@ def wrapped_net(wrapper, units, sigma=0.5, rate=0.1, built=True, **arguments):
 @each_wrapper
 @pytest.mark.parametrize("units", [(5, 2, 2), (3, 2, 5)])
 def test_a_wrapper_of_other_shapes_changes_nothing(wrapper, units, tmp_path):
-    """The count is equal, and the first variables fit; whichever of the parts does not."""
+    """The counts are equal and the first variables fit; either part may be the one that does not."""
     path = tmp_path / "other.weights.h5"
     wrapped_net(wrapper, units, sigma=0.5, rate=0.5).save_weights(path)
     model = wrapped_net(wrapper, (3, 2, 2), sigma=0.0, rate=0.25)
@@ -311,8 +311,8 @@ def test_a_wrapper_of_the_same_loads_all(wrapper, tmp_path):
 
 
 def test_a_loss_scale_goes_with_its_optimizer(tmp_path):
-    """From a file of the parent, or of other settings of the noise, whose variables have other numbers: it is loaded.
-    With an optimizer that the file does not fit, it is not."""
+    """It is loaded from a file of the parent or of other noise settings, where variables have other numbers. It is not
+    loaded if the file does not fit the optimizer."""
     path = tmp_path / "scaled.weights.h5"
     first = net(keras.optimizers.SGD(0.5, momentum=0.9), wrapped=True)
     first.optimizer.dynamic_scale.assign(64.0)
@@ -326,7 +326,7 @@ def test_a_loss_scale_goes_with_its_optimizer(tmp_path):
 
 
 def test_a_file_with_a_gate_in_place_of_sigma_has_the_same_count(tmp_path):
-    """By number, a bias of the file would become another weight's momentum."""
+    """If variables were matched by number, a bias of the file would become another weight's momentum."""
     path = tmp_path / "gated.weights.h5"
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.25])
     first = step(net(LSGD(0.5, sigma=schedule, seed=1, momentum=0.9), gated=True, wrapped=True))
@@ -342,7 +342,7 @@ def test_a_file_with_a_gate_in_place_of_sigma_has_the_same_count(tmp_path):
 
 
 def test_a_parents_file_of_other_layers_says_one_true_thing(tmp_path):
-    """Not that moments were loaded, after Keras has skipped them."""
+    """The message does not claim that moments were loaded, because Keras skipped them."""
     path = tmp_path / "adam.weights.h5"
     step(net(keras.optimizers.Adam())).save_weights(path)
     for wrapped in (False, True):
@@ -351,7 +351,7 @@ def test_a_parents_file_of_other_layers_says_one_true_thing(tmp_path):
 
 
 def test_a_file_with_other_settings_of_the_noise(tmp_path):
-    """What one of them does not have is said by name; all else is loaded."""
+    """A message names what either side lacks; everything else is loaded."""
     path = tmp_path / "gated.weights.h5"
     first = step(net(LRMSprop(1e-3, sigma=0.5, seed=1), gated=True))
     first.save_weights(path)

@@ -1,4 +1,4 @@
-"""The noise as one Triton kernel: without a GPU in Triton's interpreter, and compiled for GPUs that are not there."""
+"""The noise as one Triton kernel: without a GPU in Triton's interpreter, and compiled for GPUs that are not present."""
 
 import json
 import math
@@ -19,7 +19,7 @@ from tests.optimizers.cases import BACKEND, CASES, all_of
 from tests.optimizers.test_noise import mix, one, reference_bits, reference_signs
 
 if BACKEND != "torch":
-    pytest.skip("the noise on PyTorch", allow_module_level=True)
+    pytest.skip("tests the noise on PyTorch", allow_module_level=True)
 pytest.importorskip("triton", reason='pip install -e ".[triton]" (on Linux)')
 
 import torch
@@ -49,7 +49,7 @@ def sample(seed, update, draw):
 
 
 class GivenFactor:
-    """P as given, in the form of `draws.Preconditioner`."""
+    """Given values of P, with the interface of `draws.Preconditioner`."""
 
     def __init__(self, factor):
         self.factor = factor
@@ -70,7 +70,7 @@ class GivenFactor:
     [(0, 0, 0, 0), (1, 2, 3, 4), (2**64 - 1, 2**31 - 1, 2**31, 2**31 - 500), (5, 6, 2**32 - 1, 2**32 - 4 * SIZE)],
 )
 def test_bits_equal_the_numpy_reference(size, seed, update, block, offset):
-    """Also where an element's number passes the largest int32, and at the end of a block."""
+    """Also if an element's number exceeds int32, and at the end of a block."""
     expected = reference_bits(seed, update, block, offset + np.arange(size))
     np.testing.assert_array_equal(bits(seed, update, one((size,), block, offset)), expected)
 
@@ -82,7 +82,7 @@ def test_bits_after_two_to_the_32_updates(upper):
 
 
 def test_a_pool_holds_the_words_of_its_variables():
-    """Neighbours or not, in one block or several, around the edges of a program, as if each were drawn alone."""
+    """Variables get the words of a single draw, neighbours or not, in one or several blocks, around program edges."""
     a, b, c, d = noise.places_of([(2, 3), (SIZE + 1,), (5, 1), (2, SIZE)])
     far = Place(9, 2**32 - 4, (4,))
     for chosen in ((a, b, c, d), (a, c), (b, far, d), (Place(0, 0, (0,)), b), ()):
@@ -109,7 +109,7 @@ def test_normals_are_the_inverse_of_the_normal_law():
 
 
 def test_normals_of_extreme_words(monkeypatch):
-    """The words at the ends of the range and around 0, which no short draw has."""
+    """Short draws do not contain the words at the ends of the range and around 0."""
     triton, tl = on_triton.triton, on_triton.tl
     inverse = on_triton._inverse_normal
 
@@ -139,7 +139,7 @@ def test_signs_equal_the_numpy_reference(offset):
 
 
 def added(path, dtypes, draw, factor, scale):
-    """The weights after the noise."""
+    """Returns the weights after the noise."""
     generator = torch.Generator().manual_seed(0)
     weights = [torch.randn(place.shape, generator=generator) for place in draw.places]
     values = [each.to(dtype).to(DEVICE) for each, dtype in zip(weights, dtypes, strict=True)]
@@ -156,7 +156,7 @@ def added(path, dtypes, draw, factor, scale):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("shapes", [[(3, SIZE)], [(2, 3), (), (0,), (SIZE + 1,), (7,)]], ids=["large", "pool"])
 def test_what_is_added_is_what_operations_add(monkeypatch, shapes, dtype, factor, law):
-    monkeypatch.setattr(on_torch, "_on_triton", lambda device: None)  # on a GPU, too
+    monkeypatch.setattr(on_torch, "_on_triton", lambda device: None)  # also on a GPU
     draw = Draw(tuple(noise.places_of(shapes)), len(shapes) > 1, law)
     precision = torch.float64 if dtype == torch.float64 else torch.float32
     size = draw.shape if factor == "of each" else ()
@@ -164,7 +164,7 @@ def test_what_is_added_is_what_operations_add(monkeypatch, shapes, dtype, factor
     scale = torch.tensor(0.3, dtype=precision, device=DEVICE)
     found, expected = (added(path, [dtype] * len(shapes), draw, factor, scale) for path in (on_triton, on_torch))
     for mine, other in zip(found, expected, strict=True):
-        # one unit in the last place of what is stored, beside the law's own error
+        # one unit in the last place of the stored number, in addition to the error of the law
         np.testing.assert_allclose(mine, other, rtol=torch.finfo(dtype).eps, atol=3e-6)
 
 
@@ -201,7 +201,7 @@ def test_every_optimizer_takes_the_step_that_it_takes_without_triton(monkeypatch
 
 
 class Recorder:
-    """In a kernel's place: notes the grids that it is started on."""
+    """Stands in for a kernel and keeps the grids that it is started on."""
 
     def __init__(self):
         self.grids = []
@@ -213,7 +213,7 @@ class Recorder:
 
 @pytest.mark.parametrize("law", noise.LAWS)
 def test_to_start_the_kernels_nothing_is_read_from_the_device(monkeypatch, law):
-    """On PyTorch's device without memory, from which no number can be read. Nothing is copied to it at later steps."""
+    """Runs on PyTorch's meta device, from which no number can be read. Later steps copy nothing to it either."""
     kernels = {name: Recorder() for name in ("_add", "_fill")}
     for name, kernel in kernels.items():
         monkeypatch.setattr(on_triton, name, kernel)
@@ -259,8 +259,8 @@ def test_without_triton_and_without_a_compiler_operations_are_used(monkeypatch):
 
 
 def test_the_kernels_compile_for_gpus_that_are_not_here():
-    """To machine code, for A100 and H100: what the interpreter takes, a compiler may refuse. An update on the CPU comes
-    first, which needs no Triton."""
+    """Compiles to machine code for A100 and H100: a compiler may refuse what the interpreter accepts. An update on the
+    CPU, which needs no Triton, comes first."""
     code = """
 import json, os, sys
 os.environ.pop("TRITON_INTERPRET", None)
@@ -300,7 +300,7 @@ def test_a_step_on_a_gpu_waits_for_nothing():
     optimizer = LAdam(1e-3, sigma=0.1, seed=0)
     optimizer.build(variables)
     gradients = [keras.ops.ones(variable.shape) for variable in variables]
-    optimizer.apply(gradients, variables)  # which makes the tables
+    optimizer.apply(gradients, variables)  # creates the tables
     draws_of_step = optimizer._draws(dict(enumerate(variables)))
     torch.cuda.set_sync_debug_mode("error")
     try:

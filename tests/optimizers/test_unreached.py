@@ -1,4 +1,4 @@
-"""A weight that the loss does not reach has no noise, on every backend; one whose gradient is zero has."""
+"""On every backend, a weight that the loss does not reach gets no noise; a weight with a zero gradient does."""
 
 import keras
 import numpy as np
@@ -15,14 +15,14 @@ HEADS = ("used", "unused", "stopped")
 
 
 class Stopped(keras.layers.Layer):
-    """A layer through whose output no gradient comes."""
+    """Stops the gradient."""
 
     def call(self, inputs):
         return ops.stop_gradient(inputs)
 
 
 def model_of(optimizer, losses=("mse", None, "mse"), **arguments):
-    """Three heads on a trunk: one that the loss uses, one without a loss, one behind a stopped gradient."""
+    """Returns a trunk with three heads: one with a loss, one without, one behind a stopped gradient."""
     inputs = keras.Input((4,))
     trunk = keras.layers.Dense(3, name="trunk")(inputs)
     used, unused, stopped = (keras.layers.Dense(2, name=name)(trunk) for name in HEADS)
@@ -34,7 +34,7 @@ def model_of(optimizer, losses=("mse", None, "mse"), **arguments):
 
 
 def moved_by(model, fits=1) -> dict[str, bool]:
-    """The layers whose kernel a fit changed."""
+    """Returns whether a fit changed the kernel, by layer."""
     names = ("trunk", *HEADS)
     before = [np.array(ops.convert_to_numpy(model.get_layer(name).kernel)) for name in names]
     x, y = examples(3)
@@ -73,7 +73,7 @@ def test_in_a_multi_optimizer():
 
 @pytest.mark.parametrize("eager", [False, True])
 def test_the_others_have_their_noise(eager):
-    """A loss of zero reaches the weights: all of them have noise, of the very numbers that they have by themselves."""
+    """A loss of zero reaches the weights: each gets the same noise as by itself."""
 
     def zero(target, prediction):
         return 0.0 * ops.mean(prediction)
@@ -95,7 +95,7 @@ def test_the_others_have_their_noise(eager):
 
 @pytest.mark.ci
 def test_a_compiled_model_with_another_loss():
-    """What was not reached in the first compilation is in the second."""
+    """A weight that the first compilation did not reach is reached in the second."""
     model = model_of(LAdam(seed=0))
     assert moved_by(model) == EXPECTED
     model.compile(optimizer=model.optimizer, loss=["mse", "mse", "mse"], jit_compile=JIT)
@@ -112,7 +112,7 @@ def test_an_evaluation_between_the_steps_changes_nothing():
 def test_layer_noise_says_so():
     model = model_of(LAdam(seed=0), run_eagerly=EAGERLY)
     model.optimizer.build(model.trainable_variables)
-    assert all(values.all() for values in layer_noise(model.optimizer).values())  # nothing is known yet
+    assert all(values.all() for values in layer_noise(model.optimizer).values())  # not known yet
     moved_by(model)
     noise = layer_noise(model.optimizer)
     assert {path: bool(values.all()) for path, values in noise.items()} == EXPECTED

@@ -1,5 +1,5 @@
-"""The settings of the noise through `LossScaleOptimizer` and `MultiOptimizer`; parts of one seed are independent; and
-the contract's core in each wrapper, for one optimizer of each kind."""
+"""`LossScaleOptimizer` and `MultiOptimizer`: the settings of the noise through them, independent noise of parts with
+one seed, and the core of the contract in each, for one optimizer of each kind."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ needs_parts = pytest.mark.skipif(not HAS_PARTS, reason="this Keras has no MultiO
 
 
 def parts(default, **others):
-    """A `MultiOptimizer` with an optimizer for each layer that is named."""
+    """Returns a `MultiOptimizer` with an optimizer per named layer."""
     chosen = {f"(.*/)?{layer}/.*": optimizer for layer, optimizer in others.items()}
     return keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(default, chosen))
 
@@ -28,7 +28,7 @@ def zero_loss(target, prediction):
 
 
 class Calm(keras.callbacks.Callback):
-    """Ends the noise, as a user does."""
+    """Ends the noise as a user would."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model.optimizer.sigma = 0.0
@@ -136,7 +136,7 @@ def test_of_several_parts_settings_are_refused(outer):
 
 
 def draws_of(optimizer, tmp_path=None) -> list[np.ndarray]:
-    """What one update without a gradient adds to each weight, after a save and a load if there is a folder."""
+    """Returns what one update without a gradient adds to each weight, after a save and a load if a folder is given."""
     model = eager_model(optimizer, loss=zero_loss)
     if tmp_path:
         model.optimizer.build(model.trainable_variables)
@@ -169,8 +169,8 @@ def test_it_is_the_same_in_each_model_and_after_a_load(tmp_path):
 
 @needs_parts
 def test_parts_of_one_seed_are_uncorrelated():
-    """4,000 elements in each of three parts, of a selector that makes an optimizer for each variable: a correlation has
-    a standard error of 0.016."""
+    """Three parts, from a selector that makes an optimizer per variable, with 4,000 elements each: a correlation has a
+    standard error of 0.016."""
     variables = [keras.Variable(np.zeros(4_000, "float32")) for _ in range(3)]
     optimizer = keras.optimizers.MultiOptimizer(lambda variable: LSGD(1.0, sigma=1.0, seed=5))
     optimizer.build(variables)
@@ -218,7 +218,7 @@ def test_a_layer_that_two_parts_share_has_two_rows():
 # --- the contract in wrappers --------------------------------------------------------------------------------------
 
 STEP_RATE, LEVEL = 0.02, 0.5
-# One of each kind: P = 1, noise in the momentum, elementwise P, P with what was before the step, P of a whole variable.
+# One of each kind: P = 1, noise in the momentum, elementwise P, P from slots before the step, P of a whole variable.
 KINDS = [case for case in CASES if case_name(case) in ("LSGD", "SGHMC", "LAdam", "LAdadelta", "LLamb", "LAdafactor")]
 ACCUMULATION = 2
 
@@ -228,7 +228,7 @@ def in_loss_scale(make):
 
 
 def in_parts(make):
-    """The optimizer for the first variable alone; another without noise for the rest."""
+    """Uses the optimizer for the first variable only, and another without noise for the rest."""
     first, rest = make(), keras.optimizers.SGD(STEP_RATE)
     return keras.optimizers.MultiOptimizer(lambda variable: first if variable.path.startswith("layer_0") else rest)
 
@@ -250,7 +250,7 @@ WRAPPERS = [
 
 
 def wrapped_updates(wrapper, make, count) -> list[np.ndarray]:
-    """The first of two variables after each of `count` updates with falling gradients."""
+    """Returns the first of two variables after each of `count` updates with falling gradients."""
     variables = make_variables((6, 4), (4,))
     optimizer = wrapper(make)
     step = make_step(optimizer, variables)
@@ -267,7 +267,7 @@ def wrapped_updates(wrapper, make, count) -> list[np.ndarray]:
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize("case", KINDS, ids=case_name)
 def test_in_a_wrapper_an_optimizer_is_what_it_is_alone(case, wrapper):
-    """Without noise the parent in the same wrapper, bit for bit; with noise the formula, of each update one draw."""
+    """Without noise it is the parent in the same wrapper, bit for bit; with noise the formula, one draw per update."""
     count = 4
     theirs = wrapped_updates(wrapper, lambda **more: case.make_parent(learning_rate=STEP_RATE, **more), count)
     silent = wrapped_updates(wrapper, lambda **more: case.make(learning_rate=STEP_RATE, layers=0, **more), count)
@@ -295,7 +295,7 @@ def test_in_a_wrapper_an_optimizer_is_what_it_is_alone(case, wrapper):
 
 @pytest.mark.parametrize("case", KINDS, ids=case_name)
 def test_a_step_that_overflows_in_a_wrapper_adds_no_noise(case):
-    """`LossScaleOptimizer` leaves such a step out: weights and update number stay, so the next one has its noise."""
+    """`LossScaleOptimizer` skips such a step: weights and update number stay, and the next step gets its noise."""
     variables = make_variables((6, 4))
     optimizer = in_loss_scale(lambda: case.make(learning_rate=STEP_RATE, sigma=LEVEL, seed=5))
     step = make_step(optimizer, variables)

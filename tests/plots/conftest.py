@@ -4,7 +4,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def without_a_window():
-    """Figures that a plot makes itself are pyplot's, which keeps them."""
+    """Closes figures afterwards: pyplot keeps those that a plot creates."""
     matplotlib.use("agg")
     yield
     from matplotlib import pyplot

@@ -10,7 +10,7 @@ def empty():
 
 
 def test_a_curve_has_each_seed_and_their_median():
-    """No band, and no mean: one seed that fails neither fills the panel nor makes a value that no run has."""
+    """There is no band and no mean, so a failing seed neither fills the panel nor makes a value that no run has."""
     ax = curves({"Adam": [[1.0, 2.0], [3.0, 7.0], [2.0, 99.0]]}, ylabel="loss", ax=empty())
     lines = [line.get_ydata().tolist() for line in ax.get_lines()]
     assert lines == [[1.0, 2.0], [3.0, 7.0], [2.0, 99.0], [2.0, 7.0]]
@@ -34,7 +34,7 @@ def test_one_epoch_is_a_point():
 
 def test_a_run_that_diverged_is_dashed_and_ends_in_a_cross():
     ax = curves({"Adam": [[1.0, 2.0]]}, diverged={"Adam": [[5.0, 9.0], []], "L-Adam": [[4.0]]}, ax=empty())
-    dashed, cross, _, other = ax.get_lines()[2:]  # of [] nothing is drawn: it diverged in its first epoch
+    dashed, cross, _, other = ax.get_lines()[2:]  # nothing is drawn for []: it diverged in its first epoch
     assert dashed.get_ydata().tolist() == [5.0, 9.0] and dashed.get_linestyle() == "--"
     assert cross.get_xdata().tolist() == [2] and cross.get_marker() == other.get_marker() == "x"
     assert dashed.get_color() != other.get_color()

@@ -18,7 +18,7 @@ def test_the_same_figure_gives_the_same_bytes(ending, start, tmp_path):
 
 @pytest.mark.parametrize(("num_classes", "channels", "dtype"), [(2, 1, "uint8"), (10, 3, "float32"), (150, 3, "uint8")])
 def test_samples_are_drawn_whatever_the_number_of_classes(num_classes, channels, dtype, tmp_path):
-    """Also where a class has fewer examples than the others, or none."""
+    """Also if a class has fewer examples than the others, or none."""
     labels = np.arange(2 * num_classes - 1) % num_classes
     labels[labels == num_classes - 1] = 0
     images = np.random.default_rng(0).random((len(labels), 4, 4, channels), dtype="float32")

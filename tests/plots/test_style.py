@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from keras_langevin import plots
 from keras_langevin.plots import style
 
-# Each plot on the least that it takes, with the name of the argument that is a dict, if one is.
+# Each plot with minimal arguments, and the name of its dict argument, if it has one.
 PLOTS = {
     plots.curves: (({"a": [[1.0, 2.0]]},), "curves"),
     plots.paired_differences: (({"a": [1.0, 2.0]},), "differences"),

@@ -1,8 +1,8 @@
-"""What one backend makes of a training that another has saved.
+"""Resumes on one backend a training that another backend has saved.
 
-`python -m tests.reliability.across FOLDER BACKEND ...`, with the names of all backends that take part, runs on one of
-them, while the same runs on the others. It trains and saves its own `.keras` files, waits for those of the others, and
-goes on from each: `FOLDER/SAVED_BY-NAME-GOES_ON.npz` has what it found and what it made of it.
+`python -m tests.reliability.across FOLDER BACKEND ...` gets the names of all backends and runs on each at the same
+time. It trains and saves its own `.keras` files, waits for those of the others, and resumes from each:
+`FOLDER/SAVED_BY-NAME-GOES_ON.npz` has the state that it loaded and the results.
 """
 
 import json
@@ -18,11 +18,11 @@ from keras_langevin import LAdam, LogSchedule, LRMSprop
 from keras_langevin.files import replaced
 from tests.optimizers.cases import BACKEND, values
 
-JIT = BACKEND == "jax"  # on TensorFlow a graph is made sooner than XLA compiles it
-EXAMPLES, BATCH = 40, 8  # five updates an epoch
-PATIENCE = 300  # seconds for the others' files
+JIT = BACKEND == "jax"  # on TensorFlow tracing a graph is faster than compiling it with XLA
+EXAMPLES, BATCH = 40, 8  # five updates per epoch
+PATIENCE = 300  # seconds to wait for the others' files
 
-# Name -> optimizer: sigma as a number and as a schedule; layers by name and by share; seeds of more than 32 bits.
+# Name -> optimizer: sigma is a number or a schedule, layers are names or a fraction, seeds have more than 32 bits.
 OPTIMIZERS = {
     "adam": lambda: LAdam(0.01, sigma=0.3, layers=["first", "last"], seed=2**40 + 5),
     "rmsprop": lambda: LRMSprop(0.01, sigma=LogSchedule(0.3, decay=0.1), layers=0.5, seed=2**63 + 1, clipnorm=1.0),
@@ -35,7 +35,7 @@ def data():
 
 
 def make_model(optimizer):
-    """With the same weights on every backend, whose own generators differ."""
+    """Returns a model with the same weights on every backend."""
     layers = [keras.layers.Dense(size, activation="tanh", name=name) for name, size in (("first", 9), ("middle", 5))]
     model = keras.Sequential([keras.Input((6,)), *layers, keras.layers.Dense(3, name="last")], name="net")
     generator = np.random.default_rng(1)
@@ -45,7 +45,7 @@ def make_model(optimizer):
 
 
 def train(model, first_epoch):
-    """The next three epochs."""
+    """Trains the next three epochs."""
     arguments = {"batch_size": BATCH, "shuffle": False, "verbose": 0}
     model.fit(*data(), initial_epoch=first_epoch, epochs=first_epoch + 3, **arguments)
 
@@ -55,10 +55,10 @@ def flat(variables) -> np.ndarray:
 
 
 def state(model) -> dict[str, np.ndarray]:
-    """All that a training has, and what its optimizer says of itself."""
+    """Returns the whole state of a training, and the settings that its optimizer reports."""
     optimizer = model.optimizer
     variables = [*model.variables, *optimizer.variables]
-    # a loaded Sequential model does not have its name in the paths
+    # the paths of a loaded Sequential model do not contain its name
     noisy = [path.split("/")[-1] for path in optimizer.noisy_layers]
     said = {"layers": optimizer.layers, "noisy": noisy, "seed": str(optimizer.seed)}
     said |= {"config": optimizer.get_config(), "iterations": int(ops.convert_to_numpy(optimizer.iterations))}
@@ -68,7 +68,7 @@ def state(model) -> dict[str, np.ndarray]:
 
 
 def steps_without_gradients(path, is_noisy, updates=3) -> np.ndarray:
-    """What the next updates add to the weights, which are zero before each: array of shape `(updates, weights)`."""
+    """Returns what the next updates add to the weights, which are zero before each, of shape `(updates, weights)`."""
     model = keras.saving.load_model(path)
     optimizer, variables = model.optimizer, model.trainable_variables
     if not is_noisy:
@@ -83,7 +83,7 @@ def steps_without_gradients(path, is_noisy, updates=3) -> np.ndarray:
 
 
 def write(path: Path, found: dict):
-    """Whole, so that a file that is there can be read."""
+    """Writes atomically, so that an existing file can be read."""
     with replaced(path, "wb") as file:
         np.savez(file, **found)
 
@@ -100,7 +100,7 @@ def save(folder: Path, name: str):
 def go_on(folder: Path, saved_by: str, name: str):
     path = folder / f"{saved_by}-{name}.keras"
     model = keras.saving.load_model(path)
-    model.jit_compile = JIT  # else that of the backend that saved: after JAX, PyTorch would compile for a minute
+    model.jit_compile = JIT  # the saved value is another backend's: PyTorch would compile for a minute
     found = state(model)
     train(model, 3)
     found["trained"] = flat(model.weights)

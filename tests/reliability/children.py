@@ -1,4 +1,4 @@
-"""Processes of their own, for what a test process cannot do to itself: other devices, another backend, a kill."""
+"""Child processes, for what a test process cannot do to itself: other devices, another backend, a kill."""
 
 import os
 import subprocess
@@ -13,12 +13,12 @@ LIMIT = 600  # seconds
 
 
 def environment(backend: str | None = None, devices: int = 1, **changes: str) -> dict[str, str]:
-    """The environment of a child.
+    """Returns the environment of a child.
 
     Args:
         backend: str, its Keras backend. Defaults to this process's.
         devices: int, the number of devices that JAX sees on a CPU. Defaults to `1`.
-        **changes: further variables.
+        **changes: other variables.
     """
     own = {"KERAS_BACKEND": backend or keras.backend.backend(), "TF_CPP_MIN_LOG_LEVEL": "3"}
     # a virtual environment's packages, and this project's tests
@@ -28,20 +28,20 @@ def environment(backend: str | None = None, devices: int = 1, **changes: str) ->
 
 
 def start(module: str, *arguments, **options) -> subprocess.Popen:
-    """`python -m tests.reliability.MODULE ARGUMENTS`, under way; the options are those of `environment`."""
+    """Starts `python -m tests.reliability.MODULE ARGUMENTS`; the options are those of `environment`."""
     command = [sys.executable, "-m", f"tests.reliability.{module}", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment(**options), cwd=ROOT, **pipes)
 
 
 def run(module: str, *arguments, **options) -> str:
-    """As `start`, to the end: what it printed. A child that fails fails the test, with what it said."""
+    """Like `start`, but waits and returns what the child printed. If it fails, the test fails with its output."""
     (output,) = run_together([start(module, *arguments, **options)])
     return output
 
 
 def run_together(processes: list[subprocess.Popen]) -> list[str]:
-    """What each process printed. One that fails, or that is not done in time, ends the others and fails the test."""
+    """Returns what each process printed. If one fails or is too slow, ends the others and fails the test."""
 
     def finish(process):
         try:

@@ -1,7 +1,7 @@
-"""What a process draws and trains: to be compared with another process.
+"""Random draws and trainings of a process, to compare with those of another process.
 
-`python -m tests.reliability.drawn FILE` writes a `.npz` file with the weights of three trainings, and the seeds of
-their noise.
+`python -m tests.reliability.drawn FILE` writes a `.npz` file with the weights of three trainings and the seeds of their
+noise.
 """
 
 import sys
@@ -28,16 +28,16 @@ def _torch():
     torch.use_deterministic_algorithms(True)
 
 
-_DETERMINISTIC = {"tensorflow": _tensorflow, "torch": _torch, "jax": lambda: None}  # JAX's are
+_DETERMINISTIC = {"tensorflow": _tensorflow, "torch": _torch, "jax": lambda: None}  # JAX is deterministic
 
 
 def train(optimizer, is_drawn: bool) -> dict[str, np.ndarray]:
-    """Weights after a fit, and the seed of the noise.
+    """Returns the weights after a fit, and the seed of the noise.
 
     Args:
         optimizer: the optimizer.
-        is_drawn: bool, whether initial weights, the order of the examples and the masks of a dropout are drawn too;
-            else the noise alone is.
+        is_drawn: bool, whether initial weights, the order of the examples and the masks of a dropout are also drawn,
+            or only the noise.
     """
     generator = np.random.default_rng(0)
     x = generator.normal(size=(48, 8, 8, 1)).astype("float32")
@@ -55,7 +55,7 @@ def train(optimizer, is_drawn: bool) -> dict[str, np.ndarray]:
 
 
 def main(path):
-    found = {"unseeded": train(LAdam(0.01, sigma=0.1), is_drawn=False)}  # first: nothing is seeded yet
+    found = {"unseeded": train(LAdam(0.01, sigma=0.1), is_drawn=False)}  # first, before anything is seeded
     deterministic_operations()
     keras.utils.set_random_seed(5)
     found["given seed"] = train(LAdam(0.01, sigma=0.1, seed=7), is_drawn=True)

@@ -1,7 +1,7 @@
-"""How the memory of a process grows with its training, and how often its step is traced.
+"""How a process's memory grows during training, and how often its step is traced.
 
-`python -m tests.reliability.growth OPTIMIZER` prints JSON: the process's memory in bytes while a fit of 2,000 steps
-goes on and after each of 50 fits, and the number of calls of the loss after the first step and at the end.
+`python -m tests.reliability.growth OPTIMIZER` prints JSON: the process's memory in bytes during a fit of 2,000 steps
+and after each of 50 fits, and the number of calls of the loss after the first step and at the end.
 """
 
 import json
@@ -20,12 +20,12 @@ BATCH = 16
 
 
 def resident() -> int:
-    """The memory of this process that is not swapped out, in bytes."""
+    """Returns this process's resident memory in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Watch(keras.callbacks.Callback):
-    """Notes the memory after every hundredth step, and the traces after the first."""
+    """Keeps the memory after every hundredth step, and the number of traces after the first step."""
 
     def __init__(self, count):
         super().__init__()
@@ -39,7 +39,7 @@ class Watch(keras.callbacks.Callback):
 
 
 def schedules() -> list[keras.callbacks.Callback]:
-    """What changes between epochs without a new trace."""
+    """Returns callbacks whose changes between epochs need no new trace."""
     return [SigmaScheduler(lambda epoch, sigma: 0.9 * sigma), LayerScheduler({0: None, 1: 0.5})]
 
 

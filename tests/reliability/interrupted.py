@@ -1,8 +1,8 @@
-"""A real fit that is killed at random moments and started again, in each of the ways that `docs/interruptions.md` has.
+"""Kills a real fit at random moments and restarts it, with each recipe of `docs/interruptions.md`.
 
-`python -m tests.reliability.interrupted FOLDER SEED WAY=KILLS ...` prints what each kill hit, as JSON, and leaves the
-last state of every training in `FOLDER`. The processes that are killed are forks of this one, made before any backend
-has started: a start costs its trace and not seconds of imports.
+`python -m tests.reliability.interrupted FOLDER SEED WAY=KILLS ...` prints as JSON what each kill hit, and leaves the
+last state of every training in `FOLDER`. The killed processes are forks of this one, made before a backend has started,
+so that a start needs a trace but no seconds of imports.
 """
 
 import contextlib
@@ -23,12 +23,12 @@ from tests.reliability.restarts import EPOCHS, WAYS, fit, state
 
 
 class Tell(keras.callbacks.Callback):
-    """Says through a pipe how far the training is: two of them, around the callback that writes.
+    """Reports the progress of training through a pipe. One comes before the callback that writes, and one after it.
 
     Args:
-        pipe: int, where it says it.
-        batch: str, what it says after the first batch of an epoch (the first of all traces the step), or `None`.
-        epoch: str, what it says after an epoch.
+        pipe: int, the pipe's descriptor.
+        batch: str, the report after the first batch of an epoch (the very first traces the step), or `None`.
+        epoch: str, the report after an epoch.
     """
 
     def __init__(self, pipe: int, batch: str | None, epoch: str):
@@ -57,7 +57,7 @@ def train(way: str, folder: Path, pipe: int):
 
 
 def start(way: str, folder: Path):
-    """Process number and pipe of a fork that trains."""
+    """Forks a process that trains, and returns its number and a pipe from it."""
     folder.mkdir(parents=True, exist_ok=True)
     read, write = os.pipe()
     process = os.fork()
@@ -79,19 +79,19 @@ def start(way: str, folder: Path):
 
 
 class Killer:
-    """Trains in a folder in one of the ways, with kills on the way.
+    """Trains in a folder with one of the recipes, and kills the training.
 
     Args:
         way: one of `WAYS`.
-        folder: where it keeps its files.
+        folder: the folder for its files.
     """
 
     def __init__(self, way: str, folder: Path):
         self.way, self.folder = way, folder
-        self.epoch_seconds = 0.05  # until one has been seen
+        self.epoch_seconds = 0.05  # until one is measured
 
     def kill_at(self, moment: float) -> str | None:
-        """Starts it, and kills it `moment` epochs after the training's begin, or as soon as it can be if it is further.
+        """Starts the training and kills it `moment` epochs after its first start, or at once if it is already further.
 
         Returns:
             What it was doing, or `None` if it ended first.
@@ -115,21 +115,21 @@ class Killer:
         return last if os.WIFSIGNALED(status) else None
 
     def end(self):
-        """Starts it and lets it end."""
+        """Starts the training and waits for its end."""
         process, pipe = start(self.way, self.folder)
         pipe.read()
         assert os.waitpid(process, 0)[1] == 0, f"{self.way}: it failed"
 
 
 def kill_often(way: str, folder: Path, number: int, generator) -> list[str]:
-    """Kills trainings `number` times, at moments uniform over a training's length, and lets each end at last."""
+    """Kills trainings `number` times at uniformly random moments, and finally lets each end."""
     hits = []
     while len(hits) < number:
         killer = Killer(way, folder / f"{way}-{len(hits)}")
         moments = np.sort(generator.uniform(0, EPOCHS, number - len(hits)))
         for moment in moments:
             hit = killer.kill_at(moment)
-            if hit is None:  # it was further than the clock said: the rest is for another training
+            if hit is None:  # it ended earlier than estimated: the other kills hit a new training
                 break
             hits.append(hit)
         killer.end()
@@ -137,7 +137,7 @@ def kill_often(way: str, folder: Path, number: int, generator) -> list[str]:
 
 
 def main(folder, seed, *ways):
-    # Keras imports it to write `.keras` files, on every backend: once, and not in each fork
+    # Keras imports TensorFlow to write `.keras` files, on every backend: here once, and not in each fork
     with contextlib.suppress(ImportError):
         import tensorflow  # noqa: F401
     folder, generator = Path(folder), np.random.default_rng(int(seed))

@@ -1,4 +1,4 @@
-"""A small net and its data, the same in every process: what the tests of reliability train."""
+"""A small net and its data, the same in every process, for the tests of reliability."""
 
 import keras
 import numpy as np
@@ -25,7 +25,7 @@ def make_layers(**arguments):
 
 
 def make_model(optimizer=None, model_class=keras.Model, **compile_arguments):
-    """The net, compiled with L-Adam whose first layer is noisy, or with the optimizer that is given."""
+    """Returns the net, compiled with the given optimizer or with L-Adam and noise on the first layer."""
     x = inputs = keras.Input((4,))
     for layer in make_layers():
         x = layer(x)
@@ -41,13 +41,13 @@ def fit(model, epochs=2, initial_epoch=0, **arguments):
 
 
 def batches(epochs=2):
-    """What `fit` takes, one after the other."""
+    """Yields the batches in the order of `fit`."""
     for _ in range(epochs):
         for start in range(0, len(X), BATCH):
             yield X[start : start + BATCH], Y[start : start + BATCH]
 
 
 def assert_equal_weights(model, other, **tolerance):
-    """Bit for bit, or within a tolerance."""
+    """Compares weights bit for bit, or within a tolerance."""
     for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, **{"rtol": 0, "atol": 0} | tolerance)

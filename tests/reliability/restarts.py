@@ -1,5 +1,5 @@
-"""The training that is interrupted, and what a program does at each of its starts in the ways of
-`docs/interruptions.md`; its recipes are read from that page.
+"""The interrupted training, and what a program does at each start with the recipes of `docs/interruptions.md`, which
+are read from that page.
 """
 
 import contextlib
@@ -13,17 +13,17 @@ from keras_langevin import LAdam, LayerScheduler, SigmaScheduler
 from keras_langevin.optimizers import gate_layers
 
 EPOCHS, BATCHES, BATCH = 40, 8, 16
-FEW = 4  # epochs, where nothing is killed
+FEW = 4  # epochs of a training that is not killed
 PAGE = Path(__file__).parents[2] / "docs" / "interruptions.md"
 
 
 def blocks() -> list[str]:
-    """The page's code."""
+    """Returns the page's blocks of code."""
     return re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
 
 
 def recipes() -> dict:
-    """The functions and classes that the page defines."""
+    """Returns the functions and classes that the page defines."""
     names = {}
     for code in blocks():
         if re.search(r"^(def|class) ", code, re.MULTILINE):
@@ -38,7 +38,7 @@ def data():
 
 
 def make_model(*more):
-    """A compiled model with the same weights at every start; `more` layers come before the last."""
+    """Returns a compiled model with the same weights at every start; the layers `more` come before the last."""
     keras.utils.set_random_seed(1)
     layers = [keras.layers.Dense(16, activation="relu", name=f"dense_{number}") for number in range(2)]
     model = keras.Sequential([keras.Input((8,)), *layers, *more, keras.layers.Dense(3, name="last")], name="net")
@@ -57,7 +57,7 @@ def fit(model, callbacks, initial_epoch=0, epochs=EPOCHS, **options):
 
 
 def state(model) -> list[np.ndarray]:
-    """All that a training has: weights, slots, updates, learning rate, sigma, seed, noisy layers."""
+    """Returns the whole state of a training: weights, slots, updates, learning rate, sigma, seed, noisy layers."""
     variables = [*model.variables, *model.optimizer.variables]
     return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
@@ -73,7 +73,7 @@ def final(folder) -> list[np.ndarray]:
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends a fit before an epoch, as a kill between two epochs would."""
+    """Ends a fit before an epoch, like a kill between two epochs."""
 
     def __init__(self, epoch):
         super().__init__()
@@ -85,12 +85,12 @@ class Stop(keras.callbacks.Callback):
 
 
 def stop(model, callbacks, epoch):
-    """A fit that ends so."""
+    """Runs a fit that ends before `epoch`."""
     with contextlib.suppress(InterruptedError):
         fit(model, [*callbacks, Stop(epoch)])
 
 
-# --- the ways: what a program does at each of its starts. Folder -> model, epoch to begin with, callback --------------
+# --- the ways: what a program does at each start. Folder -> model, first epoch, callback ------------------------------
 
 
 def with_backup(folder, double=False):

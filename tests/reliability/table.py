@@ -1,10 +1,10 @@
-"""Writes the last results into the table of docs/reliability.md.
+"""Writes the latest results into the tables of docs/reliability.md.
 
     KERAS_BACKEND=jax pytest -m "slow or not slow" --junitxml jax.xml tests/reliability tests/fuzz
     python -m tests.reliability.table jax=jax.xml tensorflow=tensorflow.xml torch=torch.xml
 
-A cell is changed where the files have a result for it; the others stay. Several files of one backend are added up, a
-later one's result of the same test in place of an earlier one's.
+Changes the cells for which the files have results. Several files of a backend are merged; for the same test, a later
+file's result replaces an earlier one's.
 """
 
 import re
@@ -21,7 +21,7 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)(?:::(\w+))?`")
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of each row of the page's tables that names a test."""
+    """Returns the cells of each row of the page's tables that names a test."""
     return [cells_of(line) for line in text.splitlines() if is_row(line)]
 
 
@@ -34,7 +34,7 @@ def cells_of(line: str) -> list[str]:
 
 
 def outcomes(path: str | Path) -> dict[tuple[str, str], str]:
-    """(file and test with its parameters) -> passed, failed or skipped."""
+    """Returns passed, failed or skipped by (file, test with its parameters)."""
     found = {}
     for case in ElementTree.parse(path).iter("testcase"):
         file = case.get("classname").replace(".", "/") + ".py"
@@ -45,10 +45,10 @@ def outcomes(path: str | Path) -> dict[tuple[str, str], str]:
 
 
 def cell(tests: list[tuple[str, str]], found: dict[tuple[str, str], str]) -> str | None:
-    """What those tests came to, or `None` where none of them was run.
+    """Returns the result of these tests, or `None` if none of them was run.
 
     Args:
-        tests: pairs of a file and a test in it, or an empty name for all of the file.
+        tests: pairs of a file and a test in it; an empty name means all tests of the file.
         found: see `outcomes`.
     """
     counts = Counter(
@@ -64,7 +64,7 @@ def cell(tests: list[tuple[str, str]], found: dict[tuple[str, str], str]) -> str
 
 
 def filled(text: str, results: dict[str, dict[tuple[str, str], str]]) -> str:
-    """The page with the cells of those backends' results."""
+    """Returns the page with the results of these backends."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
         if not is_row(line):

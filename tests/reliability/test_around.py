@@ -1,4 +1,4 @@
-"""What Keras lets one do with an optimizer and a model, one test each: the training is that of a plain `fit`."""
+"""What Keras lets users do with an optimizer and a model, one test each: training equals that of a plain `fit`."""
 
 import copy
 import json
@@ -17,11 +17,11 @@ from tests.reliability.nets import X, assert_equal_weights, batches, fit, make_o
 
 
 def make_model(*arguments, **options):
-    """The net with its optimizer built."""
+    """Returns the net with its optimizer built."""
     return built(nets.make_model(*arguments, **options))
 
 
-# Another kernel, or operations in another order: some units in the last place an update, of weights of size 1.
+# For another kernel or another order of operations: a few units in the last place per update, for weights of size 1.
 ROUNDING = {"rtol": 1e-4, "atol": 1e-5}
 
 
@@ -55,10 +55,10 @@ def test_train_on_batch(plain):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision(plain, policy):
-    """The weights stay float32 and near the reference; where the first layer is, they have its noise.
+    """The weights stay float32 and near the reference, and the first layer has the same noise.
 
-    The noise is the same float32 numbers; the gradients have 8 (11) bits, and Adam's step at a gradient whose sign is
-    lost to rounding differs by up to 2γ. That is 8 updates of at most 0.02.
+    The noise is the same float32 numbers. The gradients have 8 (11) bits, and if rounding changes a gradient's sign,
+    Adam's step differs by up to 2γ: at most 0.02 in each of 8 updates.
     """
     keras.config.set_dtype_policy(policy)
     try:
@@ -113,7 +113,7 @@ STEP = {"jax": jax_step, "tensorflow": tensorflow_step, "torch": torch_step}[BAC
 
 
 class OwnStep(keras.Model):
-    """As Keras's guides write it for each backend."""
+    """A custom training step as in Keras's guides for each backend."""
 
     def train_step(self, *arguments):
         return STEP(self, *arguments)
@@ -155,7 +155,7 @@ def torch_loop(model):
 
 
 def test_own_loop(plain):
-    """With a `GradientTape`, with `jax.jit` over the state, with `loss.backward()`."""
+    """A loop with a `GradientTape`, with `jax.jit` over the state, or with `loss.backward()`."""
     model = make_model()
     {"jax": jax_loop, "tensorflow": tensorflow_loop, "torch": torch_loop}[BACKEND](model)
     assert_equal_weights(model, plain, **ROUNDING)
@@ -166,7 +166,7 @@ def saved_model(model, folder):
     import tensorflow as tf
 
     model.export(folder, format="tf_saved_model", verbose=False)
-    loaded = tf.saved_model.load(str(folder))  # kept, or its variables are gone
+    loaded = tf.saved_model.load(str(folder))  # kept, otherwise its variables are freed
     return np.asarray(loaded.serve(X))
 
 
@@ -184,13 +184,13 @@ def exported_program(model, folder):
     reason="this Keras exports no PyTorch model",
 )
 def test_export(plain, tmp_path):
-    """A trained model is exported, and predicts as it did; the optimizer stays behind."""
+    """An exported model predicts what it did before; the export does not contain the optimizer."""
     served = {"torch": exported_program}.get(BACKEND, saved_model)(plain, tmp_path / "model")
     np.testing.assert_allclose(served, plain.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
 
 
 def test_clone_model():
-    """A clone has new weights and an optimizer of its own, of the same configuration, and trains alike."""
+    """A clone has new weights and its own optimizer with the same configuration, and trains the same way."""
     model = make_model()
     clone = keras.models.clone_model(model)
     assert clone.optimizer is not model.optimizer
@@ -207,7 +207,7 @@ def test_serialize_and_deserialize(plain):
 
 
 def test_compile_by_configuration(plain):
-    """`compile_from_config`, as a loaded model does it."""
+    """`compile_from_config`, which a loaded model uses."""
     model, bare = make_model(), make_model()
     bare.compile_from_config(model.get_compile_config())
     assert bare.optimizer is not model.optimizer
@@ -223,13 +223,13 @@ def test_copies_of_a_fresh_optimizer(plain, way):
     again = COPIES[way](optimizer)
     assert again.get_config() == optimizer.get_config()
     assert_equal_weights(fit(make_model(again)), plain)
-    again.sigma, again.seed = 0.5, 9  # its own, not the first one's
+    again.sigma, again.seed = 0.5, 9  # changes the copy only
     assert float(optimizer.sigma) == pytest.approx(0.1) and optimizer.seed == 3
 
 
 @pytest.mark.parametrize("way", COPIES)
 def test_copies_of_a_model_in_training(way):
-    """Model and optimizer together: the copy goes on as the first one does."""
+    """A copy of model and optimizer trains on like the original."""
     model = fit(make_model(), epochs=1)
     again = COPIES[way](model)
     for each in (model, again):
@@ -245,8 +245,8 @@ def zero_loss(_, prediction):
 
 @pytest.mark.skipif(not hasattr(keras.optimizers, "MultiOptimizer"), reason="this Keras has no MultiOptimizer")
 def test_multi_optimizer():
-    """Adam on the first layer and L-Adam on the second. Without noise it is Adam on both; without a gradient the first
-    layer stays, and the second has the noise of an L-Adam that knows nothing else."""
+    """Adam on the first layer and L-Adam on the second. Without noise it equals Adam on both. Without a gradient the
+    first layer stays, and the second has the noise of an L-Adam with that layer alone."""
 
     def train(**arguments):
         parts = keras.optimizers.OptimizerMap(keras.optimizers.Adam(0.01, epsilon=1e-6))

@@ -1,7 +1,7 @@
-"""What Keras's own tests ask of an optimizer, asked of each of ours with σ = 0.
+"""The checks of Keras's own tests of optimizers, on each of ours with σ = 0.
 
-The values are worked out by hand for L-SGD, whose step is −γ·g; the others are to be their parents.
-docs/reliability.md lists each check, with those that other files hold.
+For L-SGD, whose step is −γ·g, the values are worked out by hand; the other optimizers must equal their parents.
+docs/reliability.md lists each check, including those in other files.
 """
 
 import json
@@ -33,7 +33,7 @@ def lsgd(**arguments):
 
 
 def both(case, **arguments):
-    """The optimizer and its parent."""
+    """Returns the optimizer and its parent."""
     return case.make(sigma=0.0, **arguments), case.make_parent(**arguments)
 
 
@@ -54,7 +54,7 @@ def test_no_gradient_at_all():
 
 
 def test_a_gradient_that_is_none_leaves_its_variable():
-    """Noise too: it comes with an update only."""
+    """It gets no noise either: noise only comes with an update."""
     first, second = variable(), variable()
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         apply(lsgd(sigma=1.0), (None, first), (ONES, second))
@@ -74,14 +74,14 @@ def test_one_way_of_clipping(other):
     ids=lambda clip: next(iter(clip)) if isinstance(clip, dict) else "",
 )
 def test_clipping(clip, expected):
-    """A gradient of norm 20 beside one of norm 40: by its own norm, by value, by the norm of both."""
+    """Gradients of norm 20 and 40, clipped by their own norms, by value, and by their common norm."""
     first, second = variable(), variable()
     apply(lsgd(**clip), (10 * ONES, first), (20 * ONES, second))
     np.testing.assert_allclose(START - values([first])[0], expected, rtol=1e-5)
 
 
 def test_moving_average():
-    """The average begins with the first weights, takes a tenth of each, and overwrites them at the third update."""
+    """The average starts with the first weights, takes a tenth of each later ones, and replaces them at update 3."""
     optimizer, weights = lsgd(use_ema=True, ema_momentum=0.9, ema_overwrite_frequency=3), variable()
     for expected in (START - 1, START - 2, 0.9 * (0.9 * (START - 1) + 0.1 * (START - 2)) + 0.1 * (START - 3)):
         apply(optimizer, (ONES, weights))
@@ -89,7 +89,7 @@ def test_moving_average():
 
 
 def test_moving_average_at_the_end_of_fit():
-    """Weights w with loss w² and a zero target: 1, 0.9, ... averaged."""
+    """The average of the weights w = 1, 0.9, ... for the loss w² with a zero target."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, kernel_initializer="ones", use_bias=False)])
     model.compile(lsgd(learning_rate=0.1, use_ema=True, ema_momentum=0.9), loss="mse", jit_compile=False)
     model.fit(np.ones((1, 1)), np.zeros((1, 2)), batch_size=1, epochs=2, verbose=0)
@@ -97,7 +97,7 @@ def test_moving_average_at_the_end_of_fit():
 
 
 def test_weight_decay_but_for_the_excluded():
-    """By name and by variable; a zero gradient, so that the decay is all."""
+    """Excluded by name and by variable. The gradient is zero, so only the decay moves weights."""
     optimizer = lsgd(learning_rate=0.5, weight_decay=0.1)
     decayed, named, listed = variable(), variable(name="bias"), variable()
     optimizer.exclude_from_weight_decay(var_names=["bias"], var_list=[listed])
@@ -127,7 +127,7 @@ def test_a_learning_rate_that_is_called():
 
 
 def test_a_schedule_in_place_of_a_number_is_no_variable():
-    """As with the parent, one variable less; and the same of sigma."""
+    """As with the parent there is one variable less; the same holds for sigma."""
     optimizer = LAdam()
     count = len(optimizer.variables)
     optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(0.1, 4, 0.9)
@@ -137,7 +137,7 @@ def test_a_schedule_in_place_of_a_number_is_no_variable():
 
 
 def test_accumulation():
-    """The weights move at each third step, by the mean."""
+    """The weights move at every third step, by the mean gradient."""
     optimizer, weights = lsgd(gradient_accumulation_steps=3), variable()
     for step, size in enumerate((1, 2, 6, 5), start=1):
         apply(optimizer, (size * ONES, weights))
@@ -159,8 +159,8 @@ def test_accumulation_with_weight_decay_is_the_mean_gradient(case):
 
 @pytest.mark.parametrize("accumulation", [None, 2])
 def test_overwrite_with_gradient(accumulation):
-    """Such a variable (Keras's float8 scales) becomes its gradient, under accumulation the largest of them; it gets no
-    noise. The one beside it takes the step."""
+    """Such a variable (Keras's float8 scales) is replaced by its gradient, with accumulation by the largest one, and
+    gets no noise. Another variable takes the step."""
     replaced, stepped = variable(), variable()
     replaced.overwrite_with_gradient = True
     optimizer = LSGD(1.0, sigma=0.5, layers=0, gradient_accumulation_steps=accumulation)
@@ -177,7 +177,7 @@ def test_overwrite_with_gradient(accumulation):
 
 @every_case
 def test_set_weights(case):
-    """Refused before the optimizer is built; then all of its variables, and the next update is the other's."""
+    """Refused before the optimizer is built. Afterwards it sets all variables, and the next updates are equal."""
     first, second = case.make(sigma=0.1, seed=1), case.make(sigma=0.2, seed=2)
     weights = variable(), variable()
     apply(first, (START, weights[0]))
@@ -194,7 +194,7 @@ def test_set_weights(case):
 
 
 def stateless_step(optimizer, weights, gradient):
-    """An update with the state as arrays, which are then assigned. On JAX, a `LossScaleOptimizer` has no other way."""
+    """Updates with the state as arrays, then assigns them. On JAX a `LossScaleOptimizer` works only this way."""
     state = [ops.convert_to_tensor(each) for each in optimizer.variables]
     arrays = [ops.convert_to_tensor(each) for each in weights]
     trained, state = optimizer.stateless_apply(state, [ops.convert_to_tensor(gradient)], arrays)
@@ -209,17 +209,17 @@ def stateful_step(optimizer, weights, gradient):
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="Keras refuses it there, see the next test")
 @every_case
 def test_stateless_apply_is_apply(case):
-    """The arrays that it returns are what `apply` leaves in the variables, to the rounding of a kernel."""
+    """It returns the arrays that `apply` leaves in the variables, up to the rounding of a kernel."""
     if case.parent.__name__ == "ScheduleFreeAdamW" and BACKEND == "torch":
         first, second = after_both_steps(case.make_parent)
         assert not np.allclose(first[0], second[0])
-        pytest.skip("Keras's own changes z in place there, before it reads it: two steps by `apply` are others")
+        pytest.skip("Keras's optimizer changes z in place before it reads it, so two steps by `apply` differ")
     for ours, theirs in zip(*after_both_steps(lambda: case.make(sigma=0.1, seed=1)), strict=True):
         assert_as_parent(ours, theirs)
 
 
 def after_both_steps(make):
-    """The weights and the optimizer's variables after two updates, by `stateless_apply` and by `apply`."""
+    """Returns the weights and the optimizer's variables after two updates by `stateless_apply` and by `apply`."""
     for step in (stateless_step, stateful_step):
         optimizer, weights = make(), variable()
         optimizer.build([weights])
@@ -228,7 +228,7 @@ def after_both_steps(make):
         yield values([weights, *optimizer.variables])
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only on TensorFlow")
 @pytest.mark.parametrize("make", [LAdam, keras.optimizers.Adam])
 def test_stateless_apply_is_refused_on_tensorflow(make):
     optimizer, weights = make(), variable()
@@ -239,7 +239,7 @@ def test_stateless_apply_is_refused_on_tensorflow(make):
 
 @every_case
 def test_configuration_by_class_and_by_name(case):
-    """As Keras's serialization test does: from the configuration, through JSON, by `serialize` and `deserialize`."""
+    """Like Keras's serialization test: from the configuration, through JSON, with `serialize` and `deserialize`."""
     ours, _ = both(case, learning_rate=0.5, weight_decay=0.1, clipnorm=2.0, name="mine")
     config = ours.get_config()
     assert case.langevin.from_config(config).get_config() == config
@@ -261,7 +261,7 @@ def test_names_are_numbered():
     assert first != second
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="of TensorFlow")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only on TensorFlow")
 def test_variables_of_tensorflow_beside_those_of_keras():
     import tensorflow as tf
 
@@ -279,8 +279,7 @@ STEP = {"jax": stateless_step}.get(BACKEND, stateful_step)
 
 @pytest.mark.parametrize("size", [1.0, np.inf, np.nan])
 def test_within_a_loss_scale_optimizer(size):
-    """A finite gradient makes the unscaled step; with another there is no update and no noise, and the scale is
-    halved."""
+    """A finite gradient makes the unscaled step. Otherwise there is no update and no noise, and the scale halves."""
     for sigma, is_step in ((0.0, lambda moved: np.allclose(moved, 1)), (1.0, lambda moved: np.all(moved != 1))):
         optimizer = keras.optimizers.LossScaleOptimizer(lsgd(sigma=sigma), initial_scale=4.0)
         weights = variable()

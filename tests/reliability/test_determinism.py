@@ -1,4 +1,4 @@
-"""Two processes that are told the same give the same weights; and what nobody seeded differs."""
+"""Two processes with the same seed give the same weights; without a seed they differ."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """What each of two processes has."""
+    """The results of two processes."""
     paths = [tmp_path_factory.mktemp("drawn") / f"{number}.npz" for number in range(2)]
     run_together([start("drawn", path) for path in paths])
     return [dict(np.load(path)) for path in paths]
@@ -18,7 +18,7 @@ def found(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["given seed", "no seed"])
 def test_two_processes_with_the_same_random_seed_give_equal_weights(name, found):
-    """Bit for bit; also where the optimizer draws the seed of its noise itself."""
+    """Bit for bit, also if the optimizer draws the seed of its noise."""
     one, other = (each[f"{name}/weights"] for each in found)
     assert np.isfinite(one).all() and one.std() > 0
     np.testing.assert_array_equal(one, other)
@@ -31,6 +31,6 @@ def test_a_drawn_seed_is_another_than_the_given(found):
 
 
 def test_without_a_random_seed_the_noise_differs_between_processes(found):
-    """The initial weights and the order of the examples are the same here."""
+    """Here the initial weights and the order of the examples are the same."""
     assert found[0]["unseeded/seed"] != found[1]["unseeded/seed"]
     assert (found[0]["unseeded/weights"] != found[1]["unseeded/weights"]).mean() > 0.9

@@ -1,6 +1,6 @@
 """Several devices and several processes: replicas stay equal, and the noise is that of one device.
 
-In processes of their own, because the number of devices is set before the backend starts.
+The tests start child processes, because the number of devices must be set before the backend starts.
 """
 
 import json
@@ -14,8 +14,8 @@ from tests.reliability import children
 from tests.reliability.distributed import page
 
 STEPS = 200
-# As many threads as XLA may want at once: with as many as devices, all can wait for one another on a machine with fewer
-# cores, and XLA ends the process.
+# Enough threads for XLA: with only one per device, on a machine with fewer cores all can wait for one another, and XLA
+# then ends the process.
 THREADS = {"NPROC": "32"}
 
 tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="a strategy of TensorFlow")
@@ -33,7 +33,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def run_workers(module: str, *arguments) -> list[str]:
-    """What each of two TensorFlow processes prints that know each other."""
+    """Returns what each of two connected TensorFlow processes prints."""
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     configs = [{"cluster": cluster, "task": {"type": "worker", "index": index}} for index in range(2)]
     return children.run_together(
@@ -42,7 +42,7 @@ def run_workers(module: str, *arguments) -> list[str]:
 
 
 def run_ranks(module: str, *arguments) -> list[str]:
-    """What each of two PyTorch processes prints that know each other, as torchrun starts them."""
+    """Returns what each of two connected PyTorch processes prints, started as by torchrun."""
     (port,) = free_ports(1)
     common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     return children.run_together(
@@ -51,7 +51,7 @@ def run_ranks(module: str, *arguments) -> list[str]:
 
 
 def run_devices(module: str, *arguments) -> list[str]:
-    """What a process prints in which JAX sees eight devices."""
+    """Returns what a process prints in which JAX sees eight devices."""
     return [children.run(module, *arguments, devices=8, **THREADS)]
 
 
@@ -77,7 +77,7 @@ def test_mirrored_replicas_stay_equal(devices, loss):
 @pytest.mark.slow
 @losses
 def test_workers_stay_equal(loss):
-    """In a loop of one's own, of two processes."""
+    """Two processes run a custom loop."""
     run_workers("distributed.multi_worker", "equal", loss, STEPS)
 
 
@@ -91,7 +91,7 @@ def test_workers_have_the_seed_that_the_first_drew():
 @tensorflow
 @pytest.mark.slow
 def test_fit_refuses_workers():
-    """Keras 3's own error, with Keras's own optimizer: https://github.com/keras-team/keras/issues/20585."""
+    """Keras 3 also raises this error for its own optimizers: https://github.com/keras-team/keras/issues/20585."""
     run_workers("distributed.multi_worker", "fit")
 
 
@@ -115,7 +115,7 @@ def test_copies_on_a_mesh_stay_equal(meshes, loss):
 @jax
 @pytest.mark.slow
 def test_a_checkpoint_of_one_mesh_goes_on_on_others(tmp_path):
-    """Weights and the optimizer's state, bit for bit; then as a run without a stop, within rounding."""
+    """Weights and optimizer state are equal bit for bit; then training equals an uninterrupted run to rounding."""
     run_devices("distributed.restored", STEPS, tmp_path, "2x4", "4x2", "1x8", "8")
 
 
@@ -143,13 +143,13 @@ def test_ranks_stay_equal(loss):
 @torch
 @pytest.mark.slow
 def test_ranks_with_seeds_of_their_own_drift_apart():
-    """Nothing is wrong with a process by itself, so that none can tell; what the page says mends it."""
+    """No process can notice this, because each is right by itself. The page's remedy works."""
     run_ranks("distributed.ddp", "seeds")
 
 
 # --- the page ---------------------------------------------------------------------------------------------------------
 
-# By heading: the backend, how it is started, what it prints.
+# Heading -> the backend, how the program is started, what it prints.
 PROGRAMS = {
     "TensorFlow, devices of one machine": ("tensorflow", lambda *a: [children.run(*a)], "2 replicas, loss"),
     "TensorFlow, several machines": ("tensorflow", run_workers, "2 replicas, loss"),

@@ -1,6 +1,6 @@
-"""Twelve updates of each optimizer are what its formula says, step by step, in NumPy; and its noise is what it was.
+"""Twelve updates of each optimizer follow its formula in NumPy, step by step; its noise has not changed.
 
-`tests/optimizers/test_contract.py` holds that without noise they are the installed Keras's.
+`tests/optimizers/test_contract.py` checks that without noise they equal the installed Keras's.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ EVERY_FORMULA = [
 @pytest.mark.parametrize("sigma", [0.0, 0.5])
 @pytest.mark.parametrize(("case", "arguments"), EVERY_FORMULA)
 def test_twelve_updates(case, arguments, sigma):
-    """Tolerance: float32 against float64, and Keras's `1 − β₂ᵗ`, which loses 3 of 7 digits at t = 1."""
+    """The tolerance is for float32 against float64, and for Keras's `1 − β₂ᵗ`, which loses 3 of 7 digits at t = 1."""
     variables = make_variables((3, 4))
     (weights,) = values(variables)
     gradients = make_gradients(variables, UPDATES, decay=0.9)

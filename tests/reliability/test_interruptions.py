@@ -1,5 +1,5 @@
-"""Fits that are killed at random moments and begun again: with the recipes of `docs/interruptions.md`, as they stand
-there, they end with the weights of a fit that nobody disturbed."""
+"""With the recipes of `docs/interruptions.md`, as printed there, fits that are killed at random moments and restarted
+end with the weights of an uninterrupted fit."""
 
 import json
 from collections import Counter
@@ -24,11 +24,11 @@ from tests.reliability.restarts import (
 )
 
 KILLED = ["backup", "double", "models", "weights", "whole"]
-KILLS = 6  # of each: 30 in all
+KILLS = 6  # for each way: 30 in all
 
 
 def kill(folder, seed, **ways) -> dict[str, list[str]]:
-    """What each kill hit, by way, after the comparison of all trainings with the one that nobody killed."""
+    """Compares all trainings with the one that was not killed, and returns what each kill hit, by way."""
     hits = json.loads(run("interrupted", folder, seed, *(f"{way}={number}" for way, number in ways.items())))
     assert {way: len(hit) for way, hit in hits.items()} == ways
     for path in folder.iterdir():
@@ -40,7 +40,7 @@ def kill(folder, seed, **ways) -> dict[str, list[str]]:
 @pytest.mark.parametrize("way", KILLED)
 def test_killed_fits_end_with_the_weights_of_one_that_was_not(way, tmp_path):
     hits = kill(tmp_path, KILLED.index(way), **{way: KILLS})
-    # within the steps, within the write, or between the write and the next epoch's first update
+    # during the steps, during the write, or between the write and the next epoch's first update
     print(way, dict(Counter(hits[way])))
 
 
@@ -64,7 +64,7 @@ def test_the_masks_of_dropout_are_kept_by_backup_and_not_by_keras(tmp_path):
 
 @pytest.mark.slow
 def test_the_programs_of_the_page_run_and_go_on(tmp_path, monkeypatch):
-    """Each is run, and begun again after its end: it trains nothing more, or the same again."""
+    """Each is run, and started again after its end: then it trains nothing more, or the same again."""
     monkeypatch.chdir(tmp_path)
     x, y = data()
     names = recipes() | {"keras": keras, "make_model": make_model, "x": x, "y": y}

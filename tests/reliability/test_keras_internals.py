@@ -1,4 +1,4 @@
-"""The private names of Keras: all of them are in one place, and a Keras without one of them is refused clearly."""
+"""The private names of Keras that we use: they are all in one place, and a Keras without one raises a clear error."""
 
 import ast
 import subprocess
@@ -13,14 +13,13 @@ from keras_langevin import cli, keras_internals
 from tests.reliability.children import environment
 
 PACKAGE = Path(keras_langevin.__file__).parent
-# Private by their spelling, and not Keras's: of named tuples. PyTorch's functions `_foreach_...` are documented there
-# under these names.
+# Names with an underscore that are public: methods of named tuples. PyTorch documents its `_foreach_...` functions.
 OTHERS = {"_replace"}
 BACKENDS = {"on_tensorflow.py", "on_jax.py", "on_torch.py"}
 
 
 def private_names() -> dict[str, str]:
-    """Names with an underscore that the package reads and defines nowhere, with a file that does."""
+    """Returns names with an underscore that the package reads but does not define, each with a file that reads it."""
     defined, read = set(), {}
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -34,7 +33,7 @@ def private_names() -> dict[str, str]:
                 read |= dict.fromkeys((name for name in names if name.startswith("_")), path.name)
             elif isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
                 defined.add(node.attr) if isinstance(node.ctx, ast.Store) else read.setdefault(node.attr, path.name)
-    # Keras's methods that a class of ours overrides, and attributes of its objects that we set, on any backend
+    # Keras's methods that our classes override, and attributes of its objects that we set, on any backend
     overridden = listed() & defined
     return {name: file for name, file in read.items() if name not in defined - overridden}
 
@@ -49,7 +48,7 @@ def test_every_private_name_that_is_read_is_listed_and_no_other():
     assert read == {*keras_internals.OPTIONAL, *(name for name in listed() if name.startswith("_"))}
 
 
-# What has no public name at all; `keras_internals` does without where it is gone.
+# Imports that have no public name. `keras_internals` works without them if they are gone.
 IMPORTED = {"keras_internals.py": {"keras.src.backend.common"}}
 
 
@@ -80,7 +79,7 @@ EVERY_RELEASE = [
 
 @pytest.mark.parametrize(("owner", "name"), EVERY_RELEASE)
 def test_a_keras_without_one_is_refused(owner, name, monkeypatch, capsys):
-    """As a release that has renamed it: the error says what is missing, what was expected and what to install."""
+    """As if a release had renamed it. The error says what is missing, what was expected and what to install."""
     monkeypatch.setitem(keras_internals.NAMES, owner, (f"{name}_of_before",))
     with pytest.raises(ImportError) as error:
         keras_internals.check()
@@ -103,7 +102,7 @@ import keras_langevin
 
 @pytest.mark.ci
 def test_it_is_refused_when_the_package_is_imported():
-    """Also where methods of Keras still have the name in their code, as callers."""
+    """Also if methods of Keras still call the missing name."""
     result = subprocess.run(
         [sys.executable, "-c", OF_ANOTHER_RELEASE], env=environment(), capture_output=True, text=True, check=False
     )
@@ -113,7 +112,7 @@ def test_it_is_refused_when_the_package_is_imported():
 
 
 def test_the_check_asks_for_what_is_set():
-    """An attribute that only the code of a method sets is there; one that no class has is not."""
+    """It finds an attribute that only the code of a method sets, and no others."""
     assert not hasattr(keras.optimizers.Adam, "_velocities")
     assert keras_internals.has(keras.optimizers.Adam, "_velocities")
     assert not keras_internals.has(keras.optimizers.Adam, "_velocity")

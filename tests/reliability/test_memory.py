@@ -1,4 +1,4 @@
-"""A long training leaks nothing and is traced once."""
+"""Long training does not leak memory and is traced once."""
 
 import json
 
@@ -13,15 +13,15 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def found():
-    """What a process of each optimizer says."""
-    # one thread each: PyTorch's wait for one another, which takes minutes where two processes share the cores
+    """The output of a process per optimizer."""
+    # one thread each: PyTorch's threads wait for one another, which takes minutes if two processes share the cores
     outputs = run_together([start("growth", name, OMP_NUM_THREADS="1") for name in OPTIMIZERS])
     return {name: json.loads(output.splitlines()[-1]) for name, output in zip(OPTIMIZERS, outputs, strict=True)}
 
 
 @pytest.mark.parametrize("what, count", [("steps", STEPS // 100), ("fits", FITS)])
 def test_memory_is_flat(what, count, found):
-    """Within 2%, after a tenth for the warm-up."""
+    """Within 2%, after a tenth of the run as warm-up."""
     growth = {}
     for name in OPTIMIZERS:
         memory = found[name][what]
@@ -35,5 +35,5 @@ def test_memory_is_flat(what, count, found):
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="PyTorch traces nothing")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_nothing_is_traced_after_the_first_step(name, found):
-    """Also where the callbacks change sigma and the noisy layers, and in new fits: by the calls of the loss."""
+    """Counts the calls of the loss, also when callbacks change sigma and the noisy layers, and in new fits."""
     assert found[name]["calls"] == found[name]["first"] <= 3

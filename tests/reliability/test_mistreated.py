@@ -1,4 +1,4 @@
-"""Optimizers that are given what they should not be given: they do what the parent does, or end with a clear error."""
+"""Misuse: an optimizer then does what its parent does, or raises a clear error."""
 
 import warnings
 from functools import partial
@@ -25,10 +25,10 @@ from tests.quick import EAGERLY
 from tests.reliability import nets
 from tests.reliability.nets import X, Y, fit, make_layers, make_optimizer
 
-make_model = partial(nets.make_model, run_eagerly=EAGERLY)  # what is refused or kept has to do with no trace
+make_model = partial(nets.make_model, run_eagerly=EAGERLY)  # these checks do not depend on a trace
 
 every_case = pytest.mark.parametrize("case", all_of(CASES))
-MEANS = ("Adafactor", "Muon")  # whose step of an element depends on others
+MEANS = ("Adafactor", "Muon")  # the step of an element depends on others
 
 
 # --- gradients that are not finite ------------------------------------------------------------------------------------
@@ -36,8 +36,8 @@ MEANS = ("Adafactor", "Muon")  # whose step of an element depends on others
 
 @pytest.mark.parametrize(("case", "value"), with_each([np.nan, np.inf, -np.inf]))
 def test_a_gradient_that_is_not_finite_does_what_it_does_to_the_parent(case, value):
-    """An element is finite after it where the parent's is: all but the one, but for parents that mix the elements of a
-    variable. Without a noisy layer it is the parent's number."""
+    """The same elements stay finite as with the parent: all others, unless the parent mixes the elements of a variable.
+    Without a noisy layer the weights equal the parent's."""
     gradients = [[np.ones((3, 4), "float32"), np.ones(4, "float32")] for _ in range(3)]
     gradients[1][0][1, 2] = value
     results = []
@@ -76,7 +76,7 @@ def test_terminate_on_nan_ends_the_fit(case):
 
 @pytest.mark.parametrize(("case", "sigma"), with_each([1e30, 1e10, 1e-10, 1e-30]))
 def test_sigma_of_any_size_has_the_formula(case, sigma):
-    """σ√γ√P·Z, wherever that is a float32: nothing between overflows or is lost."""
+    """The noise is σ√γ√P·Z wherever that is a float32: no intermediate result overflows or underflows."""
     (variable,) = variables = make_variables((6, 4), seed=None)
     gradients = [[np.ones((6, 4), "float32")]]
     step = make_step(case.make(learning_rate=0.02, sigma=sigma, seed=3, weight_decay=0.0), variables)
@@ -103,7 +103,7 @@ def apply_one(optimizer, variable):
 
 @every_case
 def test_another_variable_is_the_parents_error(case):
-    """After the optimizer was built, `apply` with a variable that it does not know."""
+    """`apply` with an unknown variable after the optimizer was built."""
     messages = []
     for optimizer in (case.make(), case.make_parent()):
         known, unknown = make_variables((2, 3), (2, 3))
@@ -122,26 +122,26 @@ def other_model(optimizer, units=5):
 
 
 def outcome(make):
-    """What comes of two models that share an optimizer, one trained after the other: the type of the error, or none."""
+    """Trains two models with a shared optimizer one after the other, and returns the type of the error, if any."""
     optimizer = make()
     fit(make_model(optimizer), epochs=1)
     try:
-        fit(other_model(optimizer, units=3), epochs=1)  # of the same shapes
+        fit(other_model(optimizer, units=3), epochs=1)  # with the same shapes
     except Exception as error:
         return type(error).__name__
     return "no error"
 
 
 def test_two_models_that_share_an_optimizer_are_as_with_the_parent():
-    """An error on TensorFlow and PyTorch. On JAX a step gets weights as arrays, so two models of the same shapes can
-    share one; other shapes are an error there (the next test)."""
+    """An error on TensorFlow and PyTorch. On JAX a step gets weights as arrays, so two models with the same shapes can
+    share an optimizer; other shapes are an error (see the next test)."""
     expected = {"jax": "no error"}.get(BACKEND, "ValueError")
     assert outcome(make_optimizer) == outcome(lambda: keras.optimizers.Adam(0.01)) == expected
 
 
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="Keras refuses stateless_apply there")
 def test_weights_of_other_shapes_are_refused_by_name():
-    """Where Keras compares nothing but their count."""
+    """Keras itself compares only the number of weights."""
     variables = make_variables((2, 3), (3,))
     optimizer = make_optimizer(layers=None)
     optimizer.build(variables)
@@ -160,8 +160,8 @@ def test_weights_of_other_shapes_are_refused_by_name():
 
 @pytest.mark.parametrize("change", ["removed", "added", "wider"])
 def test_a_layer_that_is_changed_after_the_optimizer_was_built(change):
-    """A model that is made anew from its layers, with the old optimizer: an error that says what is wrong, the parent's
-    where it has one."""
+    """A new model from its layers with the old optimizer: an error says what is wrong, the parent's error if there is
+    one."""
     model = fit(make_model(), epochs=1)
     first, second = (model.get_layer(name) for name in ("first", "second"))
     layers = {"removed": [keras.layers.Dense(2)], "added": [first, keras.layers.Dense(3, name="between"), second]}
@@ -173,7 +173,7 @@ def test_a_layer_that_is_changed_after_the_optimizer_was_built(change):
 
 
 def test_a_layer_that_is_renamed_after_the_optimizer_was_built():
-    """The choice is kept: it was made when the optimizer was built, and of places."""
+    """The choice stays: it was made when the optimizer was built, as positions."""
     model = fit(make_model(), epochs=1)
     model.get_layer("first").name = "renamed"
     assert model.optimizer.noisy_layers == ("first",)
@@ -203,7 +203,7 @@ def test_a_frozen_layer_is_no_layer_of_the_optimizer():
 
 
 def test_a_layer_that_is_frozen_in_the_middle_of_a_training():
-    """After `compile` it stays as it was, noise too; the optimizer goes on with its own counts for the others."""
+    """After `compile` the frozen layer gets no update and no noise."""
     model = fit(make_model(make_optimizer(layers=None)), epochs=1)
     model.get_layer("second").trainable = False
     frozen = model.get_layer("second").get_weights()
@@ -221,7 +221,7 @@ def test_a_gate_with_a_schedule_of_no_such_layer_is_an_error_before_the_first_st
 
 
 def test_a_model_without_weights():
-    """As with the parent."""
+    """Works as with the parent."""
     for optimizer in (LSGD(), keras.optimizers.SGD()):
         optimizer.build([])
         optimizer.apply([], [])

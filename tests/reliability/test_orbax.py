@@ -1,4 +1,4 @@
-"""Checkpoints by orbax, as Keras's callback writes them: all of the state, and the training goes on from it."""
+"""Orbax checkpoints of Keras's callback hold the whole state, and training resumes from them."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(not hasattr(keras.callbacks, "OrbaxCheckpoint"),
 
 
 def written(folder):
-    """A model that was trained for an epoch, its state then written."""
+    """Trains a model for an epoch and writes its state."""
     model = make_model()
     callback = keras.callbacks.OrbaxCheckpoint(str(folder), save_freq="epoch", save_on_background=False)
     fit(model, epochs=1, callbacks=[callback])
@@ -19,7 +19,7 @@ def written(folder):
 
 
 def test_load_weights_takes_the_weights_alone(tmp_path):
-    """As Keras says of it; seed, sigma and slots stay those of the model."""
+    """As Keras documents; seed, sigma and slots stay those of the model."""
     model = written(tmp_path / "orbax")
     restored = fit(make_model(make_optimizer(sigma=0.5, seed=9)), epochs=2)
     restored.load_weights(str(tmp_path / "orbax"))

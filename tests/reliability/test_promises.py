@@ -1,4 +1,4 @@
-"""docs/reliability.md: each promise names the tests that hold it, and all of them are there."""
+"""docs/reliability.md: each promise names its tests, and all of them exist."""
 
 import ast
 from pathlib import Path

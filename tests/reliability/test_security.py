@@ -1,4 +1,4 @@
-"""Files from somebody else: they are data, and nothing in them is run, unpickled or followed out of its folder."""
+"""Files from untrusted sources are data: nothing in them is run, unpickled or followed out of its folder."""
 
 import ast
 import dataclasses
@@ -32,13 +32,13 @@ PACKAGE = Path(keras_langevin.__file__).parent
 HOSTILE = ("../../outside", "/etc/outside", "a/../../../outside", "..", "a\\..\\outside", "a\0b", "con: ?*", "é" * 300)
 
 
-# --- what is read is data ---------------------------------------------------------------------------------------------
+# --- files are data ---------------------------------------------------------------------------------------------------
 
 
 @functools.cache
 def calls() -> list[tuple[str, str, dict[str | None, str]]]:
-    """(file, function, keyword arguments) for each call in the package, as they stand there. Read once, and without the
-    trees, which in a process that has many objects already are long in the making."""
+    """Returns (file, function, keyword arguments) for each call in the package's source. Cached, and without the syntax
+    trees, which take long to build in a process with many objects."""
     found = []
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -63,7 +63,7 @@ def test_arrays_are_read_without_pickle():
 
 
 def test_only_worker_processes_are_sent_pickles(monkeypatch):
-    """By way of a folder of this process's own, that nobody else can write."""
+    """They are sent through a folder of this process that nobody else can write."""
     users = {file for file, name, _ in calls() if name.startswith(("pickle.", "joblib."))}
     assert users == {os.path.join("experiments", "engines", "processes.py")}
     assert "tempfile.TemporaryDirectory(" in inspect.getsource(processes)
@@ -72,7 +72,7 @@ def test_only_worker_processes_are_sent_pickles(monkeypatch):
 
 
 class Bomb:
-    """Leaves a file behind where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -112,13 +112,13 @@ def test_a_pickle_among_samples_is_not_opened(tmp_path):
     assert not mark.exists()
 
 
-# --- names lead nowhere -----------------------------------------------------------------------------------------------
+# --- names do not lead out of a folder --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("setting", ["model", "dataset", "optimizers"])
 def test_a_name_leads_out_of_no_folder(setting, name, tmp_path):
-    """Every file of a comparison lies in the folder that was chosen, whatever model, data and optimizers are called."""
+    """Every file of a comparison is in the chosen folder, whatever the names of model, data and optimizers."""
     results = tmp_path / "results"
     comparison = Comparison(**{setting: ["adam", f"ladam@{name}"] if setting == "optimizers" else name})
     folder = results / comparison.folder_name()
@@ -148,7 +148,7 @@ def test_no_two_optimizers_share_a_file(tmp_path):
 
 
 def test_a_record_that_names_a_path_is_not_followed(tmp_path):
-    """What a record says of itself is shown, and opens no file."""
+    """The path in the record is shown, and no file is opened."""
     secret = tmp_path / "secret.txt"
     secret.write_text("hidden words")
     records = of_seeds([0.5, 0.6], [0.7, 0.8])
@@ -178,7 +178,7 @@ def test_a_report_of_hostile_names_has_no_script(place, tmp_path):
     assert "<script" not in page and "<img src=x" not in page and "alert(1)" in page
 
 
-# --- models from somebody else ----------------------------------------------------------------------------------------
+# --- models from untrusted sources ------------------------------------------------------------------------------------
 
 
 def registered() -> list[str]:
@@ -199,7 +199,7 @@ OBJECTS = {
     "StepDown": lambda: keras_langevin.StepDown(3),
     "ReduceSigmaOnPlateau": lambda: keras_langevin.ReduceSigmaOnPlateau(),
 } | {case_name(case): case.make for case in CASES}
-# Its function is the user's, who registers it.
+# Its function belongs to the user, who registers it.
 WITHOUT_CONFIGURATION = {"SigmaScheduler"}
 
 
@@ -211,7 +211,7 @@ def test_every_registered_object_is_here():
 
 @pytest.mark.parametrize("name", sorted(OBJECTS))
 def test_safe_mode_loads_it(name):
-    """From its configuration, in Keras's safe mode, which refuses code; and by way of JSON."""
+    """From its configuration and through JSON, in Keras's safe mode, which refuses code."""
     thing = OBJECTS[name]()
     text = json.dumps(keras.saving.serialize_keras_object(thing))
     assert "__lambda__" not in text
@@ -220,7 +220,7 @@ def test_safe_mode_loads_it(name):
 
 
 def test_safe_mode_refuses_a_lambda_in_an_optimizer():
-    """As a hostile file would have it in place of σ or of the layers: nothing is run."""
+    """A hostile file could have it instead of σ or the layers. Nothing is run."""
     for argument, where in itertools.product(("sigma", "layers"), CASES[:1]):
         config = json.loads(json.dumps(keras.optimizers.serialize(where.make())))
         hostile = keras.saving.serialize_keras_object(lambda *_: 1 / 0)

@@ -1,5 +1,5 @@
-"""What a kill can leave behind, made on purpose: with the recipes of `docs/interruptions.md`, as they stand there,
-a fit goes on from it and ends with the weights of one that nobody disturbed. And what comes of it without them."""
+"""Files that a kill can leave behind, made on purpose. With the recipes of `docs/interruptions.md`, as printed there, a
+fit resumes from them and ends with the weights of an uninterrupted fit. Also what happens without the recipes."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from tests.reliability.restarts import (
 
 @pytest.fixture(scope="module")
 def whole():
-    """The state at the end of a fit that nobody disturbs."""
+    """The state at the end of an uninterrupted fit."""
     model = make_model()
     fit(model, [], epochs=FEW)
     return state(model)
@@ -30,7 +30,7 @@ def whole():
 
 @pytest.fixture(scope="module")
 def left(tmp_path_factory):
-    """The folder that a fit leaves which is stopped after two epochs."""
+    """The folder of a fit that was stopped after two epochs."""
     folder = tmp_path_factory.mktemp("left") / "backup"
     stop(make_model(), [keras.callbacks.BackupAndRestore(str(folder), double_checkpoint=True)], 2)
     return folder
@@ -45,7 +45,7 @@ def tear(path, share=0.5):
 
 
 def overwrite_headers(path):
-    """As the process leaves it before its last writes: its first kilobytes whole, the others not."""
+    """Leaves the file as before a process's last writes: only the first kilobytes are complete."""
     content = path.read_bytes()
     path.write_bytes(content[:6144] + bytes(len(content) - 6144))
 
@@ -82,7 +82,7 @@ def test_mend_finds_the_last_whole_state(damage, left, tmp_path):
     folder = shutil.copytree(left, tmp_path / "backup")
     (harm, epoch) = DAMAGES[damage]
     harm(folder)
-    for _ in range(2):  # again: a kill may have come while it mended
+    for _ in range(2):  # twice, because a kill may have interrupted the repair
         recipes()["repair"](folder, BATCHES)
         found = json.loads((folder / METADATA).read_text())["epoch"] if folder.exists() else 0
         assert found == epoch
@@ -114,7 +114,7 @@ def restart_plainly(folder, **options):
     return state(model)
 
 
-# Without `repair`: damage -> whether two states are kept, and what the restart says.
+# Without `repair`: damage -> whether two states are kept, and the error of the restart.
 ERRORS = {
     "half of the weights": (False, OSError),
     "weights without headers": (True, RuntimeError),

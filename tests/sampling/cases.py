@@ -1,4 +1,4 @@
-"""Small models and fits that the tests of sampling share."""
+"""Small models and fits for the tests of sampling."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ from keras_langevin import LSGD, PosteriorSamples
 from tests.quick import JIT_COMPILE, built
 
 BACKEND = keras.backend.backend()
-SIZE, BATCH = 24, 8  # 3 updates an epoch
+SIZE, BATCH = 24, 8  # 3 updates per epoch
 
 
 def data(num_features=3, num_classes=3):
@@ -17,7 +17,7 @@ def data(num_features=3, num_classes=3):
 
 
 def classifier(activation="softmax", units=3, **compile_arguments):
-    """A small net, the same initial weights each time."""
+    """Returns a small net with the same initial weights each time."""
     layers = [
         keras.Input((3,)),
         keras.layers.Dense(4, "tanh", kernel_initializer=keras.initializers.RandomNormal(seed=1), name="hidden"),
@@ -31,7 +31,7 @@ def classifier(activation="softmax", units=3, **compile_arguments):
 
 
 def fit(model, samples, epochs=4, x=None, y=None):
-    """Batches come in the same order each time."""
+    """Fits with the batches in the same order each time."""
     x, y = (x, y) if x is not None else data()
     model.fit(x, y, epochs=epochs, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[samples])
     return samples
@@ -42,13 +42,13 @@ def iterations(samples):
 
 
 def sample_arrays(samples):
-    """By iteration: the weights of each sample."""
+    """Returns the weights of each sample by iteration."""
     (ring,) = samples.rings
     return {iteration: ring.arrays(index) for index, iteration in enumerate(iterations(samples))}
 
 
 def trained(model=None, max_samples=5, epochs=4, **arguments):
-    """A model and samples of it: the last `max_samples` updates."""
+    """Returns a model and samples of its last `max_samples` updates."""
     model = model or classifier()
     return model, fit(model, PosteriorSamples(burn_in=0, max_samples=max_samples, **arguments), epochs=epochs)
 

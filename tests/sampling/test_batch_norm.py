@@ -1,4 +1,4 @@
-"""Statistics of batch normalization: stored with a sample, or computed anew for its weights."""
+"""Statistics of batch normalization: stored with a sample, or recomputed for its weights."""
 
 import itertools
 
@@ -92,7 +92,7 @@ INPUTS = np.random.default_rng(0).normal(3, 2, (64, 5, 4)).astype("float32")
 
 
 def several_times(kind, momentum):
-    """A net whose BatchNormalization is called on parts of the inputs; and the parts, in the order of the calls."""
+    """Returns a net that calls its BatchNormalization on parts of the inputs, and the parts in calling order."""
     inputs, layer = keras.Input((5, 4)), keras.layers.BatchNormalization(momentum=momentum)
     parts = [INPUTS[:, step] for step in range(5)]
     if kind == "time steps":
@@ -100,7 +100,7 @@ def several_times(kind, momentum):
     elif kind == "shared":
         steps = [keras.layers.Lambda(lambda x, at=step: x[:, at])(inputs) for step in range(5)]
         hidden = keras.layers.Concatenate()([layer(step) for step in steps])
-    else:  # "in a sub-model", which is called twice
+    else:  # "in a sub-model" that is called twice
         encoder = keras.Sequential([keras.Input((5, 4)), layer])
         noisy = keras.layers.Dropout(0.5, seed=3)(encoder(inputs))
         hidden = keras.layers.Concatenate()([noisy, encoder(keras.layers.Lambda(lambda x: 2.0 * x)(inputs))])
@@ -114,7 +114,7 @@ def several_times(kind, momentum):
 @pytest.mark.parametrize("momentum", [0.5, 0.99])
 @pytest.mark.parametrize("kind", ["time steps", "shared", "in a sub-model"])
 def test_a_layer_that_is_called_several_times(kind, momentum):
-    """What training settles at: the average in which call j of k weighs momentum^(k − j)."""
+    """The statistics converge to the average in which call j of k has the weight momentum^(k − j)."""
     model, parts = several_times(kind, momentum)
     samples = PosteriorSamples(burn_in=0, max_samples=2)
     fit(model, samples, epochs=1, x=INPUTS, y=np.arange(64) % 3)

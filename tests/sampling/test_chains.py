@@ -22,7 +22,7 @@ UPDATES = FullBatch(X, 2 * X, 500)
 
 
 def line(seed, start=None):
-    """A Gaussian posterior; the chains relax in about 7 updates."""
+    """Returns a model with a Gaussian posterior; the chains relax in about 7 updates."""
     initializer = keras.initializers.RandomNormal(seed=seed) if start is None else keras.initializers.Constant(start)
     layer = keras.layers.Dense(
         1, use_bias=False, kernel_initializer=initializer, kernel_regularizer=GaussianPrior(10.0, SIZE), name="line"
@@ -48,7 +48,7 @@ def test_each_chain_has_its_seed_and_its_draws(chains):
 
 
 def test_chains_of_neighbouring_seeds_have_nothing_in_common(tmp_path):
-    """Neither initial weights nor noise, which are all that these chains are made of."""
+    """They share neither initial weights nor noise, the only random numbers of these chains."""
     seen = []
 
     def build(seed):
@@ -100,8 +100,8 @@ def test_the_same_seeds_give_the_same_chains_and_a_directory_keeps_them(chains, 
 
 
 def test_r_hat_and_effective_sizes_are_those_of_good_chains(chains):
-    """The draws are ten updates apart and nearly independent; 4 standard errors of arviz's estimates, seen in chains of
-    independent numbers of the same shape, are allowed."""
+    """The draws are ten updates apart and nearly independent. The tolerance is 4 standard errors of arviz's estimates,
+    measured on independent numbers of the same shape."""
     arviz = pytest.importorskip("arviz")
     summary = chains.summary()
     assert list(summary.columns) == ["mean", "sd", "mcse_mean", "mcse_sd", "ess_bulk", "ess_tail", "r_hat"]
@@ -115,7 +115,7 @@ def test_r_hat_and_effective_sizes_are_those_of_good_chains(chains):
     ):
         values = found["x"].values
         assert abs(row[name] - values.mean()) < 5 * values.std(), name
-    # "mse" is −log p of observations with variance 1/2
+    # "mse" is −log p for observations with variance 1/2
     precision = 2 * (X**2).sum() + 1 / 100
     assert abs(row["mean"] - 4 * (X**2).sum() / precision) < 5 * row["mcse_mean"]
     low, high = stats.chi2.ppf([1e-4, 1 - 1e-4], df=60) / 60
@@ -164,7 +164,7 @@ def test_callbacks_are_made_for_each_chain():
 
 
 def test_a_callback_of_each_chain_may_say_when():
-    """Each chain has its own cycles: two of six steps, whose last three have noise."""
+    """Each chain has its own two cycles of six steps, with noise in the last three."""
     run = {"burn_in": 0, "when": "callback", "verbose": 0}
     chains = run_chains(line, 2, FullBatch(X, X, 12), callbacks=lambda: [CyclicalLangevin(2)], **run)
     for of_chain in chains.samples:
@@ -203,7 +203,7 @@ ARRAYS = {"burn_in": 25, "thinning": 10, "max_samples": 40, "batch_size": 25, "e
 
 
 def net(seed, optimizer=LSGD):
-    """With dropout: its masks are a chain's own, too."""
+    """Returns a net with dropout, whose masks also differ between chains."""
     kernel = keras.initializers.RandomNormal(seed=seed)
     layers = [keras.layers.Dense(4, "tanh", kernel_initializer=kernel, name="hidden")]
     layers += [keras.layers.Dropout(0.2, seed=seed), keras.layers.Dense(1, kernel_initializer=kernel, name="last")]
@@ -213,9 +213,9 @@ def net(seed, optimizer=LSGD):
 
 
 @pytest.mark.ci
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="chains at once are JAX's")
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="chains run at once only on JAX")
 def test_chains_at_once_are_those_one_after_another(tmp_path):
-    """But for rounding: 120 updates of 25 examples, 9 samples a chain; run again from a directory, too."""
+    """Equal up to rounding: 120 updates of 25 examples, 9 samples per chain. Also resumes from a directory."""
     plain = run_chains(net, 3, X, 2 * X, shuffle=False, **ARRAYS)
     for _ in range(2):
         together = run_chains(net, 3, X, 2 * X, shuffle=False, vectorized=True, directory=tmp_path, **ARRAYS)
@@ -227,9 +227,9 @@ def test_chains_at_once_are_those_one_after_another(tmp_path):
     np.testing.assert_array_equal(ensemble.rings[2].arrays(8)[0], together.rings[2].arrays(8)[0])
 
 
-@pytest.mark.skipif(keras.backend.backend() != "jax", reason="chains at once are JAX's")
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="chains run at once only on JAX")
 def test_chains_at_once_have_their_own_orders_of_batches():
-    """Without noise from equal weights they differ by these alone; after each epoch all examples were seen."""
+    """Without noise, from equal weights, only the orders differ. Each epoch contains all examples."""
     from keras_langevin.sampling.together import _batches
 
     first, again, other = (_batches(6, 2, seed, True) for seed in (1, 1, 2))

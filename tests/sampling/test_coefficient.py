@@ -1,4 +1,4 @@
-"""The local learning coefficient against closed forms; what is warned of, refused, and kept on the disk."""
+"""The local learning coefficient against closed forms; its warnings, errors and files."""
 
 import math
 import warnings
@@ -14,7 +14,7 @@ from tests.optimizers.laws import law_of_steps
 from tests.sampling.cases import assert_equal_arrays, weights
 
 pytest.importorskip("arviz")
-# Of short chains.
+# Short chains give this warning.
 DISAGREE = pytest.mark.filterwarnings("ignore:The chains must agree")
 
 SIZE = 200
@@ -26,12 +26,12 @@ OUTPUTS, LAMBDA = 50, 75.0
 
 
 def half_squares(y, f):
-    """−log p of observations with variance 1."""
+    """Returns −log p of observations with variance 1."""
     return keras.ops.sum(keras.ops.square(y - f), axis=-1) / 2
 
 
 def regression(is_fitted=True):
-    """150 weights, at the least squares or at zero."""
+    """Returns a model with 150 weights, at the least squares or at zero, and its data."""
     generator = np.random.default_rng(0)
     x = generator.normal(size=(SIZE, 3)).astype("float32")
     y = (x @ np.ones((3, OUTPUTS)) + generator.normal(size=(SIZE, OUTPUTS))).astype("float32")
@@ -44,7 +44,7 @@ def regression(is_fitted=True):
 
 
 def two_layers():
-    """20 weights in the first, 200 in the second, which by itself is a regular model."""
+    """Returns a model with 20 weights in the first layer and 200 in the second, alone a regular model, and its data."""
     generator = np.random.default_rng(0)
     x = generator.normal(size=(SIZE, 5)).astype("float32")
     layers = [
@@ -61,7 +61,7 @@ def two_layers():
 
 
 def exact(x, rate, localization=1.0) -> float:
-    """nβ(E[L] − L(w*)) of the chains' steps at the least squares: the law of finite steps by the Lyapunov equation."""
+    """Returns nβ(E[L] − L(w*)) at the least squares under the law of finite steps, by the Lyapunov equation."""
     curvature = np.asarray(x, float).T @ x / len(x)
     pulled = curvature + localization / SCALE * np.eye(len(curvature))
     covariance = law_of_steps(pulled, rate, math.sqrt(2 / SCALE))
@@ -113,7 +113,7 @@ class Crossing(keras.layers.Layer):
 @pytest.mark.slow
 @DISAGREE
 def test_a_normal_crossing_against_quadrature():
-    """K = w1⁴w2²/2: λ = 1/4. Labels are zero, so that L(w) − L(w*) = K."""
+    """K = w1⁴w2²/2 has λ = 1/4. Labels are zero, so L(w) − L(w*) = K."""
     model = keras.Sequential([keras.Input((1,)), Crossing()])
     model.compile(loss=half_squares)
     x, y = np.ones((SIZE, 1), "float32"), np.zeros((SIZE, 1), "float32")
@@ -147,7 +147,7 @@ def test_layers_choose_the_weights_that_move():
     assert abs(found.value - wanted) < 5 * found.standard_error < 0.15 * wanted
 
 
-# --- where assumptions fail -------------------------------------------------------------------------------------------
+# --- violated assumptions ---------------------------------------------------------------------------------------------
 
 
 def test_weights_that_are_not_at_a_minimum_are_warned_of():
@@ -161,7 +161,7 @@ def test_weights_that_are_not_at_a_minimum_are_warned_of():
 
 
 def test_chains_that_drift_are_warned_of():
-    """Steps that are far too small: each chain is still on its way."""
+    """The steps are far too small, so each chain is still drifting."""
     model, x, y = regression()
     with pytest.warns(UserWarning, match=r"chains must agree and stay where they are. Received: R-hat=[12]"):
         learning_coefficient(model, x, y, **RUN | {"learning_rate": 1e-3, "burn_in": 0})
@@ -222,13 +222,13 @@ def test_an_interrupted_call_resumes_and_gives_the_same(tmp_path, monkeypatch, b
     whole = learning_coefficient(model, x, y, **run)
     monkeypatch.setattr("keras_langevin.sampling.coefficient._SAVED_EVERY", 0)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(LocalizedUpdates, "run", interrupted_after(3))  # the first chain, and a part of the second
+        patch.setattr(LocalizedUpdates, "run", interrupted_after(3))  # after the first chain and a part of the second
         learning_coefficient(model, x, y, directory=tmp_path, **run)
     assert len(list(tmp_path.glob("chain-*.npz"))) == 2
     again = learning_coefficient(model, x, y, directory=tmp_path, **run)
     np.testing.assert_array_equal(again.losses, whole.losses)
     with monkeypatch.context() as patch:
-        patch.setattr(LocalizedUpdates, "run", interrupted_after(1))  # the descent alone
+        patch.setattr(LocalizedUpdates, "run", interrupted_after(1))  # after the descent
         finished = learning_coefficient(model, x, y, directory=tmp_path, **run)
     np.testing.assert_array_equal(finished.losses, whole.losses)
 

@@ -1,4 +1,4 @@
-"""Predictions averaged over samples, against the same in NumPy over the models of the samples one by one."""
+"""Predictions averaged over samples, against averages in NumPy over one model per sample."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ from tests.sampling.cases import (
 
 
 def one_by_one(model, samples, x):
-    """What a model with each sample's weights predicts, of shape `(num_samples, num_examples, ...)`."""
+    """Returns the predictions of a model with each sample's weights, of shape `(num_samples, num_examples, ...)`."""
     twin = keras.models.clone_model(model)
     predicted = []
     for index in range(len(samples)):
@@ -150,7 +150,7 @@ def test_nothing_is_traced_again_for_a_sample():
 
     model = keras.Sequential([keras.Input((3,)), Counted(), keras.layers.Dense(3, "softmax")])
     model.compile(keras.optimizers.SGD(0.1), loss="sparse_categorical_crossentropy")
-    _, few = trained(model, max_samples=2)  # the first and the others are run in two ways
+    _, few = trained(model, max_samples=2)  # the first sample and the others are run differently
     few.predict(data()[0], batch_size=10, verbose=0)
     counts = []
     for max_samples in (3, 12):
@@ -220,7 +220,7 @@ def test_what_cannot_be_evaluated():
 
 @pytest.mark.parametrize(("activation", "outputs"), [("softmax", "probabilities"), (None, "logits")])
 def test_nan_has_no_score(activation, outputs):
-    """Neither NaN in x nor NaN in a sample: an error says of how many examples."""
+    """An error gives the number of examples with NaN, whether x or a sample contains it."""
     _, samples = trained(classifier(activation))
     x, y = data()
     with_nan = x.copy()

@@ -1,4 +1,4 @@
-"""A real fit, killed without warning; and a write that is cut off in the middle."""
+"""A real fit that is killed without warning, and a write that is interrupted."""
 
 import os
 import signal
@@ -57,7 +57,7 @@ def heads(folder):
 
 
 def kill_after(process, folder, number):
-    """Kills the fit at whatever it is doing once it has taken sample `number`, counted from its first."""
+    """Kills the fit as soon as it has taken sample `number`, counted from its first."""
     while process.poll() is None and not any(head["number"] >= number for head in heads(folder)):
         time.sleep(0.01)
     assert process.poll() is None, "it ended by itself"
@@ -66,8 +66,8 @@ def kill_after(process, folder, number):
 
 
 def kill_and_check(folder, moments):
-    """Kills a fit at each of the moments and begins it again. All samples of the ring are always whole, and equal to
-    those of a fit that nobody killed."""
+    """Kills a fit at each of the moments and restarts it. All samples in the ring are always complete, and equal those
+    of an uninterrupted fit."""
     for number in moments:
         kill_after(start(folder, EPOCHS), folder, number)
         ring = DiskRing(folder / "samples", 6)
@@ -94,7 +94,7 @@ def test_a_fit_that_is_killed_ten_times_goes_on_with_the_ring(tmp_path):
 
 @pytest.mark.slow
 def test_a_write_that_is_cut_off_leaves_the_old_sample_and_is_cleaned_away(tmp_path):
-    """The process hangs with half of a file written, and is killed then."""
+    """The process hangs after half of a file, and is then killed."""
     fit(classifier(), PosteriorSamples(burn_in=0, max_samples=3, directory=tmp_path), epochs=1)
     before = sample_arrays(PosteriorSamples(burn_in=0, max_samples=3, directory=tmp_path))
     code = """

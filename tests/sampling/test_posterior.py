@@ -1,8 +1,8 @@
-"""That the samples are of the posterior, in cases where it is known; and that the known mistakes would be seen.
+"""The samples follow the posterior in cases where it is known, and the tests detect the known mistakes.
 
-A layer of many units on the same inputs is as many independent chains: a loss that is summed over the units and
-averaged over the examples gives to each its own gradient, and the noise is independent from element to element. So one
-fit has thousands of independent draws, and the bounds are exact.
+A layer of many units on the same inputs acts as many independent chains: a loss that is summed over units and averaged
+over examples gives each unit its own gradient, and the noise is independent between elements. So one fit has thousands
+of independent draws, and the bounds are exact.
 """
 
 import json
@@ -20,13 +20,13 @@ from keras_langevin import LSGD, GaussianPrior, PosteriorSamples, posterior_sigm
 from tests.sampling.cases import BACKEND
 
 FALSE_ALARMS = 1e-6
-# Keras's own work between two executions takes longer than an update. On PyTorch it has no other number than 1.
+# Keras's own work between two executions takes longer than an update. On PyTorch Keras accepts only 1.
 STEPS = 1 if BACKEND == "torch" else 50
-BIAS = 0.025  # a step of finite size widens the law: by up to this share of the variance, see the test of it
+BIAS = 0.025  # bound of how much finite steps widen the variance; `test_the_steps_are_small_enough` checks it
 
 
 class FullBatch(keras.utils.PyDataset):
-    """All examples as one batch, many times: an epoch of so many updates."""
+    """All examples as one batch, repeated: an epoch of `updates` updates."""
 
     def __init__(self, x, y, updates):
         super().__init__()
@@ -40,7 +40,7 @@ class FullBatch(keras.utils.PyDataset):
 
 
 class SumOverChains(keras.losses.Loss):
-    """−log p(y | x, θ) of each example, summed over the chains: a mean over the batch, unless `reduction` is given."""
+    """−log p(y | x, θ) of each example, summed over the chains; averaged over the batch unless `reduction` is given."""
 
     def __init__(self, negative_log_likelihood, **arguments):
         super().__init__(**arguments)
@@ -51,7 +51,7 @@ class SumOverChains(keras.losses.Loss):
 
 
 def chains(loss, learning_rate, sigma, priors, x, y, *, num_chains, burn_in, thinning=1, max_samples=1, use_bias=False):
-    """Draws of shape `(max_samples · num_chains, num_parameters)`: the weights, then the bias."""
+    """Returns draws of shape `(max_samples · num_chains, num_parameters)`: the weights, then the bias."""
     layer = keras.layers.Dense(
         num_chains, use_bias=use_bias, kernel_initializer="zeros", kernel_regularizer=priors, bias_regularizer=priors
     )
@@ -78,15 +78,15 @@ def line_data():
 
 
 def line_posterior():
-    """Mean and covariance in closed form."""
+    """Returns mean and covariance in closed form."""
     x, y = (array.astype(float) for array in line_data())
     precision = x.T @ x / NOISE**2 + np.eye(2) / STDDEV**2
     return np.linalg.solve(precision, x.T @ y[:, 0] / NOISE**2), np.linalg.inv(precision)
 
 
 def assert_samples_the_posterior(draws):
-    """Mean and variances against the closed form, whitened; each of the four statistics exceeds its bound by chance
-    with probability `FALSE_ALARMS`."""
+    """Compares mean and variances with the closed form, whitened. Each of the four statistics exceeds its bound by
+    chance with probability `FALSE_ALARMS`."""
     mean, covariance = line_posterior()
     white = linalg.solve_triangular(np.linalg.cholesky(covariance), (draws - mean).T, lower=True)
     count = len(draws)
@@ -98,7 +98,7 @@ def assert_samples_the_posterior(draws):
 
 
 def line_draws(sigma=None, stddev=STDDEV, data_size=SIZE, reduction="sum_over_batch_size", learning_rate=LEARNING_RATE):
-    """3000 chains of our own samplers; other arguments than these are mistakes."""
+    """Returns the draws of 3000 chains; all arguments but the defaults are mistakes."""
     sigma = posterior_sigma(SIZE) if sigma is None else sigma
     loss = SumOverChains(lambda y, outputs: ops.square(y - outputs) / (2 * NOISE**2), reduction=reduction)
     prior = GaussianPrior(stddev, data_size)
@@ -106,8 +106,8 @@ def line_draws(sigma=None, stddev=STDDEV, data_size=SIZE, reduction="sum_over_ba
 
 
 def test_the_steps_are_small_enough():
-    """The variance of the chain θ ← θ − γhθ + σ√γ Z is (σ²/2h) / (1 − γh/2): off by at most `BIAS`; and after 399
-    updates 0 as a start is forgotten."""
+    """The variance of the chain θ ← θ − γhθ + σ√γ Z is (σ²/2h) / (1 − γh/2), which is off by at most `BIAS`. After 399
+    updates the start at 0 is forgotten."""
     _, covariance = line_posterior()
     curvatures = 1 / np.linalg.eigvalsh(covariance) / SIZE  # of V
     assert 1 / (1 - LEARNING_RATE * curvatures.max() / 2) < 1 + BIAS
@@ -119,7 +119,7 @@ def test_linear_regression():
 
 
 MISTAKES = {
-    "the learning rate for its root": {"sigma": posterior_sigma(SIZE) * LEARNING_RATE**0.5},  # σγ in place of σ√γ
+    "the learning rate for its root": {"sigma": posterior_sigma(SIZE) * LEARNING_RATE**0.5},  # σγ instead of σ√γ
     "a variance for sigma": {"sigma": posterior_sigma(SIZE) ** 2},
     "a variance for the prior's stddev": {"stddev": STDDEV**2},
     "no N in sigma": {"sigma": posterior_sigma(1)},
@@ -132,15 +132,15 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_known_mistake_is_seen(mistake):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of the sum, see test_samples
+        warnings.simplefilter("ignore", UserWarning)  # about the sum, see test_samples
         draws = line_draws(**MISTAKES[mistake])
-    assert np.isfinite(draws).all(), "it is seen without this test"
+    assert np.isfinite(draws).all(), "NaN is detected without this test"
     with pytest.raises(AssertionError, match=r"mean|variance"):
         assert_samples_the_posterior(draws)
 
 
 def test_the_bounds_catch_eight_percent():
-    """Draws of the posterior itself pass; with a standard deviation 8% off, or moved by a fifth of it, they do not."""
+    """Draws of the posterior pass. With a standard deviation off by 8%, or a shift of a fifth of it, they fail."""
     mean, covariance = line_posterior()
     z = np.random.default_rng(0).normal(size=(3000, 2)) @ np.linalg.cholesky(covariance).T
     assert_samples_the_posterior(mean + z)
@@ -152,7 +152,7 @@ def test_the_bounds_catch_eight_percent():
 
 @pytest.mark.ci
 def test_predictions_are_the_predictive_law():
-    """Through `predict`: 60 samples of one chain, 50 updates apart; the bound is four Monte-Carlo errors."""
+    """`predict` with 60 samples of one chain, 50 updates apart; the bound is four Monte Carlo errors."""
     x, y = line_data()
     layer = keras.layers.Dense(1, use_bias=False, kernel_regularizer=GaussianPrior(STDDEV, SIZE))
     model = keras.Sequential([keras.Input((2,)), layer])
@@ -178,7 +178,7 @@ def breast_cancer_reference_values():
 
 
 def test_the_reference_is_good_enough():
-    """Its errors are a tenth of what is allowed to the samples, and it has converged."""
+    """Its errors are a tenth of the tolerance for the samples, and it has converged."""
     reference = breast_cancer_reference_values()
     assert reference["r_hat"].max() < 1.01 and reference["ess_tail"].min() > 10_000
     assert (reference["mean_error"] / reference["std"]).max() < 0.01
@@ -187,7 +187,7 @@ def test_the_reference_is_good_enough():
 
 @pytest.mark.slow
 def test_the_reference_can_be_made_again():
-    """By another seed, with a quarter of the steps: each number agrees within five of both Monte-Carlo errors."""
+    """With another seed and a quarter of the steps, each number agrees within five Monte Carlo errors of both."""
     draws, accepted = breast_cancer_reference.mala(200, 900, 0.9, np.random.default_rng(1))
     again, reference = breast_cancer_reference.summarize(draws[:, 200:], accepted), breast_cancer_reference_values()
     for name in ("mean", "std"):
@@ -199,10 +199,10 @@ def test_the_reference_can_be_made_again():
 def test_logistic_regression_on_breast_cancer_data():
     """Posterior means within 0.1 posterior standard deviations, standard deviations within 10%.
 
-    V's curvatures are 0.0018 ... 0.15, so that steps of γ = 0.4 widen a direction by at most 1.5%, and 7000 updates are
-    five times the longest relaxation. 500 chains, 8 draws of each that are correlated by 1/e: at least 1800 independent
-    ones, with Monte-Carlo errors of 2.4% of a standard deviation for the means and 1.7% for the standard deviations, so
-    that 0.1 is four of them.
+    V's curvatures are 0.0018 to 0.15, so steps of γ = 0.4 widen a direction by at most 1.5%, and 7000 updates are five
+    times the longest relaxation time. 500 chains with 8 draws each, correlated by 1/e, have at least 1800 independent
+    draws. Their Monte Carlo errors are 2.4% of a standard deviation for the means, of which 0.1 is four, and 1.7% for
+    the standard deviations.
     """
     x, y = breast_cancer_reference.data()
     size = len(x)

@@ -1,4 +1,4 @@
-"""The prior's scale, and what is refused."""
+"""The prior's scale and its errors."""
 
 import keras
 import numpy as np

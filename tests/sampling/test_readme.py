@@ -1,4 +1,4 @@
-"""README's example, as it stands there."""
+"""The README's example, as printed."""
 
 import re
 from pathlib import Path

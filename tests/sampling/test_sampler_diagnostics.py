@@ -1,4 +1,4 @@
-"""`SamplerDiagnostics` and `tune_learning_rate`, where the law is known."""
+"""`SamplerDiagnostics` and `tune_learning_rate` in cases with a known law."""
 
 import math
 import re
@@ -31,7 +31,7 @@ CURVATURES = {3: np.array([0.3, 1.0, 3.0]), 50: np.linspace(0.2, 2.0, 50)}
 
 
 class Quadratic(keras.losses.Loss):
-    """Σ hᵢ(θᵢ − yᵢ)²/2 of each example, of outputs that are the weights."""
+    """Σ hᵢ(θᵢ − yᵢ)²/2 of each example; the outputs are the weights."""
 
     def __init__(self, curvature):
         super().__init__()
@@ -42,7 +42,7 @@ class Quadratic(keras.losses.Loss):
 
 
 def gaussian(d, optimizer, x=None):
-    """A model whose V is Σ hᵢθᵢ²/2: of one weight for each output."""
+    """Returns a model with V = Σ hᵢθᵢ²/2 and one weight per output."""
     layer = keras.layers.Dense(d, use_bias=False, kernel_initializer="zeros")
     model = keras.Sequential([keras.Input((1,)), layer])
     model.compile(optimizer, loss=Quadratic(CURVATURES[d]), jit_compile=JIT_COMPILE)
@@ -56,12 +56,12 @@ def data(d, examples=1, spread=0.0):
 
 
 def draws_of(d, count, generator, factor=1.0):
-    """Draws of exp(−2V/σ²), whose variances are σ²/(2h)."""
+    """Returns draws of exp(−2V/σ²), whose variances are σ²/(2h)."""
     return generator.normal(size=(count, d)) * np.sqrt(factor * SIGMA**2 / (2 * CURVATURES[d]))
 
 
 def acceptance_of(d, rate, count=4000):
-    """Of MALA in equilibrium, in NumPy."""
+    """Returns the acceptance of MALA in equilibrium, in NumPy."""
     generator, h = np.random.default_rng(1), CURVATURES[d]
     theta, tau = draws_of(d, count, generator), SIGMA**2 / 2
     other = theta - rate * h * theta + SIGMA * math.sqrt(rate) * generator.normal(size=theta.shape)
@@ -72,7 +72,7 @@ def acceptance_of(d, rate, count=4000):
 
 
 def diagnosed(model, draws, x, y, **arguments):
-    """Diagnostics of a model that is set to each of the draws."""
+    """Returns diagnostics of a model that is set to each of the draws."""
     diagnostics = SamplerDiagnostics(x, y, verbose=0, **arguments)
     diagnostics.set_model(model)
     diagnostics.on_train_begin()
@@ -86,7 +86,7 @@ def mean_of(diagnostics, name):
     return np.mean([getattr(each, name) for each in diagnostics.history])
 
 
-# --- each number against what it must be ------------------------------------------------------------------------------
+# --- each number against its exact value ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.5, 0.5])
@@ -114,7 +114,7 @@ def test_the_acceptance_is_that_of_a_metropolis_step(d, rate, optimizer):
 
 
 def test_the_acceptance_with_a_preconditioner():
-    """MALA steps with P of RMSprop keep the law: what they accept changes no variance in the mean."""
+    """MALA steps with RMSprop's P keep the law: accepted moves do not change the variances on average."""
     x, y = data(3)
     model = gaussian(3, LRMSprop(0.1, sigma=SIGMA, epsilon=1e-2))
     model.optimizer._velocities[0].assign(np.array([[0.01, 0.3, 2.0]], "float32"))
@@ -130,7 +130,7 @@ def test_the_acceptance_with_a_preconditioner():
 
 
 def test_the_share_of_the_gradients_noise():
-    """Targets of examples with variance s²: a batch's gradient has the variance h²s²/B·(1 − B/N)."""
+    """If targets have variance s², a batch's gradient has the variance h²s²/B·(1 − B/N)."""
     x, y = data(50, examples=200, spread=2.0)
     model = gaussian(50, LSGD(0.01, sigma=SIGMA))
     found = diagnosed(model, np.zeros((1, 50)), x, y, batch_size=10).history[0]
@@ -160,11 +160,11 @@ def test_the_gradient_has_the_prior_in_it_and_leaves_the_model_alone():
         np.testing.assert_array_equal(old, ops.convert_to_numpy(variable))
 
 
-# --- in a fit, and what is said ---------------------------------------------------------------------------------------
+# --- in a fit, and the messages ---------------------------------------------------------------------------------------
 
 
 class Repeated(keras.utils.PyDataset):
-    """One batch, so many times an epoch."""
+    """One batch, repeated `updates` times per epoch."""
 
     def __init__(self, batch, updates):
         super().__init__()
@@ -178,7 +178,7 @@ class Repeated(keras.utils.PyDataset):
 
 
 def fitted(optimizer, d=50, updates=8, epochs=45, **arguments):
-    """Diagnostics of a fit, whose epochs are so many updates."""
+    """Returns diagnostics of a fit with `updates` updates per epoch."""
     x, y = data(d)
     diagnostics = SamplerDiagnostics(x, y, burn_in=5, verbose=0, **arguments)
     history = gaussian(d, optimizer).fit(Repeated((x, y), updates), epochs=epochs, verbose=0, callbacks=[diagnostics])
@@ -187,7 +187,7 @@ def fitted(optimizer, d=50, updates=8, epochs=45, **arguments):
 
 def test_a_sampler_that_is_right():
     found, logs = fitted(LSGD(0.1, sigma=SIGMA, seed=0))
-    width = np.mean(1 / (1 - 0.1 * CURVATURES[50] / 2))  # of steps of finite size
+    width = np.mean(1 / (1 - 0.1 * CURVATURES[50] / 2))  # widening by finite steps
     assert logs["configurational_temperature"][-1] == pytest.approx(width, abs=0.2)
     assert len(found.history) == 40 and len(logs["acceptance"]) == 40
     assert found.faults == [] and found.diagnosis.startswith("nothing wrong was seen: the temperature is")
@@ -238,7 +238,7 @@ every_regression = pytest.mark.parametrize("kind", LOSS)
 def faults(
     kind, sigma=None, prior=None, reduction="sum_over_batch_size", weight=2.0, optimizer=LSGD, dtype=None, **arguments
 ):
-    """What is said of a regression with two outputs before it is fitted; it is right with the defaults."""
+    """Returns the messages about a regression with two outputs before it is fitted; the defaults are right."""
     prior = GaussianPrior(1.0, N) if prior is None else prior
     layer = keras.layers.Dense(2, OUTPUTS[kind], use_bias=False, kernel_regularizer=prior, dtype=dtype)
     model = keras.Sequential([keras.Input((3,)), layer])
@@ -281,7 +281,7 @@ def test_no_mistake_is_none(kind):
 
 @pytest.fixture(scope="module", params=LOSS)
 def tuned(request):
-    """A regression after burn-in, its data, and the learning rate that is found for it; the temperature is 1."""
+    """A regression after burn-in with temperature 1, its data, and the learning rate found for it."""
     generator, size = np.random.default_rng(0), 60
     x = generator.normal(size=(size, 3)).astype("float32")
     if request.param == "linear":
@@ -298,7 +298,7 @@ def tuned(request):
 
 
 def sampled(tuned, rate, batch_size=None, updates=8, epochs=40):
-    """Diagnostics of a fit at a learning rate, with whole or small batches."""
+    """Returns diagnostics of a fit at a learning rate, with full or small batches."""
     model, x, y, _ = tuned
     model.optimizer.learning_rate = rate
     diagnostics = SamplerDiagnostics(x, y, data_size=len(x), batch_size=batch_size, verbose=0)
@@ -318,7 +318,7 @@ def test_at_the_rate_that_is_found_nothing_is_wrong(tuned):
 
 
 def test_a_rate_that_is_too_large_for_a_regression(tuned):
-    """The logistic loss is flat far out: it bears more."""
+    """The logistic loss is flat far from its minimum and tolerates a larger rate."""
     is_linear = tuned[0].layers[-1].activation is keras.activations.linear
     diagnostics = sampled(tuned, (2.5 if is_linear else 5) * tuned[-1].learning_rate)
     assert diagnostics.diagnosis.startswith("the learning rate is too large: ")
@@ -375,7 +375,7 @@ def test_it_tells_of_batches():
     assert found.gradient_noise_share > 0.1 and "larger batches" in found.reason
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_refused():

@@ -1,4 +1,4 @@
-"""Which updates the samples are of, with what settings, and what is refused before a fit begins."""
+"""Which updates become samples, with what settings, and what is refused before a fit begins."""
 
 import functools
 import io
@@ -32,7 +32,7 @@ def test_samples_are_the_weights_after_the_updates_that_are_due():
     samples = fit(classifier(), PosteriorSamples(burn_in=4, thinning=3, max_samples=10), epochs=5)
     assert iterations(samples) == [7, 10, 13]
     for iteration, arrays in sample_arrays(samples).items():
-        # the last of as many updates as that, in a fit of its own
+        # the weights after that many updates of a separate training
         x, y = data()
         model = classifier()
         for update in range(iteration):
@@ -50,7 +50,7 @@ def test_the_latest_samples_are_kept_oldest_first():
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has no steps_per_execution on PyTorch")
 @pytest.mark.parametrize(
     ("thinning", "expected"),
-    # 10 batches an epoch, 4 an execution: Keras calls back after 4, 8, 10, 14, 18, 20 updates
+    # 10 batches per epoch, 4 per execution: Keras calls back after 4, 8, 10, 14, 18, 20 updates
     [(1, [4, 8, 10, 14, 18, 20]), (5, [8, 10, 18, 20]), (6, [8, 14, 18]), (7, [8, 14])],
 )
 def test_with_several_steps_an_execution_a_sample_is_the_first_that_can_be_had(thinning, expected):
@@ -83,7 +83,7 @@ def test_the_model_is_looked_at_only_when_a_sample_may_be_due():
 
     samples = fit(classifier(), Watched(burn_in=10, thinning=10), epochs=10)
     assert iterations(samples) == [20, 30]
-    assert len(looks) < 12  # of 30 batches: at 10, 20 and 30, and when the fit begins
+    assert len(looks) < 12  # for 30 batches: at 10, 20 and 30, and when the fit begins
 
 
 def test_a_second_fit_goes_on():
@@ -104,7 +104,7 @@ def test_each_sample_has_the_settings_that_made_it():
         assert settings["learning_rate"] == pytest.approx(1e-3)
         again = keras.saving.deserialize_keras_object(settings["optimizer"])
         assert type(again) is LAdam
-        # built or not, it tells the same layers; only a built one knows the variables that they are of
+        # built or not, it has the same layers; only a built one knows their variables
         found, expected = ({**each.get_config(), "layers": each.layers} for each in (again, optimizer))
         assert found == expected
 
@@ -176,13 +176,13 @@ def test_samples_on_disk_are_those_in_memory(tmp_path):
 
 
 def test_a_fit_that_is_restored_takes_its_later_samples_again_and_once(tmp_path):
-    """As after a kill: the ring has samples of updates that come after the state that is restored."""
+    """As after a kill: the ring has samples of updates after the restored state."""
     model = classifier()
     whole = fit(model, PosteriorSamples(burn_in=0, max_samples=20), epochs=4)
     first = classifier()
     fit(first, PosteriorSamples(burn_in=0, max_samples=20, directory=tmp_path), epochs=2)
     first.save(tmp_path / "state.keras")
-    fit(first, PosteriorSamples(burn_in=0, max_samples=20, directory=tmp_path), epochs=1)  # then it is lost
+    fit(first, PosteriorSamples(burn_in=0, max_samples=20, directory=tmp_path), epochs=1)  # then the fit is lost
     restored = keras.saving.load_model(tmp_path / "state.keras")
     samples = fit(restored, PosteriorSamples(burn_in=0, max_samples=20, directory=tmp_path), epochs=2)
     assert iterations(samples) == list(range(1, 13))
@@ -205,7 +205,7 @@ def test_bfloat16_weights_survive_the_disk(tmp_path):
     assert_equal_arrays(found, last)
 
 
-# --- what is refused --------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -276,13 +276,13 @@ X = np.linspace(-1, 1, 50)[:, None].astype("float32")
 
 
 def fit_line(model, updates, *callbacks, slope=1.0):
-    """Full batches, in one epoch: each begins anew what costs more than a step."""
+    """Fits full batches in one epoch, because starting an epoch costs more than a step."""
     x = np.tile(X, (updates, 1))
     model.fit(x, slope * x, batch_size=50, shuffle=False, verbose=0, callbacks=list(callbacks))
 
 
 def sampled(directory=None, optimizer=None, slope=2.0, epochs=20, model=None, **arguments):
-    """Samples of updates 5, 6, ..., of full batches."""
+    """Returns samples of updates 5, 6, ..., of full batches."""
     samples = PosteriorSamples(burn_in=4, **({"max_samples": 10} | arguments), directory=directory)
     fit_line(model or line(optimizer), epochs, samples, slope=slope)
     return samples
@@ -324,7 +324,7 @@ def test_samples_of_another_start_are_refused(tmp_path):
 
 @pytest.mark.parametrize("epochs", [20, 8])
 def test_other_data_are_refused_where_they_are_seen_and_replace_nothing(tmp_path, epochs):
-    """At the first update of which there is a sample, be the ring full and that update a late one."""
+    """They are refused at the first update with a stored sample, also if the ring is full and that update is late."""
     first = sampled(tmp_path, epochs=epochs)
     before = sample_arrays(first)
     with pytest.raises(ValueError, match=r"Received: other weights after update .* its data or .*another directory"):
@@ -342,7 +342,7 @@ def test_the_same_fit_again_adds_to_its_samples(tmp_path):
 
 
 def test_settings_that_change_in_a_chain_do_not_part_it(tmp_path):
-    """By callbacks, and by a state that is restored before or after this callback begins; also with a schedule."""
+    """Changed by callbacks, by a schedule, or by a state that is restored before or after this callback begins."""
 
     class Halving(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -374,7 +374,7 @@ def test_settings_that_change_in_a_chain_do_not_part_it(tmp_path):
 
 
 def test_a_sample_belongs_to_one_model():
-    """As in a loop over folds: another model is refused before it is trained, and the samples stay with theirs."""
+    """As in cross-validation: another model is refused before it is trained, and the samples stay with theirs."""
     samples = PosteriorSamples(burn_in=0, max_samples=20)
     first, second = line(), line(LSGD(0.2, sigma=0.2, seed=1))
     first.fit(X, X, batch_size=25, verbose=0, callbacks=[samples])
@@ -425,7 +425,7 @@ def test_burn_in_that_leaves_out_nothing_is_warned_of():
 
 
 class Breaking(keras.callbacks.Callback):
-    """Multiplies the weights, once after update 11 and so on."""
+    """Multiplies the weights before every batch after update 11."""
 
     def __init__(self, factor):
         super().__init__()
@@ -440,7 +440,7 @@ class Breaking(keras.callbacks.Callback):
 @pytest.mark.parametrize("on_disk", [False, True])
 @pytest.mark.parametrize("factor", [float("nan"), float("inf"), 1e5])
 def test_a_chain_that_diverges_loses_no_sample(tmp_path, factor, on_disk):
-    """Whether it is NaN at once, or grows beyond all bounds first."""
+    """Whether the weights become NaN at once or first grow without bound."""
     samples = PosteriorSamples(burn_in=4, max_samples=5, directory=tmp_path if on_disk else None)
     with pytest.warns(UserWarning, match=r"must be finite.*after update 12: the chain has diverged") as found:
         fit_line(line(), 40, Breaking(factor), samples)
@@ -467,7 +467,7 @@ def test_nan_in_moving_statistics_is_no_sample():
 
 
 def damaged(path, kind):
-    """The file of a sample with that damage."""
+    """Damages the file of a sample."""
     raw = bytearray(path.read_bytes())
     central = [at for at in range(len(raw)) if raw[at : at + 4] == b"PK\x01\x02"]
     if kind == "encrypted":
@@ -548,7 +548,7 @@ def test_arrays_that_differ_from_their_layout_are_refused(tmp_path, arrays):
 
 
 class Plain(keras.optimizers.schedules.LearningRateSchedule):
-    """Without a `get_config`."""
+    """A schedule without `get_config`."""
 
     def __call__(self, step):
         return 0.01
@@ -572,7 +572,7 @@ class Chooses:
     ids=["lambda", "partial", "object", "sigma partial", "sigma schedule", "rate schedule"],
 )
 def test_an_optimizer_that_cannot_be_put_down_is_refused_before_training(arguments):
-    """Not at the first sample, after burn-in."""
+    """The error comes before training, not at the first sample after burn-in."""
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="d")])
     model.compile(LSGD(**arguments), loss="mse")
     samples = PosteriorSamples(burn_in=100)

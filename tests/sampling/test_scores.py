@@ -1,4 +1,4 @@
-"""Scores against scikit-learn's, and against what is known of them."""
+"""Scores against scikit-learn's, and against known values."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_calibration_error_bin_by_bin():
 
 
 def test_calibrated_probabilities_have_no_calibration_error():
-    """Labels drawn by the probabilities: 0 up to a Monte-Carlo error below √(bins / (4 examples))."""
+    """Labels are drawn from the probabilities, so the error is at most a Monte Carlo error, √(bins / (4 examples))."""
     generator = np.random.default_rng(2)
     probabilities = generator.dirichlet([1.0] * 3, 100_000)
     labels = (generator.random((100_000, 1)) > probabilities.cumsum(axis=1)).sum(axis=1)

@@ -27,13 +27,13 @@ def plain():
 
 
 def every_weight(epochs=4):
-    """The weights after each update, (num_updates, num_weights)."""
+    """Returns the weights after each update, of shape `(num_updates, num_weights)`."""
     samples = fit(plain(), PosteriorSamples(burn_in=0, max_samples=100), epochs=epochs)
     return [sample_arrays(samples)[update] for update in iterations(samples)]
 
 
 def test_samples_are_of_the_gaussian_of_the_definition():
-    """Mean and covariance of many samples, against the formula over all weights."""
+    """Compares mean and covariance of many samples with the formula over all weights."""
     rank, count = 4, 600
     swag = fit(plain(), SWAG(burn_in=2, thinning=1, rank=rank, num_samples=count))
     flat = np.array([np.concatenate([array.ravel() for array in arrays]) for arrays in every_weight()[2:]], float)
@@ -69,7 +69,7 @@ def test_moving_statistics_are_averaged_and_can_be_recomputed():
 
 
 def test_a_fit_that_is_resumed_has_the_same_moments(tmp_path):
-    """From the folder, with another object; updates that were counted are not counted again."""
+    """Resumes from the folder with another object; counted updates are not counted again."""
     whole = fit(plain(), SWAG(burn_in=2, rank=3, num_samples=4))
     model = plain()
     fit(model, SWAG(burn_in=2, rank=3, num_samples=4, directory=tmp_path), epochs=2)
@@ -117,7 +117,7 @@ def test_a_deep_ensemble_averages_its_models(tmp_path):
     with pytest.raises(ValueError, match=r"folder without samples. Received: .*saved"):
         ensemble.save(tmp_path / "saved")
     before = weights(members[0])
-    members[0].set_weights([0 * array for array in members[0].get_weights()])  # the ensemble has copies
+    members[0].set_weights([0 * array for array in members[0].get_weights()])  # the ensemble keeps copies
     np.testing.assert_allclose(ensemble.predict(X, verbose=0), expected, rtol=1e-5)
     assert any(array.any() for array in before)
 

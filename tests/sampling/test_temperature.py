@@ -1,4 +1,4 @@
-"""The temperature that samples have, against the laws of finite steps; and the warnings of another than sigma says."""
+"""The temperature of samples against the laws of finite steps, and the warnings if sigma gives another temperature."""
 
 import re
 import warnings
@@ -34,7 +34,7 @@ SIGMA, CHAINS = 1.2, 4000
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("momentum", [0.5, 0.9, 0.99])
 def test_undamped_momentum_has_a_lower_temperature(momentum, nesterov):
-    """(1 − μ)T where γ times the curvature is small beside (1 − μ)², and with σ/√(1 − μ) it is T."""
+    """It is (1 − μ)T if γ times the curvature is small compared with (1 − μ)², and T with σ/√(1 − μ)."""
     rate = 1e-4 * (1 - momentum) ** 2
     wanted = (1 - momentum) * SIGMA**2 / 2 * np.linalg.inv(PRECISION)
     found = laws.law_of_undamped_steps(PRECISION, rate, SIGMA, momentum, nesterov)
@@ -45,7 +45,7 @@ def test_undamped_momentum_has_a_lower_temperature(momentum, nesterov):
 
 @pytest.mark.parametrize("decay", [0.5, 2.0])
 def test_weight_decay_passes_by_the_momentum(decay):
-    """Beside the likelihood's A its precision is λ for L-SGD, (1 − μ)λ with momentum μ, and αλ for SGHMC."""
+    """To the likelihood's A it adds the precision λ for L-SGD, (1 − μ)λ with momentum μ, and αλ for SGHMC."""
     rate, identity, temperature = 1e-5, np.eye(3), SIGMA**2 / 2
     for share, found in (
         (1.0, laws.law_of_undamped_steps(PRECISION, rate, SIGMA, 0.0, decay=decay)),
@@ -57,7 +57,7 @@ def test_weight_decay_passes_by_the_momentum(decay):
         np.testing.assert_allclose(found, wanted, rtol=1e-2)
 
 
-RATE, EPSILON = 0.005, 1e4  # ε so large that RMSprop's P is 1/√ε: rates are √ε times as large there
+RATE, EPSILON = 0.005, 1e4  # so large an ε that RMSprop's P is 1/√ε; its rates are √ε times larger
 STEPS = {
     "momentum": (LSGD(RATE, momentum=0.9, sigma=SIGMA, seed=1), laws.law_of_undamped_steps, {"momentum": 0.9}),
     "nesterov": (
@@ -91,7 +91,7 @@ STEPS = {
 @pytest.mark.parametrize("name", STEPS)
 def test_the_optimizers_have_these_laws(name):
     optimizer, law, arguments = STEPS[name]
-    optimizer = type(optimizer).from_config(optimizer.get_config())  # a new one, also in a second run
+    optimizer = type(optimizer).from_config(optimizer.get_config())  # a fresh one for each run
     covariance = law(PRECISION, **(arguments | {"rate": RATE, "sigma": SIGMA}))[:3, :3]
     start = np.zeros((CHAINS, 3), "float32")
     share = arguments.get("friction", 1 - arguments.get("momentum", 0.0))
@@ -103,7 +103,7 @@ def test_the_optimizers_have_these_laws(name):
 
 # --- losses that average over an example's values ---------------------------------------------------------------------
 
-SIZE, OUTPUTS = 40, 400  # each output is a chain of its own, with the same posterior
+SIZE, OUTPUTS = 40, 400  # each output is a separate chain with the same posterior
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(SIZE, 1)).astype("float32")
 Y = (X @ np.ones((1, OUTPUTS)) + GENERATOR.normal(size=(SIZE, OUTPUTS)) * 0.5**0.5).astype("float32")
@@ -112,7 +112,7 @@ Y = (X @ np.ones((1, OUTPUTS)) + GENERATOR.normal(size=(SIZE, OUTPUTS)) * 0.5**0
 def variance_beside_the_posterior(data_size=SIZE, **compile_arguments):
     layer = layers.Dense(OUTPUTS, use_bias=False, kernel_regularizer=GaussianPrior(1.0, data_size))
     model = keras.Sequential([keras.Input((1,)), layer])
-    # "mse" is that of observations with variance 1/2
+    # "mse" is −log p for observations with variance 1/2
     curvature = (2 * float((X**2).sum()) + 1) / SIZE
     rate = 0.05 / curvature * compile_arguments.pop("slower", 1)
     optimizer = LSGD(rate, sigma=posterior_sigma(data_size), seed=1)
@@ -120,14 +120,14 @@ def variance_beside_the_posterior(data_size=SIZE, **compile_arguments):
     samples = PosteriorSamples(burn_in=119, max_samples=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        x, y = np.tile(X, (120, 1)), np.tile(Y, (120, 1))  # one epoch: each begins anew what costs more than a step
+        x, y = np.tile(X, (120, 1)), np.tile(Y, (120, 1))  # one epoch, because starting one costs more than a step
         model.fit(x, y, batch_size=SIZE, verbose=0, callbacks=[samples], shuffle=False)
     precision = 2 * float((X**2).sum()) + 1
     mean = 2 * X[:, 0] @ Y / precision
     return float(np.mean((samples.ring.arrays(0)[0][0] - mean) ** 2) * precision)
 
 
-BOUNDS = stats.chi2.ppf([5e-7, 1 - 5e-7], df=OUTPUTS) / OUTPUTS * np.array([1, 1 / (1 - 0.05 / 2)])  # the finite step
+BOUNDS = stats.chi2.ppf([5e-7, 1 - 5e-7], df=OUTPUTS) / OUTPUTS * np.array([1, 1 / (1 - 0.05 / 2)])  # finite steps
 
 
 def test_a_loss_of_many_outputs_samples_the_posterior_when_it_is_summed():
@@ -140,13 +140,13 @@ def test_a_loss_of_many_outputs_samples_the_posterior_when_it_is_summed():
 
 
 def test_a_loss_that_is_averaged_over_two_outputs_has_twice_the_temperature():
-    """As `loss_weights=1/2` has, so that the outputs here stay chains of their own. (The prior is small.)"""
+    """Tested with `loss_weights=1/2`, which keeps the outputs separate chains. (The prior is small.)"""
     low, high = BOUNDS
     found = variance_beside_the_posterior(loss="mse", loss_weights=OUTPUTS / 2)
     assert 1.9 * low < found < 2 * high and found > high
 
 
-# --- what is warned of ------------------------------------------------------------------------------------------------
+# --- warnings ---------------------------------------------------------------------------------------------------------
 
 
 def net(*parts, shape=(3,)):
@@ -154,7 +154,7 @@ def net(*parts, shape=(3,)):
 
 
 def warned(model, optimizer=None, **compile_arguments):
-    """The lines of the one warning; none if there is no warning."""
+    """Returns the lines of the warning, or none if there is no warning."""
     model.compile(optimizer or LSGD(0.01, sigma=0.1, seed=0), **compile_arguments)
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
@@ -186,7 +186,7 @@ def one_unit():
         (SGHMC(0.01, 0.2), []),
         (LAdam(0.01), []),
         (LRMSprop(0.01), []),
-        (keras.optimizers.SGD(0.01, momentum=0.9), []),  # samples no law
+        (keras.optimizers.SGD(0.01, momentum=0.9), []),  # does not sample
     ],
 )
 def test_of_momentum_and_weight_decay(optimizer, wanted):
@@ -271,7 +271,7 @@ def test_of_losses_in_each_form(name):
 
 
 class Adding(layers.Layer):
-    """Adds a function of its inputs to the loss."""
+    """Adds a function of the inputs to the loss."""
 
     def __init__(self, function):
         super().__init__()
@@ -310,7 +310,7 @@ def test_of_a_subclass():
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_of_weights_of_half_precision(dtype):
-    """Also by the law: V = (θ − ½)²/2 of 60,000 examples, for which float32 is right and bfloat16 too wide."""
+    """Also checks the law for V = (θ − ½)²/2 with 60,000 examples: float32 is right and bfloat16 too wide."""
     model = net(layers.Dense(1, dtype=dtype, kernel_initializer="ones"))
     (line,) = warned(model, LSGD(0.01, sigma=0.01, seed=0), loss="mse")
     spacing = {"bfloat16": "0.0078, 7.8 times", "float16": "0.00098, 0.98 times"}[dtype]

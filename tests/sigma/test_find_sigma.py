@@ -1,4 +1,4 @@
-"""`find_sigma`: what it suggests, that it leaves no trace, and what it refuses."""
+"""`find_sigma`: what it suggests, that it restores the model, and its errors."""
 
 import functools
 import random
@@ -22,7 +22,7 @@ X, Y = examples(steps=12, batch=8)
 
 @functools.cache
 def compiled():
-    """A model for many tests: a search leaves no trace."""
+    """A model that many tests share, because a search restores it."""
     return built(eager_model(LAdam(1e-2, sigma=1e-3, seed=0)))
 
 
@@ -42,14 +42,14 @@ def assert_same(before, after):
 
 
 def net_with_states(optimizer, **arguments):
-    """A net with moving statistics, and random generators of its own."""
+    """Returns a net with moving statistics and its own random generators."""
     layers = [keras.layers.Dense(6, "relu"), keras.layers.BatchNormalization(), keras.layers.Dropout(0.3, seed=7)]
     model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(2)])
     model.compile(optimizer, loss="mse", metrics=["mae"], run_eagerly=EAGERLY, **arguments)
     return model
 
 
-# --- what it leaves behind --------------------------------------------------------------------------------------------
+# --- it restores the model --------------------------------------------------------------------------------------------
 
 
 def test_it_leaves_no_trace():
@@ -75,16 +75,16 @@ def test_a_fit_after_it_is_the_fit_without_it():
 
 @keras.saving.register_keras_serializable(package="tests")
 class UnseededNoise(keras.layers.Layer):
-    """Draws from Keras's generator for all who give no seed."""
+    """Draws from Keras's global generator, which is used without a seed."""
 
     def call(self, x):
         return x + keras.random.normal(ops.shape(x))
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="Keras refuses such a layer there")
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras refuses such a layer on JAX")
 @pytest.mark.parametrize("drawn", [False, True], ids=["not drawn from before", "drawn from before"])
 def test_draws_without_a_seed(drawn):
-    """They are what they are without the search, and the same in each trial."""
+    """The search does not change them, and they are the same in each trial."""
     found = []
     for with_search in (False, True):
         keras.utils.set_random_seed(3)
@@ -134,7 +134,7 @@ def test_it_traces_the_step_once_and_fit_not_again():
     search(model)
     traces = loss.count
     model.fit(X, Y, batch_size=8, epochs=1, verbose=0)
-    assert 0 < loss.count <= traces + 1  # of `fit`'s own data, on TensorFlow
+    assert 0 < loss.count <= traces + 1  # on TensorFlow, one more for `fit`'s own data
     plain = CountedLoss()
     other = small_model(LAdam(1e-2, seed=0), loss=plain)
     other.optimizer.build(other.trainable_variables)
@@ -160,14 +160,14 @@ def test_every_optimizer(case):
 
 
 def test_what_does_harm_is_a_size_of_noise_and_not_a_level():
-    """The noise of a step is σ√γ: a hundredth of the learning rate bears ten times the level."""
+    """The noise of a step is σ√γ, so a hundredth of the learning rate tolerates ten times the level."""
     found = [search(eager_model(LSGD(rate, seed=0)), num_sigmas=12) for rate in (1e-5, 1e-7)]
     harm = [result.sigmas[result.losses > result.allowed_loss].min() for result in found]
-    assert harm[1] / harm[0] == pytest.approx(10, rel=0.4)  # to the grid of the search
+    assert harm[1] / harm[0] == pytest.approx(10, rel=0.4)  # within the grid of the search
 
 
 def test_a_law_that_is_known():
-    """V = Σθ²/2 over d weights: at any σ the noise adds dσ²/4 in the long run."""
+    """For V = Σθ²/2 over d weights the noise adds dσ²/4 in the long run, at any σ."""
     d = 400
     model = keras.Sequential([keras.Input((d,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")])
     kernel = model.trainable_variables[0]
@@ -222,7 +222,7 @@ def test_gradient_accumulation():
     assert number_of_updates(model) == 0
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras refuses others than 1 there")
+@pytest.mark.skipif(BACKEND == "torch", reason="on PyTorch Keras accepts only 1")
 def test_steps_per_execution():
     plain, several = (search(small_model(LAdam(1e-2, seed=0), steps_per_execution=n)) for n in (1, 3))
     np.testing.assert_allclose(several.losses, plain.losses, rtol=1e-5)
@@ -277,7 +277,7 @@ def test_it_shows_itself():
     assert found.reason in repr(found)
 
 
-# --- what it refuses --------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_refused():

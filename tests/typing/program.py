@@ -1,4 +1,4 @@
-"""What users write, for the type checker: `pyright` has no error here, and a wrong call without one is an error."""
+"""What users write, for the type checker: pyright must find no error, and must reject the calls marked `ignore`."""
 
 from typing import Any, Literal, assert_type
 
@@ -51,7 +51,7 @@ from keras_langevin.experiments.comparing import compare
 x, y = np.ones((4, 2)), np.ones(4)
 schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, 100, 0.9)
 
-# Every optimizer has its parent's own arguments, the noise's, and those of every Keras optimizer.
+# Every optimizer takes its parent's arguments, those of the noise, and those of every Keras optimizer.
 LSGD(0.1, 0.9, nesterov=True, sigma=1e-3, layers=0.3, seed=0, noise="rademacher", weight_decay=1e-4, clipnorm=1.0)
 SGHMC(0.1, friction=0.1, sigma=posterior_sigma(100), layers=2, use_ema=True, ema_momentum=0.9)
 BAOAB(0.1, friction=0.1, sigma=LogSchedule(1e-3), layers="head")
@@ -69,7 +69,7 @@ LAdafactor(1e-3, beta_2_decay=-0.8, epsilon_1=1e-12, epsilon_2=1e-3, clip_thresh
 LScheduleFreeAdamW(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-6, warmup_steps=10)
 LMuon(1e-3, adam_beta_2=0.999, weight_decay=0.1, exclude_layers=["head"], adam_lr_ratio=0.5, rms_rate=None)
 
-# What a misspelt or wrong argument is.
+# Misspelled and wrong arguments.
 LAdam(1e-3, sigam=1e-3)  # pyright: ignore[reportCallIssue]
 LAdam(1e-3, momentum=0.9)  # pyright: ignore[reportCallIssue]
 LAdam(1e-3, sigma="large")  # pyright: ignore[reportArgumentType]

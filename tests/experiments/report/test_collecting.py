@@ -127,7 +127,7 @@ def test_settings_of_another_version_are_settings(tmp_path):
     shutil.copytree(tmp_path / "new", tmp_path / "older")
     edit(tmp_path / "newer" / "config.json", momentum="half")
     config = json.loads((tmp_path / "older" / "config.json").read_text())
-    del config["standardize"]  # an older version without that option did what its default does
+    del config["standardize"]  # older versions had no such option and behaved like its default
     (tmp_path / "older" / "config.json").write_text(json.dumps(config))
     cells = collect([tmp_path])
     assert {cell.settings.get("momentum"): len(cell.folders) for cell in cells} == {None: 2, "half": 1}
@@ -215,7 +215,7 @@ def test_a_folder_without_results_is_named(tmp_path):
 
 
 def test_hidden_and_other_files_are_passed_over(tmp_path):
-    """What a killed process leaves behind, and what a runner may keep beside the records."""
+    """Files that a killed process leaves behind, and files that a runner may keep next to the records."""
     write_folder(tmp_path, DEEP, of_seeds([0.1], []))
     for name in (".adam-seed-1.json.x1y2", ".hidden.json", "adam-seed-1.csv", "notes.txt"):
         (tmp_path / "runs" / name).write_text("{")

@@ -37,7 +37,7 @@ def test_curves_have_a_median_of_what_finished_and_a_cross_where_it_diverged(nam
 
 
 def test_a_seed_that_fails_leaves_the_others_their_room():
-    """A band of all seeds would fill the panel."""
+    """A band over all seeds would fill the panel."""
     (ax,) = drawn(results_of(COMPARISON, of_seeds([0.1, 0.9, 0.92], [0.91, 0.92])), "validation_accuracy").axes
     assert not ax.collections
     assert [line.get_ydata()[-1] for line in ax.get_lines() if line.get_linewidth() == 2] == [90, 91.5]
@@ -82,7 +82,7 @@ def test_paired_differences_are_dots_a_mean_an_interval_and_a_zero_line():
     zero, dots, cross = ax.collections
     assert {x for segment in zero.get_segments() for x, _ in segment} == {0}
     assert dots.get_offsets()[:, 0].tolist() == pair.difference.values[:2].tolist()
-    assert cross.get_offsets()[:, 0].tolist() == pair.difference.values[2:].tolist()  # its run diverged
+    assert cross.get_offsets()[:, 0].tolist() == pair.difference.values[2:].tolist()  # the diverged run's
     interval, mean = ax.get_lines()
     assert list(interval.get_xdata()) == [pair.difference.low, pair.difference.high]
     assert list(mean.get_xdata()) == [pair.difference.mean] and mean.get_marker() == "D"

@@ -1,4 +1,4 @@
-"""Markdown, HTML and LaTeX: what they say, and that names cannot break them."""
+"""The contents of Markdown, HTML and LaTeX, which names cannot break."""
 
 import base64
 import re
@@ -23,7 +23,7 @@ VOID = {"meta", "img", "br", "link"}
 
 
 class Page(HTMLParser):
-    """The elements of a page; an error where they are not nested."""
+    """Parses the elements of a page; fails if they are not nested."""
 
     def __init__(self, text):
         super().__init__()
@@ -54,7 +54,7 @@ HOSTILE_COMPARISON = Comparison(model=HOSTILE, dataset=HOSTILE, optimizers=("ada
 
 
 def hostile_records():
-    """Names from a file that someone else wrote, in every place that has one."""
+    """Returns records with untrusted names in every place that has a name."""
     records = [record("adam", 0, 0.5), record(f"ladam@{HOSTILE}", 0, 0.6), failed("adam", 1)]
     records[0]["provenance"] = {"device": HOSTILE, "versions": {HOSTILE: HOSTILE}, "commit": HOSTILE}
     records[2]["error"] = f"{HOSTILE}\x1b[31m"
@@ -72,7 +72,7 @@ def hostile():
 
 
 def written(results, folder, title):
-    """The page and the Markdown text of a report."""
+    """Returns the page and the Markdown text of a report."""
     write(results, folder, title=title)
     return [(folder / name).read_text("utf-8") for name in ("report.html", "report.md")]
 
@@ -126,7 +126,7 @@ def test_figures_are_in_the_page_and_say_what_they_are(page):
     for picture in shown(page):
         svg = base64.b64decode(picture["src"].partition(",")[2]).decode()
         width, height = map(float, re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups())
-        assert width < 330 and height > 100  # points: 440 pixels, of which a telephone shows four fifths
+        assert width < 330 and height > 100  # points: 330 are 440 pixels, and a phone shows four fifths of them
         assert "<script" not in svg and "href" not in re.sub(r'xlink:href="#', "", svg).replace("xmlns:xlink", "")
 
 
@@ -174,7 +174,7 @@ def test_names_cannot_become_elements_of_the_page(hostile_report):
     parsed = Page(text)
     assert "script" not in parsed.tags() and not any(picture["src"] == "x" for picture in shown(text))
     assert not any(name.startswith("on") for _, attributes in parsed.elements for name in attributes)
-    assert SCRIPT in "".join(parsed.text)  # and are shown as they are
+    assert SCRIPT in "".join(parsed.text)  # shown unchanged
     assert "\x1b" not in text
 
 

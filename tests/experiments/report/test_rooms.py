@@ -10,8 +10,8 @@ from tests.experiments.records import COMPARISON, of_seeds, write_folder
 
 @pytest.mark.usefixtures("blank_pictures")
 def test_a_report_is_written_in_at_most_ten_rooms(tmp_path):
-    """A room is a module of `experiments` in which a function is called, and `plots` is one; where rates were tuned,
-    `tuning` is another."""
+    """A room is a module of `experiments` in which a function is called. `plots` counts as one, and so does `tuning`,
+    which is needed if rates were tuned."""
     folder = write_folder(tmp_path / "results", COMPARISON, of_seeds([0.1, 0.8, 0.81], [0.91, 0.92]))
     entered = set()
 

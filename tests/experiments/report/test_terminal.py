@@ -32,7 +32,7 @@ def test_an_optimizer_without_a_run_has_a_row():
 
 
 def test_a_long_name_leaves_room_for_the_numbers():
-    """In 80 columns it goes on in the next line, and no number is cut short."""
+    """With 80 columns it continues on the next line, and no number is truncated."""
     comparison = dataclasses.replace(COMPARISON, optimizers=("adam", "ladam@[1,8,12,13,15,16,24,27,29]"))
     records = [record(arm.spec, seed, 0.9 + seed / 100) for arm in comparison.arms for seed in range(3)]
     console = Console(width=80, file=io.StringIO())

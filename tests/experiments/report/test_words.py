@@ -154,7 +154,7 @@ def test_of_one_difference_the_overview_begins_with_it(adam, ladam, first):
 
 
 def test_arms_of_unequal_epsilon_are_named_and_nothing_is_concluded():
-    """The first records: their configuration says so."""
+    """The configurations of the first records say so."""
     cell = cell_of(FIVE, of_seeds([0.80, 0.81, 0.82, 0.80, 0.81], [0.90, 0.91, 0.93, 0.9, 0.92]))
     cell.settings[UNEQUAL_EPSILON] = "1e-7 without noise, 1e-6 with noise"
     (result,) = results = analyse([cell])

@@ -1,1 +1,1 @@
-"""Programs that train on several devices, for `children`: each asserts what it is to show, and prints what it saw."""
+"""Programs that train on several devices, started by `children`. Each asserts its result and prints what it saw."""

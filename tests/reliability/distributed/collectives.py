@@ -1,4 +1,4 @@
-"""The compiled update of sharded variables on JAX, large and small, has no communication. For four devices."""
+"""The compiled update of large and small sharded variables on JAX has no communication between four devices."""
 
 import jax
 import keras
@@ -11,7 +11,7 @@ SPECS = {(512, 256): ("row", "column"), (256,): ("column",), (8, 256): (None, "c
 
 
 def compiled_update(make) -> str:
-    """What XLA made of an update, as text."""
+    """Returns XLA's compiled update as text."""
     mesh = Mesh(np.array(jax.devices()).reshape(2, 2), ("row", "column"))
     split = {shape: NamedSharding(mesh, PartitionSpec(*spec)) for shape, spec in SPECS.items()}
     everywhere = NamedSharding(mesh, PartitionSpec())

@@ -1,7 +1,7 @@
-"""PyTorch's `DistributedDataParallel`, in processes that torchrun's variables tell of each other.
+"""PyTorch's `DistributedDataParallel`, in processes connected by torchrun's environment variables.
 
 `python -m tests.reliability.distributed.ddp equal LOSS STEPS`: ranks stay equal, and near one process. `... seeds`:
-where each rank draws a seed of its own they don't; what mends it.
+ranks that draw their own seeds drift apart; the remedy works.
 """
 
 import sys
@@ -16,7 +16,7 @@ from tests.reliability.distributed import trainings
 
 
 def train(optimizer, loss: str, steps: int, rank: int = 0, size: int = 1) -> keras.Model:
-    """A model after so many steps with a process's share of each batch."""
+    """Returns a model after this many steps with a process's share of each batch."""
     model = trainings.network()
     optimizer.build(model.trainable_variables)
     wrapped = DistributedDataParallel(model) if size > 1 else model

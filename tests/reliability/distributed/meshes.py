@@ -1,6 +1,6 @@
 """Keras's distributions on JAX: `python -m tests.reliability.distributed.meshes LOSS STEPS MESH MESH ...`
 
-A mesh is `4` (`DataParallel` on so many devices) or `2x4` (`ModelParallel`: so many parts of the batch, of the model).
+A mesh is `4` (`DataParallel` on 4 devices) or `2x4` (`ModelParallel` with 2 parts of the batch and 4 of the model).
 """
 
 import sys
@@ -18,7 +18,7 @@ def distribution(mesh: str):
     if len(shape) == 1:
         return DataParallel(devices=devices)
     layout = LayoutMap(DeviceMesh(shape, ["batch", "model"], devices))
-    # the wide layer's outputs and the narrow layer's inputs are split, with what the optimizer keeps for them
+    # the wide layer's outputs and the narrow layer's inputs are split, and so are the optimizer's slots for them
     layout[".*wide.*kernel.*"] = (None, "model")
     layout[".*wide.*bias.*"] = ("model",)
     layout[".*narrow.*kernel.*"] = ("model", None)
@@ -26,7 +26,7 @@ def distribution(mesh: str):
 
 
 def check_copies(variable, mesh: str):
-    """Devices that hold the same part of a variable hold the same bits."""
+    """Checks that devices with the same part of a variable hold the same bits."""
     devices = np.prod([int(size) for size in mesh.split("x")])
     parts = {}
     for shard in variable.value.addressable_shards:
@@ -38,7 +38,7 @@ def check_copies(variable, mesh: str):
 
 
 def check_layout(model, mesh: str):
-    """The wide kernel, and what the optimizer keeps for it, is split; the seed is everywhere."""
+    """Checks that the wide kernel and its slots are split, and that every device has the seed."""
     parts = int(mesh.split("x")[1]) if "x" in mesh else 1
     wide = [
         v for v in [*model.variables, *model.optimizer.variables] if np.prod(v.shape) == model.weights[0].value.size

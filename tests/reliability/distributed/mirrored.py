@@ -1,8 +1,8 @@
 """TensorFlow's `MirroredStrategy`: `python -m tests.reliability.distributed.mirrored LOSS STEPS DEVICES [NAME ...]`.
 
-With the optimizers of these names, or with all of them.
+Trains with the named optimizers, or with all.
 
-One number of devices a process: TensorFlow numbers its groups of devices, and takes a second one for the first.
+A process uses one number of devices: TensorFlow numbers its groups of devices, and would take a second for the first.
 """
 
 import sys

@@ -1,7 +1,7 @@
-"""TensorFlow's `MultiWorkerMirroredStrategy`, in processes that `TF_CONFIG` tells of each other.
+"""TensorFlow's `MultiWorkerMirroredStrategy`, in processes connected by `TF_CONFIG`.
 
 `python -m tests.reliability.distributed.multi_worker equal LOSS STEPS`: workers stay equal, and near one process.
-`... seeds`: a seed that is drawn is drawn by the first worker, for all. `... fit`: what `fit` says.
+`... seeds`: the first worker draws the seed for all. `... fit`: the error of `fit`.
 """
 
 import sys
@@ -15,7 +15,7 @@ from tests.reliability.distributed import trainings
 
 
 def train(strategy, make, loss: str, steps: int):
-    """A model after so many steps of a loop of our own: each worker takes its share of each batch."""
+    """Returns a model after this many steps of a custom loop, in which each worker takes its share of each batch."""
     with strategy.scope():
         model, optimizer = trainings.network(), make(trainings.SEED)
         optimizer.build(model.trainable_variables)
@@ -35,7 +35,7 @@ def train(strategy, make, loss: str, steps: int):
 
 
 def gathered(strategy, variables) -> np.ndarray:
-    """All elements of the variables, a row for each worker."""
+    """Returns all elements of the variables, with a row per worker."""
 
     def replica():
         flat = tf.concat([tf.reshape(tf.cast(variable.value, tf.float64), [-1]) for variable in variables], 0)
@@ -66,7 +66,7 @@ def seeds(strategy):
 
 
 def fit(strategy):
-    """With Keras's own optimizer."""
+    """Checks the error of `fit` with one of Keras's optimizers."""
     with strategy.scope():
         model = trainings.network()
         model.compile(optimizer="adam", loss="mse", jit_compile=False)
@@ -81,5 +81,5 @@ def fit(strategy):
 
 
 if __name__ == "__main__":
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()  # before anything else of TensorFlow
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()  # must come before any other use of TensorFlow
     {"equal": equal, "seeds": seeds, "fit": fit}[sys.argv[1]](strategy, *sys.argv[2:])

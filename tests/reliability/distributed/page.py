@@ -9,7 +9,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "distribution.md"
 
 
 def programs() -> dict[str, str]:
-    """The page's programs by their sections' headings."""
+    """Returns the page's programs by the headings of their sections."""
     sections = re.split(r"^## ", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1:]
     found = [(section.split("\n")[0], re.findall(r"```python\n(.*?)```", section, re.DOTALL)) for section in sections]
     return {heading: code for heading, codes in found for code in codes}

@@ -1,7 +1,7 @@
-"""A model with its optimizer, saved on one mesh and restored onto others, on JAX.
+"""Saves a model with its optimizer on one mesh and restores it on others, on JAX.
 
-`python -m tests.reliability.distributed.restored STEPS FOLDER MESH MESH ...`: half of the steps on the first mesh, the
-other half on each of the others and on one device. Meshes are written as for `meshes`.
+`python -m tests.reliability.distributed.restored STEPS FOLDER MESH MESH ...` makes half of the steps on the first mesh,
+and the other half on each of the others and on one device. Meshes are written as for `meshes`.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""What all programs train: a small model, one of whose variables is drawn alone, with an optimizer of each kind."""
+"""The training of all programs: a small model with one variable that is drawn alone, and an optimizer of each kind."""
 
 import keras
 import numpy as np
@@ -6,11 +6,11 @@ import numpy as np
 from keras_langevin import SGHMC, LAdadelta, LAdam, LRMSprop
 from keras_langevin.optimizers.draws import _SMALL
 
-FEATURES, WIDTH, OUTPUTS = 256, 304, 8  # the first kernel is beyond the pool's limit; 8 devices divide each size
+FEATURES, WIDTH, OUTPUTS = 256, 304, 8  # the first kernel is too large for a pool; 8 devices divide each size
 BATCH = 16
 SEED = 3
 
-# By name: from a seed to an optimizer, with noise that a training cannot hide.
+# Name -> function from a seed to an optimizer, whose noise is too large to be hidden by training.
 MAKERS = {
     "LAdam": lambda seed: LAdam(1e-3, sigma=1e-3, seed=seed),
     "LAdadelta": lambda seed: LAdadelta(0.1, sigma=0.01, seed=seed, layers=[-1]),
@@ -21,30 +21,30 @@ MAKERS = {
 
 @keras.saving.register_keras_serializable(package="tests")
 def zero_loss(_, prediction):
-    """Its gradient is zero: what the weights become is the noise alone."""
+    """A loss with a zero gradient, so that only noise moves the weights."""
     return 0.0 * keras.ops.mean(prediction, axis=-1)
 
 
-# By name: a loss, and up to which share of the largest weight trainings of so many steps that differ in rounding alone
-# may differ.
+# Name -> a loss, and the largest allowed difference of trainings of this many steps that differ only in rounding, as a
+# share of the largest weight.
 LOSSES = {
-    # An update rounds a weight, and its noise, by a few units of 2⁻²⁴: errors that add up at worst.
+    # An update rounds a weight and its noise by a few units of 2⁻²⁴. At worst these errors add up.
     "noise": (zero_loss, lambda steps: steps * 2.0**-22),
-    # Also the gradient is a sum in another order, and its error comes back through the next gradients, which L-Adam and
-    # L-RMSprop divide by their own size. At most 1.6e-5 was seen; another seed's training is at 0.2 or more.
+    # The gradient is also summed in another order, and its error returns through the next gradients, which L-Adam and
+    # L-RMSprop divide by their own size. At most 1.6e-5 was seen; with another seed the difference is 0.2 or more.
     "mse": ("mse", lambda _: 1e-4),
 }
 
 
 def examples(steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Features and targets of a batch for each step."""
+    """Returns features and targets of a batch for each step."""
     generator = np.random.default_rng(0)
     features = generator.normal(size=(steps * BATCH, FEATURES)).astype("float32")
     return features, np.tanh(features[:, :OUTPUTS])
 
 
 def network() -> keras.Sequential:
-    """Equal weights each time, and in each process."""
+    """Returns a network with the same weights each time and in each process."""
     assert FEATURES * WIDTH > _SMALL > WIDTH * OUTPUTS
 
     def dense(units, **options):
@@ -55,7 +55,7 @@ def network() -> keras.Sequential:
 
 
 def fitted(make, loss: str, steps: int, seed: int | None = SEED, **compile_arguments) -> keras.Sequential:
-    """A network after so many steps of `fit`."""
+    """Returns a network after this many steps of `fit`."""
     model = network()
     model.compile(optimizer=make(seed), loss=LOSSES[loss][0], **compile_arguments)
     model.fit(*examples(steps), batch_size=BATCH, shuffle=False, verbose=0)
@@ -63,13 +63,13 @@ def fitted(make, loss: str, steps: int, seed: int | None = SEED, **compile_argum
 
 
 def distance(weights, expected) -> float:
-    """The largest difference of two lists of arrays, as a share of the largest element."""
+    """Returns the largest difference of two lists of arrays, as a share of the largest element."""
     largest = max(np.abs(array).max() for array in expected)
     return max(np.abs(array - other).max() for array, other in zip(weights, expected, strict=True)) / largest
 
 
 def check_distance(name: str, loss: str, steps: int, weights, expected) -> float:
-    """Fails where two trainings differ by more than rounding."""
+    """Fails if two trainings differ by more than rounding."""
     assert distance(network().get_weights(), expected) > 1e-3, f"{name}, {loss}: nothing happened"
     found, limit = distance(weights, expected), LOSSES[loss][1](steps)
     assert found <= limit, f"{name}, {loss}: {found:.1e} > {limit:.1e}"
