@@ -109,23 +109,49 @@ def levels(trials: int) -> list[float]:
     return [LOWEST * (HIGHEST / LOWEST) ** half for half in halves]
 
 
+class Outcome(NamedTuple):
+    """The test accuracies of a pair, in percent, and its levels.
+
+    Attributes:
+        arms: dict from `ARMS` to lists of floats, one per seed.
+        difference, error: floats, the suggestion minus the search, mean and standard error.
+        suggested: list of floats, one per seed.
+        searched: float.
+    """
+
+    arms: dict[str, list[float]]
+    difference: float
+    error: float
+    suggested: list[float]
+    searched: float
+
+
+def outcome(found: dict) -> Outcome | None:
+    """Returns the outcome of a pair's complete seeds, or `None` if there are none."""
+    seeds = [key.split()[1] for key in found if key.startswith("searched ")]  # the last run of a seed
+    if not seeds:
+        return None
+    arms = {arm: [found[f"{arm} {seed}"]["test"] for seed in seeds] for arm in ARMS}
+    paired = np.subtract(arms["suggested"], arms["searched"])
+    error = np.std(paired, ddof=1) / math.sqrt(len(paired)) if len(paired) > 1 else math.nan
+    suggested = [found[f"suggested {seed}"]["sigma"] for seed in seeds]
+    return Outcome(arms, float(paired.mean()), float(error), suggested, found[f"searched {seeds[0]}"]["sigma"])
+
+
 def table(runs: dict[str, dict]) -> str:
-    """Returns the table of test accuracies by pair: means over seeds, and suggested minus searched ± standard error."""
-    heads = ["pair", "no noise", "default", "suggested", "searched", "difference", "suggested sigma", "searched sigma"]
+    """Returns mean test accuracies by pair, and the suggestion minus the search with its standard error."""
+    heads = ["pair", "seeds", *("no noise", "default", "suggested", "searched"), "suggested − searched"]
+    heads += ["suggested σ", "searched σ"]
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " --- |" * (len(heads) - 1)]
-    for name, found in runs.items():
-        seeds = [key.split()[1] for key in found if key.startswith("searched ")]  # a seed's last run
-        if not seeds:
+    for name, pair in PAIRS.items():
+        if not (of_pair := outcome(runs.get(name, {}))):
             continue
-        arms = {arm: [found[f"{arm} {seed}"]["test"] for seed in seeds] for arm in ARMS}
-        paired = np.subtract(arms["suggested"], arms["searched"])
-        error = np.std(paired, ddof=1) / math.sqrt(len(paired)) if len(paired) > 1 else math.nan
-        sigmas = [found[f"suggested {seed}"]["sigma"] for seed in seeds]
-        searched = found[f"searched {seeds[0]}"]["sigma"]
-        new = " (new)" if PAIRS[name].is_new else ""
-        cells = [f"{np.mean(values):.2f}" for values in arms.values()]
-        cells += [f"{paired.mean():+.2f} ± {error:.2f}", f"{min(sigmas):.2g} to {max(sigmas):.2g}", f"{searched:.2g}"]
-        lines.append(f"| {name}{new} | {' | '.join(cells)} |")
+        lowest, highest = (f"{end(of_pair.suggested):.2g}" for end in (min, max))
+        cells = [f"{name}{' (new)' * pair.is_new}", str(len(of_pair.suggested))]
+        cells += [f"{np.mean(of_pair.arms[arm]):.2f}" for arm in ARMS]
+        cells += [f"{of_pair.difference:+.2f} ± {of_pair.error:.2f}".replace("-", "−")]
+        cells += [lowest if lowest == highest else f"{lowest} to {highest}", f"{of_pair.searched:.2g}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

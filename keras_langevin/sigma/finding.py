@@ -58,7 +58,7 @@ def find_sigma(
 ) -> SigmaSearch:
     """Suggests a noise level σ for a compiled model, from a few updates at each of several levels.
 
-        suggestion = max(σ_trial, σ_law), at most σ_harm / 2
+        suggestion = σ_law if the net learns without noise, otherwise max(σ_trial, σ_law); at most σ_harm / 2
         σ_trial = σ_harm / (1.5 · √(T/n)),   σ_law² · d/4 = 2% of the loss at the start
 
     It makes n updates at each level. σ_harm is the lowest level that does harm, and d the number of noisy weights,
@@ -133,9 +133,13 @@ def _scale(without: Trial) -> float:
 def _allowed(without: Trial) -> float:
     """Returns how much higher a trial's loss may be than without noise: a share of what was learned if that is much,
     otherwise a share of the loss."""
-    learned = max(without.first - without.loss, 0.0)
-    learns = min(learned / (_EXCESS * _scale(without)), 1.0)
-    return _EXCESS * (learns * learned + (1 - learns) * _scale(without))
+    learns = _learns(without)
+    return _EXCESS * (learns * max(without.first - without.loss, 0.0) + (1 - learns) * _scale(without))
+
+
+def _learns(without: Trial) -> float:
+    """Returns how clearly the net learns without noise, from 0 to 1: at 1 its loss falls by the share `_EXCESS`."""
+    return min(max(without.first - without.loss, 0.0) / (_EXCESS * _scale(without)), 1.0)
 
 
 def _bracket(trials: "_Trials", level: float, allowed: float, most: int):
@@ -215,7 +219,10 @@ def _result(done, without, allowed, by_law, updates, of_training, num_noisy) -> 
         harm = below * math.sqrt(min(harm / below, _STEP))
     spread = _MARGIN * math.sqrt(of_training / updates)
     by_trials = harm / spread
-    sigma = min(max(by_trials, by_law), harm / _FROM_HARM) if harmless else min(by_trials, by_law)
+    if not harmless:
+        sigma = min(by_trials, by_law)
+    else:  # a net that learns without noise needs none to start
+        sigma = min(by_law if _learns(without) > 0.5 else max(by_trials, by_law), harm / _FROM_HARM)
     return SigmaSearch(
         sigma=sigma,
         reason=_reason(sigma, by_trials, by_law, harm, harmless, rest, updates, of_training, num_noisy),

@@ -333,3 +333,16 @@ def test_several_langevin_optimizers_are_refused():
 
 def test_public_name():
     assert keras_langevin.find_sigma is finding.find_sigma
+
+
+@pytest.mark.parametrize(("end", "of_law"), [(2.3, 4.0), (2.2, 4.0), (2.1, 1.0), (1.0, 1.0)])
+def test_only_a_net_that_does_not_learn_gets_more_than_the_law(end, of_law):
+    """Its loss without noise starts at 2.3. The law allows 1e-3, and the trials four times that."""
+    harm = 1.5 * np.sqrt(100) * 4e-3
+    without, harmless, harmful = (
+        finding.Trial(*each, 1.0, 2.3) for each in ((0.0, end), (0.99 * harm, end), (harm, 9.0))
+    )
+    found = finding._result(
+        [without, harmless, harmful], without, end + 0.1, 1e-3, updates=10, of_training=1000, num_noisy=1
+    )
+    assert found.sigma == pytest.approx(of_law * 1e-3, rel=0.01)
