@@ -12,7 +12,7 @@ Each run is stored as it ends, so a kill loses at most one. The same command res
 what is stored. Several processes may measure different pairs at once.
 
 A pair needs 56 runs and ten calls of `find_sigma` (highway-20: 36 and five; conv-dense-5 and resnet-20: 20 and three).
-In minutes of one core: dense-3 4, dense-40 20, dense-30 13, each dense-20 10, he-dense-10 and dense-10 6, highway-20 22,
+Minutes of one core: dense-3 4, dense-40 20, dense-30 13, each dense-20 10, he-dense-10 and dense-10 6, highway-20 22,
 conv-dense-5 45, bn-dense-20 13, resnet-20 40; a bit more than three hours in all. With the recipe of the dense nets
 conv-dense-5 would take a day and resnet-20 three, so theirs is smaller.
 """
