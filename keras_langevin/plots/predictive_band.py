@@ -1,4 +1,4 @@
-"""A prediction on a line, with how sure it is."""
+"""A prediction along one variable, with its uncertainty."""
 
 import numpy as np
 
@@ -20,17 +20,17 @@ def predictive_band(
     legend: bool = True,
     ax: style.Axes | None = None,
 ) -> style.Axes:
-    """Draws a mean as a line, and bands of one and of two standard deviations of the function about it.
+    """Draws the mean of a function as a line, with bands of one and two standard deviations of the function.
 
         mean(x) ± k · std(x),   k = 1, 2;   for an observation:  mean(x) ± 2 · √(std(x)² + noise_std²)
 
     Args:
-        x, mean, std: arrays of shape `(num_points,)`: places in any order, and mean and spread of f(x) over the
-            samples.
-        noise_std: float >= 0, the standard deviation of an observation about f(x). Dashed lines then show where 95% of
-            observations should lie. Defaults to `None`: no such lines.
+        x, mean, std: arrays of shape `(num_points,)`: points in any order, and mean and standard deviation of f(x) over
+            the samples.
+        noise_std: float >= 0, the standard deviation of an observation around f(x). Dashed lines then show where 95% of
+            observations should be. Defaults to `None`: no such lines.
         observations: pair (x, y) of arrays of shape `(num_observations,)`, drawn as dots. Defaults to none.
-        label: str, of the mean. Defaults to `"posterior mean"`.
+        label: str, the label of the mean. Defaults to `"posterior mean"`.
         colour, xlabel, ylabel: str.
         legend, ax: as in `curves`.
 
