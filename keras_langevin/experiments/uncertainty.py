@@ -33,7 +33,6 @@ from keras_langevin.files import read_json, replaced
 from keras_langevin.optimizers import BAOAB, LSGD, SGHMC, SGNHT, posterior_sigma
 from keras_langevin.sampling import SWAG, Ensemble, GaussianPrior, PosteriorSamples, scores
 
-PREDICT = {"batch_size": 1000, "verbose": 0}
 MEMBERS = 5
 SLOW = 0.1  # 1 − μ of SWAG, and the friction α of SGHMC, BAOAB and SGNHT
 
@@ -194,7 +193,7 @@ TEMPERATURES = {"L-SGD T=1": 1.0, "L-SGD T=0.1": 0.1, "L-SGD T=0.01": 0.01}
 
 def probabilities(setting: Setting, ensemble: Ensemble, x) -> np.ndarray:
     """Returns the mean probabilities over the samples."""
-    outputs = ensemble.predictions(x, **PREDICT)
+    outputs = ensemble.predictions(x, batch_size=1000, verbose=0)
     return np.mean([special.softmax(np.asarray(logits, float), axis=-1) for logits in outputs], axis=0)
 
 

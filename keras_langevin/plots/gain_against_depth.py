@@ -37,14 +37,9 @@ def gain_against_depth(
     style.checked_dict("differences", differences, "dicts from depth to an array of shape (num_seeds,)")
     series = {}
     for name, points in differences.items():
-        points, own = (
-            style.checked_arrays(f"differences[{name!r}]", points, "(num_seeds,)", keys="numbers"),
-            intervals or {},
-        )
-        depths = sorted(points)
-        ends = [
-            style.checked_interval(f"intervals[{name!r}][{depth}]", own.get(name, {}).get(depth)) for depth in depths
-        ]
+        points = style.checked_arrays(f"differences[{name!r}]", points, "(num_seeds,)", keys="numbers")
+        own, depths = (intervals or {}).get(name, {}), sorted(points)
+        ends = [style.checked_interval(f"intervals[{name!r}][{depth}]", own.get(depth)) for depth in depths]
         series[name] = depths, [points[depth].mean() for depth in depths], np.transpose(ends)
     styles = style.chosen_styles(series, styles)
     all_depths = sorted({depth for depths, *_ in series.values() for depth in depths})

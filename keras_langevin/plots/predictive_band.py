@@ -44,11 +44,8 @@ def predictive_band(
     x, shape = style.checked_array("x", x, "(num_points,)"), "(num_observations,)"
     order = np.argsort(x)
     like_x = {"shape": "(num_points,)", "length": len(x), "of": "`x`"}
-    x, mean, std = (
-        x[order],
-        style.checked_array("mean", mean, **like_x)[order],
-        style.checked_array("std", std, **like_x)[order],
-    )
+    mean, std = (style.checked_array(name, array, **like_x)[order] for name, array in (("mean", mean), ("std", std)))
+    x = x[order]
     if not (std >= 0).all() or not (noise_std is None or is_level(noise_std)):
         raise ValueError(
             "`std` and `noise_std`, standard deviations, must be >= 0. Received: a smallest `std` of "

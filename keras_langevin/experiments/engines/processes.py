@@ -37,7 +37,9 @@ class Processes:
         with ExitStack() as stack:
             path = cache(partial(share, stack))
             paths = [path(job.data) for job in jobs] if tasks else []
-            workers = [_Worker(share_of_cores(cores, number, count), paths) for number in range(count)]
+            # equal shares of the cores, or one core in turn if there are more workers than cores
+            shares = (cores[number::count] or [cores[number % len(cores)]] for number in range(count))
+            workers = [_Worker(own, paths) for own in shares]
             for worker in workers:
                 stack.callback(worker.stop)
             _drive(workers, list(tasks), ledger)
@@ -151,11 +153,6 @@ def environment() -> dict[str, str]:
 def available_cores() -> list[int]:
     """Returns the cores that this process may use, or all if the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-
-
-def share_of_cores(cores: list[int], worker: int, workers: int) -> list[int]:
-    """Returns the cores of a worker: an equal share, or one core in turn if there are more workers than cores."""
-    return cores[worker::workers] or [cores[worker % len(cores)]]
 
 
 @contextmanager
