@@ -1,4 +1,4 @@
-"""The command `keras-langevin`: parse, dispatch, and end with one line where the input was wrong."""
+"""The command `keras-langevin`: parses the arguments, runs a sub-command, and reports wrong input in one line."""
 
 import io
 import signal
@@ -13,12 +13,12 @@ from keras_langevin.files import StorageError
 from keras_langevin.version import __version__
 
 __all__ = ["main"]
-_LONGEST = 1200  # letters of an error
+_LONGEST = 1200  # characters of an error message
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command; returns 0, 1 where a run failed, 2 where the input was wrong, 130 where it was interrupted."""
-    for stream in (sys.stdout, sys.stderr):  # letters that the output's encoding does not have are written as `?`
+    """Runs the command. Returns 0, or 1 if a run failed, 2 if the input was wrong, 130 if it was interrupted."""
+    for stream in (sys.stdout, sys.stderr):  # write `?` for characters that the output's encoding lacks
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
     try:
@@ -46,7 +46,7 @@ def new_parser() -> Parser:
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """SIGTERM, by which batch systems end a job, ends the command as Ctrl-C does: workers and locks go with it."""
+    """Makes SIGTERM, which batch systems send to end a job, act like Ctrl-C: workers stop, locks are released."""
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     if ours:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -58,5 +58,5 @@ def _ended_in_order() -> Iterator[None]:
 
 
 def _short(text: str) -> str:
-    """The text without its middle, where a value that it repeats is long: what is wrong and how to fix it stay."""
+    """Cuts the middle out of a long message. What is wrong (the start) and how to fix it (the end) stay."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST * 2 // 3]} ... {text[-_LONGEST // 3 :]}"

@@ -1,4 +1,4 @@
-"""`keras-langevin bench`: what the noise costs, beside the same optimizer without noise."""
+"""`keras-langevin bench`: what the noise costs compared with the same optimizer without noise."""
 
 import argparse
 import json
@@ -14,10 +14,10 @@ _COLUMNS = ("case", "Adam, ms", "L-Adam, ms", "ratio (quartiles)", "target", "fi
 
 def add(commands):
     option = new_command(commands, "bench", bench)
-    option("--cases", nargs="+", metavar="CASE", help="as the table names them, × written as x (default: all)")
-    option("--rounds", type=int, default=20, help="pairs of turns for the step (default: 20)")
-    option("--steps", type=int, default=40, help="steps in a turn, fewer for nets with slow ones (default: 40)")
-    option("--starts", type=int, default=3, help="pairs of fresh processes for the first step; 0: none (default: 3)")
+    option("--cases", nargs="+", metavar="CASE", help="names in the table, with x for × (default: all)")
+    option("--rounds", type=int, default=20, help="pairs of measurements of a step (default: 20)")
+    option("--steps", type=int, default=40, help="steps per measurement, fewer for slow nets (default: 40)")
+    option("--starts", type=int, default=3, help="pairs of new processes for the first step; 0: none (default: 3)")
     option("--out", help="a JSON file for the results")
     add_shared(option, "--backend")
 
@@ -25,8 +25,8 @@ def add(commands):
 def bench(options: argparse.Namespace):
     """Measure what the noise costs.
 
-    Trains nets with Adam and with L-Adam in turn, A B A B, and shows the ratio of their times, pair by pair: median and
-    quartiles. Ratios hold on a busy machine where times do not.
+    Trains nets with Adam and L-Adam in turn (A B A B) and shows the median and quartiles of the ratio of their times,
+    pair by pair. On a busy machine the ratios are reliable even if the times are not.
     """
     how = {"rounds": options.rounds, "steps": options.steps, "starts": options.starts}
     for name, value in how.items():
@@ -49,22 +49,22 @@ def bench(options: argparse.Namespace):
         if name not in results["cases"]:
             console.print(f"{name} on {backend} ...")
             results["cases"][name] = overhead.measure(name, **how)
-            if out:  # as they come, so that nothing measured is lost
+            if out:  # after each case, so that no measurement is lost
                 with replaced(out) as file:
                     json.dump(results, file, indent=1)
     rows = [(name, *_row(result)) for name, result in results["cases"].items()]
-    print_table(console, f"{backend}: a step with L-Adam beside Adam", _COLUMNS, rows)
+    print_table(console, f"{backend}: a step with L-Adam compared with Adam", _COLUMNS, rows)
 
 
 def _finished(out: Path, provenance: dict) -> dict:
-    """The cases that a file holds, so that an interrupted run resumes; they must be of this code and machine."""
+    """Returns the cases already in a file, so that an interrupted run resumes. Code and machine must be the same."""
     results = read_json(out, "the results of a benchmark")
     if not isinstance(results, dict) or not all(isinstance(results.get(key), dict) for key in ("provenance", "cases")):
         raise ValueError(f"{out} must be what `bench --out` wrote. Received another JSON file. Name another file.")
     for key in ("backend", "commit", "device", "cores"):
         if results["provenance"].get(key) != provenance[key]:
             raise ValueError(
-                f"{out} holds results with {key} {results['provenance'].get(key)!r}, to which those of this run "
+                f"{out} holds results with {key} {results['provenance'].get(key)!r}. Results of this run "
                 f"({provenance[key]!r}) cannot be added. Remove it, or name another file."
             )
     return results["cases"]

@@ -1,4 +1,4 @@
-"""`keras-langevin data`: which datasets there are, what they look like, and a file for machines without TensorFlow."""
+"""`keras-langevin data`: lists the datasets, draws samples, and exports a dataset for use without TensorFlow."""
 
 import argparse
 
@@ -13,7 +13,7 @@ def add(commands):
     add_shared(new_command(actions, "list", _list), "--data-dir")
     for name, run, written in (("show", _show, "the picture, a PNG file"), ("export", _export, "the file, NAME.npz")):
         option = new_command(actions, name, run)
-        option("name", metavar="NAME", help="as compare's --dataset")
+        option("name", metavar="NAME", help="a dataset, as in compare --dataset")
         option("--out", required=True, help=written)
         add_shared(option, "--data-dir", *(["--data-file"] if name == "show" else []))
 
@@ -56,7 +56,7 @@ def _show(options: argparse.Namespace):
 
 
 def _export(options: argparse.Namespace):
-    """Write one file, read by --data-file without TensorFlow."""
+    """Write one file that --data-file reads without TensorFlow."""
     from keras_langevin.datasets import export
 
     written = export(options.name, options.out, data_dir=options.data_dir)

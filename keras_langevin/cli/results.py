@@ -14,22 +14,20 @@ _BEGIN, _END = "<!-- claims -->", "<!-- end -->"
 
 def add(commands):
     option = new_command(commands, "claims", judge)
-    option("folder", metavar="DIR", help="where the presets' folders are: DIR/figure-1, DIR/table-1, ...")
-    text = (
-        f"also put the table, as Markdown, into a page, from the line {_BEGIN} to the line {_END}; a new page is made"
-    )
+    option("folder", metavar="DIR", help="a folder that contains the presets' folders: DIR/figure-1, DIR/table-1, ...")
+    text = f"also write the table as Markdown into a page, between its lines {_BEGIN} and {_END}; a new page is made"
     option("--page", metavar="FILE", help=text)
     option = new_command(commands, "report", write_report)
-    option("folders", nargs="+", metavar="DIR", help="what `compare` wrote, or a folder with such folders below it")
-    option("--out", metavar="FOLDER", help=f"for the report (default: the one DIR, else {DEFAULT_FOLDER})")
-    option("--title", help="what stands above the report")
+    option("folders", nargs="+", metavar="DIR", help="a folder that `compare` wrote, or one that contains such folders")
+    option("--out", metavar="FOLDER", help=f"for the report (default: a single DIR, else {DEFAULT_FOLDER})")
+    option("--title", help="the title of the report")
 
 
 def write_report(options: argparse.Namespace):
-    """Write one report over the results of one comparison or many.
+    """Write a report on the results of one or more comparisons.
 
-    Merges the results of comparisons, shows a table and the same in words for each setting, and writes a page that
-    needs nothing else (report.html), Markdown, figures as PNG, SVG and PDF, two CSV files and a LaTeX table. It needs
+    Merges the results of comparisons, shows a table and a summary in words for each setting, and writes a
+    self-contained page (report.html), Markdown, figures as PNG, SVG and PDF, two CSV files and a LaTeX table. It needs
     no Keras.
     """
     from keras_langevin.experiments import report
@@ -40,17 +38,17 @@ def write_report(options: argparse.Namespace):
 
 
 def judge(options: argparse.Namespace):
-    """Say which claims of the paper the results on record support.
+    """Show which claims of the paper the results on record support.
 
-    Reads the results of `reproduce` and says of each claim of the paper, and of some of our own, whether it holds, by
-    the 95% intervals of the differences that it is about. It trains nothing and needs no Keras.
+    Reads the results of `reproduce` and judges each claim of the paper, and some claims of our own, by the 95%
+    intervals of the differences that it concerns. It trains nothing and needs no Keras.
     """
     from keras_langevin.experiments import claims, paper
 
     if not any((Path(options.folder) / name).is_dir() for name in paper.PRESETS):
         what = "without the folder of a preset" if os.path.isdir(options.folder) else "which is not a folder"
         raise ValueError(
-            f"A folder with the results of presets is to be named. Received: {options.folder}, {what}. "
+            f"Name a folder with the results of presets. Received: {options.folder}, {what}. "
             "Train one with `keras-langevin reproduce figure-3 --out DIR/figure-3`."
         )
     console, judgements = new_console(), claims.judge(options.folder)
@@ -67,7 +65,7 @@ def judge(options: argparse.Namespace):
 
 
 def _put(table: str, path: Path):
-    """Puts the table into the page, which is replaced whole or not at all."""
+    """Writes the table into the page. The file is replaced whole or not at all."""
     try:
         page = path.read_text("utf-8") if path.exists() else f"{_BEGIN}\n{_END}\n"
     except (OSError, UnicodeDecodeError) as error:
@@ -75,8 +73,8 @@ def _put(table: str, path: Path):
     place = re.compile(f"(?<={_BEGIN}\n).*?(?={_END})", re.DOTALL)
     if not place.search(page):
         raise ValueError(
-            f"The page must hold a line {_BEGIN} and, below it, a line {_END}. Received: {path} without them. Add them "
-            "where the table is to be."
+            f"The page must have a line {_BEGIN} and, below it, a line {_END}. Received: {path} without them. Add them "
+            "where the table should go."
         )
     with writing_to(path.parent), replaced(path) as file:
         file.write(place.sub(lambda _: f"{table}\n", page, count=1))

@@ -1,4 +1,4 @@
-"""What the sub-commands share: the parser, options of the same meaning, the Keras backend, what a terminal shows."""
+"""Shared by the sub-commands: the parser, common options, the choice of backend, and output to the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from keras_langevin.quiet import without_log_lines
 
-if TYPE_CHECKING:  # it takes long to import
+if TYPE_CHECKING:  # slow to import
     from rich.console import Console
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -21,20 +21,20 @@ _SHARED = {
     "--data-dir": {"help": "where tensorflow-datasets keeps its data (default: TFDS_DATA_DIR, else its own)"},
     "--data-file": {"help": "a file that `data export` wrote, read without TensorFlow"},
 }
-NARROWEST = 60  # columns; a narrower terminal breaks the lines itself
+NARROWEST = 60  # columns; a narrower terminal wraps the lines itself
 
 
 class Parser(argparse.ArgumentParser):
-    """As argparse's, but a wrong option is answered with one line."""
+    """argparse's parser, but a wrong option raises `ValueError`, which the command shows as one line."""
 
     def error(self, message):
         raise ValueError(f"{message}. See: {self.prog} --help")
 
 
 def new_command(commands, name: str, run: Callable, epilog: str = "") -> Callable:
-    """Adds a sub-command, which its function's docstring explains, and returns what adds its options.
+    """Adds a sub-command, with help from the docstring of `run`, and returns the method that adds its options.
 
-    The lines of `epilog` stand below the options.
+    The lines of `epilog` are shown below the options.
     """
     summary, _, description = (run.__doc__ or name).partition("\n\n")
     description = textwrap.fill(inspect.cleandoc(description or summary), 78)
@@ -50,7 +50,7 @@ def add_shared(option: Callable, *names: str):
 
 
 def start_keras(backend: str | None) -> str:
-    """Imports Keras on that backend, or on its own choice for `None`, and returns which it is."""
+    """Imports Keras on a backend (`None`: Keras chooses) and returns the backend's name."""
     if backend is not None and "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = backend
     try:
@@ -67,14 +67,14 @@ def start_keras(backend: str | None) -> str:
     running = keras.backend.backend()
     if backend not in (None, running):
         raise ValueError(
-            f"Keras is running on the {running} backend already, and cannot change to {backend} in the same process. "
+            f"Keras is already running on the {running} backend and cannot change to {backend} in the same process. "
             f"Set KERAS_BACKEND={backend} before Keras is imported."
         )
     return running
 
 
 def new_console() -> Console:
-    """A console for plain lines, which a terminal breaks, and for tables, which are printed with `soft_wrap=False`."""
+    """Returns a console for plain lines, which the terminal wraps. Print tables with `soft_wrap=False`."""
     from rich.console import Console
 
     console = Console(soft_wrap=True, highlight=False)

@@ -10,21 +10,21 @@ from keras_langevin.experiments.config import DEFAULT_FOLDER, SETTINGS, SWEPT, S
 from keras_langevin.names import count
 
 _PLACEHOLDERS = {int: "N", float: "X", str: "NAME"}
-# From an engine's name to its class in `engines`.
+# The names of the engines, and their classes in `engines`.
 _ENGINES = {"local": "Local", "processes": "Processes", "ray": "RayCluster", "vmap": "Vmap"}
-# From an engine's argument to the engine, the argument's type, and what it means.
+# The arguments of the engines: the engine, the type, and the help.
 _ENGINE_ARGUMENTS = {
-    "workers": ("processes", int, "how many (default: one on each core)"),
-    "address": ("ray", str, "of a running cluster, or auto (default: RAY_ADDRESS, else one is started here)"),
-    "cpus_per_run": ("ray", float, "cores for a run (default: 1)"),
-    "gpus_per_run": ("ray", float, "0.25 puts four runs on a GPU (default: 0)"),
-    "runs_at_once": ("vmap", int, "the largest number (default: 32)"),
+    "workers": ("processes", int, "how many (default: one per core)"),
+    "address": ("ray", str, "of a running cluster, or auto (default: RAY_ADDRESS, else a new one here)"),
+    "cpus_per_run": ("ray", float, "cores per run (default: 1)"),
+    "gpus_per_run": ("ray", float, "GPUs per run; 0.25 puts four runs on one GPU (default: 0)"),
+    "runs_at_once": ("vmap", int, "the maximum (default: 32)"),
 }
 
 
 def add(commands):
     option = new_command(commands, "compare", compare)
-    option("--config", metavar="FILE", help="a TOML file with these settings; options go before it")
+    option("--config", metavar="FILE", help="a TOML file with these settings; options override it")
     for name, setting in SETTINGS.items():
         text = ("* " * setting.is_swept + setting.text).replace("%", "%%")
         if setting.type is bool:
@@ -50,13 +50,13 @@ def _dashed(name: str) -> str:
 
 
 def _add_training(option: Callable, folder: str):
-    """The options that say where and how runs are trained, and where the results go: by default into `folder`."""
-    text = "how often, at most, the state of a run is kept at the end of an epoch; 0: each epoch (default: 10)"
+    """Adds the options for where and how to train, and where the results go (by default into `folder`)."""
+    text = "save the state of a run at the end of an epoch, at most every S seconds; 0: every epoch (default: 10)"
     option("--checkpoint-seconds", type=float, default=10.0, metavar="S", help=text)
-    text = "keep all images on the accelerator; the numbers are the same (default: on an accelerator)"
+    text = "keep all images on the accelerator; the results are the same (default: if there is one)"
     option("--data-on-device", action=argparse.BooleanOptionalAction, help=text)
-    text = "one run after another in this process; several in processes that share the cores; tasks of a Ray cluster; "
-    text += "many runs at once, for small nets on a GPU, with JAX (default: local). The results are the same"
+    text = "one run at a time in this process; several in processes that share the cores; tasks of a Ray cluster; "
+    text += "many runs at once, for small nets on a GPU, on JAX only (default: local). The results are the same"
     option("--engine", choices=_ENGINES, default="local", help=text)
     for name, (engine, kind, text) in _ENGINE_ARGUMENTS.items():
         option(_dashed(name), type=kind, metavar=_PLACEHOLDERS[kind], help=f"{engine}: {text}")
@@ -69,21 +69,21 @@ def _add_training(option: Callable, folder: str):
 def compare(options: argparse.Namespace) -> int:
     """Train optimizers side by side and show what differs.
 
-    Trains optimizers side by side, with equal initial weights, batches and augmentation for each seed, shows a table
-    and the same in words, and writes a report. The same command resumes where it was interrupted. Options marked with *
-    take several values: each combination of them is a comparison of its own.
+    Trains optimizers side by side with the same initial weights, batches and augmentation for each seed, shows a table
+    and a summary in words, and writes a report. Run the same command again to resume after an interruption. Options
+    marked with * take several values; each combination of values is a separate comparison.
     """
-    # the grid has the order of the file's settings, then of those of the command line
+    # the grid is ordered by the settings of the file first, then those of the command line
     given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
     given |= {name: value[0] for name, value in given.items() if name in SWEPT and len(value) == 1}
     return _train((read_config(options.config) if options.config else {}) | given, options)
 
 
 def reproduce(options: argparse.Namespace) -> int:
-    """Train what a figure or table of the paper shows.
+    """Reproduce a figure or table of the paper.
 
     Trains the optimizers of a figure or table of the paper (arXiv:2212.14718) side by side, with tuned learning rates,
-    several seeds and intervals, and writes a report. The same command resumes where it was interrupted.
+    several seeds and intervals, and writes a report. Run the same command again to resume after an interruption.
     """
     preset = paper.preset(options.preset)
     settings, reasons = preset.at(options.scale), preset.reasons(options.scale)
@@ -99,15 +99,15 @@ def reproduce(options: argparse.Namespace) -> int:
 
 
 def _train(settings: dict, options: argparse.Namespace, title: str = "") -> int:
-    """Trains what is not on record, writes a report and shows it; returns the exit status."""
-    sweep = Sweep(settings)  # before Keras: most errors need none, and come at once
+    """Trains what is not on record, writes and shows a report, and returns the exit status."""
+    sweep = Sweep(settings)  # before Keras is imported, so that most errors come at once
     backend, engine = start_keras(options.backend), _engine(options)
     from keras_langevin.experiments import comparing, progress, report, tuning
 
     jobs, out = comparing.prepared(sweep, options.out, data_dir=options.data_dir, data_file=options.data_file)
     watchers = [progress.TensorBoardLogs] if options.tensorboard else []
     for new_watcher in watchers:
-        new_watcher(jobs)  # a package that is missing is an error now
+        new_watcher(jobs)  # raises now if a package is missing
     comparing.write_config(out, sweep, jobs)
     names = zip(*((job.comparison.model, job.data.label) for job in jobs), strict=True)
     subject = " on ".join(", ".join(dict.fromkeys(each)) for each in names)
@@ -138,7 +138,7 @@ def _engine(options: argparse.Namespace):
         if _ENGINE_ARGUMENTS[name][0] != options.engine:
             raise ValueError(
                 f"{_dashed(name)} goes with --engine {_ENGINE_ARGUMENTS[name][0]}. Received: --engine "
-                f"{options.engine}. Change the one or leave out the other."
+                f"{options.engine}. Change the engine or leave out the option."
             )
     from keras_langevin.experiments import engines
 
@@ -146,7 +146,7 @@ def _engine(options: argparse.Namespace):
 
 
 def _plan(sweep: Sweep) -> str:
-    """What is to be trained, in words: how much, the lists of a grid, and what is not as by default."""
+    """Describes what will be trained: how much, the lists of a grid, and the settings that are not the default."""
     first = sweep.comparisons[0]
     words = [f"{len(sweep.comparisons)} comparisons"] if sweep.axes else []
     words += [f"{count(len(first.arms), 'optimizer')} × {count(first.seeds, 'seed')}"]

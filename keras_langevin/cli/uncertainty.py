@@ -1,4 +1,4 @@
-"""`keras-langevin uncertainty`: ensembles and samplers beside a single net."""
+"""`keras-langevin uncertainty`: compares ensembles and samplers with a single net."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ _SMOKE = {"limit": 200, "test_limit": 100, "epochs": 3, "width": 2, "samples": 3
 _OF_MNIST = {"dataset": "mnist", "outside": ["cifar10", "digits"], "net": "dense", "width": 16}
 _OF_CIFAR = {"dataset": "cifar10", "outside": ["mnist", "digits"], "net": "conv"}
 _CPU_CIFAR = {"limit": 5000, "test_limit": 5000, "epochs": 15, "width": 8}
-# From a study's name to its settings at each scale. A dense net's layers have four times `width` units.
+# The settings of each study, by scale. The layers of a dense net have four times `width` units.
 STUDIES = {
     "mnist-1000": {scale: _OF_MNIST | {"limit": 1000, "epochs": 60} for scale in SCALES},
     "mnist": {scale: _OF_MNIST | {"limit": None, "epochs": 12, "batch_size": 100} for scale in SCALES},
@@ -25,9 +25,9 @@ for _study in STUDIES.values():
 def add(commands):
     option = new_command(commands, "uncertainty", uncertainty)
     option("study", choices=STUDIES, help="the data: 1,000 images of MNIST, all of them, or CIFAR-10")
-    option("--scale", choices=SCALES, default="smoke", help="CIFAR-10 has 5,000 images at cpu (default: smoke)")
-    option("--seeds", type=int, metavar="N", help="how many, 0 to N - 1 (default: 5, at smoke 2)")
-    option("--recipes", nargs="+", metavar="NAME", help="as the table names them (default: all)")
+    option("--scale", choices=SCALES, default="smoke", help="at cpu, CIFAR-10 has 5,000 images (default: smoke)")
+    option("--seeds", type=int, metavar="N", help="how many, 0 to N - 1 (default: 5; 2 at smoke)")
+    option("--recipes", nargs="+", metavar="NAME", help="names in the table (default: all)")
     option("--out", help=f"a JSON file for the results (default: {DEFAULT_FOLDER}/uncertainty-STUDY-SCALE.json)")
     add_shared(option, "--backend", "--data-dir")
 
@@ -35,9 +35,9 @@ def add(commands):
 def uncertainty(options: argparse.Namespace):
     """Compare ensembles and samplers with a single net.
 
-    Trains a single net, MC dropout, a deep ensemble of five, SWAG and Langevin samplers at stated budgets, and shows
-    accuracy, NLL, calibration, and how well each tells other images from the test split. What is tuned is tuned on the
-    validation split, with equally many trials for each. The same command resumes where it was interrupted.
+    Trains a single net, MC dropout, a deep ensemble of five, SWAG and Langevin samplers with stated budgets, and shows
+    accuracy, NLL, calibration, and how well each tells other images from the test split. Tuning uses the validation
+    split and the same number of trials for each. Run the same command again to resume after an interruption.
     """
     settings = _ALWAYS | STUDIES[options.study][options.scale]
     path = Path(options.out or f"{DEFAULT_FOLDER}/uncertainty-{options.study}-{options.scale}.json")
@@ -57,7 +57,7 @@ def uncertainty(options: argparse.Namespace):
     recipes = options.recipes or list(study.RECIPES)
     say = lambda line: console.print(line, markup=False)  # noqa: E731
     results = study.run(settings, path, seeds=range(number), recipes=recipes, data_dir=options.data_dir, say=say)
-    title = f"{', '.join(results['settings']['data'])}: mean ± standard deviation of the seeds"
+    title = f"{', '.join(results['settings']['data'])}: mean ± standard deviation over seeds"
     columns, rows = study.table(results["runs"])
     print_table(console, title, columns, rows)
     for name, each in results["differences"].items():

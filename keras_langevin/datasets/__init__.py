@@ -1,6 +1,6 @@
 """Image-classification data by name: train, validation and test.
 
-What needs Keras is in `keras_langevin.datasets.preprocessing`, so that data are loaded, drawn and exported without it.
+Only `keras_langevin.datasets.preprocessing` needs Keras. Loading, drawing and exporting data do not.
 """
 
 from keras_langevin.datasets.data import CorruptDatasetError, Data, DatasetNotFoundError, Split

@@ -9,7 +9,7 @@ import numpy as np
 
 
 class DatasetNotFoundError(ValueError):
-    """A dataset is neither prepared on this machine nor to be downloaded."""
+    """A dataset is not prepared on this machine and cannot be downloaded."""
 
 
 class CorruptDatasetError(ValueError):
@@ -28,7 +28,7 @@ class Data:
     """A dataset in memory, in three splits: `model.fit(*data.train)`.
 
     Attributes:
-        name, source: str, as you asked for it, and where it was read.
+        name, source: str, the name that you asked for, and where the data were read.
         train, validation, test: pairs `(x, y)`: an array `(num_examples, height, width, channels)` and an int32 array.
         class_names: tuple of str.
         max_pixel: float, the pixel value of white: 1 for float pixels; for uint8 pixels 255 (digits: 16).
@@ -43,7 +43,7 @@ class Data:
 
     name: str
     train: Split
-    validation: Split | None  # of a source: not cut yet
+    validation: Split | None  # `None` until `load` cuts it
     test: Split
     class_names: tuple[str, ...]
     max_pixel: float
@@ -66,7 +66,7 @@ class Data:
 
     @cached_property
     def sha256(self) -> str:
-        """The SHA-256 of all examples, labels and class names: it tells these data from others of the same name."""
+        """The SHA-256 of all examples, labels and class names. It distinguishes data of the same name."""
         digest = hashlib.sha256(repr((self.class_names, self.max_pixel)).encode())
         for array in (array for split in (self.train, self.validation, self.test) for array in split):
             digest.update(f"{array.dtype.str} {array.shape}\n".encode())
@@ -82,10 +82,10 @@ class Data:
 
 
 def stratified(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """The indices, in ascending order, of `size` examples, drawn so that each class keeps its share to within one.
+    """Returns the sorted indices of `size` random examples; each class keeps its share to within one example.
 
-    An example's turn is its random place in its class divided by the size of the class; the first turns are drawn, so a
-    smaller draw is a part of a larger one. (scikit-learn's `train_test_split` draws anew for each size.)
+    An example's turn is its random position in its class divided by the class size. The examples with the lowest turns
+    are drawn, so a smaller draw is part of a larger one. (scikit-learn's `train_test_split` draws again for each size.)
     """
     order = np.random.default_rng(seed).permutation(len(labels))
     shuffled = labels[order]

@@ -24,7 +24,7 @@ def export(name: str, file: str | Path, *, data_dir: str | Path | None = None) -
 
     Args:
         name, data_dir: as in `load`.
-        file: the path, by convention `NAME.npz`, in a folder that exists. It is written whole or not at all.
+        file: the path, by convention `NAME.npz`, in an existing folder. The file is written whole or not at all.
 
     Example:
 
@@ -48,14 +48,14 @@ def export(name: str, file: str | Path, *, data_dir: str | Path | None = None) -
 
 
 def read(name: str, file: str | Path) -> Data:
-    """What `export` wrote, if it is the dataset `name`, without a validation split. Needs no TensorFlow."""
+    """Reads the dataset `name`, without a validation split, from a file that `export` wrote. Needs no TensorFlow."""
     how = f"Write it with `keras-langevin data export {name} --out FILE` where TensorFlow is, and copy it here."
     try:
         with np.load(file, allow_pickle=False) as opened:
             data = _checked(opened, Path(file).name)
     except FileNotFoundError as error:
         raise DatasetNotFoundError(f"The data file does not exist. Received: {file}. {how}") from error
-    except Exception as error:  # a damaged archive raises many kinds
+    except Exception as error:  # a damaged archive raises errors of many kinds
         why = f"{error}".partition("\n")[0] or type(error).__name__
         raise CorruptDatasetError(f"{file} must be a whole data file. Received another ({why}). {how}") from error
     if data.name != name:
@@ -65,10 +65,10 @@ def read(name: str, file: str | Path) -> Data:
 
 def _checked(arrays, source: str) -> Data:
     if (version := int(arrays["format"])) != _FORMAT:
-        raise ValueError(f"it has format {version} where this version reads {_FORMAT}")
+        raise ValueError(f"it has format {version}, but this version reads format {_FORMAT}")
     names = arrays["class_names"]
     if names.dtype.kind != "U" or names.ndim != 1:
-        raise ValueError("`class_names` must be an array of texts")
+        raise ValueError("`class_names` must be an array of strings")
     train, test = (Split(arrays[f"{part}_x"], arrays[f"{part}_y"]) for part in ("train", "test"))
     for x, y in (train, test):
         if x.dtype != "uint8" or x.ndim != 4 or x.shape[3] not in (1, 3, 4) or not x.size:
@@ -76,5 +76,5 @@ def _checked(arrays, source: str) -> Data:
         if y.dtype.kind != "i" or y.shape != x.shape[:1] or y.min() < 0 or y.max() >= len(names):
             raise ValueError("each image must have a class")
     if train.x.shape[1:] != test.x.shape[1:]:
-        raise ValueError("all images must have one size")
+        raise ValueError("all images must have the same size")
     return Data(str(arrays["name"]), train, None, test, tuple(names.tolist()), 255, str(arrays["note"]), source)

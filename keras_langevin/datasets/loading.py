@@ -32,13 +32,13 @@ def load(
         name: str, one of `NAMES`, or any image-classification set of tensorflow-datasets with a `train` and a `test`
             split and images of one size, e.g. `"svhn_cropped"`. `digits` (scikit-learn, 1,797 images of 8×8) is
             embedded.
-        validation_fraction: float in (0, 1), the share of the training examples, drawn by class. Defaults to `0.1`.
-        seed: int, draws the training examples of `limit` and the validation split. Defaults to `0`.
-        data_dir: where tensorflow-datasets keeps its data; what is not there is downloaded. Defaults to
-            `TFDS_DATA_DIR`.
+        validation_fraction: float in (0, 1), the share of the training examples, stratified by class. Defaults to
+            `0.1`.
+        seed: int, the seed of the random choice of `limit` and of the validation split. Defaults to `0`.
+        data_dir: the folder of tensorflow-datasets; missing data are downloaded. Defaults to `TFDS_DATA_DIR`.
         data_file: a file that `export` wrote, read without TensorFlow. Defaults to `None`.
-        limit: int >= 2, the number of training examples, drawn by class, validation among them. Defaults to `None`,
-            all.
+        limit: int >= 2, the number of training examples, stratified by class, including those of the validation split.
+            Defaults to `None`, all.
         dtype: `"float32"`, pixels in [0, 1]; or `"uint8"`, which the model must divide by `data.max_pixel`. Defaults to
             `"float32"`.
 
@@ -90,7 +90,7 @@ def _cut(train: Split, fraction: float, seed: int, limit: int | None) -> tuple[S
 
 
 def _digits() -> Data:
-    """All 1,797 images; one fifth of them, drawn by class and always the same, is the test split."""
+    """Loads all 1,797 images. The test split is always the same fifth of them, stratified by class."""
     extras.check("experiments", "sklearn", what="The dataset 'digits'")
     from sklearn.datasets import load_digits
 
@@ -103,7 +103,7 @@ def _digits() -> Data:
 
 
 class Entry(NamedTuple):
-    """A dataset in a list; one that is not prepared has a name only."""
+    """A dataset in `listing`. One that is not prepared has only a name."""
 
     label: str  # the name and how the data differ from the official release
     shape: tuple[int, ...] = ()  # (height, width, channels)
@@ -114,11 +114,11 @@ class Entry(NamedTuple):
 
 
 def listing(data_dir: str | Path | None = None) -> list[Entry]:
-    """The datasets with a short name, and every other prepared set that can be loaded, by their metadata alone."""
+    """Lists the datasets in `NAMES` and all other prepared sets that can be loaded. Reads only their metadata."""
     root, found = prepared.data_folder(data_dir), []
     for path in sorted([*root.glob("*/*/dataset_info.json"), *root.glob("*/*/*/dataset_info.json")]):
         name = path.parents[1].relative_to(root).as_posix()
-        with suppress(ValueError, OSError):  # not an image classification, or damaged: `load` says what
+        with suppress(ValueError, OSError):  # not an image classification, or damaged: `load` says which
             found.append((name, _entry(name, path.parent, root)))
     digits = _digits()
     counts = len(digits.class_names), len(digits.train.y), len(digits.test.y)
@@ -132,7 +132,7 @@ def _entry(name: str, folder: Path, root: Path) -> Entry:
     info, note = prepared.opened(folder).info, ""
     image, label = prepared.checked_features(name, info)
     if info.features[image].encoding_format == "jpeg":
-        with suppress(ImportError, CorruptDatasetError):  # what the set's own builder writes is not known
+        with suppress(ImportError, CorruptDatasetError):  # then the format that the set's builder writes is unknown
             note = prepared.note_of(prepared.open_builder(name, root), image)
     kind = info.features[image].shape, info.features[label].num_classes
     counts = (info.splits[split].num_examples for split in ("train", "test"))

@@ -1,4 +1,4 @@
-"""Datasets that tensorflow-datasets prepares, found the way its users expect."""
+"""Datasets that tensorflow-datasets prepares, looked up in the places that its users expect."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
 def read(name: str, data_dir: str | Path | None = None) -> Data:
-    """A set without a validation split, prepared first where necessary. Arguments and errors are those of `load`."""
+    """Reads a set without a validation split, and prepares it first if necessary. Arguments and errors as in `load`."""
     alone = "tensorflow" not in sys.modules
     try:
         with without_log_lines():
@@ -27,22 +27,22 @@ def read(name: str, data_dir: str | Path | None = None) -> Data:
             import tensorflow_datasets  # noqa: F401
     except ImportError as error:
         raise DatasetNotFoundError(
-            f"Dataset {name!r} comes through tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
+            f"Dataset {name!r} needs tensorflow-datasets, which cannot be imported ({_first_line(error)}). "
             'Run: pip install "keras-langevin[experiments,tensorflow]". Or run '
             f"`keras-langevin data export {name} --out FILE` where it is, copy FILE here, and give --data-file FILE."
         ) from error
-    if alone:  # another backend trains, and TensorFlow, which only reads, would take all of a GPU's memory
+    if alone:  # another backend trains; TensorFlow, which only reads here, would take all of a GPU's memory
         tf.config.set_visible_devices([], "GPU")
     builder = open_builder(name, data_dir)
     image, label = checked_features(name, builder.info, with_splits=False)
     if not builder.is_prepared():
         try:
-            # tensorflow-datasets tries a host that does not resolve for minutes before it gives up
+            # check first: tensorflow-datasets retries a host that does not resolve for minutes
             hosts = {urlsplit(url).hostname for url in builder.url_infos}
             for host in sorted(hosts) if not getproxies() else ():
                 socket.getaddrinfo(host, 443)
             builder.download_and_prepare()
-        except Exception as error:  # tfds raises many kinds: what matters is that the data is not there
+        except Exception as error:  # tfds raises errors of many kinds; all mean that the data are missing
             root, folder = Path(builder.data_dir_root), Path(builder.data_dir)
             raise DatasetNotFoundError(
                 f"Dataset {name!r} is not prepared in {root}, and downloading it failed ({_first_line(error)}). "
@@ -56,12 +56,12 @@ def read(name: str, data_dir: str | Path | None = None) -> Data:
 
 
 def data_folder(data_dir: str | Path | None = None) -> Path:
-    """Where sets are looked for: the argument, `TFDS_DATA_DIR`, or tensorflow-datasets' default, in that order."""
+    """Returns the folder of the sets: the argument, else `TFDS_DATA_DIR`, else tensorflow-datasets' default."""
     return Path(data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
 def checked_features(name: str, info, *, with_splits: bool = True) -> tuple[str, str]:
-    """The keys of the image and of the label, if the set is an image classification that can be loaded."""
+    """Returns the keys of the image and the label, or raises `ValueError` if `load` cannot load such a set."""
     import tensorflow_datasets as tfds
 
     def key(kind, usual: str) -> str | None:
@@ -86,12 +86,12 @@ def checked_features(name: str, info, *, with_splits: bool = True) -> tuple[str,
 
 
 def open_builder(name: str, data_dir: str | Path | None = None):
-    """tensorflow-datasets' builder of a set. It does not load TensorFlow."""
+    """Returns tensorflow-datasets' builder of a set, without loading TensorFlow."""
     import tensorflow_datasets as tfds
 
     absl = logging.getLogger("absl")
     level = absl.level
-    absl.setLevel(logging.ERROR)  # it warns of a folder that is not there, which `read` says better
+    absl.setLevel(logging.ERROR)  # no warning about a missing folder: the error of `read` is clearer
     try:
         if not re.fullmatch(r"\w+(/[\w.-]+)?(:\d+\.\d+\.\d+)?", name):
             raise tfds.core.DatasetNotFoundError
@@ -99,7 +99,7 @@ def open_builder(name: str, data_dir: str | Path | None = None):
     except tfds.core.DatasetNotFoundError:
         known = ("digits", *NAMES, "and tensorflow-datasets' image-classification sets")
         raise unknown("dataset", name, known, tfds.list_builders(with_community_datasets=False)) from None
-    except Exception as error:  # of many kinds: an unknown configuration or version, a damaged file
+    except Exception as error:  # many kinds: an unknown configuration or version, a damaged file
         raise CorruptDatasetError(
             f"tensorflow-datasets cannot open {name!r} in {data_folder(data_dir)} ({_first_line(error)}). "
             "Check the name; if its files there are damaged, copy them again, or remove them."
@@ -109,34 +109,34 @@ def open_builder(name: str, data_dir: str | Path | None = None):
 
 
 def opened(folder: str | Path):
-    """The builder of what is prepared in a folder, by its metadata."""
+    """Returns the builder of the prepared set in a folder, from its metadata."""
     import tensorflow_datasets as tfds
 
     try:
         return tfds.builder_from_directory(str(folder))
-    except Exception as error:  # of many kinds
+    except Exception as error:  # many kinds
         raise CorruptDatasetError(
             f"The metadata in {folder} cannot be read ({_first_line(error)}). Copy them again."
         ) from error
 
 
 def note_of(builder, image: str) -> str:
-    """`"JPEG copy"` where JPEG is stored that the set's own builder would not have written; else empty."""
+    """Returns `"JPEG copy"` if JPEG is stored where the set's own builder writes another format, else `""`."""
     stored = dict(opened(builder.data_dir).info.features.items()).get(image)
     is_jpeg = getattr(stored, "encoding_format", None) == "jpeg"
     return "JPEG copy" if is_jpeg and builder.info.features[image].encoding_format != "jpeg" else ""
 
 
 def _read_split(builder, split: str, image: str, label: str) -> Split:
-    """A split, in the order of its files. JPEG is decoded with the accurate discrete cosine transform, as Pillow does;
-    with TensorFlow's default two thirds of the pixels of CIFAR-10 differ, by up to 5 of 255.
+    """Reads a split in the order of its files. Decodes JPEG with the accurate discrete cosine transform, as Pillow
+    does. With TensorFlow's default, two thirds of the pixels of CIFAR-10 differ, by up to 5 of 255.
     """
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
     @tfds.decode.make_decoder(output_dtype=tf.uint8)
     def exact(image, feature):
-        pixels = tf.io.decode_jpeg(image, channels=feature.shape[-1], dct_method="INTEGER_ACCURATE")  # PNG as well
+        pixels = tf.io.decode_jpeg(image, channels=feature.shape[-1], dct_method="INTEGER_ACCURATE")  # also PNG
         return tf.ensure_shape(pixels, feature.shape)
 
     decoders = tfds.decode.PartialDecoding({image: True, label: True}, decoders={image: exact()})
@@ -144,20 +144,20 @@ def _read_split(builder, split: str, image: str, label: str) -> Split:
         examples = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, decoders=decoders))
     except tf.errors.OpError as error:
         raise CorruptDatasetError(
-            f"{_what_is_wrong(builder, split, error)}. Copy it again, or remove the folder {builder.data_dir}, and the "
-            "set is prepared again."
+            f"{_what_is_wrong(builder, split, error)}. Copy it again, or remove the folder {builder.data_dir} to "
+            "prepare the set again."
         ) from error
     labels = examples[label].astype("int32")
     if len(labels) == 0 or labels.min() < 0:
         raise ValueError(
             f"All examples of a dataset must have a label. Received: {builder.name!r}, where the {split} split is "
-            "empty or has examples without. Choose another set."
+            "empty or has unlabelled examples. Choose another set."
         )
     return Split(examples[image], labels)
 
 
 def _what_is_wrong(builder, split: str, error: Exception) -> str:
-    """Names the first record file of the split that is not whole, and says what is wrong with it."""
+    """Names the first record file of the split that is missing or damaged, and says what is wrong with it."""
     import tensorflow as tf
 
     info = builder.info.splits[split]

@@ -34,7 +34,7 @@ RULE = (
 
 
 class Expects(StrEnum):
-    """What a claim says of a mean difference in test accuracy; `RULE` says when that is borne out or refuted."""
+    """What a claim says about a mean difference in test accuracy; `RULE` says when results support or refute it."""
 
     BETTER = "better"
     GROWS = "grows"
@@ -61,10 +61,10 @@ class Claim:
     source: str  # where the paper makes it, or that it is ours
     presets: tuple[str, ...]  # the presets that measure it
     expects: Expects
-    optimizers: tuple[str, ...]  # as in `OptimizerSpec`, which are compared
-    models: tuple[str, ...]  # for `GROWS` the shallowest and the deepest, else each counts, under each setting
-    against: str = ""  # the optimizer that they are compared with; empty for the parent of each, or for itself `beside`
-    beside: str = ""  # the model in which that optimizer is trained; empty for the same model
+    optimizers: tuple[str, ...]  # those that are compared, as in `OptimizerSpec`
+    models: tuple[str, ...]  # for `GROWS` the shallowest and the deepest; else each counts, in each setting
+    against: str = ""  # the optimizer to compare with; empty: the parent of each, or with `beside` the same optimizer
+    beside: str = ""  # the model in which `against` is trained; empty: the same model
     dataset: str = "mnist"
 
 
@@ -75,10 +75,10 @@ class Finding:
     name: str  # what is compared, and where
     difference: Difference
     holds: bool  # whether it supports the claim
-    refutes: bool  # whether it says the contrary
+    refutes: bool  # whether it contradicts the claim
     is_fair: bool = True  # whether both optimizers had the same ε
-    p_value: float = 1.0  # of what the claim denies: that the difference is zero, or is outside the margin
-    trained: tuple[int, int] | None = None  # of these seeds, how many trained above chance level, where not all did
+    p_value: float = 1.0  # of the null hypothesis: the difference is zero, or is outside the margin
+    trained: tuple[int, int] | None = None  # how many of these seeds trained above chance level, if not all did
 
     def __str__(self) -> str:
         seeds = count(len(self.difference.values), "seed")
@@ -89,11 +89,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim with what was found."""
+    """A claim and its findings."""
 
     claim: Claim
     findings: tuple[Finding, ...]
-    commands: tuple[str, ...] = ()  # that train the runs of its presets
+    commands: tuple[str, ...] = ()  # these train the runs of its presets
 
     @property
     def verdict(self) -> Verdict:
@@ -123,7 +123,7 @@ CLAIMS = _claims()  # the lines of claims.csv; the paper's RMSprop has ε outsid
 
 
 def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgement]:
-    """Each claim with what was found in the folders of presets below `folder`."""
+    """Judges each claim by the results in the folders of presets below `folder`."""
 
     @cache
     def found_in(*names: str) -> list[SettingResult]:
@@ -146,7 +146,7 @@ def judge(folder: str | Path, claims: Sequence[Claim] = CLAIMS) -> list[Judgemen
 
 
 def text(judgements: Sequence[Judgement]) -> str:
-    """The rule and all claims as a table in Markdown, with the command that measures each."""
+    """Returns the rule and a table of all claims in Markdown, with the commands that measure each."""
     rows = [
         RULE,
         "",
@@ -162,7 +162,7 @@ def text(judgements: Sequence[Judgement]) -> str:
 
 
 def _command(name: str, results: list[SettingResult], folder: str | Path) -> str:
-    """What trained a preset: its scale, or the smallest that gives a verdict, and its seeds where they are others."""
+    """Returns the command that trained a preset, with its seeds if they differ; at scale cpu if no scale matches."""
     names = ("model", "dataset", "limit", "epochs", "tuning_trials")
     found = {tuple(result.settings[each] for each in names) for result in results}
     chosen, seeds = "cpu", ""
@@ -200,7 +200,7 @@ def _findings(claim: Claim, results: list[SettingResult]):
 
 
 def _beside(result: SettingResult, claim: Claim, results: list[SettingResult]) -> SettingResult | None:
-    """The setting that a result is compared with: itself, or that of the model `beside` it, all else equal."""
+    """Returns the setting to compare a result with: itself, or the same setting with the model `beside`."""
     settings = {**result.settings, "model": claim.beside or result.settings["model"]}
     return next((each for each in results if each.settings == settings), None)
 
@@ -215,7 +215,7 @@ def _pairs(result: SettingResult, arm: OptimizerSpec, beside: SettingResult | No
 
 
 def _gains(pairs: list) -> dict[int, float]:
-    """Of each seed that both have: the difference in percentage points."""
+    """Returns the difference in percentage points for each seed."""
     return {run.seed: 100 * (run.test_accuracy - beside.test_accuracy) for run, beside in pairs}
 
 

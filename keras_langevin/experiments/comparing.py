@@ -26,17 +26,17 @@ def compare(
 ) -> Results:
     """Trains optimizers side by side, as `keras-langevin compare` does, and returns the results.
 
-    Finished runs are kept in `out`: the same call again, or the same command, resumes from there and trains none twice.
+    Finished runs are kept in `out`. The same call or command resumes from there and trains no run twice.
 
     Args:
         out: folder of the results. Defaults to `keras-langevin-results/MODEL-DATASET-...`, as for the command.
         data_dir, data_file: as in `datasets.load`. Default to `None`.
-        engine: what trains, such as `engines.Processes(workers=2)`. Defaults to `engines.Local()`, this process.
+        engine: how to train, such as `engines.Processes(workers=2)`. Defaults to `engines.Local()`, this process.
         verbose: bool, whether a line is printed as each run ends. Defaults to `True`.
         **settings: those of `Comparison`, such as `model` and `optimizers`; a list of values makes a grid.
 
     Raises:
-        ValueError: a wrong setting, before anything is trained; the folder holds other results.
+        ValueError: a setting is wrong (before anything is trained), or the folder holds other results.
         StorageError: the folder cannot be written; what it holds stays.
 
     Example:
@@ -58,7 +58,7 @@ def compare(
 
 
 def prepared(sweep: Sweep, out: str | Path | None = None, **where) -> tuple[list[runner.Job], Path]:
-    """The comparisons of a sweep, ready to be trained, and their folder; `where` is as `datasets.load` takes it."""
+    """Returns the comparisons of a sweep, ready to train, and their folder. `where`: arguments of `datasets.load`."""
     ready, loaded, backend = [], {}, keras.backend.backend()
     for comparison in sweep.comparisons:
         same = (comparison.dataset, comparison.validation_fraction, comparison.limit)
@@ -75,7 +75,7 @@ def prepared(sweep: Sweep, out: str | Path | None = None, **where) -> tuple[list
 
 
 def write_config(out: Path, sweep: Sweep, jobs: list[runner.Job]):
-    """Writes the settings beside the results, for `keras-langevin compare --config`; more seeds on record stay."""
+    """Writes the settings for `keras-langevin compare --config`, with all seeds if more are on record."""
     settings = sweep.completed | {"seeds": max(job.store.comparison.seeds for job in jobs)}
     with writing_to(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def write_config(out: Path, sweep: Sweep, jobs: list[runner.Job]):
 def train(
     jobs: list[runner.Job], engine, console: Console, *, watchers: Sequence[Callable] = (), **how
 ) -> list[runner.Job]:
-    """Trains what is not on record, after the search where one is asked for; returns the jobs with what was chosen."""
+    """Trains what is not on record, after a search if asked for. Returns the jobs with what the search chose."""
 
     def train_all(jobs: list[runner.Job]):
         progress = RunsProgress(jobs, console)
@@ -94,11 +94,11 @@ def train(
             runner.run(jobs, engine, watchers=[progress, *(new_watcher(jobs) for new_watcher in watchers)], **how)
 
     def search(trials: list[runner.Job], extends: bool):
-        begin = "First learning rates and sigma are searched on the validation split"
+        begin = "First, learning rates and sigma are searched on the validation split"
         again = "The best trial of an optimizer is at the edge of its range: the search continues"
         runs = len({task.run_key for job in trials for task in job.tasks()})
-        text = f"{again if extends else begin}: {len(trials)} trials, {runs} runs, with seeds of their own."
-        console.print(f"{text} The test split is left alone.", soft_wrap=True, highlight=False)
+        text = f"{again if extends else begin}: {len(trials)} trials, {runs} runs, with their own seeds."
+        console.print(f"{text} The test split is not used.", soft_wrap=True, highlight=False)
         train_all(trials)
 
     jobs = tuning.settled(jobs, search)

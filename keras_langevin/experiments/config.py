@@ -1,6 +1,6 @@
-"""What is compared: settings that are checked before any work starts, and grids of them. No Keras.
+"""What is compared: settings, checked before any work starts, and grids of settings. No Keras.
 
-`Comparison` says a setting once; the options of `keras-langevin compare` are made from its fields and its docstring.
+`Comparison` defines each setting once; the options of `keras-langevin compare` are made from its fields and docstring.
 """
 
 import itertools
@@ -30,7 +30,7 @@ def _one_of(names: tuple[str, ...]) -> tuple:
     return str, f"{', '.join(names[:-1])} or {names[-1]}", lambda value: value in names
 
 
-# Kinds of values: the type, what a value must be in words, and a function that tells whether it is.
+# Kinds of values: the type, what a value must be in words, and a function that checks it.
 _NAME = str, "a name such as dense-30, or digits for a dataset", _is_name
 _NAMES = (
     str,
@@ -38,7 +38,7 @@ _NAMES = (
     lambda value: isinstance(value, list | tuple) and value and all(map(_is_name, value)),
 )
 _LENGTH = int, "an int from 1 to 2³¹ − 1", lambda value: is_count(1)(value) and value < 2**31
-_RUNS = int, "an int from 1 to 100,000", lambda value: is_count(1)(value) and value <= 100_000  # they are listed
+_RUNS = int, "an int from 1 to 100,000", lambda value: is_count(1)(value) and value <= 100_000  # a list has all
 _TRIALS = int, "an int from 0 to 100,000", lambda value: is_count(0)(value) and value <= 100_000
 _RATE = float, "a float > 0 that float32 can hold", lambda value: is_number(value) and 0 < value <= LARGEST
 _LEVEL = float, "a float >= 0 that float32 can hold", lambda value: is_number(value) and 0 <= value <= LARGEST
@@ -57,45 +57,45 @@ def _setting(default, kind: tuple, *, is_swept: bool = True):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is asked for: optimizers side by side, with equal initial weights and batches for each seed. An optimizer
-    without noise has every argument of the Langevin optimizer that it is compared with, ε among them. When two thirds
-    of the epochs are done, the learning rate is divided by ten and sigma is set to zero.
+    """The settings of a comparison: optimizers side by side, with the same initial weights and batches for each seed.
+    An optimizer without noise has the same arguments, including ε, as the Langevin optimizer that it is compared with.
+    After two thirds of the epochs, the learning rate is divided by ten and sigma is set to zero.
 
     Args:
         model: a family and a depth: dense-30, he-dense-30, bn-dense-30, conv-dense-20, highway-80, resnet-20, plain-20,
-            densenet-40; densenet-121; or the family alone, with `depth`. Before a name may stand gain-1.2-,
-            grown-1.2- or lsuv- (other initial kernels). Defaults to dense-30, and to dense where `depth` is given.
-        depth: the depth of the model's family, 30 of dense-30.
+            densenet-40; densenet-121; or only the family, with `depth`. The prefixes gain-1.2-, grown-1.2- and lsuv-
+            change the initial kernels. Defaults to dense-30, or to dense if `depth` is given.
+        depth: the depth of the model's family, as the 30 of dense-30.
         dataset: digits (embedded); mnist, fashion_mnist, cifar10, cifar100, or any image-classification set of
             tensorflow-datasets with a train and a test split.
         optimizers: sgd, adam, adamw, rmsprop, adadelta, adagrad, nadam, adamax, lamb, lion, adafactor, muon,
             schedule-free-adamw; with noise lsgd, ladam, and so on; ladam@0.3 (the first 30% of the layers), ladam@3
-            (the first three), ladam@-3 (the last three), ladam@REGEX, ladam@0 (no noise: what adam is); rmsprop
-            (ε inside the root, as in Keras), rmsprop-eps-outside (outside, as in the paper); sgd-momentum beside sghmc.
-            Before a name may stand clip-, warmup-, first-35- (noise in the first 35 updates), always- (noise until the
-            end), kernels-, kernels-35-, biases-, biases-35- (noise on these alone), isotropic- and gradient-noise-
+            (the first three), ladam@-3 (the last three), ladam@REGEX, ladam@0 (no noise: the same as adam); rmsprop
+            (ε inside the root, as in Keras), rmsprop-eps-outside (outside, as in the paper); sgd-momentum, the parent
+            of sghmc. Prefixes: clip-, warmup-, first-35- (noise in the first 35 updates), always- (noise until the
+            end), kernels-, kernels-35-, biases-, biases-35- (noise only on these), isotropic- and gradient-noise-
             (other noise).
         epochs: the length of a run. Defaults to 60 on digits and 12 elsewhere.
         batch_size: images in a batch. Defaults to 32 on digits and 512 elsewhere.
-        learning_rate: γ of all optimizers. Defaults to each one's own: 1e-3 for Adam, AdamW and RMSprop, 0.1 for
-            Adadelta, 0.01 for SGD and Adagrad.
+        learning_rate: γ of all optimizers. Defaults to that of each optimizer: 1e-3 for Adam, AdamW and RMSprop, 0.1
+            for Adadelta, 0.01 for SGD and Adagrad.
         sigma: σ of all noise. Defaults to 0.05 with Adadelta and 1e-3 elsewhere.
-        epsilon: ε of every optimizer that has one, with noise and without. Defaults to 1e-6.
-        seeds: how many, from 0 on; those that are on record are reused.
+        epsilon: ε of every optimizer that has one, with and without noise. Defaults to 1e-6.
+        seeds: how many, starting at 0; runs on record are reused.
         validation_fraction: the share of the training examples that is held out.
-        limit: the number of training examples, drawn by class, validation among them. Defaults to all.
+        limit: the number of training examples, stratified by class, including validation. Defaults to all.
         augment: none; crop-flip: pad by 2 pixels, random crop and flip, as in the paper; crop-flip-4: pad by 4.
             Defaults to crop-flip on cifar10 and cifar100, and none elsewhere.
-        standardize: bring each channel to mean 0 and variance 1 over the training split, in place of pixels in [0, 1].
+        standardize: bring each channel to mean 0 and variance 1 over the training split, instead of pixels in [0, 1].
         precision: Keras's dtype policy of the model: float32, mixed_bfloat16, mixed_float16, bfloat16 or float64 (on
-            JAX with `JAX_ENABLE_X64=1`). The loss is computed in float32, under float64 in float64.
-        jit: whether a step is compiled as one: on, off, or auto: by XLA on JAX and TensorFlow (with convolutions as
+            JAX with `JAX_ENABLE_X64=1`). The loss is computed in float32, or with float64 in float64.
+        jit: whether the training step is compiled: on, off, or auto: by XLA on JAX and TensorFlow (with convolutions,
             Keras chooses), not on PyTorch, where on is `torch.compile` and needs a C++ compiler.
-        tuning_trials: before the runs, search the learning rate and sigma on the validation split: so many trials for
-            every optimizer, parents too: the values above, the paper's (5e-3; 0.1 and 0.05 for Adadelta), and others
-            from a tenth to ten times the values above. Where the best of an optimizer is at the edge, all have a third
-            as many more, a factor of ten beyond it, at most twice. 0: no search.
-        tuning_seeds: how many seeds a trial has, none of those reported.
+        tuning_trials: before the runs, search the learning rate and sigma on the validation split, with this many
+            trials for every optimizer, including parents: the values above, the paper's (5e-3; 0.1 and 0.05 for
+            Adadelta), and others from a tenth to ten times the values above. If the best of an optimizer is at the
+            edge, all get a third as many more, a factor of ten beyond it, at most twice. 0: no search.
+        tuning_seeds: how many seeds each trial has; they are none of those reported.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -134,7 +134,7 @@ class Comparison:
         augment = "crop-flip" if self.dataset in ("cifar10", "cifar100") else "none"
         otherwise = {"model": "dense" if depth else "dense-30"}
         otherwise |= {"batch_size": batch_size, "epochs": epochs, "augment": augment}
-        # the dataclass is frozen from here on
+        # through `vars`, because the dataclass is frozen
         vars(self).update({name: value for name, value in otherwise.items() if given[name] is None})
         vars(self)["optimizers"] = tuple(OptimizerSpec(spec).spec for spec in self.optimizers)
         if depth is not None:
@@ -173,7 +173,7 @@ class Comparison:
 
     @property
     def runs(self) -> list[tuple[OptimizerSpec, int]]:
-        """Optimizer and seed of each run: by optimizer, then by seed."""
+        """The optimizer and seed of each run, ordered by optimizer, then by seed."""
         return [(arm, seed) for arm in self.arms for seed in range(self.seeds)]
 
     @property
@@ -185,33 +185,33 @@ class Comparison:
 
     @property
     def drop_epoch(self) -> int:
-        """The epoch, counted from 0, from which on the learning rate is a tenth and sigma is zero."""
+        """The first epoch, counted from 0, in which the learning rate is a tenth and sigma is zero."""
         return two_thirds(self.epochs)
 
     @property
     def unusual(self) -> dict[str, str]:
-        """The settings that are not as by default, in words, without model, data, optimizers and seeds."""
+        """The settings that differ from their defaults, in words, without model, data, optimizers and seeds."""
         usual = Comparison(self.model, dataset=self.dataset, optimizers=self.optimizers, seeds=self.seeds)
         found = {name: value for name, value in asdict(self).items() if value != getattr(usual, name)}
         return {name: name.replace("_", " ") + ("" if value is True else f" {value}") for name, value in found.items()}
 
     def arguments(self, arm: OptimizerSpec) -> dict[str, Any]:
-        """What an optimizer is called with before a search: what is given, else its own."""
+        """Returns the arguments of an optimizer before a search: those given, else its defaults."""
         return arm.arguments(self.learning_rate, self.sigma, self.epsilon)
 
     def as_dict(self, *, trial: bool = False, dataset_note: str = "", backend: str | None = None) -> dict:
-        """`config.json`: what was asked for, what was found, and what optimizers are called with if it is not tuned."""
+        """Returns the content of `config.json`: settings, what was found, and, if not tuned, optimizers' arguments."""
         found = {"trial": trial, "dataset_note": dataset_note, "backend": backend}
         arms = [] if self.tuning_trials else self.arms
         return asdict(self) | found | {"arguments": {arm.spec: self.arguments(arm) for arm in arms}}
 
     def identity(self, **found) -> str:
-        """What tells this configuration from others: all but the number of seeds. `found` is as `as_dict` takes it."""
+        """Returns a text that identifies the configuration: all but the number of seeds. `found` as in `as_dict`."""
         entries = self.as_dict(**found)
         return json.dumps({name: value for name, value in entries.items() if name != "seeds"}, sort_keys=True)
 
     def folder_name(self, **found) -> str:
-        """A name that configurations of equal identity share and others do not."""
+        """Returns a name that is the same only for configurations of equal identity."""
         return f"{plain(self.model)}-{plain(self.dataset)}-{digest(self.identity(**found))}"
 
 
@@ -227,7 +227,7 @@ class Setting(NamedTuple):
     text: str
 
     def check(self, value):
-        """Refuses a value that is not right; where `None` is the default, it is right."""
+        """Raises `ValueError` if a value is wrong. `None` is right if it is the default."""
         if not (self.is_right(value) or (value is None and self.default is None)):
             default = "the default" if self.default is None or self.name == "optimizers" else repr(self.default)
             raise ValueError(
@@ -248,7 +248,7 @@ SWEPT = tuple(name for name, setting in SETTINGS.items() if setting.is_swept)
 
 @dataclass(frozen=True)
 class Sweep:
-    """One comparison for each point of a grid: settings in `SWEPT` may be lists, and the last list runs fastest.
+    """One comparison for each point of a grid: settings in `SWEPT` may be lists, and the last list varies fastest.
 
     >>> sweep = Sweep({"model": "dense", "depth": [3, 30], "sigma": [1e-4, 1e-3]})
     >>> [(comparison.model, comparison.sigma) for comparison in sweep.comparisons]
@@ -282,7 +282,7 @@ class Sweep:
 
     @property
     def completed(self) -> dict:
-        """The settings, and those that were left out where all comparisons share a value: defaults may change."""
+        """The settings, with the defaults that all comparisons share: defaults may change in later versions."""
         found = ({"model": "dense"} if "depth" in self.settings else {}) | self.settings
         for name in SETTINGS:
             values = {getattr(comparison, name) for comparison in self.comparisons} if name != "depth" else ()
@@ -291,7 +291,7 @@ class Sweep:
         return found
 
     def folder_name(self, **found) -> str:
-        """A name that sweeps share that are equal but for their seeds; of a single comparison its own."""
+        """Returns a name that sweeps share if they differ only in seeds; for a single comparison, its own name."""
         if len(self.comparisons) == 1:
             return self.comparisons[0].folder_name(**found)
         cells = "\n".join(comparison.identity(**found) for comparison in self.comparisons)
@@ -299,7 +299,7 @@ class Sweep:
 
 
 def read_config(path: str | Path) -> dict:
-    """The settings in a TOML file, such as `config_text` writes, or a `ValueError`. They are checked by `Sweep`."""
+    """Reads settings from a TOML file such as `config_text` writes. `Sweep` checks them."""
     try:
         return tomllib.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -309,12 +309,12 @@ def read_config(path: str | Path) -> dict:
 
 
 def config_text(settings: dict) -> str:
-    """The settings as TOML, for `read_config`; what is `None` is left out."""
+    """Returns the settings as TOML, for `read_config`, without those that are `None`."""
 
     def written(value) -> str:
         if isinstance(value, list | tuple):
             return f"[{', '.join(map(written, value))}]"
-        # of what settings can be, TOML and JSON write all alike: text, numbers, true and false
+        # TOML and JSON write all values of settings in the same way: text, numbers, true and false
         return json.dumps(value, ensure_ascii=False)
 
     return "".join(f"{name} = {written(value)}\n" for name, value in settings.items() if value is not None)

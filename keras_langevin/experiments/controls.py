@@ -1,4 +1,4 @@
-"""The optimizers of a comparison, made from how they are written; among them controls with other noise or none."""
+"""Makes the optimizers of a comparison from their names, including controls with other noise or none."""
 
 from functools import lru_cache
 
@@ -16,11 +16,11 @@ WARM_UP_UPDATES = 100
 _DECAY = 0.55
 
 
-# Mixins before a Langevin optimizer; `WarmUp` before any.
+# Mixins for Langevin optimizers; `WarmUp` is for any optimizer.
 
 
 class Isotropic:
-    """Noise of Langevin's power, alike for all weights of a variable: √ of the mean of P_t in place of √P_t."""
+    """Noise of the same power, equal for all elements of a variable: √ of the mean of P_t instead of √P_t."""
 
     _is_elementwise = False
 
@@ -29,7 +29,7 @@ class Isotropic:
 
 
 class GradientNoise:
-    """Noise on the gradient, and no other: g ← g + N(0, σ² / (1 + t)^0.55) for t = 0, 1, ... (Neelakantan et al.,
+    """Noise only on the gradient: g ← g + N(0, σ² / (1 + t)^0.55) for t = 0, 1, ... (Neelakantan et al.,
     arXiv:1511.06807, equation 1).
     """
 
@@ -43,7 +43,7 @@ class GradientNoise:
 
 
 class FirstUpdates:
-    """Noise in the first updates alone: P is 0 after `noisy_updates` of them."""
+    """Noise only in the first updates: P is 0 after `noisy_updates` of them."""
 
     noisy_updates: int
 
@@ -53,21 +53,21 @@ class FirstUpdates:
 
 
 class OnKernels:
-    """Noise on variables of two axes or more alone: not on biases, nor on what a normalization multiplies and adds."""
+    """Noise only on variables with two or more axes: not on biases, nor on scales and offsets of normalizations."""
 
     def _is_noisy(self, variable):
         return super()._is_noisy(variable) and len(variable.shape) > 1
 
 
 class OnBiases:
-    """Noise on all variables but those of `OnKernels`."""
+    """Noise only on the variables that `OnKernels` leaves out."""
 
     def _is_noisy(self, variable):
         return super()._is_noisy(variable) and len(variable.shape) < 2
 
 
 class WarmUp:
-    """A learning rate that grows in equal parts over the first updates: γ_t · min(1, t / 100) for t = 1, 2, ..."""
+    """A learning rate that grows linearly over the first updates: γ_t · min(1, t / 100) for t = 1, 2, ..."""
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         share = ops.minimum(1.0, ops.cast(self.iterations + 1, learning_rate.dtype) / WARM_UP_UPDATES)
@@ -75,9 +75,9 @@ class WarmUp:
 
 
 def optimizer(arm: OptimizerSpec, **arguments) -> keras.optimizers.Optimizer:
-    """The optimizer of an arm, called with `arguments`. One without noise is made from the Langevin optimizer.
+    """Makes the optimizer of an arm with `arguments`. One without noise is made from the Langevin optimizer.
 
-    Raises `ValueError` where there is no such optimizer, or an argument is out of its range.
+    Raises `ValueError` if there is no such optimizer, or an argument is out of range.
 
     >>> type(optimizer(OptimizerSpec("isotropic-adam"), sigma=1e-3)).__name__
     'IsotropicLAdam'

@@ -1,4 +1,4 @@
-"""The examples of a run: its batches, a pure function of the seed, and all images on the device."""
+"""The examples of a run: its batches, a pure function of the seed, and a table of all images on the device."""
 
 from functools import lru_cache
 from weakref import WeakValueDictionary
@@ -16,7 +16,7 @@ _SPLITS = ("train", "validation", "test")
 
 class Batches(keras.utils.PyDataset):
     """All batches of a run, one epoch after another: a pure function of the seed, the epoch and the step. With
-    `indices` a batch has those of the examples. `fit` needs `steps_per_epoch` and `shuffle=False`.
+    `indices`, a batch has the indices of the images instead. `fit` needs `steps_per_epoch` and `shuffle=False`.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class Batches(keras.utils.PyDataset):
 
 
 def first_images(data: Data) -> np.ndarray:
-    """What `models.build` looks at for `lsuv-`: some training images, with pixels in [0, 1]."""
+    """Returns the training images that `models.build` needs for `lsuv-`, with pixels in [0, 1]."""
     return data.train.x[:LSUV_IMAGES].astype("float32") / data.max_pixel
 
 
 def is_wanted(data_on_device: bool | None) -> bool:
-    """Whether images are to be kept on the device; `None` for where the backend has one of its own."""
+    """Returns whether to keep the images on the device. `None`: if the backend computes on an accelerator."""
     if data_on_device is None:
         return has_accelerator()
     if not isinstance(data_on_device, bool):
@@ -55,34 +55,34 @@ def is_wanted(data_on_device: bool | None) -> bool:
 
 
 class ImageTable(keras.layers.Layer):
-    """Turns indices into images, those of training first; its variable is no weight."""
+    """Turns indices into images; training images come first. Its variable is not a weight."""
 
     def __init__(self, data: Data):
-        super().__init__(name="image_table", dtype="float32")  # of what it computes with: it does not
+        super().__init__(name="image_table", dtype="float32")  # it computes nothing in this dtype
         self.data = data
         images = self._stored()
         self.images = keras.Variable(images, dtype=str(images.dtype), trainable=False, autocast=False, name="images")
 
     @classmethod
     def of(cls, data: Data) -> "ImageTable":
-        """The one table of these images, which lives as long as a model uses it."""
+        """Returns the only table of these images, which lives as long as a model uses it."""
         table = _TABLES.get(data.sha256)
         if table is None:
             table = _TABLES[data.sha256] = cls(data)
         return table
 
     def before(self, model: keras.Model) -> keras.Model:
-        """The model of indices that passes their images to `model`, a model of images."""
+        """Returns a model that takes indices and passes their images to `model`."""
         indices = keras.Input((), dtype="int32", name="indices")
         return keras.Model(indices, model(self(indices)), name=f"indexed_{model.name}")
 
     def indices(self, split: str) -> np.ndarray:
-        """The indices of a split, an int32 array of shape `(num_examples,)`."""
+        """Returns the indices of a split, an int32 array of shape `(num_examples,)`."""
         first = sum(len(getattr(self.data, name).x) for name in _SPLITS[: _SPLITS.index(split)])
         return np.arange(first, first + len(getattr(self.data, split).x), dtype="int32")
 
     def restore(self):
-        """Puts the images on the device again, where a failed step on JAX took the memory of all variables."""
+        """Puts the images on the device again if a failed step on JAX freed the memory of all variables."""
         if keras.backend.backend() == "jax" and (self.images._value is None or self.images._value.is_deleted()):
             self.images.assign(self._stored())
 

@@ -1,4 +1,4 @@
-"""What this machine is and can do: its devices, memory, precisions and compilers, as a record has them."""
+"""What this machine is and can do: its devices, memory, precisions and compilers."""
 
 import importlib
 import os
@@ -22,7 +22,7 @@ _MB = 1e6  # 10⁶ bytes
 
 
 def provenance() -> dict:
-    """When, where and with what a result was made, for its record."""
+    """Returns when, where and with which versions a result was made, for its record."""
     backend = keras.backend.backend()
     # Keras has no distribution on PyTorch
     devices = [] if backend == "torch" else keras.distribution.list_devices()
@@ -32,15 +32,15 @@ def provenance() -> dict:
         "device": ", ".join([*devices, platform.processor() or platform.machine()]),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "versions": {"keras-langevin": __version__}  # of a checkout that is not installed, too
+        "versions": {"keras-langevin": __version__}  # also in a checkout that is not installed
         | {name: metadata.version(name) for name in ("keras", "numpy", backend)},
         "commit": commit(),
     }
 
 
 def commit(folder: Path = Path(__file__).parents[1]) -> str | None:
-    """The commit of the checkout that the package runs from, `-dirty` where its code is another; `None` where it was
-    installed from a release. Records that the checkout holds may change: they are what is being made."""
+    """Returns the commit of the checkout that the package runs from, with `-dirty` if the package was changed, or
+    `None` for an installed release. Results in the checkout may change: they are what the runs write."""
 
     def git(*arguments: str) -> str:
         command = ["git", "-C", str(folder), *arguments]
@@ -54,7 +54,7 @@ def commit(folder: Path = Path(__file__).parents[1]) -> str | None:
 
 
 def peak_memory_mb() -> float | None:
-    """The most memory that this process has held, in MB; `None` on Windows. (psutil has no such number on Linux.)"""
+    """Returns this process's peak memory in MB, or `None` on Windows. (psutil has no such number on Linux.)"""
     try:
         import resource
     except ImportError:  # Windows
@@ -64,7 +64,7 @@ def peak_memory_mb() -> float | None:
 
 
 def accelerator_peak_memory_mb() -> float | None:
-    """The most memory that this process's arrays have held on the first accelerator, in MB; `None` on a CPU."""
+    """Returns the peak memory of this process's arrays on the first accelerator, in MB, or `None` on a CPU."""
     backend = keras.backend.backend()
     peak = PEAKS[backend](importlib.import_module(backend))
     return None if peak is None else peak / _MB
@@ -83,14 +83,14 @@ PEAKS = {
 
 
 def has_accelerator() -> bool:
-    """Whether the backend computes on something else than the CPU where nothing is said: where its floats are."""
+    """Returns whether the backend's default device, where it puts its floats, is not the CPU."""
     return "cpu" not in str(ops.convert_to_tensor(0.0).device).lower()
 
 
 @contextmanager
 def computing_in(precision: str) -> Iterator[None]:
-    """Layers, and under `"float64"` inputs, optimizers and metrics, that are made in this context have that precision.
-    (On PyTorch Keras 3.15 makes the mean of a loss and `Normalization` float32 all the same.)
+    """Gives this precision to layers made in this context, and with `"float64"` also to inputs, optimizers and metrics.
+    (On PyTorch, Keras 3.15 makes the mean of a loss and `Normalization` float32 anyway.)
     """
     policy, floatx = keras.config.dtype_policy(), keras.config.floatx()
     keras.config.set_dtype_policy(precision)
@@ -103,12 +103,12 @@ def computing_in(precision: str) -> Iterator[None]:
 
 
 def accurate(precision: str) -> str:
-    """What pixels are prepared in, and the loss is computed in: never less than float32."""
+    """Returns the dtype in which pixels are prepared and the loss is computed: at least float32."""
     return "float64" if precision == "float64" else "float32"
 
 
 def check_precision(precision: str):
-    """Raises a `ValueError` for float64 on JAX that is not enabled: JAX would compute in float32 and not say so."""
+    """Raises `ValueError` for float64 on JAX if it is not enabled: JAX would silently compute in float32."""
     has = keras.backend.standardize_dtype(ops.convert_to_tensor(np.zeros(())).dtype)
     if precision == "float64" != has:
         raise ValueError(
@@ -119,18 +119,18 @@ def check_precision(precision: str):
 
 
 def jit_compile(jit: str, model: keras.Model) -> bool | str:
-    """What `Model.compile` is told: whether a training step is compiled as one, by one of `config.JIT`."""
+    """Returns the `jit_compile` argument of `Model.compile` for one of `config.JIT`."""
     if jit != "auto":
         return jit == "on"
     if keras.backend.backend() == "torch":
         return False  # torch.compile wants a C++ compiler on the user's machine
-    # On a processor TensorFlow's own convolutions are quicker than XLA's; Keras's choice is to use them there.
+    # On a CPU, TensorFlow's own convolutions are faster than XLA's, and Keras's "auto" uses them there.
     has_convolutions = any(len(variable.shape) == 4 for variable in model.trainable_variables)
     return "auto" if has_convolutions else True
 
 
 def check_jit(jit: str):
-    """Raises a `ValueError` where a step is to be compiled by a `torch.compile` that does not work here."""
+    """Raises `ValueError` if `torch.compile` should compile the step but does not work on this machine."""
     if jit == "on" and keras.backend.backend() == "torch" and (why := _why_torch_cannot()):
         raise ValueError(
             f"With jit='on' on PyTorch torch.compile must work on this machine. Received: {why}. "
@@ -144,7 +144,7 @@ def _why_torch_cannot() -> str:
 
     try:
         torch.compile(lambda x: x + 1)(torch.zeros(2))
-    except Exception as error:  # of many classes, among them those of the compiler's process
+    except Exception as error:  # of many classes, including those of the compiler's process
         lines = str(error).strip().splitlines() or [""]
         return f"{type(error).__name__}: {lines[0]}"
     return ""

@@ -1,4 +1,4 @@
-"""The optimizers of a comparison, as they are written. No Keras."""
+"""The names of optimizers in a comparison, and what they mean. No Keras."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ class Family:
     """A Langevin optimizer, and the same optimizer without noise."""
 
     label: str  # how the optimizer without noise is shown
-    learning_rate: float = 1e-3  # where none is given, as with the next two
+    learning_rate: float = 1e-3  # the default, as are the next two
     sigma: float = 1e-3
     epsilon: float | None = 1e-6  # the default of the Langevin class; `None` where there is no ε
     paper: tuple[float, float] = (5e-3, 5e-3)  # the learning rate and sigma of arXiv:2212.14718
-    langevin: str = ""  # what the Langevin optimizer is written as; empty for `l` and the family's name
+    langevin: str = ""  # the name of the Langevin optimizer; empty for `l` and the family's name
     langevin_label: str = ""  # how it is shown; empty for `L-` and the label
-    optimizer: str = ""  # the name of its class in `optimizers.REGISTRY`; empty for what it is written as
-    arguments: dict = field(default_factory=dict)  # what its class is called with besides
+    optimizer: str = ""  # the name of its class in `optimizers.REGISTRY`; empty if that is its name
+    arguments: dict = field(default_factory=dict)  # further arguments of its class
 
 
 # By the name of the optimizer without noise, in lower case and without hyphens.
@@ -40,19 +40,19 @@ FAMILIES = {
     "muon": Family("Muon"),
     "schedulefreeadamw": Family("Schedule-Free AdamW", learning_rate=2.5e-3),
 }
-# From what a Langevin optimizer is written as to its family.
+# From the name of a Langevin optimizer to its family.
 LANGEVIN = {family.langevin or f"l{name}": name for name, family in FAMILIES.items()}
 
 
 @dataclass(frozen=True)
 class Modifier:
-    """What may stand before an optimizer's name; what it does is in `controls`."""
+    """A prefix of an optimizer's name. What it does is in `controls`."""
 
-    label: str  # of the optimizer's label
-    takes_number: bool = False  # may say in how many of the first updates there is noise
+    label: str  # a format for the optimizer's label
+    takes_number: bool = False  # may give the number of first updates with noise
     is_remedy: bool = False  # the optimizer without noise that it is compared with has it, too
-    is_noise: bool = False  # noise of its own, for an optimizer without noise
-    sigma: float | None = None  # where none is given and it is not the family's
+    is_noise: bool = False  # adds other noise to an optimizer without noise
+    sigma: float | None = None  # the default, if it is not the family's
 
 
 MODIFIERS = {
@@ -65,10 +65,10 @@ MODIFIERS = {
     "isotropic": Modifier("{} + isotropic noise", is_noise=True),
     # √0.01 at the first update: the smallest that its authors tried
     "gradientnoise": Modifier("{} + gradient noise", is_noise=True, sigma=0.1),
-    "": Modifier("{}", is_remedy=True),  # none; it is the last, because every name begins with it
+    "": Modifier("{}", is_remedy=True),  # no prefix; the last, because every name begins with it
 }
 _NAME = re.compile(rf"({'|'.join(MODIFIERS)})(\d*)(.*)", re.DOTALL)
-# What may follow the @, and the `layers` argument that it is; all else is a name or regular expression.
+# What may follow the @, and how to convert it to `layers`. Anything else is a name or regular expression.
 _LAYERS = (
     (r"", lambda text: None),
     (r"\d+", int),
@@ -80,7 +80,7 @@ _LAYERS = (
 
 @dataclass(frozen=True)
 class OptimizerSpec:
-    """One optimizer of a comparison, written `name` or `name@layers`, with a modifier before it; see `Comparison`.
+    """One optimizer of a comparison, written `name` or `name@layers`, perhaps with a modifier; see `Comparison`.
 
     >>> arm = OptimizerSpec("L-Adam@-3")
     >>> arm.spec, arm.parent, arm.layers, arm.label
@@ -90,10 +90,10 @@ class OptimizerSpec:
     spec: str  # in lower case, and `l` for `l-`
     optimizer: str = field(init=False, repr=False, compare=False)  # the name, in lower case and without hyphens
     modifier: str = field(init=False, repr=False, compare=False)  # a key of `MODIFIERS`, or empty
-    noisy_updates: int | None = field(init=False, repr=False, compare=False)  # how many, where the modifier says so
+    noisy_updates: int | None = field(init=False, repr=False, compare=False)  # if the modifier has a number
     unmodified: str = field(init=False, repr=False, compare=False)  # the name without the modifier
     family: str = field(init=False, repr=False, compare=False)  # its optimizer without noise, of `FAMILIES` if known
-    is_noisy: bool = field(init=False, repr=False, compare=False)  # of whatever kind: has `sigma` and `layers`
+    is_noisy: bool = field(init=False, repr=False, compare=False)  # with noise of any kind: has `sigma` and `layers`
     parent: str = field(init=False, repr=False, compare=False)  # what it is compared with: no noise, the same remedy
     layers: float | int | str | list[int] | None = field(init=False, repr=False, compare=False)  # the argument
     label: str = field(init=False, repr=False, compare=False)  # what tables and pictures show
@@ -127,7 +127,7 @@ class OptimizerSpec:
         )
 
     def arguments(self, learning_rate=None, sigma=None, epsilon=None) -> dict[str, Any]:
-        """What its optimizer is called with: what is given, else its own.
+        """Returns the arguments of the optimizer: those given, else its defaults.
 
         >>> OptimizerSpec("ladam@0.3").arguments(sigma=0.1)
         {'learning_rate': 0.001, 'epsilon': 1e-06, 'sigma': 0.1, 'layers': 0.3}

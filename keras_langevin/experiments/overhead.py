@@ -1,4 +1,4 @@
-"""What the noise costs: L-Adam beside Adam of the same ε, by turns, in the training of a net and in updates alone."""
+"""Measures what the noise costs: L-Adam and Adam of the same ε in turn, in training a net and in updates alone."""
 
 import json
 import math
@@ -23,19 +23,19 @@ BACKENDS = ("jax", "tensorflow", "torch")
 
 
 def make_optimizer(arm: str, **langevin_arguments) -> keras.optimizers.Optimizer:
-    """L-Adam (`"langevin"`), or the same without noise (`"parent"`)."""
+    """Returns L-Adam (`"langevin"`), or the same optimizer without noise (`"parent"`)."""
     optimizer = LAdam(1e-3, sigma=1e-3, seed=0, **langevin_arguments)
     return without_noise(optimizer) if arm == "parent" else optimizer
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured. A target is the most that the ratio of the times may be, on each of `BACKENDS`."""
+    """Something to measure. The targets are the largest ratios of the times allowed, on each of `BACKENDS`."""
 
     _: KW_ONLY
     targets: tuple = (None, None, None)
     first_step_targets: tuple | None = None  # None: the first step is not measured
-    only_on: str | None = None  # the one backend on which it is measured
+    only_on: str | None = None  # the only backend on which it is measured
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class FitCase(Case):
     input_shape: tuple[int, ...]
     batch_size: int
     langevin: dict = field(default_factory=dict)  # further arguments of L-Adam
-    most_steps: int = 1000  # in a turn, for a net with slow ones
+    most_steps: int = 1000  # in a turn, fewer for slow nets
     jit_compile: bool | str = "auto"
-    vocabulary: int | None = None  # of a net that reads tokens: how many there are
+    vocabulary: int | None = None  # the number of tokens, if the net reads tokens
 
     def prepare(self, arm: str, steps: int) -> tuple[Callable, int, keras.optimizers.Optimizer]:
-        """A function that takes the steps, how many those are, and the optimizer."""
+        """Returns a function that takes the steps, their number, and the optimizer."""
         steps = min(steps, self.most_steps)
         model = self.compiled_model(arm)
         x, y = self.batches(steps)
@@ -65,7 +65,7 @@ class FitCase(Case):
         return model
 
     def batches(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """Made-up examples and labels for `steps` batches."""
+        """Returns random examples and labels for `steps` batches."""
         generator = np.random.default_rng(0)
         shape = steps * self.batch_size, *self.input_shape
         x = generator.integers(self.vocabulary, size=shape) if self.vocabulary else generator.normal(size=shape)
@@ -74,10 +74,10 @@ class FitCase(Case):
 
 @dataclass(frozen=True)
 class UpdateCase(Case):
-    """Updates of variables of these shapes, each the kernel of a layer of its own."""
+    """Updates of variables of these shapes, each the kernel of its own layer."""
 
     shapes: tuple[tuple[int, ...], ...]
-    donate: bool = True  # whether on JAX the old state's memory is given to the new one
+    donate: bool = True  # whether on JAX the new state reuses the memory of the old one
 
     def prepare(self, arm: str, steps: int) -> tuple[Callable, int, keras.optimizers.Optimizer]:
         optimizer = make_optimizer(arm)
@@ -86,7 +86,7 @@ class UpdateCase(Case):
 
 
 def make_update(optimizer: keras.optimizers.Optimizer, shapes: Sequence, *, donate: bool = True) -> Callable[[], None]:
-    """A function that makes one update of made-up variables, compiled where the backend compiles, and waits for it."""
+    """Returns a function that updates random variables once, compiled on JAX and TensorFlow, and waits for the end."""
     generator, backend = np.random.default_rng(0), keras.backend.backend()
     variables, gradients = [], []
     for index, shape in enumerate(shapes):
@@ -101,7 +101,7 @@ def make_update(optimizer: keras.optimizers.Optimizer, shapes: Sequence, *, dona
             return optimizer.stateless_apply(state, gradients, values)
 
         step = jax.jit(stateless, donate_argnums=(0, 1) if donate else ())
-        # the values move into `state` alone: what is donated may not be read again
+        # only `state` holds the values: donated memory must not be read again
         state = [[variable.value for variable in variables], [variable.value for variable in optimizer.variables]]
 
         def update():
@@ -120,13 +120,13 @@ def make_update(optimizer: keras.optimizers.Optimizer, shapes: Sequence, *, dona
 
     def update():
         apply(gradients)
-        ops.convert_to_numpy(optimizer.iterations)  # which waits
+        ops.convert_to_numpy(optimizer.iterations)  # waits for the update
 
     return update
 
 
 def _transformer(blocks: int = 4, width: int = 256, heads: int = 4) -> keras.Model:
-    """A small encoder that classifies: 3.7 million parameters, of them 0.5 in the embedding."""
+    """Builds a small encoder that classifies: 3.7 million parameters, 0.5 million of them in the embedding."""
     layers = keras.layers
     tokens = keras.Input(_TOKENS, dtype="int32")
     x = layers.Embedding(_VOCABULARY, width)(tokens)
@@ -164,7 +164,7 @@ CASES = {
         first_step_targets=(1.5, 1.3, 1.2),
     ),
     "update alone, 4 M": _update(targets=(1.4, 2.5, None)),
-    # On JAX `fit` gives the old state's memory to the new one; a loop of one's own may not.
+    # On JAX, `fit` lets the new state reuse the memory of the old one; a custom loop may not.
     "update alone, 4 M, no donation": _update(donate=False, only_on="jax", targets=(1.4, None, None)),
 }
 
@@ -174,7 +174,7 @@ def names() -> list[str]:
 
 
 def measure(name: str, *, rounds: int, steps: int, starts: int) -> dict:
-    """The times of a step, L-Adam's `extra_bytes`, and of the first step, from `compile` to its end."""
+    """Measures a step, L-Adam's `extra_bytes` of state, and the first step, from `compile` to its end."""
     case, turns, sizes = CASES[name], [], []
     for arm in ARMS:
         run, count, optimizer = case.prepare(arm, steps)
@@ -196,7 +196,7 @@ def _timed(run: Callable, count: int = 1) -> float:
 
 
 def compared(turns: Sequence[Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Adam and L-Adam by turns: medians in milliseconds, and the median and quartiles of the ratio pair by pair."""
+    """Times Adam and L-Adam in turn. Returns medians in ms, and median and quartiles of the ratio, pair by pair."""
     parent, langevin = times = np.array([[turn() for turn in turns] for _ in range(rounds)]).T
     medians = dict(zip((f"{arm}_ms" for arm in ARMS), (1e3 * np.median(times, axis=1)).tolist(), strict=True))
     quartiles = np.quantile(langevin / parent, [0.5, 0.25, 0.75]).tolist()
@@ -213,7 +213,7 @@ def _first_step_elsewhere(name: str, arm: str) -> float:
 
 
 def first_step_time(name: str, arm: str) -> float:
-    """Seconds from `compile` to the end of the first step, in this process."""
+    """Returns the seconds from `compile` to the end of the first step, in this process."""
     model, batch = CASES[name].compiled_model(arm), CASES[name].batches(1)
     return _timed(partial(model.train_on_batch, *batch))
 

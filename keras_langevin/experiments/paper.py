@@ -1,9 +1,9 @@
 """The figures and tables of arXiv:2212.14718 as comparisons: one preset each, at three scales. No Keras.
 
-In all of them, other than in the paper and its code: the learning rate is divided by ten and sigma is zero after two
-thirds of the epochs (the code: epoch 20 of 40); where rates are tuned, those of each optimizer are, on the validation
-split, with equal budgets (the paper tunes nothing); each seed has its own initial weights and batches, equal for all
-optimizers. A batch is 512 images, as in the code, but where it says otherwise.
+All presets differ from the paper and its code as follows. After two thirds of the epochs the learning rate is divided
+by ten and sigma is set to zero (the code: at epoch 20 of 40). If rates are tuned, they are tuned for each optimizer, on
+the validation split, with equal budgets (the paper tunes nothing). Each seed has its own initial weights and batches,
+the same for all optimizers. A batch has 512 images, as in the code, unless the preset has another size.
 """
 
 import tomllib
@@ -19,7 +19,7 @@ SCALES = {
     "full": "on one GPU",
 }
 _SEEDS = "fixed before the runs (docs/protocol.md); fewer than five conclude nothing"
-_EPOCHS = "twelve, as in the measurements that the project began with"
+_EPOCHS = "twelve, as in the first measurements of this project"
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class Preset:
     """One figure or table."""
 
     title: str  # what is shown
-    mirrors: str  # what it is in the paper; or that it is not there
+    mirrors: str  # its name in the paper, or that it is not there
     paper: str  # the paper's setting, with what its code adds
-    settings: dict  # as `compare` and `Sweep` take them, at every scale
-    smoke: dict  # what a scale adds, as with the next two
+    settings: dict  # settings of `Sweep`, at every scale
+    smoke: dict  # what a scale adds, as the next two
     cpu: dict = field(default_factory=lambda: {"epochs": 12, "seeds": 10})
     full: dict = field(default_factory=lambda: {"epochs": 12, "seeds": 10})
-    why: dict[str, str] = field(default_factory=dict)  # from a setting to why ours is as it is
+    why: dict[str, str] = field(default_factory=dict)  # from a setting to the reason for our value
 
     def reasons(self, scale: str) -> dict[str, str]:
-        """Why each setting is as it is, where the paper is silent or we differ."""
+        """Returns the reasons for settings on which the paper is silent or we differ."""
         if scale == "smoke":
             few = {"epochs": "few, with few images and seeds, to see that it runs"}
             return few | {name: why for name, why in self.why.items() if name not in ("epochs", "seeds", "limit")}

@@ -1,4 +1,4 @@
-"""Who is told what happens to the runs: the progress bar, and logs for TensorBoard. No Keras."""
+"""Watchers of the runs: the progress bar, and logs for TensorBoard. No Keras."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:  # without Keras
 
 
 class Watcher:
-    """Is told what happens to the runs; here it does nothing."""
+    """Is told what happens to the runs. This base class does nothing."""
 
     def start(self, task: Task):
-        """A run begins, or begins again."""
+        """A run starts, or restarts."""
 
     def epoch(self, task: Task, epoch: int, logs: dict[str, float]):
         """`epoch` epochs of a run are done; `logs` are the means over the last one, by Keras's names."""
@@ -37,9 +37,9 @@ class RunsProgress(Watcher):
         self.clock, self.began, self.trained = clock, clock(), 0
         words = [{"model": job.comparison.model, "dataset": job.comparison.dataset} for job in jobs]
         words = [each | job.comparison.unusual for each, job in zip(words, jobs, strict=True)]
-        # of each job, what tells it from the others
+        # for each job, what distinguishes it from the others
         self.names = ["".join(f"{w}, " for n, w in own.items() if any(w != o.get(n) for o in words)) for own in words]
-        self.left = {}  # epochs, by run: one without noise is the same in all jobs of a grid over sigma
+        self.left = {}  # epochs by run; a run without noise is the same in all jobs of a grid over sigma
         for job in jobs:
             for task in job.tasks():
                 is_finished = job.store.finished(task.arm, task.seed) or self.left.get(task.run_key) == 0
@@ -64,11 +64,11 @@ class RunsProgress(Watcher):
         if record["status"] == "failed":
             how = f"failed: {record['error']}"
         else:
-            split = "validation" if record["test_accuracy"] is None else "test"  # which a trial leaves alone
+            split = "validation" if record["test_accuracy"] is None else "test"  # which a trial does not use
             accuracy = record[f"{split}_accuracy"]
             how = f"{split} accuracy {'unknown' if accuracy is None else format(accuracy, '.1%')}"
             how += f"{' (diverged)' if record['status'] == 'diverged' else ''}, {record['seconds']:.1f} s"
-        self._show(task, 0, "finished")  # the epochs that it left out took no time
+        self._show(task, 0, "finished")  # skipped epochs took no time
         left = sum(self.left.values())
         if left and self.trained:
             seconds = (self.clock() - self.began) / self.trained * left
@@ -95,7 +95,7 @@ class TensorBoardLogs(Watcher):
         self.new_writer, self.jobs, self.writers = Writer, jobs, {}
 
     def start(self, task: Task):
-        self._close(task)  # a run that is begun again has another file; TensorBoard shows the epochs of the last
+        self._close(task)  # a restarted run has another file; TensorBoard shows the epochs of the last
         store = self.jobs[task.job].store
         folder = store.folder / "tensorboard" / store.path(task.arm, task.seed).stem
         self.writers[task.key] = self.new_writer(str(folder))

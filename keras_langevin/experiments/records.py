@@ -1,4 +1,4 @@
-"""What is on record of one run: its record, checked, or the state from which it resumes as if it had not stopped."""
+"""What is on record of one run: its record, checked, or the state from which it resumes as if never interrupted."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,12 @@ class Run:
     seed: int
     num_classes: int
     status: str  # "finished"; "diverged": the loss was not finite at some epoch; "failed": it ended with an error
-    record: dict  # all that is on record
-    path: Path  # where it was read
+    record: dict  # everything on record
+    path: Path  # the file of the record
 
     @property
     def test_accuracy(self) -> float | None:
-        """In [0, 1]; a diverged run's, too; `None` for a failed one."""
+        """In [0, 1], also for a diverged run; `None` for a failed one."""
         return None if self.status == "failed" else float(self.record["test_accuracy"])
 
     @property
@@ -51,13 +51,13 @@ class Run:
 
     @property
     def numbers(self) -> dict:
-        """What equal runs must have in common. Not the seconds, nor where it was trained."""
+        """What must be the same in equal runs: not the seconds, nor where they were trained."""
         names = ("test_accuracy", "test_loss", "train_loss")
         return {"status": self.status} | {name: self.record.get(name) for name in names} | {"curves": self.curves}
 
 
 def is_name(value: Any) -> bool:
-    """Whether a value from a file is text that can be shown: not empty, without control characters."""
+    """Returns whether a value from a file is text that can be shown: not blank, without control characters."""
     return isinstance(value, str) and value.isprintable() and bool(value.strip())
 
 
@@ -85,7 +85,7 @@ _CHECKS = (
 
 
 def checked_run(record: Any, path: Path, *, trial: bool = False) -> Run:
-    """The run of a record, or a `ValueError` that names the file; a trial has no test accuracy."""
+    """Returns the run of a record, or raises `ValueError` with the name of the file. Trials have no test accuracy."""
 
     def refuse(expected: str, received: Any):
         raise ValueError(
@@ -107,28 +107,28 @@ def checked_run(record: Any, path: Path, *, trial: bool = False) -> Run:
 
 
 class State(NamedTuple):
-    """What a run is at the end of an epoch."""
+    """The state of a run at the end of an epoch."""
 
     epoch: int  # how many are done
     history: dict[str, list[float]]  # by the names of `LOG_NAMES`, a value for each epoch
     seconds: float  # how long they took
     arrays: list[np.ndarray]  # the values of the trainer's variables
-    source: str = ""  # where it was read, for an error
+    source: str = ""  # the file it was read from, for errors
 
 
 class Checkpoint:
-    """The file of a run's latest state, replaced whole. `owner` tells the run from others."""
+    """The file of a run's latest state, replaced whole or not at all. `owner` identifies the run."""
 
     def __init__(self, path: Path, owner: dict[str, str | int], epochs: int):
         self.path, self.owner, self.epochs = path, owner, epochs
 
     def write(self, state: State):
-        """Replaces the state. Raises `StorageError` where the disk is full, say."""
+        """Replaces the state. Raises `StorageError` if, say, the disk is full."""
         head = {"owner": self.owner, "epoch": state.epoch, "history": state.history, "seconds": state.seconds}
         archive.write(self.path, head, state.arrays)
 
     def read(self) -> State | None:
-        """The state, or `None` where there is none; a `ValueError` where the file is none, or of another run."""
+        """Returns the state, or `None` if there is none. Raises `ValueError` for another file or another run's."""
         try:
             head, arrays = archive.read(self.path)
             self._check(head)
@@ -142,14 +142,14 @@ class Checkpoint:
             ) from error
 
     def _check(self, head: Any):
-        """Refuses a head that `write` cannot have made for this run."""
+        """Raises an error if `write` cannot have made this head for this run."""
         differ = [name for name, value in self.owner.items() if head["owner"].get(name) != value]
         if differ:
             raise ValueError(f"it is of another run: another {', another '.join(differ)}")
         epoch, history, seconds = head["epoch"], head["history"], head["seconds"]
         if not is_count(1)(epoch) or epoch > self.epochs:
             raise ValueError(f"its epoch is {shown(epoch)}, which is not an int from 1 to {self.epochs}")
-        # JSON as Python writes it has NaN; a loss may be that on the validation split
+        # Python's JSON has NaN, and the loss on the validation split may be NaN
         if set(history) != set(LOG_NAMES) or not all(
             isinstance(values, list) and [type(value) for value in values] == [float] * epoch
             for values in history.values()

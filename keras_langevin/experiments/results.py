@@ -1,4 +1,4 @@
-"""What comparisons gave, as tables and as numbers for `keras_langevin.plots`. No Keras."""
+"""The results of comparisons, as tables and as numbers for `keras_langevin.plots`. No Keras."""
 
 import html
 import io
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Results:
-    """The settings of a comparison or a grid (`cells`, of `report.analyse`) with their numbers, and their folder."""
+    """The results of a comparison or a grid: its settings with their numbers (`cells`, from `report.analyse`)."""
 
     cells: tuple[SettingResult, ...]
     folder: Path
 
     @classmethod
     def read(cls, folder: str | Path) -> "Results":
-        """What is on record in a folder, and below it. Raises `ValueError` for nothing, or a corrupt file."""
+        """Reads what is on record in a folder and below it. Raises `ValueError` if nothing is, or a file is corrupt."""
         return cls(tuple(report.analyse(report.collect([folder]))), Path(folder))
 
     def only(self, **settings: Any) -> "Results":
-        """The settings with these values, e.g. `results.only(model="dense-30")`; p-values stay corrected over all."""
+        """Selects settings by value, e.g. `results.only(model="dense-30")`; p-values stay corrected over all."""
         for name in settings:
             if name not in self.cells[0].settings:
                 raise unknown("setting", name, self.cells[0].settings)
@@ -49,7 +49,7 @@ class Results:
 
     @property
     def table(self) -> "DataFrame":
-        """A row for each optimizer of each setting, as text; `results.table.to_latex()` and the like write it."""
+        """A row for each optimizer of each setting, as text, e.g. for `results.table.to_latex()`."""
         from pandas import concat
 
         return concat({cell.title: words.optimizers_table(cell) for cell in self.cells}, names=["setting"]).droplevel(1)
@@ -60,36 +60,36 @@ class Results:
         return words.differences_frame(self.cells)
 
     def curves(self, name: str) -> dict[str, np.ndarray]:
-        """By optimizer an array `(num_seeds, num_epochs)` of `"train_loss"`, `"validation_accuracy"` (%), ...."""
+        """Returns an array `(num_seeds, num_epochs)` by optimizer; `name` is `"train_loss"`, ... (accuracies in %)."""
         return self._single.curves(name)[0]
 
     def diverged(self, name: str) -> dict[str, list[np.ndarray]]:
-        """By optimizer, the curves of the runs that diverged, up to there."""
+        """Returns the curves of the runs that diverged, up to where they did, by optimizer."""
         return self._single.curves(name)[1]
 
     @property
     def differences(self) -> dict[str, np.ndarray]:
-        """By name, `L-Adam − Adam`, the difference in test accuracy on each seed, in percentage points."""
+        """The difference in test accuracy on each seed, in percentage points, by name: `L-Adam − Adam`."""
         return {pair.name: pair.difference.values for pair in self._single.pairs}
 
     @property
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """By name, the 95% interval of the mean difference."""
+        """The 95% interval of each mean difference, by name."""
         return {pair.name: pair.interval for pair in self._single.pairs}
 
     @property
     def differences_by_depth(self) -> dict[str, dict[int, np.ndarray]]:
-        """By name and depth, the difference in test accuracy on each seed, in percentage points."""
+        """The difference in test accuracy on each seed, in percentage points, by name and depth."""
         return self._by_depth.differences
 
     @property
     def intervals_by_depth(self) -> dict[str, dict[int, tuple[float, float]]]:
-        """By name and depth, the 95% interval of the mean difference."""
+        """The 95% interval of each mean difference, by name and depth."""
         return self._by_depth.intervals
 
     @property
     def provenance(self) -> list[str]:
-        """Where and with what the runs were trained: a sentence for each such place."""
+        """Where and with which versions the runs were trained: a sentence for each such place."""
         places: dict[str, list[str]] = {}
         for run in (run for cell in self.cells for run in cell.runs):
             found = run.record.get("provenance") or {}
@@ -103,7 +103,7 @@ class Results:
 
     @property
     def sentences(self) -> dict[str, list[str]]:
-        """What each setting shows, by its title, in words, as the command says it."""
+        """What each setting shows, in the sentences that the command prints, by title."""
         number = sum(len(cell.pairs) for cell in self.cells)
         return {cell.title: report.about_setting(cell, number) for cell in self.cells}
 
@@ -127,7 +127,7 @@ class Results:
         if len(groups) != 1:
             raise ValueError(
                 "Differences by depth are those of nets that differ in depth alone. Received: "
-                f"{len(groups)} groups of such, in {self._titles}. Choose some by `results.only(...)`."
+                f"{len(groups)} groups of such nets, in {self._titles}. Choose some with `results.only(...)`."
             )
         return groups[0]
 

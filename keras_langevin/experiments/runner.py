@@ -1,4 +1,4 @@
-"""One run as a unit of work; what is left to train of comparisons; and what is put on disk as engines report it."""
+"""One run as a unit of work, what is left to train, and what is written to disk when engines report it."""
 
 import json
 import traceback
@@ -18,8 +18,8 @@ from keras_langevin.files import StorageError
 from keras_langevin.models.registry import parse
 from keras_langevin.optimizers.describe import describe
 
-MOST_WORKERS = 3  # a run that loses so many is at fault itself
-# What a compiled step reads from variables, or does not see.
+MOST_WORKERS = 3  # a run that loses this many is itself at fault
+# Settings that a compiled step reads from variables or does not depend on.
 _OUTSIDE_A_STEP = {"learning_rate": None, "sigma": None, "optimizers": ("adam",), "seeds": 1}
 _OUTSIDE_A_STEP |= {"tuning_trials": 0, "tuning_seeds": 1}
 
@@ -29,37 +29,37 @@ class Task:
     comparison: Comparison
     arm: OptimizerSpec
     seed: int
-    arguments: dict  # what its optimizer is called with
+    arguments: dict  # those of its optimizer
     is_trial: bool = False  # of a search: the test split is not used
-    job: int = 0  # the place of its comparison among those that are trained together
+    job: int = 0  # the index of its comparison among those that are trained together
     state: State | None = field(default=None, repr=False, compare=False)  # what it resumes from
     save_weights: bool = False
-    checkpoint_seconds: float = CHECKPOINT_SECONDS  # its state is reported at the end of an epoch, at most so often
-    data_on_device: bool | None = None  # as `Trainer` takes it
+    checkpoint_seconds: float = CHECKPOINT_SECONDS  # its state is reported at ends of epochs, at most this often
+    data_on_device: bool | None = None  # as in `Trainer`
 
     @property
     def key(self) -> tuple[int, str, int]:
-        """What tells it from the others: job, optimizer, seed."""
+        """What identifies it: job, optimizer, seed."""
         return self.job, self.arm.spec, self.seed
 
     @property
     def run_key(self) -> tuple:
-        """What is the same for equal runs of several comparisons."""
+        """A key that equal runs of several comparisons share."""
         comparison = replace(self.comparison, **_OUTSIDE_A_STEP, epsilon=None)
         return comparison, self.arm, json.dumps(self.arguments, sort_keys=True), self.seed
 
     @property
     def step_key(self) -> tuple:
-        """What is the same for runs that one compiled step serves."""
+        """A key that runs share if one compiled step serves them."""
         return self.arm, replace(self.comparison, **_OUTSIDE_A_STEP, epochs=1), self.data_on_device
 
     def outcome(self, data: datasets.Data, record: dict, weights: bytes | None = None) -> tuple[dict, bytes | None]:
-        """The record for the store, of what a trainer returned, and a Keras weights file where it is wanted."""
+        """Returns the record for the store, from that of a trainer, and the Keras weights file if wanted."""
         head = {"optimizer": self.arm.spec, "label": self.arm.label, "seed": self.seed, "num_classes": data.num_classes}
         return head | record, weights
 
     def failure(self, data: datasets.Data, error: str, trace: str = "") -> tuple[dict, bytes | None]:
-        """The outcome of a run that ended with an error; the first line is kept, and the traceback."""
+        """Returns the outcome of a run that ended with an error: its first line and the traceback."""
         error = (error.splitlines() or [""])[0]
         return self.outcome(data, {"status": "failed", "error": error, "traceback": trace})
 
@@ -71,11 +71,11 @@ class Job(NamedTuple):
     chosen: dict[str, dict[str, float]] = {}  # by optimizer as written, the arguments that a search chose
 
     def arguments(self, arm: OptimizerSpec) -> dict:
-        """What an optimizer is called with: what a search chose, else what is given, else its own."""
+        """Returns the arguments of an optimizer: those that a search chose, else those given, else its defaults."""
         return self.comparison.arguments(arm) | self.chosen.get(arm.spec, {})
 
     def tasks(self, number: int = 0, **options) -> list[Task]:
-        """All of its runs; `number` is its place among the jobs."""
+        """Returns all runs of the job. `number` is its index among the jobs."""
         return [
             Task(self.comparison, arm, seed, self.arguments(arm), self.store.is_trial, number, **options)
             for arm, seed in self.store.planned(self.comparison)
@@ -83,13 +83,13 @@ class Job(NamedTuple):
 
 
 class Trainers:
-    """The compiled steps of a process: of each optimizer the latest."""
+    """The compiled steps of a process: the latest of each optimizer."""
 
     def __init__(self):
         self.kept: dict[str, Trainer] = {}
 
     def train(self, task: Task, data: datasets.Data, report: Callable[..., None]) -> tuple[dict, bytes | None]:
-        """Trains a run, and reports its start, epochs and states. An exception is its outcome (no `StorageError`)."""
+        """Trains a run, and reports its start, epochs and states. Exceptions but `StorageError` become its outcome."""
         report("start")
         try:
             trainer = self._trainer(task, data)
@@ -113,7 +113,7 @@ class Trainers:
         trainer = self.kept.get(task.arm.spec)
         if not trainer or trainer.step_key != task.step_key:
             trainer = None
-            self.kept.pop(task.arm.spec, None)  # before another takes its memory
+            self.kept.pop(task.arm.spec, None)  # free its memory before the next is made
             trainer = self.kept[task.arm.spec] = Trainer(task.comparison, data, task.arm, task.data_on_device)
             trainer.step_key = task.step_key
         trainer.comparison = task.comparison
@@ -121,17 +121,17 @@ class Trainers:
 
 
 class Ledger:
-    """The one place from which runs are put on disk, those of equal tasks (`equal`) too, and watchers are told.
+    """Writes all runs to disk, also those of equal tasks (`equal`), and tells the watchers. Nothing else does.
 
-    An engine's `run(tasks, jobs, ledger)` calls `ready` before each task, `report` while it is trained, `end` after it.
+    An engine's `run(tasks, jobs, ledger)` calls `ready` before each task, `report` during training, and `end` after it.
     """
 
     def __init__(self, jobs: Sequence[Job], watchers: Sequence, equal: dict[tuple[int, str, int], list[Task]]):
         self.jobs, self.watchers, self.equal = jobs, watchers, equal
-        self.lost = Counter()  # how often a task's worker was
+        self.lost = Counter()  # how many workers each task has lost
 
     def ready(self, task: Task) -> Task | None:
-        """The task with the state that it resumes from. `None` where that cannot be read: the run has then failed."""
+        """Returns the task with the state that it resumes from. If the state is unreadable, fails the run: `None`."""
         try:
             return replace(task, state=self.jobs[task.job].store.checkpoint(task.arm, task.seed).read())
         except ValueError as error:
@@ -146,27 +146,27 @@ class Ledger:
             getattr(watcher, name)(task, *arguments)
 
     def end(self, task: Task, outcome: tuple[dict, bytes | None]):
-        """A run has ended: its record is written."""
+        """Writes the record of a run that has ended."""
         for each in (task, *self.equal.get(task.key, ())):
             self.jobs[each.job].store.write(each.arm, each.seed, *outcome)
         for watcher in self.watchers:
             watcher.end(task, outcome[0])
 
     def fail(self, task: Task, error: str):
-        """A run has ended with an error that no worker could report."""
+        """Ends a run with an error that no worker could report."""
         self.end(task, task.failure(self.jobs[task.job].data, error))
 
     def again(self, task: Task, reason: str) -> bool:
-        """Whether a run whose worker was lost, for this reason, is to be tried again; else it has failed."""
+        """Returns whether to retry a run that lost its worker for this reason. If not, fails the run."""
         self.lost[task.key] += 1
         if self.lost[task.key] < MOST_WORKERS:
             return True
-        self.fail(task, f"Its worker was lost {MOST_WORKERS} times, the last time so: {reason}")
+        self.fail(task, f"Its worker was lost {MOST_WORKERS} times, the last time: {reason}")
         return False
 
 
 def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) -> datasets.Data:
-    """Loads the data, if they are not given, and tries everything that the comparison names."""
+    """Loads the data if they are not given, and tries everything that the comparison names."""
     machine.check_precision(comparison.precision)
     machine.check_jit(comparison.jit)
     parse(comparison.model)  # a wrong name is an error before data are downloaded
@@ -192,10 +192,10 @@ def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) 
 
 
 def run(jobs: Sequence[Job], engine, *, watchers: Sequence = (), **options):
-    """Trains every run that the stores do not hold yet, and writes each record as its run ends; `watchers` are told.
+    """Trains every run that the stores do not hold yet, writes each record when its run ends, and tells `watchers`.
 
     An interrupted run resumes from its last state. An exception in a run is recorded and does not end the others; a
-    `StorageError` ends all. `options` are as `Task` has them.
+    `StorageError` ends all. `options` are fields of `Task`.
     """
     examples.is_wanted(options.get("data_on_device"))
     for comparison, data, store, chosen in jobs:

@@ -6,14 +6,14 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
-# Differences and their means are rounded to so many decimals, so that values that are equal but for the last bit tie.
+# Differences and their means are rounded to this many decimals, so that values that differ only in the last bit tie.
 _DECIMALS = 9
-_EXACT_SEEDS = 16  # up to so many seeds all flips of signs are tried
+_EXACT_SEEDS = 16  # up to this many seeds, all flips of signs are tried
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What many seeds gave, in short; NaN where there are too few seeds."""
+    """A summary of the values of many seeds; NaN if there are too few seeds."""
 
     num_seeds: int
     mean: float
@@ -24,7 +24,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Share:
-    """How many of several runs, with Wilson's 95% interval of the probability behind it."""
+    """How many runs of several, with Wilson's 95% interval of the underlying probability."""
 
     number: int
     of: int
@@ -40,7 +40,7 @@ class Difference:
     mean: float
     low: float  # the ends of the interval of the mean; NaN without one
     high: float
-    method: str  # how interval and p were made: "sign flips", "Student's t", or "" for no interval
+    method: str  # the test behind interval and p: "sign flips", "Student's t", or "" for no interval
     p_value: float  # two-sided
 
     @property
@@ -50,8 +50,8 @@ class Difference:
 
 
 def summary(values) -> Summary:
-    """Mean, sample standard deviation, median and interquartile mean (Agarwal et al., NeurIPS 2021) of the seeds'
-    values.
+    """Returns mean, sample standard deviation, median and interquartile mean (Agarwal et al., NeurIPS 2021) of the
+    values of the seeds.
 
     >>> summary([1.0, 2.0, 6.0, 3.0])
     Summary(num_seeds=4, mean=3.0, std=2.160246899469287, median=2.5, interquartile_mean=2.5)
@@ -69,7 +69,7 @@ def share(number: int, of: int) -> Share:
 
 
 def probability_of_improvement(treatment, parent) -> float:
-    """The share of all pairs of a treatment's and a parent's run in which the treatment is better; ties count half.
+    """Returns the share of all pairs of runs in which the treatment is better than the parent. Ties count half.
 
     >>> probability_of_improvement([0.1, 0.9], [0.1, 0.1])
     0.75
@@ -78,18 +78,18 @@ def probability_of_improvement(treatment, parent) -> float:
 
 
 def paired_difference(treatment, parent, *, confidence: float = 0.95) -> Difference:
-    """Treatment minus parent, seed by seed: the mean, its interval, and the p-value of the test that it inverts. The
-    95% interval contains zero exactly where p > 0.05.
+    """Returns treatment minus parent for each seed, the mean, its interval, and the p-value of the test that the
+    interval inverts. The 95% interval contains zero exactly if p > 0.05.
 
-    - Six seeds or more: Fisher's sign-flip test (1935). Without an effect dᵢ = treatmentᵢ − parentᵢ is as likely as
-      −dᵢ, so p is the share of the 2ⁿ flips of signs whose mean is at least as far from 0. It assumes no normal law.
-      The interval has all centers that the test does not reject; its ends are means of subsets of the differences
-      (Hartigan 1969). Beyond 16 seeds the same 65,535 random flips stand for all.
+    - Six seeds or more: Fisher's sign-flip test (1935). Without an effect, dᵢ = treatmentᵢ − parentᵢ is as likely as
+      −dᵢ, so p is the share of the 2ⁿ flips of signs whose mean is at least as far from 0. It assumes no normal
+      distribution. The interval contains all centers that the test does not reject; its ends are means of subsets of
+      the differences (Hartigan 1969). Beyond 16 seeds, a fixed set of 65,535 random flips replaces all flips.
     - Two to five seeds: Student's t, for normal differences. The flips of five signs cannot give a p below 2/2⁵ = 0.06.
       Equal differences have no spread to judge by: no interval, and p = 1.
 
-    `treatment` and `parent` are arrays of shape `(num_seeds,)`, in the same order. Raises `ValueError` where they
-    differ in length, are empty, or are not finite.
+    `treatment` and `parent` are arrays of shape `(num_seeds,)`, in the same order. Raises `ValueError` if they differ
+    in length, are empty, or are not finite.
 
     >>> difference = paired_difference([3, 4, 5, 4, 6, 3], [1, 1, 1, 1, 1, 1])
     >>> round(difference.mean, 2), difference.low, difference.high, difference.p_value
@@ -103,18 +103,18 @@ def paired_difference(treatment, parent, *, confidence: float = 0.95) -> Differe
         )
     values = np.round(treatment - parent, _DECIMALS)
     if not np.isfinite(values).all():
-        raise ValueError(f"Differences must be finite. Received: {values.tolist()}. Leave out other seeds.")
+        raise ValueError(f"Differences must be finite. Received: {values.tolist()}. Leave out the others.")
     return Difference(values, float(values.mean()), *_interval_and_p_value(values, confidence))
 
 
 def _interval_and_p_value(values: np.ndarray, confidence: float) -> tuple[float, float, str, float]:
-    """Low, high, the method and p."""
+    """Returns low, high, the method and p."""
     n = len(values)
     num_flips = 2 ** min(n, _EXACT_SEEDS)
-    place = int((1 - confidence) / 2 * num_flips)  # so many flips at either end are outside
+    place = int((1 - confidence) / 2 * num_flips)  # this many flips at each end are outside
     if place:
-        # Flipping the signs of a subset brings the mean to the other side of a center just where the mean of that
-        # subset lies on the other side of it. So p counts subsets, and the subset means are the ends of the intervals.
+        # Flipping the signs of a subset's deviations from a center raises the mean deviation exactly if the mean of the
+        # subset is below the center. So p counts subsets, and the subset means are the ends of the intervals.
         means = np.sort(np.round(_subsets(n) @ values, _DECIMALS))
         beyond = min(np.searchsorted(means, 0, "right"), len(means) - np.searchsorted(means, 0, "left"))
         p_value = min(1.0, 2 * (1 + int(beyond)) / num_flips)
@@ -128,7 +128,7 @@ def _interval_and_p_value(values: np.ndarray, confidence: float) -> tuple[float,
 
 @lru_cache(maxsize=4)
 def _subsets(n: int) -> np.ndarray:
-    """Rows that take the mean of each subset of n values but the empty one; beyond 16 values of random subsets."""
+    """Returns rows that take the mean of each non-empty subset of n values; beyond 16 values, of random subsets."""
     if n <= _EXACT_SEEDS:
         chosen = np.arange(1, 2**n)[:, None] >> np.arange(n) & 1
     else:
@@ -138,7 +138,7 @@ def _subsets(n: int) -> np.ndarray:
 
 
 def holm(p_values) -> np.ndarray:
-    """p-values of a family of tests, adjusted by Holm's step-down correction (1979).
+    """Adjusts the p-values of a family of tests by Holm's step-down correction (1979).
 
     With p₁ ≤ … ≤ p_m, the adjusted pᵢ is max over j ≤ i of min(1, (m − j + 1) pⱼ).
 
@@ -156,5 +156,5 @@ def holm(p_values) -> np.ndarray:
 
 
 def chance_threshold(num_classes: int) -> float:
-    """The accuracy below which a run is at chance: twice that of guessing; with two classes 75%, half way to 100%."""
+    """Returns the accuracy below which a run is at chance: twice that of guessing, or 75% with two classes."""
     return min(2 / num_classes, (1 + 1 / num_classes) / 2)

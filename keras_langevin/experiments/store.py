@@ -1,4 +1,4 @@
-"""Results on disk: one record a run, each replaced atomically, so that nothing finished is ever lost."""
+"""Results on disk: one record per run, each replaced atomically, so that no finished run is ever lost."""
 
 import csv
 import json
@@ -15,18 +15,18 @@ from keras_langevin.files import check_name, read_json, remove_pieces, replaced,
 from keras_langevin.names import digest, file_name, shown
 from keras_langevin.values import is_count
 
-FIRST_TRIAL_SEED = 1_000_000  # far from the seeds of the runs that are reported
+FIRST_TRIAL_SEED = 1_000_000  # far from the seeds of reported runs
 _DATA = "data_sha256"
-_WRITING_SECONDS = 60.0  # a file is written in less
+_WRITING_SECONDS = 60.0  # writing a file takes less
 
 
 class Store:
-    """A folder with `config.json`, `runs/*.json` (one record a run), `curves.csv` and pictures. While a run is trained,
-    `runs/` also has the state from which it resumes (`*.checkpoint.npz`).
+    """A folder with `config.json`, `runs/*.json` (one record per run), `curves.csv` and pictures. During training,
+    `runs/` also has the state from which a run resumes (`*.checkpoint.npz`).
 
-    Nothing is written before it is `locked`. Where more seeds are on record, `comparison` has them. `found` is as
-    `Comparison.as_dict` takes it. Raises `ValueError` where the folder holds results of another configuration or of
-    other data (`Data.sha256`), or a file that is not a record.
+    Nothing is written before it is `locked`. If more seeds are on record, `comparison` gets them. `found`: arguments of
+    `Comparison.as_dict`. Raises `ValueError` if the folder holds results of another configuration or of other data
+    (`Data.sha256`), or a file that is not a record.
     """
 
     def __init__(self, folder: str | Path, comparison: Comparison, data_sha256: str = "", **found):
@@ -35,11 +35,11 @@ class Store:
         self._config = self.folder / "config.json"
         if self._config.exists():
             self._merge()
-        self.records()  # a corrupt record is an error now, not after training
+        self.records()  # raises now for a corrupt record, not after training
 
     @property
     def identity(self) -> str:
-        """What tells the configuration, with what was found out, from others; more seeds have the same."""
+        """A text that identifies the configuration and what was found out, whatever the number of seeds."""
         return self.comparison.identity(**self.found)
 
     @property
@@ -47,16 +47,16 @@ class Store:
         return self.found["trial"]
 
     def planned(self, comparison: Comparison) -> list[tuple[OptimizerSpec, int]]:
-        """The runs of a comparison, with the seeds of a trial where this is one."""
+        """Returns the runs of a comparison. A trial has its own seeds."""
         return [(arm, seed + FIRST_TRIAL_SEED * self.is_trial) for arm, seed in comparison.runs]
 
     def _settings(self) -> dict:
-        """What `config.json` is to hold; by way of JSON, so that tuples compare equal to the lists that were read."""
+        """Returns the content of `config.json`, converted through JSON so that tuples compare equal to lists read."""
         data = {_DATA: self.data_sha256} if self.data_sha256 else {}
         return json.loads(json.dumps(self.comparison.as_dict(**self.found) | data))
 
     def _merge(self) -> bool:
-        """Takes the seeds and the data on record; returns whether the record is to be written anew."""
+        """Takes over the seeds and the data on record. Returns whether `config.json` must be written again."""
         on_record, wanted = read_json(self._config, "the configuration of a comparison"), self._settings()
         if not isinstance(on_record, dict):
             raise ValueError(f"{self._config} must be what `compare` wrote. Received other JSON. Choose another --out.")
@@ -70,7 +70,7 @@ class Store:
         if data and given and data != given:
             raise ValueError(
                 f"{self.folder} holds results that were trained on other data of the same name. Received data with "
-                f"SHA-256 {given}, where config.json has {shown(data)}. Give the data that it was begun with "
+                f"SHA-256 {given}, where config.json has {shown(data)}. Give the data that it was started with "
                 "(--data-file, --data-dir), or choose another --out."
             )
         self.data_sha256 = data or given
@@ -79,7 +79,7 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes from this folder, which is made and has all seeds of this configuration from now on."""
+        """Locks the folder against other processes. Makes it if missing, and writes `config.json` with all seeds."""
         lock = FileLock(self.folder / ".lock")
         try:
             (self.folder / "runs").mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ class Store:
             lock.release()
 
     def name(self, arm: OptimizerSpec) -> str:
-        """An optimizer in letters that every file system takes; no two share one."""
+        """Returns a unique name of an optimizer, in characters that every file system accepts."""
         return file_name(arm.spec)
 
     def path(self, arm: OptimizerSpec, seed: int, suffix: str = ".json") -> Path:
@@ -118,11 +118,11 @@ class Store:
         return Checkpoint(self.path(arm, seed, ".checkpoint.npz"), owner, self.comparison.epochs)
 
     def finished(self, arm: OptimizerSpec, seed: int) -> bool:
-        """Whether that run is on record. A failed one is not finished: it is tried again."""
+        """Returns whether that run is on record. A failed run is not finished: it is tried again."""
         return self.path(arm, seed).exists() and self._record(arm, seed)["status"] != "failed"
 
     def read(self, arm: OptimizerSpec, seed: int) -> tuple[dict, bytes | None]:
-        """The record of a run and its trained weights, if they were kept, as `write` takes them."""
+        """Returns the record of a run, and its trained weights if they were kept, as `write` takes them."""
         weights = self.weights_path(arm, seed)
         return self._record(arm, seed), weights.read_bytes() if weights.exists() else None
 
@@ -140,7 +140,7 @@ class Store:
             self.write_curves()
 
     def records(self) -> list[dict]:
-        """All records, in the order of the configuration: by optimizer, then by seed."""
+        """Returns all records in the order of the configuration: by optimizer, then by seed."""
         return [self._record(*run) for run in self.planned(self.comparison) if self.path(*run).exists()]
 
     def _record(self, arm: OptimizerSpec, seed: int) -> dict:
@@ -154,7 +154,7 @@ class Store:
         return run.record
 
     def write_curves(self):
-        """`curves.csv`: a line for each optimizer, seed and epoch."""
+        """Writes `curves.csv`: a line for each optimizer, seed and epoch."""
         with replaced(self.folder / "curves.csv") as file:
             writer = csv.writer(file)
             writer.writerow(["optimizer", "seed", "epoch", *CURVES])

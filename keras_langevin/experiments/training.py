@@ -1,4 +1,4 @@
-"""Training one run: a model that is compiled once an optimizer and trained once a seed."""
+"""Trains runs: a model is compiled once per optimizer and trained once per seed."""
 
 import math
 import random
@@ -21,11 +21,11 @@ from keras_langevin.experiments.records import CURVES, LOG_NAMES, State
 from keras_langevin.optimizers.langevin import Langevin
 
 EVALUATION_BATCH = 500
-CHECKPOINT_SECONDS = 10.0  # an epoch of a small net is quicker than writing its state
+CHECKPOINT_SECONDS = 10.0  # an epoch of a small net takes less time than writing its state
 
 
 class RunLog(keras.callbacks.Callback):
-    """The book-keeping of a run, which ends where the loss is not finite. Runs trained `together` share the time."""
+    """Logs a run and stops it if the loss is not finite. Runs trained `together` share the time."""
 
     def __init__(self, state: State | None, keep, keep_seconds: float, on_epoch=None, together: int = 1):
         super().__init__()
@@ -33,7 +33,7 @@ class RunLog(keras.callbacks.Callback):
         self.epoch, self.seconds_before = (state.epoch, state.seconds) if state else (0, 0.0)
         self.history = {name: list(state.history[name]) if state else [] for name in LOG_NAMES}
         self.kept = time.perf_counter()
-        self.ends = [self.kept]  # the times at which this process began and ended its epochs
+        self.ends = [self.kept]  # when this process began, and ended each epoch
         self.diverged = False
 
     @property
@@ -41,7 +41,7 @@ class RunLog(keras.callbacks.Callback):
         return (self.ends[-1] - self.ends[0]) / self.together + self.seconds_before
 
     def images_per_second(self, images: int) -> float | None:
-        """Of training on so many images an epoch, with validation; without the first epoch, which may have compiled."""
+        """Returns the speed of training on `images` per epoch, with validation, without the first epoch (compiling)."""
         epochs = len(self.ends) - 2
         return self.together * epochs * images / (self.ends[-1] - self.ends[1]) if epochs > 0 else None
 
@@ -52,10 +52,10 @@ class RunLog(keras.callbacks.Callback):
             self.on_epoch(self.epoch, logs)
 
     def end_epoch(self, logs: dict[str, float], now: float):
-        """Takes the numbers of an epoch, and calls `keep` with (epochs done, history, seconds) if it is time to."""
+        """Logs the numbers of an epoch, and calls `keep` with (epochs done, history, seconds) if it is time to."""
         self.ends.append(now)
         self.diverged = not math.isfinite(logs["loss"])
-        if self.diverged:  # an epoch without numbers that JSON could hold
+        if self.diverged:  # JSON cannot hold the numbers of this epoch
             return
         self.epoch += 1
         for name, values in self.history.items():
@@ -66,19 +66,19 @@ class RunLog(keras.callbacks.Callback):
 
 
 class Trainer:
-    """One optimizer's model, compiled once and trained once a seed; `data_on_device` as `is_wanted` takes it."""
+    """The model of one optimizer, compiled once and trained once per seed. `data_on_device`: as in `is_wanted`."""
 
     def __init__(
         self, comparison: Comparison, data: datasets.Data, arm: OptimizerSpec, data_on_device: bool | None = None
     ):
         self.comparison, self.data, self.arm, self.data_on_device = comparison, data, arm, data_on_device
-        self.arguments = comparison.arguments(arm)  # until a run says
-        self.step_key: tuple | None = None  # of the runs that the compiled step serves
+        self.arguments = comparison.arguments(arm)  # until a run sets its own
+        self.step_key: tuple | None = None  # that of the runs that the compiled step serves
         accurate = machine.accurate(comparison.precision)
         with machine.computing_in(accurate):
             self.standardization = standardization(data.train.x, data.max_pixel) if comparison.standardize else None
         self.of_images = self._build(0, comparison.precision)
-        weights = list(self.of_images.variables)  # and the states of random layers; before `compile` adds its own
+        weights = list(self.of_images.variables)  # with states of random layers; `compile` adds its own later
         self.table = ImageTable.of(data) if is_wanted(data_on_device) else None
         self.steps = len(data.train.x) // comparison.batch_size
         with machine.computing_in(comparison.precision):
@@ -89,10 +89,10 @@ class Trainer:
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=accurate),
             metrics=["accuracy"],
             jit_compile=machine.jit_compile(comparison.jit, self.model),
-            # PyTorch: Keras takes one step an execution
+            # on PyTorch, Keras runs one step per execution
             steps_per_execution=1 if keras.backend.backend() == "torch" else self.steps,
         )
-        self.of_images.optimizer = self.model.optimizer  # which Keras writes beside the weights
+        self.of_images.optimizer = self.model.optimizer  # Keras saves it with the weights
         # the optimizer, or under mixed_float16 Keras's `LossScaleOptimizer` around it
         self.model.optimizer.build(self.model.trainable_variables)
         self.initial_state = [ops.convert_to_numpy(variable) for variable in self.model.optimizer.variables]
@@ -133,14 +133,14 @@ class Trainer:
             return self.record(log, test) | {"data_on_device": self.table is not None}
 
     def record(self, log: RunLog, test: tuple[float, float] | None) -> dict:
-        """The record of the run that was just trained; `test` are its loss and accuracy there."""
+        """Returns the record of the run that was just trained. `test`: its loss and accuracy on the test split."""
         curves = {name: _floats(log.history[own]) for name, own in zip(CURVES, LOG_NAMES, strict=True)}
         test_loss, test_accuracy = _floats(test or (math.nan, math.nan))
         config, noisy_layers = self.optimizer.get_config(), []
         if isinstance(self.optimizer, Langevin):
             noisy_layers = list(self.optimizer.noisy_layers)
-            config["layers"] = self.optimizer.layers  # as given; those that they are, are `noisy_layers`
-        # as the run began: it ends with a tenth of the learning rate, and sigma 0
+            config["layers"] = self.optimizer.layers  # as given; `noisy_layers` has their names
+        # the values at the start of the run: it ends with a tenth of the learning rate and sigma 0
         config |= {name: self.arguments[name] for name in ("learning_rate", "sigma") if name in self.arguments}
         return {
             "status": "diverged" if log.diverged else "finished",
@@ -168,9 +168,9 @@ class Trainer:
         return [np.asarray(ops.convert_to_numpy(variable)) for variable in self.all_variables]
 
     def restore(self, state: State):
-        """Puts the variables where a run was: all of them, or a `ValueError` where the state does not fit."""
+        """Sets all variables to the state of a run, or raises `ValueError` if the state does not fit."""
         own = self.arrays()
-        fits = [  # NumPy has no name for bfloat16, which is read as bytes of its size
+        fits = [  # NumPy does not know bfloat16, which is read as raw bytes of its size
             array.shape == mine.shape and array.dtype in (mine.dtype, np.dtype(f"V{mine.itemsize}"))
             for array, mine in zip(state.arrays, own, strict=False)
         ]
@@ -183,16 +183,16 @@ class Trainer:
             variable.assign(array.view(mine.dtype))
 
     def _examples(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """What the model takes, images or their indices, and labels."""
+        """Returns the inputs of the model, images or their indices, and the labels."""
         examples = getattr(self.data, split)
         return (self.table.indices(split), examples.y) if self.table else examples
 
     def reset(self, seed: int, arguments: dict | None = None):
-        """Puts the variables where a run of this seed begins, and takes the learning rate and sigma."""
+        """Sets the variables to the start of a run with this seed, and sets the learning rate and sigma."""
         self.arguments = self.comparison.arguments(self.arm) if arguments is None else arguments
         if self.table:
             self.table.restore()
-        # Draws differ with their precision: of one seed, all precisions begin with the weights of float32, rounded.
+        # Draws depend on the precision, so all precisions start with the float32 weights of the seed, rounded.
         fresh = self._build(seed, "float32").variables
         for variable, value in zip(self.all_variables, [*fresh, *self.initial_state], strict=True):
             variable.assign(value)
@@ -202,7 +202,7 @@ class Trainer:
             self.optimizer.seed = seed
 
     def _build(self, seed: int, precision: str) -> keras.Model:
-        """The model as this seed begins it in that precision, with preprocessing in front."""
+        """Builds the initial model of this seed in that precision, with preprocessing before it."""
         comparison, data, dtype = self.comparison, self.data, machine.accurate(precision)
         layers = [keras.layers.Rescaling(1 / data.max_pixel, dtype=dtype)]
         if comparison.padding is not None:

@@ -1,10 +1,10 @@
 """The search for each optimizer's learning rate and sigma, on the validation split, with one budget for all.
 
-Every optimizer has equally many trials: its default, the paper's rates where they are in the range and not the default,
-and points of the Halton sequence (Halton 1960) from a tenth to ten times the default, on a logarithmic scale. The best
-has the highest mean validation accuracy, then the lowest mean loss, and then is the first. Where the best of some
-optimizer is at an edge of what it tried, all have a third as many trials more, a factor of ten beyond the edge or about
-their best, at most twice. The records of the trials are the memory of a search.
+Every optimizer has the same number of trials: its default, the paper's rates if they are in the range and not the
+default, and points of the Halton sequence (Halton 1960) from a tenth to ten times the default, on a logarithmic scale.
+The best trial has the highest mean validation accuracy; among equals, the lowest mean loss; among these, it is the
+first. If the best trial of an optimizer is at an edge of what it tried, all get a third as many more trials, a factor
+of ten beyond the edge or around their best, at most twice. A search resumes from the records of its trials.
 """
 
 import json
@@ -22,13 +22,13 @@ from keras_langevin.values import is_number
 
 FILE = "tuning.json"
 _SEARCHED = ("learning_rate", "sigma")
-_DECADES = {None: (-1, 1), "lowest": (-1, 0), "highest": (0, 1)}  # about the best, by where that lies
+_DECADES = {None: (-1, 1), "lowest": (-1, 0), "highest": (0, 1)}  # around the best, by where it lies
 _EXTENSIONS = 2
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One point of a search, and what it gave with each seed; `None` for a run that diverged or failed."""
+    """One point of a search and its result for each seed; `None` for a run that diverged or failed."""
 
     learning_rate: float
     sigma: float | None  # `None` for an optimizer without noise
@@ -63,7 +63,7 @@ class Search:
 
     @property
     def edges(self) -> dict[str, str]:
-        """The names of which the best has the `"lowest"` or the `"highest"` value that was tried."""
+        """The arguments for which the best trial has the `"lowest"` or `"highest"` value that was tried."""
         found = {}
         for name, best in self.chosen.arguments.items():
             values = [getattr(trial, name) for trial in self.trials]
@@ -73,13 +73,13 @@ class Search:
 
 
 def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search(())) -> list[dict[str, float]]:
-    """The learning rate, and sigma where the optimizer has one, of the first trials, or of those after a search.
+    """Returns learning rate, and sigma if the optimizer has one, of the first trials or of those that extend `search`.
 
     >>> points(Comparison(tuning_trials=3), OptimizerSpec("ladam"))
     [{'learning_rate': 0.001, 'sigma': 0.001}, {'learning_rate': 0.005, 'sigma': 0.005}, \
 {'learning_rate': 0.00316, 'sigma': 0.000167}]
     """
-    from scipy.stats import qmc  # which takes long to import
+    from scipy.stats import qmc  # slow to import
 
     done = len(search.trials)
     centre, edges = (search.chosen.arguments, search.edges) if done else (comparison.arguments(arm), {})
@@ -103,7 +103,7 @@ def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search((
 
 
 def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
-    """The jobs with what their trials, which `train` trains, chose; `tuning.json` decides from then on."""
+    """Returns the jobs with what their trials chose. `train` trains the trials; `tuning.json` keeps the choice."""
     searches = {
         number: dict.fromkeys(job.comparison.arms, Search(()))
         for number, job in enumerate(jobs)
@@ -129,19 +129,19 @@ def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
 
 
 def read(path: Path) -> dict[str, Search]:
-    """The searches in `tuning.json`, by optimizer as written. Raises `ValueError` where it is none."""
+    """Returns the searches in `tuning.json`, by optimizer as written. Raises `ValueError` for another file."""
     return _read(path)[1]
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
-    """What the searches were made for, and the searches."""
+    """Returns what the searches were made for, and the searches."""
     try:
         content = json.loads(path.read_text("utf-8"))
         if not isinstance(content, dict) or not isinstance(content.get("made_for", {}), dict):
-            raise ValueError("it is no object of lists of trials, or `made_for` is not an object")
+            raise ValueError("it is not an object of lists of trials, or `made_for` is not an object")
         made_for, _ = content.pop("made_for", {}), content.pop("ranges", None)  # the first version wrote ranges
         if not all(isinstance(trials, list) and trials for trials in content.values()):
-            raise ValueError("it is no object of lists of trials")
+            raise ValueError("it is not an object of lists of trials")
         return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
@@ -188,7 +188,7 @@ def _made_for(job) -> dict[str, str]:
 
 
 def _chosen(job):
-    """The job with what its file chose."""
+    """Returns the job with what its file chose."""
     path, first = job.store.folder / FILE, job.comparison.tuning_trials
     found_for, searches = _read(path)
     different = [

@@ -1,15 +1,14 @@
-"""Which average pays: ensembles and samplers beside a single net, at stated budgets.
+"""Which average pays off: ensembles and samplers compared with a single net, at stated budgets.
 
 A single net is trained for E epochs, a deep ensemble for 5E. Every other recipe has 5E/3, a third of the deep
-ensemble's budget: the single net that is trained on, MC dropout from the start, and all others E for the single net
-that they continue, and 2E/3 of their own.
+ensemble's budget: MC dropout trains from the start; all others continue the single net (E) for 2E/3.
 
-What is chosen is chosen on the validation split, by the mean NLL of two seeds that are not reported: one scale of the
-priors for all, by the single net; then for each recipe one value of its own (`OWN`), out of five. The temperature of
-the samplers but L-SGD is that of the best L-SGD.
+Choices are made on the validation split, by the mean NLL of two seeds that are not reported: one scale of the priors
+for all recipes, with the single net; then for each recipe one option of its own (`OWN`), out of five values. Samplers
+other than L-SGD have the temperature of the best L-SGD.
 
-`learning_rate` is that of a step without momentum which moves as fast: γ/(1 − μ), for SGHMC and its kin γ/α, for the
-cyclical schedule γ's mean. The same five values are then alike for all.
+`learning_rate` is that of an equally fast step without momentum: γ/(1 − μ); γ/α for SGHMC, BAOAB and SGNHT; the mean of
+γ for the cyclical schedule. So the same five values mean the same for all.
 """
 
 import copy
@@ -34,7 +33,6 @@ from keras_langevin.files import read_json, replaced
 from keras_langevin.optimizers import BAOAB, LSGD, SGHMC, SGNHT, posterior_sigma
 from keras_langevin.sampling import SWAG, Ensemble, GaussianPrior, PosteriorSamples, scores
 
-PREDICT = {"batch_size": 1000, "verbose": 0}
 MEMBERS = 5
 SLOW = 0.1  # 1 − μ of SWAG, and the friction α of SGHMC, BAOAB and SGNHT
 
@@ -44,7 +42,7 @@ class Setting:
 
     Attributes:
         single: the weights of the single net, trained once.
-        seconds: what that took.
+        seconds: the time that took.
     """
 
     def __init__(self, options, data, seed: int):
@@ -55,8 +53,8 @@ class Setting:
         self.single, self.seconds = None, 0.0
 
     def build(self, seed: int, dropout: float = 0.0) -> keras.Model:
-        """Two convolutions or dense layers and one more, logits out. A kernel's prior has `prior_scale` times He's
-        standard deviation."""
+        """Builds two convolutions or a dense layer, then a dense layer and logits. A kernel's prior has `prior_scale`
+        times He's standard deviation."""
         options, number = self.options, iter(range(100 * seed, 100 * seed + 100))
 
         def layer(cls, inputs: int, *arguments, **more):
@@ -91,14 +89,14 @@ class Setting:
         return model
 
     def trained(self, seed: int, epochs: int, **build) -> keras.Model:
-        """By Adam, the last third at a tenth of its rate."""
+        """Trains a new net with Adam, the last third at a tenth of the rate."""
         keras.utils.set_random_seed(seed)
         drop, rate = 2 * epochs * self.steps // 3, self.options.adam_rate
         schedule = keras.optimizers.schedules.PiecewiseConstantDecay([drop], [rate, rate / 10])
         return self.train(self.build(seed, **build), keras.optimizers.Adam(schedule), epochs)
 
     def start(self) -> keras.Model:
-        """The single net, from its weights."""
+        """Returns the single net with its weights, which are trained once."""
         if self.single is None:
             began = time.perf_counter()
             self.single = self.trained(self.seed, self.options.epochs).get_weights()
@@ -108,7 +106,7 @@ class Setting:
         return model
 
     def sampled(self, optimizer, only=None) -> Ensemble:
-        """Samples of the last half of 2E/3 epochs that go on from the single net; of one layer, `only`."""
+        """Continues the single net for 2E/3 epochs and samples the last half, all layers or only the layer `only`."""
         model, updates = self.start(), self.own * self.steps
         for layer in model.layers if only else ():
             layer.trainable = layer.name == only
@@ -124,7 +122,7 @@ class Setting:
 
 
 def dropped_out(setting: Setting) -> Ensemble:
-    """Predictions of a net whose dropout stays on."""
+    """Returns an ensemble of predictions of one net whose dropout stays on."""
 
     class Dropped(Ensemble):
         def predictions(self, x, batch_size=None, verbose=0):
@@ -169,7 +167,7 @@ def deep(setting: Setting) -> Ensemble:
     return Ensemble.of([setting.start(), *others])
 
 
-# name -> how it is trained, and its cost in E
+# From a recipe's name to its function and its cost in E.
 RECIPES = {
     "single": (lambda s: Ensemble.of([s.start()]), 1),
     "single, trained on": (trained_on, 5 / 3),
@@ -186,7 +184,7 @@ RECIPES = {
     "partly Bayesian": (lambda s: s.sampled(s.langevin(LSGD), only="head"), 5 / 3),
 }
 PRIOR_SCALES = (1.0, 3.0, 10.0)
-# Of each recipe the option that is chosen for it, and the values that are tried.
+# From a recipe's name to the option that is chosen for it, and the values that are tried.
 OWN = dict.fromkeys(list(RECIPES)[4:], ("learning_rate", (0.01, 0.03, 0.1, 0.3, 1.0))) | {
     "MC dropout": ("dropout", (0.02, 0.05, 0.1, 0.2, 0.5))
 }
@@ -194,13 +192,13 @@ TEMPERATURES = {"L-SGD T=1": 1.0, "L-SGD T=0.1": 0.1, "L-SGD T=0.01": 0.01}
 
 
 def probabilities(setting: Setting, ensemble: Ensemble, x) -> np.ndarray:
-    """The mean over the samples."""
-    outputs = ensemble.predictions(x, **PREDICT)
+    """Returns the mean probabilities over the samples."""
+    outputs = ensemble.predictions(x, batch_size=1000, verbose=0)
     return np.mean([special.softmax(np.asarray(logits, float), axis=-1) for logits in outputs], axis=0)
 
 
 def chosen(options, data, trials: dict, keep: Callable, say: Callable) -> dict:
-    """The options of each recipe by name, those of all by `""`. A trial that is not in `trials` is made and kept."""
+    """Returns the options by recipe, those of all recipes by `""`. Runs and keeps the trials that `trials` lacks."""
     settings = {}
 
     def nll(recipe: str, **tried) -> float:
@@ -253,7 +251,7 @@ def measured(setting: Setting, recipe: str, outside: dict) -> dict:
 
 
 def fitting(images: np.ndarray, shape) -> np.ndarray:
-    """Images in another shape: grey where it has one channel, cut or padded in the middle."""
+    """Converts images to another shape: to grey if it has one channel, cropped or padded around the middle."""
     if shape[-1] == 1 and images.shape[-1] == 3:
         images = (images @ np.array([0.299, 0.587, 0.114], "float32"))[..., None]
     if shape[-1] == 3 and images.shape[-1] == 1:
@@ -270,8 +268,8 @@ def fitting(images: np.ndarray, shape) -> np.ndarray:
 
 
 def differences(runs: dict) -> dict:
-    """Each recipe minus the single net and minus the deep ensemble: the mean over seeds, a 95% interval, and p with
-    Holm's correction over the recipes."""
+    """Returns each recipe minus the single net and minus the deep ensemble: the mean over seeds, a 95% interval, and p
+    with Holm's correction over the recipes."""
     found = {}
     for other in ("single", "deep ensemble of 5"):
         for score in next(iter(runs.get(other, {}).values()), {}):
@@ -289,7 +287,7 @@ def differences(runs: dict) -> dict:
 
 
 def table(runs: dict) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Mean ± standard deviation over the seeds: the columns' names, and a row for each recipe."""
+    """Returns the columns' names, and for each recipe a row of mean ± standard deviation over the seeds."""
     names = list(next(iter(next(iter(runs.values())).values())))
     rows = []
     for recipe in (name for name in RECIPES if name in runs):
@@ -301,7 +299,7 @@ def table(runs: dict) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
 def run(
     settings: dict, path: Path, *, seeds: Sequence[int], recipes: Sequence[str], data_dir=None, say: Callable = print
 ) -> dict:
-    """Trains what the file does not hold yet, and writes it after each trial, and after each recipe of each seed.
+    """Trains what the file does not hold yet. Writes the file after each trial, and after each recipe of each seed.
 
     Args:
         settings: dict with `dataset`, `limit` and `test_limit` (examples; `None`: all), `outside` (two or more other
@@ -310,14 +308,14 @@ def run(
         path: a JSON file.
         seeds: list of ints, without `search_seeds`.
         recipes: list of names in `RECIPES`.
-        data_dir: as `datasets.load` takes it.
+        data_dir: as in `datasets.load`.
         say: is called with a line of text for each trial and run.
 
     Returns:
-        dict, what the file has: the settings, the data with their SHA-256, the NLL of all trials, what was chosen, and
-        of each run accuracy, NLL, Brier score, ECE, the area under the ROC curve by which predictive entropy tells the
-        test split from other images, seconds with compilation, and bytes of weights; differences with 95% intervals,
-        and p-values with Holm's correction over the recipes; the provenance of the last of them, and all commits.
+        dict, the content of the file: the settings, the data with their SHA-256, the NLL of all trials, the choices;
+        for each run accuracy, NLL, Brier score, ECE, the area under the ROC curve with which predictive entropy tells
+        the test split from other images, seconds with compilation, and bytes of weights; differences with 95%
+        intervals, and p-values with Holm's correction over the recipes; the provenance of the last run, all commits.
     """
     if set(settings["search_seeds"]) & set(seeds) or settings["epochs"] % 3:
         raise ValueError(

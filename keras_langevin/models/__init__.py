@@ -1,6 +1,6 @@
-"""Model builders, by function or by name: ordinary Functional models, logits out.
+"""Builders of models, by function or by name. They return ordinary Functional models with logits as output.
 
-What an argument must be is checked before a layer is made. A wrong one is a `ValueError`.
+They check their arguments before they make a layer. A wrong argument raises `ValueError`.
 """
 
 from keras_langevin.models.dense import conv_dense, dense

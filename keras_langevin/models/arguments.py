@@ -1,4 +1,4 @@
-"""What the builders' arguments have in common: their checks, and layers made from them."""
+"""Shared by the builders: checks of their arguments, and layers made from them."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ Activation = str | Callable[[Any], Any]
 Initializer = str | keras.initializers.Initializer
 Regularizer = str | keras.regularizers.Regularizer | None
 
-# Keras would build a deeper net for hours. The deepest that is known to have been trained has 1,202 layers (ResNet).
+# Keras needs hours to build a deeper net. The deepest net that is known to have been trained has 1,202 layers (ResNet).
 LARGEST_DEPTH = 5_000
 _SEQUENCES = {
     "input_shape": ("a tuple of ints >= 1, without the batch", "(784,)"),
@@ -21,7 +21,7 @@ _SEQUENCES = {
 
 
 def check(**arguments):
-    """Checks arguments by their names: shapes, and ints, with a maximum for depths."""
+    """Checks shapes and ints. The name of an argument decides what it must be; depths have a maximum."""
     for name, value in arguments.items():
         least, most = 2 if name == "num_classes" else 1, LARGEST_DEPTH if name.endswith("depth") else math.inf
         if name in _SEQUENCES:
@@ -36,7 +36,7 @@ def check(**arguments):
 
 
 def check_image_shape(input_shape: tuple[int, ...], model: str, *, least: int):
-    """Checks `(height, width, channels)`, height and width at least what the model's poolings leave something of."""
+    """Checks `(height, width, channels)`. In smaller images than `least` the model's pooling would leave no pixel."""
     if not _are_sizes(input_shape) or len(input_shape) != 3 or min(input_shape[:2]) < least:
         raise ValueError(
             f"`input_shape` of {model} must be (height, width, channels), height and width at least {least}. "
@@ -53,7 +53,7 @@ def check_image_shape(input_shape: tuple[int, ...], model: str, *, least: int):
 def stages(
     family: str, depth: int | None, block_layers: Sequence[int] | None, *, weighted: int, others: Callable[[int], int]
 ) -> tuple[int, tuple[int, ...]]:
-    """The depth and the stages of a net whose depth is `weighted · Σ block_layers + others(len(block_layers))`."""
+    """Returns depth and block layers of a net; depth is `weighted · Σ block_layers + others(len(block_layers))`."""
     if block_layers is None:
         step, rest, nearest = 3 * weighted, others(3), ""
         if depth is not None:
@@ -77,7 +77,7 @@ def stages(
 
 
 def maker(layer_class: type, kernel_initializer, kernel_regularizer, **shared) -> Callable[..., keras.layers.Layer]:
-    """Returns `layer_class` with shared arguments; each layer gets a kernel initializer of its own."""
+    """Returns a function that makes layers with shared arguments. Each layer gets its own kernel initializer."""
 
     def make(*arguments, **own):
         initializer = kernel_initializer
@@ -90,13 +90,13 @@ def maker(layer_class: type, kernel_initializer, kernel_regularizer, **shared) -
 
 
 def normalized(hidden, name: str, activation, suffix: str = ""):
-    """Batch normalization and the activation."""
+    """Applies batch normalization and the activation."""
     hidden = keras.layers.BatchNormalization(name=f"{name}_norm{suffix}")(hidden)
     return keras.layers.Activation(activation, name=f"{name}_act{suffix}")(hidden)
 
 
 def _is_size(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1  # Keras refuses NumPy's integers, too
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1  # Keras also refuses NumPy's integers
 
 
 def _are_sizes(values) -> bool:

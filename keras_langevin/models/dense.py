@@ -1,4 +1,4 @@
-"""Dense nets, the paper's testbed for depth, also behind convolutions."""
+"""Dense nets, the paper's testbed for depth, with or without convolutions before them."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def conv_dense(
         depth, num_classes: as in `dense`; `depth` counts the hidden dense layers.
         input_shape: tuple `(height, width, channels)`, height and width at least `2 ** conv_depth`.
         conv_depth: int >= 1, the number of convolutions. Defaults to `2`.
-        **options: as in `dense`; and `filters`, 32 by default, and `kernel_size`, 4 by default, of the convolutions.
+        **options: as in `dense`, and `filters` and `kernel_size` of the convolutions, which default to `32` and `4`.
 
     Example:
 

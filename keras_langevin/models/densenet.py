@@ -24,9 +24,9 @@ def densenet(
 ) -> keras.Model:
     """A CIFAR DenseNet `densenet-{depth}`: every layer of a block sees the outputs of all layers before it.
 
-    A layer is `y = [x, F(x)]`, F being normalization, activation and a 3 × 3 convolution to `growth_rate` channels. A
-    bottleneck puts the same with a 1 × 1 convolution to `4 · growth_rate` channels before it. Between blocks a 1 × 1
-    convolution keeps `compression` of the channels, and the resolution is halved.
+    A layer is `y = [x, F(x)]`, where F is normalization, activation and a 3 × 3 convolution to `growth_rate` channels.
+    A bottleneck adds normalization, activation and a 1 × 1 convolution to `4 · growth_rate` channels before it. Between
+    blocks, a 1 × 1 convolution keeps a share `compression` of the channels, and pooling halves the resolution.
 
     Args:
         depth: int, 3n + 4 for three blocks of n layers, 6n + 4 with a bottleneck; or `None` with `block_layers`.

@@ -1,4 +1,4 @@
-"""Highway nets: gates that let an input through deep nets."""
+"""Highway nets: gates that let the input pass through deep nets."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from keras_langevin.models.arguments import Activation, Initializer, Regularizer
 
 @keras.saving.register_keras_serializable(package="keras_langevin")
 class Highway(keras.layers.Layer):
-    """A dense layer beside its own input, weighed by a gate: `y = T(x) · D(x) + (1 − T(x)) · x`.
+    """A gated average of a dense layer and its input: `y = T(x) · D(x) + (1 − T(x)) · x`.
 
     `D(x) = activation(x · transform/kernel + transform/bias)`, `T(x) = sigmoid(x · gate/kernel + gate/bias)`. A
-    Langevin optimizer finds both kernels as `highway_3`, or each as `highway_3/gate`.
+    Langevin optimizer selects both kernels by `highway_3`, and one of them by `highway_3/gate`.
 
     Args:
         units: int >= 1, the size of the input's last axis and of the output's.
         activation: D's activation. Defaults to `"relu"`.
-        gate_bias: float, the gate's bias at the start; below 0 the input passes at first. Defaults to `-3.0`.
+        gate_bias: float, the gate's initial bias; below 0, the input passes through at first. Defaults to `-3.0`.
         kernel_initializer, kernel_regularizer: of both kernels. Default to `"glorot_uniform"` and `None`.
-        **kwargs: what every layer takes (`name`, `dtype`, `trainable`).
+        **kwargs: arguments of every layer (`name`, `dtype`, `trainable`).
 
     Example:
 
@@ -89,7 +89,7 @@ def highway(
     """A dense layer and then `depth` highway layers `highway_1`, ... of the same width (arXiv:2212.14718, figure 2).
 
     Args:
-        gate_bias: float, the gates' bias at the start. Defaults to `-3.0`, as in the paper's code.
+        gate_bias: float, the gates' initial bias. Defaults to `-3.0`, as in the paper's code.
         depth, input_shape, num_classes, width, activation, kernel_initializer, kernel_regularizer: as in `dense`.
 
     Example:

@@ -1,4 +1,4 @@
-"""Other initial kernels, named before a model: `"gain-1.12-dense-40"`, `"grown-1.12-dense-40"`, `"lsuv-dense-40"`."""
+"""Other initial kernels, by a prefix of the model's name: `gain-1.12-dense-40`, `grown-1.12-...`, `lsuv-...`."""
 
 import math
 import re
@@ -14,7 +14,7 @@ LSUV_IMAGES = 512
 
 
 def split(name: str) -> tuple[str, float, str]:
-    """The change, its factor and the model's name; without a change the first is empty.
+    """Splits a name into the change, its factor and the model's name. Without a prefix the change is empty.
 
     >>> split("gain-1.12-dense-40"), split("dense-40")
     (('gain', 1.12, 'dense-40'), ('', 1.0, 'dense-40'))
@@ -35,11 +35,11 @@ def change_kernels(model: keras.Model, change: str, factor: float, images: np.nd
     """Changes the kernels of a model that has just been built.
 
     - `gain`: W ← factor · W.
-    - `grown`: W ← W + √(factor² − 1) · rms(W) · N(0, 1): isotropic noise in one go, after which W's root mean square is
+    - `grown`: W ← W + √(factor² − 1) · rms(W) · N(0, 1): isotropic noise, added once, makes the root mean square of W
       `factor` times as large.
     - `lsuv`: layer-sequential unit variance (D. Mishkin and J. Matas, All you need is a good init, ICLR 2016, algorithm
-      1). Every kernel is orthonormal, divided by the standard deviation of the layer's output for `images` before its
-      activation, layer by layer from the input.
+      1). Layer by layer from the input, each kernel is made orthonormal and then divided by the standard deviation of
+      the layer's output for `images`, before its activation.
     """
     kernels = [weight for weight in model.trainable_variables if weight.path.endswith("/kernel")]
     if change == "lsuv":

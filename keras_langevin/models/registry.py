@@ -15,7 +15,7 @@ from keras_langevin.models.initial_kernels import change_kernels, split
 from keras_langevin.models.resnet import resnet
 from keras_langevin.names import unknown
 
-# A builder, and a depth that it can be tried with.
+# The builder of each family, and an example of a depth.
 FAMILIES = {
     "dense": (dense, 30),
     "he-dense": (partial(dense, kernel_initializer="he_normal", family="he-dense"), 30),
@@ -27,7 +27,7 @@ FAMILIES = {
     "densenet": (densenet, 40),
 }
 
-# Nets of one depth, which are no member of the family that their name begins with.
+# Nets of one depth. They do not belong to the family that their name begins with.
 SINGLES = {"densenet-121": densenet121}
 
 
@@ -39,7 +39,7 @@ def build(
     Args:
         name: str, `"{family}-{depth}"` with a family of `FAMILIES` and a depth in [1, 5,000], or `"densenet-121"`. An
             initialization may precede it: `"gain-1.12-dense-40"` (kernels times 1.12), `"grown-1.12-dense-40"` (the
-            same root mean square by isotropic noise) or `"lsuv-dense-40"` (layer-sequential unit variance).
+            same root mean square through isotropic noise) or `"lsuv-dense-40"` (layer-sequential unit variance).
         input_shape: tuple of ints, the shape of one example.
         num_classes: int >= 2, the number of logits.
         images: array of shape `(num_images, *input_shape)`; `lsuv-` uses 512 of them. Defaults to `None`.
@@ -66,7 +66,7 @@ def build(
 
 
 def parse(name: str) -> tuple[str, int | None]:
-    """The family and the depth of a name that `build` takes; of one in `SINGLES` the name and `None`."""
+    """Returns the family and the depth of a model's name. For a name in `SINGLES`, returns the name and `None`."""
     if not isinstance(name, str):
         raise ValueError(f"A model's name must be a str, as in 'dense-30'. Received: {name!r}. Give a name.")
     if name in SINGLES:

@@ -24,8 +24,8 @@ def resnet(
 ) -> keras.Model:
     """A CIFAR ResNet `resnet-{depth}`: stages of residual blocks, each at half the resolution with twice the channels.
 
-    A block is `y = activation(x + F(x))`, F being convolution, normalization, activation, convolution, normalization;
-    `depth = 2 · Σ block_layers + 2`.
+    A block is `y = activation(x + F(x))`, where F is convolution, normalization, activation, convolution,
+    normalization; `depth = 2 · Σ block_layers + 2`.
 
     Args:
         depth: int, 6n + 2 for three stages of n blocks (20, 32, 44, 56, 110), or `None` with `block_layers`.
@@ -34,8 +34,8 @@ def resnet(
         block_layers: sequence of ints >= 1, the blocks in each stage. Defaults to `None`: three equal stages.
         filters: int >= 1, the channels of the first stage. Defaults to `16`.
         residual: bool; `False` gives He et al.'s plain net `plain-{depth}`, the paper's VGG. Defaults to `True`.
-        shortcut: str, past a block that changes the shape: `"identity"` (every other pixel, channels of zeros; option
-            A) or `"projection"` (a normalized 1 × 1 convolution; option B). Defaults to `"identity"`.
+        shortcut: str, around a block that changes the shape: `"identity"` (every other pixel, padded with channels of
+            zeros; option A) or `"projection"` (a normalized 1 × 1 convolution; option B). Defaults to `"identity"`.
         activation, kernel_initializer, kernel_regularizer: of all layers. Default to `"relu"`, `"he_normal"`, `None`.
 
     Example: ResNet-32 as in the paper's code.

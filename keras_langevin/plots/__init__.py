@@ -1,8 +1,8 @@
 """Plots of results: numbers in, matplotlib Axes out. No Keras.
 
-Each function takes arrays, and dicts of arrays by label. It draws into `ax` or into a new figure, and returns the Axes,
-where you can set everything else: `plots.curves(...).set_yscale("log")`. A label has one colour in all plots; `styles`
-says another, as a dict from a label to (colour, line style). What a function cannot draw is a `ValueError`.
+Each function takes arrays, or dicts from labels to arrays, draws into `ax` or a new figure, and returns the Axes, where
+you can set everything else: `plots.curves(...).set_yscale("log")`. A label has the same colour in all plots, unless
+`styles`, a dict from labels to (colour, line style), gives another. Input that cannot be drawn raises `ValueError`.
 """
 
 from keras_langevin.plots.calibration import calibration

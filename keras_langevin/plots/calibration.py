@@ -1,4 +1,4 @@
-"""Whether predicted probabilities are right as often as they say."""
+"""Calibration: whether predictions are right as often as their probabilities say."""
 
 from collections.abc import Mapping
 
@@ -19,10 +19,10 @@ def calibration(
     legend: bool = True,
     ax: style.Axes | None = None,
 ) -> style.Axes:
-    """Draws accuracy against confidence, the highest probability, in bins of equal width of the confidence.
+    """Draws accuracy against confidence, the highest probability, in bins of equal width.
 
-    A point is (mean confidence, accuracy) of a bin, its area the share of the examples, its bar the 95% Wilson
-    interval. Below the diagonal predictions are overconfident. The legend shows the calibration error
+    Each point is a bin's mean confidence and accuracy. Its area is the bin's share of the examples, its bar the 95%
+    Wilson interval. Predictions below the diagonal are overconfident. The legend shows the calibration error
 
         ECE = Σ_b (n_b / n) |accuracy_b − confidence_b|   (C. Guo et al., ICML 2017, equation 3)
 
@@ -56,7 +56,7 @@ def calibration(
         x, y, counts = bins.confidence[full], bins.accuracy[full], bins.counts[full]
         label = f"{style.plain(name)}, ECE {bins.expected_calibration_error:.3f}"
         ax.plot(x, y, color=colour, linestyle=line, linewidth=1.2, marker="o", markersize=3, label=label)
-        # not clipped, for the largest lies in the corner
+        # not clipped, because the largest is in the corner
         ax.scatter(x, y, s=10 + 290 * counts / counts.sum(), color=colour, alpha=0.35, linewidths=0, clip_on=False)
         tests = (stats.binomtest(round(right), of) for right, of in zip(y * counts, counts.tolist(), strict=True))
         intervals = [test.proportion_ci(method="wilson") for test in tests]

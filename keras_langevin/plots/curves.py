@@ -1,4 +1,4 @@
-"""Curves over epochs, many seeds each."""
+"""Curves over epochs, each for many seeds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +23,7 @@ def curves(
     Args:
         curves: dict from a label to an array of shape `(num_seeds, num_epochs)`. NaN leaves a gap.
         x: array of shape `(num_epochs,)`. Defaults to 1, 2, ....
-        diverged: dict from a label to a list of runs up to where they diverged, drawn dashed, with × at the end.
+        diverged: dict from a label to a list of curves that end where the run diverged: dashed, with × at the end.
         xlabel, ylabel: str.
         styles: dict from a label to (colour, line style). Defaults to `style.styles(labels)`.
         legend: bool. Defaults to `True`.
@@ -46,7 +46,7 @@ def curves(
     places = lambda number: (np.arange(1, number + 1) if x is None else x)[:number]  # noqa: E731
     for label, values in curves.items():
         (colour, line), epochs = styles[label], places(values.shape[1])
-        mark = {"color": colour} | ({"marker": "."} if len(epochs) == 1 else {})  # one epoch does not make a line
+        mark = {"color": colour} | ({"marker": "."} if len(epochs) == 1 else {})  # one epoch makes no line
         alpha = 0.35 if len(values) <= 5 else 0.2  # many lines would hide the median
         ax.plot(epochs, values.T, alpha=alpha, linewidth=0.8, **mark)
         ax.plot(epochs, np.median(values, axis=0), linewidth=2, linestyle=line, label=style.plain(label), **mark)

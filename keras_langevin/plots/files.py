@@ -1,4 +1,4 @@
-"""Figures without a window, the files that they become, and one of labelled images."""
+"""Makes figures without a window, writes them to files, and draws a figure of labelled images."""
 
 import warnings
 from pathlib import Path
@@ -7,14 +7,14 @@ import numpy as np
 
 from keras_langevin.files import replaced
 
-# Without the time, so that the same figure gives the same bytes.
+# No time stamps, so that the same figure gives the same bytes.
 _METADATA = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 # Text as paths in SVG: it looks the same whatever fonts are installed. TrueType in PDF: journals refuse type 3.
 _SETTINGS = {"svg.hashsalt": "keras-langevin", "svg.fonttype": "path", "pdf.fonttype": 42}
 
 
 def new_figure(width: float, height: float):
-    """A figure of this size in inches, without a window."""
+    """Returns a figure of this size in inches, without a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -24,7 +24,7 @@ def new_figure(width: float, height: float):
 
 
 def save_figure(figure, path: Path):
-    """Writes a figure as PNG, SVG or PDF, by the end of the name. The same figure gives the same bytes."""
+    """Writes a figure as PNG, SVG or PDF, by the suffix of the path. The same figure gives the same bytes."""
     import matplotlib
 
     format = Path(path).suffix[1:]
@@ -34,11 +34,11 @@ def save_figure(figure, path: Path):
 
 
 def samples_figure(images, labels, class_names, *, title: str, path: Path):
-    """Writes a PNG: the first images of each class, up to 100 classes, under their class's name."""
+    """Writes a PNG of the first images of each class, for up to 100 classes, with the class's name above each."""
     classes = np.unique(labels)[:100]
-    columns, rounds = min(10, len(classes)), max(1, 60 // len(classes))  # `rounds`: how often each class is shown
+    columns, rounds = min(10, len(classes)), max(1, 60 // len(classes))  # `rounds`: images per class
     chosen = [np.flatnonzero(labels == number)[:rounds] for number in classes]
-    # round by round, each in lines of `columns`
+    # one round after another, each in rows of `columns`
     order = [indices[turn] for turn in range(rounds) for indices in chosen if turn < len(indices)]
     rows = -(-len(order) // columns)
     figure = new_figure(1.05 * columns, 1.2 * rows + 0.6)

@@ -1,4 +1,4 @@
-"""What an optimizer gains, by the depth of the net."""
+"""What an optimizer gains, against the depth of the net."""
 
 from collections.abc import Mapping
 
@@ -17,13 +17,13 @@ def gain_against_depth(
     legend: bool = True,
     ax: style.Axes | None = None,
 ) -> style.Axes:
-    """Draws mean paired differences by depth: a line for each name, and a bar for each interval.
+    """Draws mean paired differences against depth: one line per name, one bar per interval.
 
         gain(depth) = Σᵢ dᵢ(depth) / n,   dᵢ = treatmentᵢ − parentᵢ for seed i
 
     Args:
-        differences: dict from a name, `L-Adam − Adam`, to a dict from depth to an array of shape `(num_seeds,)`.
-        intervals: dict from a name to a dict from depth to (low, high), of the mean. Without one there is no bar.
+        differences: dict from a name such as `L-Adam − Adam` to a dict from depth to an array `(num_seeds,)`.
+        intervals: dict from a name to a dict from depth to (low, high) of the mean. A missing one has no bar.
         xlabel, ylabel: str, with the unit.
         styles, legend, ax: as in `curves`.
 
@@ -37,18 +37,13 @@ def gain_against_depth(
     style.checked_dict("differences", differences, "dicts from depth to an array of shape (num_seeds,)")
     series = {}
     for name, points in differences.items():
-        points, own = (
-            style.checked_arrays(f"differences[{name!r}]", points, "(num_seeds,)", keys="numbers"),
-            intervals or {},
-        )
-        depths = sorted(points)
-        ends = [
-            style.checked_interval(f"intervals[{name!r}][{depth}]", own.get(name, {}).get(depth)) for depth in depths
-        ]
+        points = style.checked_arrays(f"differences[{name!r}]", points, "(num_seeds,)", keys="numbers")
+        own, depths = (intervals or {}).get(name, {}), sorted(points)
+        ends = [style.checked_interval(f"intervals[{name!r}][{depth}]", own.get(depth)) for depth in depths]
         series[name] = depths, [points[depth].mean() for depth in depths], np.transpose(ends)
     styles = style.chosen_styles(series, styles)
     all_depths = sorted({depth for depths, *_ in series.values() for depth in depths})
-    step = 0.012 * ((all_depths[-1] - all_depths[0]) or 1)  # side by side, so that bars can be told apart
+    step = 0.012 * ((all_depths[-1] - all_depths[0]) or 1)  # side by side, so that bars do not overlap
     ax = style.axes_or_new(ax)
     ax.axhline(0, color=style.GREY, linewidth=1)
     for index, (name, (depths, means, ends)) in enumerate(series.items()):

@@ -1,4 +1,4 @@
-"""How large the noise is, layer by layer."""
+"""The size of the noise in each layer."""
 
 from collections.abc import Mapping
 
@@ -15,17 +15,17 @@ def noise_histogram(
     xlabel: str = "standard deviation of the next noise, σ√(γP)",
     ax: style.Axes | None = None,
 ) -> style.Axes:
-    """Draws a histogram for each layer, one below the other, of the noise's standard deviation over its elements.
+    """Draws one histogram per layer, one below the other: the standard deviation of the noise on each element.
 
         sᵢ = σ · √γ · √Pᵢ for element i,   bins of equal width in log s
 
-    A tick marks the median. Each layer has a height of its own. Where a gradient stays zero (dead units), √P is near
-    its bound, with Adam 1/√ε, and the histogram has a second hump far to the right.
+    A tick marks the median. Each layer is scaled to its own maximum. Where a gradient stays zero (dead units), √P is
+    near its bound, 1/√ε with Adam, and the histogram has a second peak far to the right.
 
     Args:
         noise: dict from a layer's name to an array `(num_elements,)` of numbers >= 0, as `layer_noise` returns.
         num_bins: int >= 1, over the range of all layers. Defaults to `60`.
-        xlabel: str, with the unit: that of the weights.
+        xlabel: str, with the unit, which is that of the weights.
         ax: as in `curves`. The first layer is on top.
 
     Example:

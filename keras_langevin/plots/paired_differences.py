@@ -21,17 +21,17 @@ def paired_differences(
     top: float = 0.0,
     ax: style.Axes | None = None,
 ) -> style.Axes:
-    """Draws paired differences below one another: each seed's as a dot, the mean as a diamond, its interval as a bar.
+    """Draws paired differences below one another: a dot per seed, a diamond for the mean, a bar for its interval.
 
         dᵢ = treatmentᵢ − parentᵢ for seed i,   mean = Σᵢ dᵢ / n
 
     Args:
-        differences: dict from a name, `L-Adam − Adam`, to an array of shape `(num_seeds,)`.
-        intervals: dict from a name to (low, high), of the mean. Without one there is no bar.
+        differences: dict from a name such as `L-Adam − Adam` to an array of shape `(num_seeds,)`.
+        intervals: dict from a name to (low, high) of the mean. A missing one has no bar.
         marked: dict from a name to a bool array of shape `(num_seeds,)`, the seeds drawn as ×. Defaults to none.
         heading: str, lines in bold above the rows. Defaults to none.
         xlabel: str, with the unit.
-        top: float, the height of the first line; a further call with `top=ax.get_ylim()[0]` draws below. Defaults to 0.
+        top: float, the height of the first line. `top=ax.get_ylim()[0]` draws below an earlier call. Defaults to 0.
         styles, ax: as in `curves`.
 
     Example:

@@ -1,4 +1,4 @@
-"""A prediction on a line, with how sure it is."""
+"""A prediction along one variable, with its uncertainty."""
 
 import numpy as np
 
@@ -20,17 +20,17 @@ def predictive_band(
     legend: bool = True,
     ax: style.Axes | None = None,
 ) -> style.Axes:
-    """Draws a mean as a line, and bands of one and of two standard deviations of the function about it.
+    """Draws the mean of a function as a line, with bands of one and two standard deviations of the function.
 
         mean(x) ± k · std(x),   k = 1, 2;   for an observation:  mean(x) ± 2 · √(std(x)² + noise_std²)
 
     Args:
-        x, mean, std: arrays of shape `(num_points,)`: places in any order, and mean and spread of f(x) over the
-            samples.
-        noise_std: float >= 0, the standard deviation of an observation about f(x). Dashed lines then show where 95% of
-            observations should lie. Defaults to `None`: no such lines.
+        x, mean, std: arrays of shape `(num_points,)`: points in any order, and mean and standard deviation of f(x) over
+            the samples.
+        noise_std: float >= 0, the standard deviation of an observation around f(x). Dashed lines then show where 95% of
+            observations should be. Defaults to `None`: no such lines.
         observations: pair (x, y) of arrays of shape `(num_observations,)`, drawn as dots. Defaults to none.
-        label: str, of the mean. Defaults to `"posterior mean"`.
+        label: str, the label of the mean. Defaults to `"posterior mean"`.
         colour, xlabel, ylabel: str.
         legend, ax: as in `curves`.
 
@@ -44,11 +44,8 @@ def predictive_band(
     x, shape = style.checked_array("x", x, "(num_points,)"), "(num_observations,)"
     order = np.argsort(x)
     like_x = {"shape": "(num_points,)", "length": len(x), "of": "`x`"}
-    x, mean, std = (
-        x[order],
-        style.checked_array("mean", mean, **like_x)[order],
-        style.checked_array("std", std, **like_x)[order],
-    )
+    mean, std = (style.checked_array(name, array, **like_x)[order] for name, array in (("mean", mean), ("std", std)))
+    x = x[order]
     if not (std >= 0).all() or not (noise_std is None or is_level(noise_std)):
         raise ValueError(
             "`std` and `noise_std`, standard deviations, must be >= 0. Received: a smallest `std` of "

@@ -17,11 +17,11 @@ def sigma_search(
     allowed_loss: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draws the loss after a few updates against the noise level, and beside it the ratio of noise to drift.
+    """Draws the loss after a few updates against the noise level, and on a second axis the ratio of noise to drift.
 
     Args:
         sigmas: array of shape `(num_levels,)`, > 0.
-        losses: array of shape `(num_levels,)`; what is not finite is drawn as a triangle at the upper edge.
+        losses: array of shape `(num_levels,)`; losses beyond the upper edge, or not finite, are triangles there.
         noise_to_drift: array of shape `(num_levels,)`, or `None`. Defaults to `None`.
         suggestion: float, a level to mark, or `None`. Defaults to `None`.
         loss_without_noise, allowed_loss: floats, lines to draw, or `None`. Default to `None`.
@@ -31,7 +31,7 @@ def sigma_search(
         The Axes of the loss. Those of the ratio are `ax.figure.axes[-1]`.
 
     Raises:
-        ValueError: an array is of another shape, or a level is not > 0.
+        ValueError: an array has a wrong shape, or a level is not > 0.
 
     Example:
 
@@ -70,7 +70,7 @@ def sigma_search(
 
 
 def _top(losses: np.ndarray, levels: list[float]) -> float:
-    """The upper edge: ruined weights must not flatten all else."""
+    """Returns the upper edge of the plot, so that the loss of ruined weights does not flatten all others."""
     values = np.array([*levels, *losses])
     low = values.min() if values.size else 0.0
     usual = max(levels) if levels else (np.median(losses) if losses.size else 1.0)
@@ -90,6 +90,6 @@ def _draw_ratio(ax, sigmas, ratios):
 
 
 def _decades(values) -> tuple[float, float]:
-    """The whole decades around values, for a logarithmic axis with a label at each."""
+    """Returns the powers of ten that enclose the values, for a logarithmic axis with a label at each decade."""
     low, high = 10 ** np.floor(np.log10(np.min(values))), 10 ** np.ceil(np.log10(np.max(values)))
     return float(low), float(max(high, 10 * low))

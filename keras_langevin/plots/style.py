@@ -1,4 +1,4 @@
-"""What all plots share: one style, and one way to check what they are given."""
+"""Shared by all plots: the style, and the checks of arguments."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike as ArrayLike
 from keras_langevin import extras
 from keras_langevin.values import is_real
 
-if TYPE_CHECKING:  # it takes long to import
+if TYPE_CHECKING:  # slow to import
     from matplotlib.axes import Axes
 else:
     Axes = Any
@@ -17,7 +17,7 @@ else:
 extras.check("experiments", "matplotlib", what="keras_langevin.plots")
 # Okabe and Ito's colours, which colour-blind readers can tell apart, without the yellow: it is too pale on white.
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
-GREY = "0.5"  # of lines that are not data: a zero, a diagonal
+GREY = "0.5"  # for lines that are not data: zero, a diagonal
 FONT = 9
 
 Styles = dict[str, tuple[str, str]]
@@ -27,10 +27,10 @@ _OWN = dict(zip((f"{kind}{name}" for name in _PARENTS for kind in ("", "L-", "30
 
 
 def styles(labels: Iterable[str]) -> Styles:
-    """A colour and a line style for each label: the same for the same labels, in whatever order."""
+    """Returns a colour and a line style for each label. The order of the labels does not matter."""
     labels = list(dict.fromkeys(labels))
     own = {label: _OWN.get(label.partition(" − ")[0]) for label in labels}
-    parents = {_OWN.get(label.partition(" − ")[2]) for label in labels}  # not drawn, and theirs in the next figure
+    parents = {_OWN.get(label.partition(" − ")[2]) for label in labels}  # kept free: the next figure may draw them
     found: Styles = {}
     for label in sorted(labels, key=lambda label: (own[label] is None, label)):
         free = [pair for pair in _PAIRS if pair not in found.values()] or _PAIRS
@@ -40,19 +40,19 @@ def styles(labels: Iterable[str]) -> Styles:
 
 
 def chosen_styles(labels: Iterable[str], chosen: Styles | None) -> Styles:
-    """The given styles, or those of `styles`. Each label needs one."""
+    """Returns the given styles, or those of `styles`. Raises `ValueError` if a label has none."""
     labels = list(labels)
     chosen = styles(labels) if chosen is None else chosen
     if missing := [label for label in labels if label not in chosen]:
         raise ValueError(
             f"`styles` must have a colour and a line style for each of {', '.join(labels)}. Received: none for "
-            f"{', '.join(missing)}. Leave `styles` out, or make it by `style.styles(labels)` over all labels."
+            f"{', '.join(missing)}. Leave `styles` out, or make it with `style.styles(labels)` for all labels."
         )
     return chosen
 
 
 def axes_or_new(ax: Axes | None, width: float = 5.0, height: float = 3.4) -> Axes:
-    """The Axes, or those of a new figure of this size in inches, which a notebook shows."""
+    """Returns the given Axes, or those of a new figure of this size in inches, which a notebook shows."""
     if ax is not None:
         return ax
     from matplotlib import pyplot
@@ -61,7 +61,7 @@ def axes_or_new(ax: Axes | None, width: float = 5.0, height: float = 3.4) -> Axe
 
 
 def quiet(ax: Axes, xlabel: str, ylabel: str, *, legend: bool = False, **options):
-    """Labels the axes and leaves out the box. A legend goes above the axes, where it hides no data."""
+    """Labels the axes and removes the box around them. A legend goes above the axes, where it hides no data."""
     ax.set_xlabel(xlabel, fontsize=FONT)
     ax.set_ylabel(ylabel, fontsize=FONT)
     ax.tick_params(labelsize=FONT)
@@ -73,7 +73,7 @@ def quiet(ax: Axes, xlabel: str, ylabel: str, *, legend: bool = False, **options
 
 
 def plain(text: str) -> str:
-    r"""Text that matplotlib shows as it is: no mathematics between dollars, and no underscore that hides a label.
+    r"""Escapes text for matplotlib: no mathematics between dollars, and no leading underscore, which hides a label.
 
     >>> plain("$5"), plain("_adam")
     ('\\$5', ' _adam')
@@ -90,7 +90,7 @@ _KEYS = {"labels": (lambda key: isinstance(key, str), "'L-Adam'"), "numbers": (i
 
 
 def checked_dict(name: str, value, what: str, *, keys: str = "labels") -> Mapping:
-    """The dict, if it is not empty and all its keys are labels, or numbers."""
+    """Returns the dict. Raises `ValueError` if it is empty or its keys are not labels (or numbers)."""
     is_key, example = _KEYS[keys]
     if not isinstance(value, Mapping) or not value or not all(map(is_key, value)):
         received = f"a dict with the keys {list(value)}" if isinstance(value, Mapping) else type(value).__name__
@@ -107,7 +107,7 @@ def checked_arrays(name: str, value, shape: str, *, keys: str = "labels") -> dic
 
 
 def checked_array(name: str, value, shape: str, *, length: int | None = None, of: str = "") -> np.ndarray:
-    """The float array, if it has as many axes as the shape in words says, and the length of what `of` names."""
+    """Returns a float array. It must have as many axes as `shape` (in words), and the length of what `of` names."""
     try:
         array = np.asarray(value, float)
     except (TypeError, ValueError) as error:
@@ -126,7 +126,7 @@ def checked_array(name: str, value, shape: str, *, length: int | None = None, of
 
 
 def checked_interval(name: str, interval) -> np.ndarray:
-    """(low, high), two NaN where nothing is given."""
+    """Returns (low, high) as an array, or two NaN for `None`."""
     ends = checked_array(name, (np.nan, np.nan) if interval is None else interval, "(2,)")
     if len(ends) != 2 or ends[0] > ends[1]:
         raise ValueError(f"`{name}` must be an interval. Received: {ends.tolist()}. Give its two ends, (low, high).")

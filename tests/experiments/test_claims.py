@@ -191,7 +191,7 @@ def test_the_command_shows_and_writes_the_table(results, tmp_path, capsys):
         assert page.read_text("utf-8") == f"{after[0]}<!-- claims -->\n{table}\n<!-- end -->\n{after[1]}"
     page.write_text("# Title\n", "utf-8")
     assert cli.main(["claims", str(folder), "--page", str(page)]) == 2
-    assert "Add them where the table is to be" in capsys.readouterr().err
+    assert "Add them where the table should go" in capsys.readouterr().err
     assert page.read_text("utf-8") == "# Title\n"
 
 

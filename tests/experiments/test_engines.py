@@ -89,7 +89,7 @@ def test_a_run_that_ends_every_worker_has_failed_and_the_others_have_not(data, t
     store = trained(comparison, data, tmp_path, Processes(workers=1), watchers=[each])
     assert [record["status"] for record in store.records()] == ["finished", "failed"]
     most = runner.MOST_WORKERS
-    assert f"lost {most} times, the last time so: its process was killed by signal 9" in store.records()[1]["error"]
+    assert f"lost {most} times, the last time: its process was killed by signal 9" in store.records()[1]["error"]
     assert [start[1] for start in each.started].count(1) == most
 
 

@@ -176,8 +176,8 @@ def test_runs_without_the_search_are_refused(data, tmp_path):
     ("content", "message"),
     [
         ("{", "JSONDecodeError"),
-        ("[]", "no object"),
-        ('{"adam": []}', "no object"),
+        ("[]", "not an object"),
+        ('{"adam": []}', "not an object"),
         ('{"adam": [{"learning_rate": 1}]}', "KeyError: 'sigma'"),
         (
             '{"adam": [{"learning_rate": NaN, "sigma": null, "validation_accuracies": [1], "validation_losses": [1]}]}',

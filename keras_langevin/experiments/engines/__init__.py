@@ -1,4 +1,4 @@
-"""What trains the runs of comparisons: this process, several processes, a Ray cluster, or JAX's `vmap`."""
+"""Engines train the runs of comparisons: in this process, several processes, a Ray cluster, or JAX's `vmap`."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +12,7 @@ __all__ = ["Engine", "Local", "Processes", "RayCluster", "Vmap"]
 
 
 class Local:
-    """Trains one run after another in this process, and keeps an optimizer's compiled step."""
+    """Trains one run after another in this process, and keeps the compiled step of each optimizer."""
 
     def __init__(self):
         self.trainers = Trainers()

@@ -1,4 +1,4 @@
-"""Several runs at a time, each in a worker process of its own with its share of the cores."""
+"""Trains several runs at a time, each in its own worker process with its share of the cores."""
 
 import multiprocessing
 import os
@@ -19,10 +19,10 @@ from keras_langevin.values import is_count, or_none
 
 
 class Processes:
-    """Trains several runs at a time on this machine: `workers` processes, by default one on each core, share the cores.
+    """Trains several runs at a time on this machine: `workers` processes, by default one per core, share the cores.
 
-    A run whose worker is lost (killed for memory, say) resumes from its last state in a new one, and has failed when
-    three were lost.
+    If a worker is lost (killed for memory, say), its run resumes from its last state in a new worker. A run that loses
+    three workers has failed.
     """
 
     def __init__(self, workers: int | None = None):
@@ -37,14 +37,16 @@ class Processes:
         with ExitStack() as stack:
             path = cache(partial(share, stack))
             paths = [path(job.data) for job in jobs] if tasks else []
-            workers = [_Worker(share_of_cores(cores, number, count), paths) for number in range(count)]
+            # equal shares of the cores, or one core in turn if there are more workers than cores
+            shares = (cores[number::count] or [cores[number % len(cores)]] for number in range(count))
+            workers = [_Worker(own, paths) for own in shares]
             for worker in workers:
                 stack.callback(worker.stop)
             _drive(workers, list(tasks), ledger)
 
 
 class _Worker:
-    """A process, started anew when it is lost. (A pool of joblib's is lost with any of its workers.)"""
+    """A process that is started again after it is lost. (A pool of joblib is lost with any of its workers.)"""
 
     def __init__(self, cores: list[int], paths: list[Path]):
         self.cores, self.paths = cores, paths
@@ -59,11 +61,11 @@ class _Worker:
                 self.process.start()
             its_end.close()
         self.task = self.latest = task
-        with suppress(ConnectionError):  # a process that was killed meanwhile: its end is read where others' are
+        with suppress(ConnectionError):  # the process was killed meanwhile: `_drive` finds out
             self.connection.send(task)
 
     def lost(self) -> str:
-        """How the process ended."""
+        """Forgets a process that ended, and returns how it ended."""
         self.process.join()
         code = self.process.exitcode
         self.connection.close()
@@ -84,7 +86,7 @@ def _drive(workers: list[_Worker], pending: list[Task], ledger: Ledger):
                 if task := ledger.ready(_take(pending, worker.latest, others)):
                     worker.give(task)
         busy = {worker.connection: worker for worker in workers if worker.task}
-        for connection in wait(busy) if busy else ():  # none where the last tasks could not be begun
+        for connection in wait(busy) if busy else ():  # none if the last tasks could not be started
             worker, task = busy[connection], busy[connection].task
             try:
                 name, *arguments = connection.recv()
@@ -100,13 +102,13 @@ def _drive(workers: list[_Worker], pending: list[Task], ledger: Ledger):
 
 
 def _take(pending: list[Task], latest: Task | None, others: list[Task]) -> Task:
-    """Takes the task that costs the least compiling: one whose step this worker has, else one whose step nobody has."""
+    """Takes the task that needs the least compiling: one whose step this worker has, else one whose step none has."""
     own, taken = latest and latest.step_key, [other.step_key for other in others]
     return pending.pop(pending.index(min(pending, key=lambda task: (task.step_key != own, task.step_key in taken))))
 
 
 def _work(connection: Connection, paths: list[Path]):
-    """The life of a worker: trains what it is given until nobody is there to give, or to read what it sends."""
+    """Runs in the worker process: trains the tasks that it receives, until the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that writes the results
     trainers, data = Trainers(), lru_cache(maxsize=1)(shared)
     with suppress(EOFError, ConnectionError):
@@ -117,7 +119,7 @@ def _work(connection: Connection, paths: list[Path]):
 
 
 def share(files: ExitStack, data: datasets.Data) -> Path:
-    """Where `shared` reads these data until `files` is closed. On Linux nothing is left behind."""
+    """Returns the path from which `shared` reads these data until `files` is closed. Linux keeps no file afterwards."""
     if os.path.isdir("/proc/self/fd"):
         file = files.enter_context(tempfile.TemporaryFile(prefix="keras-langevin-"))  # noqa: SIM115
         path = Path(f"/proc/{os.getpid()}/fd/{file.fileno()}")
@@ -132,35 +134,30 @@ def share(files: ExitStack, data: datasets.Data) -> Path:
 
 
 def shared(path: Path) -> datasets.Data:
-    """The data, their arrays in memory that all processes share; they cannot be written."""
+    """Loads the data. Their arrays are read-only, in memory that all processes share."""
     import joblib
 
     return joblib.load(path, mmap_mode="r")
 
 
 def environment() -> dict[str, str]:
-    """The environment variables of a worker that is to train as this process would."""
-    # several processes on one GPU: none may take all of its memory; and where X64 is true, JAX has float64
+    """Returns the environment variables with which a worker trains as this process would."""
+    # several processes may share a GPU, so none may take all of its memory; JAX has float64 if X64 is true
     unless_set = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-    # threads that wait for one another must not take the cores of other processes meanwhile
+    # threads that wait for each other must not occupy the cores of other processes
     unless_set |= {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_ENABLE_X64": "false", "OMP_WAIT_POLICY": "PASSIVE"}
     found = {name: os.environ.get(name, value) for name, value in unless_set.items()}
     return found | {"KERAS_BACKEND": keras.backend.backend()}
 
 
 def available_cores() -> list[int]:
-    """The cores that this process may use, where the system tells."""
+    """Returns the cores that this process may use, or all if the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-
-
-def share_of_cores(cores: list[int], worker: int, workers: int) -> list[int]:
-    """Equal shares, or one core in turn where there are more workers than cores."""
-    return cores[worker::workers] or [cores[worker % len(cores)]]
 
 
 @contextmanager
 def _as_a_child_starts(cores: list[int]) -> Iterator[None]:
-    """What a process that is started meanwhile inherits, because a backend counts its threads when it is imported."""
+    """Sets what a process started in this context inherits. A backend counts its threads when it is imported."""
     before, own = dict(os.environ), available_cores()
     pin = getattr(os, "sched_setaffinity", lambda process, cores: None)
     try:

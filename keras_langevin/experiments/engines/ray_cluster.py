@@ -15,9 +15,9 @@ _POLL_SECONDS = 0.2
 class RayCluster:
     """Trains every run as a task of a Ray cluster. Every node needs this package and the backend.
 
-    The process that began writes all results, so no node needs to see its folder. Unfinished runs of a lost node resume
-    elsewhere. `address` is that of a running cluster (`"auto"`: the one of this machine), or `None` for one that is
-    started here and ends with the command. `gpus_per_run=0.25` puts four runs on a GPU.
+    The process that calls `run` writes all results, so nodes need no access to its folder. Unfinished runs of a lost
+    node resume elsewhere. `address` is that of a running cluster (`"auto"`: the one on this machine), or `None` to
+    start one here that ends with the command. `gpus_per_run=0.25` puts four runs on one GPU.
     """
 
     def __init__(self, address: str | None = None, cpus_per_run: float = 1, gpus_per_run: float = 0):
@@ -29,7 +29,7 @@ class RayCluster:
         self.address, self.cpus_per_run, self.gpus_per_run = address, cpus_per_run, gpus_per_run
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger) -> None:
-        """Trains every task; a `ValueError` where no cluster is there or none of its nodes can ever train a run."""
+        """Trains every task. Raises `ValueError` if there is no cluster or none of its nodes can ever train a run."""
         if not tasks:
             return
         import ray
@@ -64,10 +64,10 @@ class RayCluster:
         train = ray.remote(_train).options(
             num_cpus=self.cpus_per_run,
             num_gpus=self.gpus_per_run,
-            max_retries=0,  # tried again here, from the last state
+            max_retries=0,  # retried here, from the last state
             runtime_env={"env_vars": environment()},
         )
-        running, live, trials = {}, {}, count()  # live: the task of each trial that is under way
+        running, live, trials = {}, {}, count()  # live: the task of each trial in progress
 
         def submit(task: Task):
             if ready := ledger.ready(task):
@@ -87,7 +87,7 @@ class RayCluster:
                     task = live.pop(running.pop(reference))
                     try:
                         ledger.end(task, ray.get(reference))
-                    except ray.exceptions.RayTaskError as error:  # a defect of ours: the same anywhere
+                    except ray.exceptions.RayTaskError as error:  # an error in our code, the same on any node
                         ledger.fail(task, f"{type(error.cause).__name__}: {error.cause}")
                     except ray.exceptions.RayError as error:
                         if ledger.again(task, f"{type(error).__name__}: {error}".splitlines()[0]):
@@ -98,7 +98,7 @@ class RayCluster:
             queue.shutdown(force=True)
 
 
-_trainers = Trainers()  # of a worker process, which Ray gives one task after another
+_trainers = Trainers()  # of a worker process, to which Ray gives one task after another
 
 
 def _train(task: Task, trial: int, data: datasets.Data, queue):

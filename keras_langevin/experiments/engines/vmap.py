@@ -1,4 +1,4 @@
-"""Many runs of one optimizer at once, on one device: JAX's `vmap` of Keras's own training step."""
+"""Trains many runs of one optimizer at once, on one device: JAX's `vmap` of Keras's own training step."""
 
 import time
 import traceback
@@ -27,7 +27,7 @@ if keras.backend.backend() == "jax":
 
 class Vmap:
     """Trains the runs of an optimizer together: all seeds, learning rates and values of sigma are one batch, for small
-    nets on a GPU. The numbers are those of `Local` but for rounding. All images are on the device. At most
+    nets on a GPU. The numbers are those of `Local` up to rounding. All images are kept on the device. At most
     `runs_at_once` runs are trained together; a group that does not fit into the device's memory is halved.
     """
 
@@ -43,7 +43,7 @@ class Vmap:
         self.trainer = None
 
     def run(self, tasks: list[Task], jobs: Sequence[Job], ledger: Ledger) -> None:
-        """Trains every task; a `ValueError` where images are not to be kept on the device."""
+        """Trains every task. Raises `ValueError` for tasks with `data_on_device=False`."""
         if any(task.data_on_device is False for task in tasks):
             raise ValueError(
                 "The engine vmap keeps all images on the device. Received: data_on_device=False. Leave it out, or use "
@@ -61,7 +61,7 @@ class Vmap:
             ledger.report(task, "start")
         try:
             if not self.trainer or self.trainer.step_key != first.step_key:
-                self.trainer = None  # before another takes its memory
+                self.trainer = None  # free its memory before the next is made
                 self.trainer = StackedTrainer(first.comparison, data, first.arm)
                 self.trainer.step_key = first.step_key
             with computing_in(first.comparison.precision):
@@ -75,7 +75,7 @@ class Vmap:
             for number, task in enumerate(group):
                 ledger.end(task, task.outcome(data, *ended[number]))
             return
-        if "RESOURCE_EXHAUSTED" in text and len(group) > 1:  # with the error goes what it held on the device
+        if "RESOURCE_EXHAUSTED" in text and len(group) > 1:  # the error is gone, and what it held on the device
             for part in (group[: len(group) // 2], group[len(group) // 2 :]):
                 if ready := list(filter(None, map(ledger.ready, part))):
                     self._train(ready, jobs, ledger)
@@ -85,7 +85,7 @@ class Vmap:
 
 
 def _go_together(task: Task, other: Task) -> bool:
-    """Whether one compiled epoch serves both, from the same epoch on to the same end."""
+    """Returns whether one compiled epoch serves both tasks, from the same first epoch to the same last."""
     own, others = (
         (each.state.epoch if each.state else 0, each.comparison.epochs, each.comparison.drop_epoch, each.is_trial)
         for each in (task, other)
@@ -94,18 +94,18 @@ def _go_together(task: Task, other: Task) -> bool:
 
 
 class StackedTrainer(Trainer):
-    """As `Trainer`, of many runs."""
+    """A `Trainer` of many runs."""
 
     def __init__(self, comparison: Comparison, data: datasets.Data, arm: OptimizerSpec):
         super().__init__(comparison, data, arm, data_on_device=False)
         self.examples = {name: tuple(map(jnp.asarray, getattr(data, name))) for name in ("train", "validation", "test")}
-        # with which Keras makes the metrics' variables
+        # so that Keras makes the metrics' variables
         self.model.compute_metrics(None, data.train.y[:1], np.zeros((1, data.num_classes), "float32"))
         self.stacked = StackedSteps(self.model, self.all_variables)
         self._mapped_scores = jax.jit(jax.vmap(self._scores, in_axes=(0, 0, None, None)))
 
     def train_all(self, tasks: Sequence[Task], ledger: Ledger) -> dict[int, tuple[dict, bytes | None]]:
-        """Trains all runs; by their numbers the record of each and its weights, where they are wanted."""
+        """Trains all runs. Returns each run's record, and its weights if wanted, by the run's number."""
         comparison, stack = tasks[0].comparison, self._stack(tasks)
         on_host = lru_cache(maxsize=1)(lambda epoch: jax.device_get(stack))
 
@@ -132,7 +132,7 @@ class StackedTrainer(Trainer):
                 logs[number].end_epoch(own[number], now)
             ended |= self._ended(stack, [number for number in live if logs[number].diverged], tasks, logs)
             live = [number for number in live if number not in ended]
-            for number in live:  # after all states were kept: they begin at one epoch again
+            for number in live:  # after all states are kept, so that all resume at one epoch
                 ledger.report(tasks[number], "epoch", epoch + 1, own[number])
             if not live:
                 break
@@ -150,7 +150,7 @@ class StackedTrainer(Trainer):
         return found
 
     def _stack(self, tasks: Sequence[Task]) -> list:
-        """The values of `all_variables`, each with an axis for the runs."""
+        """Returns the values of `all_variables`, each with an axis for the runs."""
         runs = []
         for task in tasks:
             self.comparison = task.comparison
@@ -161,7 +161,7 @@ class StackedTrainer(Trainer):
         return [jnp.stack(values) for values in zip(*runs, strict=True)]
 
     def _step_down(self, stack: list):
-        """As the callback `StepDown` does it."""
+        """Does what the callback `StepDown` does."""
         place = self.stacked.places[id(self.optimizer.learning_rate)]
         rates = np.asarray(stack[place])
         stack[place] = jnp.asarray((rates.astype("float64") / 10).astype(rates.dtype))
@@ -169,7 +169,7 @@ class StackedTrainer(Trainer):
             stack[self.stacked.places[id(self.optimizer.sigma)]] *= 0
 
     def _evaluate(self, stack: list, split: str) -> dict:
-        """Loss and accuracy of each run over a split."""
+        """Returns the loss and accuracy of each run on a split."""
         metrics = [jnp.stack([zeros] * len(stack[0])) for zeros in self.stacked.no_metrics()]
         for begin in range(0, len(self.examples[split][1]), EVALUATION_BATCH):
             batch = (array[begin : begin + EVALUATION_BATCH] for array in self.examples[split])

@@ -8,7 +8,7 @@ import numpy as np
 from keras_langevin.experiments.report.collecting import SettingResult, settings_key, titles
 from keras_langevin.experiments.statistics import Difference, holm, paired_difference, probability_of_improvement
 
-# Fewer seeds conclude nothing: their interval takes a normal law for granted, which four values cannot make plausible.
+# Fewer seeds conclude nothing: their interval assumes a normal distribution, which four values cannot make plausible.
 ENOUGH_SEEDS = 5
 
 
@@ -18,7 +18,7 @@ class PairedResult:
 
     label: str
     parent: str
-    seeds: tuple[int, ...]  # those that both have an accuracy for
+    seeds: tuple[int, ...]  # those for which both have an accuracy
     diverged: tuple[bool, ...]  # for each of these seeds whether a run of the pair diverged
     difference: Difference
     improvement: float  # the probability that a run of the optimizer is better than one of its parent
@@ -46,9 +46,9 @@ class PairedResult:
 
 
 class DepthGroup(NamedTuple):
-    """Nets of one family, data and settings, of two depths or more."""
+    """Nets of the same family, data and settings, with two or more depths."""
 
-    title: str  # what tells it from the other groups of the report
+    title: str  # distinguishes it from the other groups of the report
     series: dict[str, dict[int, PairedResult]]  # by the name of a difference, `L-Adam − Adam`, then by depth
 
     @property
@@ -61,7 +61,7 @@ class DepthGroup(NamedTuple):
 
 
 def analyse(settings: list[SettingResult]) -> list[SettingResult]:
-    """What `collect` returned, with titles and differences; Holm's family is all differences of all settings."""
+    """Adds titles and differences to what `collect` returned. Holm's family is all differences of all settings."""
     pairs = [tuple(_pairs(result)) for result in settings]
     adjusted = iter(holm([pair.difference.p_value for own in pairs for pair in own]).tolist())
     return [
@@ -87,7 +87,7 @@ def _pairs(result: SettingResult):
 
 
 def depth_groups(results: list[SettingResult]) -> list[DepthGroup]:
-    """The groups of a report that differ in depth alone, the number at the end of the model's name."""
+    """Groups settings that differ only in depth, which is the number at the end of the model's name."""
     groups: dict[tuple, list[SettingResult]] = {}
     for result in results:
         family, depth = result.family_and_depth

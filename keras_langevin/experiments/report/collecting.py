@@ -1,4 +1,4 @@
-"""Results on disk: finds them in folders, checks them, and merges them into cells of equal settings."""
+"""Finds results in folders, checks them, and merges them into cells of equal settings."""
 
 import json
 import os
@@ -19,13 +19,13 @@ from keras_langevin.experiments.statistics import Share, Summary, share, summary
 from keras_langevin.files import read_json
 from keras_langevin.names import shown, unknown
 
-# An entry in the configuration of the first records, in which the arms with noise and those without had another ε.
+# An entry in the configuration of the first records, in which arms with and without noise had different ε.
 UNEQUAL_EPSILON = "unequal_epsilon"
-# What tells optimizers and runs apart within a cell, so it is no setting of the cell.
+# Entries that differ between optimizers and runs within a cell, so they are no settings of the cell.
 _NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned", "data_sha256")
 
 _WORDS = {"null": "by default", "true": "yes", "false": "no"}
-# What an older configuration lacked, and what it must be.
+# Entries that older configurations lack: the default, and what they must be.
 _LATER = {"trial": (False, "true or false"), "dataset_note": ("", "text"), "arguments": ({}, "an object")}
 _LATER |= {"data_sha256": ("", "text")}
 
@@ -49,17 +49,17 @@ class OptimizerResult:
 
     @property
     def trained(self) -> Share:
-        """The share that finished above chance level, of the runs that have an accuracy."""
+        """The share of runs that finished above chance level, among those that have an accuracy."""
         return share(sum(run.trained for run in self.runs), len(self.ended))
 
     @property
     def failures(self) -> dict[str, int]:
-        """How many runs failed, by how. The accuracy of a diverged run counts."""
+        """The number of failed runs of each kind. The accuracy of a diverged run counts."""
         counts = Counter("at chance" if run.at_chance else run.status for run in self.runs)
         return {"at chance": counts["at chance"], "diverged": counts["diverged"], "error": counts["failed"]}
 
     def in_common(self, other: "OptimizerResult") -> list[tuple[Run, Run]]:
-        """The runs of both on the seeds for which both have an accuracy, by seed."""
+        """Returns the pairs of runs on the seeds for which both have an accuracy, by seed."""
         others = {run.seed: run for run in other.ended}
         return [(run, others[run.seed]) for run in self.ended if run.seed in others]
 
@@ -72,7 +72,7 @@ class SettingResult:
     settings: dict[str, Any]  # every entry of the configuration but optimizers, seeds and arguments
     arms: tuple[OptimizerResult, ...]
     folders: tuple[str, ...]  # where the runs were read
-    title: str = ""  # what tells it from the others of the report
+    title: str = ""  # distinguishes it from the others of the report
     pairs: tuple = ()  # a `PairedResult` for each optimizer that has a seed in common with its parent
 
     @property
@@ -80,11 +80,11 @@ class SettingResult:
         return [run for arm in self.arms for run in arm.runs]
 
     def find(self, wanted: OptimizerSpec) -> OptimizerResult | None:
-        """The optimizer, however it is written."""
+        """Returns the optimizer, however its name is written, or `None`."""
         return next((each for each in self.arms if spec_key(each.arm) == spec_key(wanted)), None)
 
     def parent(self, arm: OptimizerSpec) -> OptimizerResult | None:
-        """The optimizer without noise that `arm` is compared with, if it is there: `adam`, else `ladam@0`."""
+        """Returns the optimizer without noise that `arm` is compared with, if any: `adam`, else `ladam@0`."""
         silent = [each for each in self.arms if each.arm.optimizer == arm.optimizer and each.arm.layers == 0]
         parents = [each for each in self.arms if each.arm.optimizer == arm.parent]
         return next(iter(parents + (silent if arm.layers != 0 else [])), None) if arm.is_noisy else None
@@ -106,7 +106,7 @@ class SettingResult:
         return (match[1], int(match[2])) if match else (self.comparison.model, None)
 
     def curves(self, name: str) -> tuple[dict[str, np.ndarray], dict[str, list[np.ndarray]]]:
-        """By optimizer one of `CURVES`, accuracies in percent: arrays of finished runs, lists of diverged."""
+        """Returns one of `CURVES` by optimizer, accuracies in percent: arrays of finished, lists of diverged runs."""
         if name not in CURVES:
             raise unknown("curve", name, CURVES)
         factor = 100 if name.endswith("accuracy") else 1
@@ -123,17 +123,17 @@ class SettingResult:
 
 
 def spec_key(arm: OptimizerSpec) -> tuple:
-    """What is the same for an optimizer however it is written: `ladam@0.30`, `L-Adam@.3`."""
+    """Returns a key that is the same for an optimizer however it is written: `ladam@0.30`, `L-Adam@.3`."""
     return arm.optimizer, type(arm.layers).__name__, str(arm.layers)
 
 
 def settings_key(settings: dict[str, Any]) -> str:
-    """A text that equal settings share, and others do not."""
+    """Returns a text that is the same only for equal settings."""
     return json.dumps(settings, sort_keys=True)
 
 
 def titles(cells: list[SettingResult], subjects: list[str] | None = None) -> list[str]:
-    """A title for each cell: `model on dataset`, or its subject, and the settings in which the cells differ."""
+    """Returns a title for each cell: `model on dataset`, or its subject, and the settings in which cells differ."""
     keys = sorted({key for cell in cells for key in cell.settings} - {"model", "dataset", "dataset_note"})
     differ = [key for key in keys if len({settings_key({key: cell.settings.get(key)}) for cell in cells}) > 1]
     subjects = subjects or [f"{cell.comparison.model} on {cell.dataset_label}" for cell in cells]
@@ -144,7 +144,7 @@ def titles(cells: list[SettingResult], subjects: list[str] | None = None) -> lis
 
 
 def shown_setting(name: str, value: Any) -> str:
-    """A setting in words: `batch size 32`, `sigma by default`, `standardize yes`."""
+    """Returns a setting in words: `batch size 32`, `sigma by default`, `standardize yes`."""
     text = json.dumps(value)
     return f"{name.replace('_', ' ')} {value if isinstance(value, str) else _WORDS.get(text, text)}"
 
@@ -153,17 +153,17 @@ class _Folder(NamedTuple):
     path: Path
     comparison: Comparison
     settings: dict[str, Any]
-    arguments: dict[str, Any]  # what the optimizers are called with, by how they are written
+    arguments: dict[str, Any]  # the arguments of the optimizers, by name as written
     searches: dict[str, tuning.Search]
     data_sha256: str  # empty in older results
 
 
 def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[SettingResult]:
-    """All results in the folders, and below them if `recursive`, by setting: data, family, depth and the others.
+    """Reads all results in the folders, and below them if `recursive`. Sorts by data, family, depth and the rest.
 
-    Comparisons that differ in optimizers and seeds alone are one. A run that is found twice is there once, and one that
-    failed gives way to the same that did not. The trials of a search are left out. Raises `ValueError` where a folder
-    has no results, a file is corrupt, or a run is found with different numbers.
+    Comparisons that differ only in optimizers and seeds are merged. A run found twice counts once, and a failed run
+    gives way to the same run that did not fail. Trials of a search are left out. Raises `ValueError` if a folder has no
+    results, a file is corrupt, or a run is found with different numbers.
     """
     found = {}
     for folder in folders:
@@ -207,7 +207,7 @@ def _result_folders(folder: Path, recursive: bool) -> list[Path]:
 
 
 def _read_folder(folder: Path) -> _Folder | None:
-    """The configuration of a folder, checked; `None` for a trial of a search."""
+    """Reads and checks the configuration of a folder. Returns `None` for a trial of a search."""
     path = folder / "config.json"
     config = read_json(path, "the configuration of a comparison")
     try:
@@ -216,7 +216,7 @@ def _read_folder(folder: Path) -> _Folder | None:
         missing = [name for name in ("model", "dataset", "optimizers", "epochs", "seeds") if name not in config]
         if missing:
             raise ValueError(f"It must have {', '.join(missing)}. Received: {', '.join(list(config)[:20])}")
-        # in the order of the file, and after it what an older one lacked
+        # in the order of the file, then what an older file lacks
         config |= {name: default for name, (default, _) in _LATER.items()} | {"backend": None} | config
         for name, (default, expected) in _LATER.items():
             if not isinstance(config[name], type(default)):
@@ -233,7 +233,7 @@ def _read_folder(folder: Path) -> _Folder | None:
         ) from error
     if config["trial"]:
         return None
-    # entries that this version does not know are settings, too; those that an older one lacked have their defaults
+    # entries that this version does not know are settings, too; those that an older version lacked get defaults
     settings = {name: value for name, value in (config | asdict(comparison)).items() if name not in _NOT_SETTINGS}
     place = folder / tuning.FILE
     searches = tuning.read(place) if comparison.tuning_trials and place.exists() else {}
@@ -278,7 +278,7 @@ def _check_equal(what: str, found: list[tuple[Any, Path]]):
 
 def _read_runs(folder: _Folder) -> Iterable[Run]:
     own = [spec_key(arm) for arm in folder.comparison.arms]
-    for path in sorted((folder.path / "runs").glob("[!.]*.json")):  # a hidden one is what a killed process left
+    for path in sorted((folder.path / "runs").glob("[!.]*.json")):  # a killed process leaves hidden ones
         run = checked_run(read_json(path, "the record of a run"), path)
         if spec_key(run.arm) not in own:
             raise ValueError(

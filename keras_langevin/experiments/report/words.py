@@ -16,7 +16,7 @@ from keras_langevin.experiments.statistics import Difference, Summary, chance_th
 from keras_langevin.experiments.tuning import Search
 from keras_langevin.names import count, printable
 
-if TYPE_CHECKING:  # it takes long to import
+if TYPE_CHECKING:  # slow to import
     from pandas import DataFrame
 
 _DIFFERENCE = ("difference", "95% interval", "p", "p (Holm)", "P(improve)")
@@ -35,19 +35,19 @@ TERMINAL_TABLE = ("optimizer", "test %", "each seed %", "train loss", "seconds")
 
 
 def signed(value: float) -> str:
-    """A difference with its sign, a true minus."""
+    """Formats a difference with its sign, which is a true minus."""
     text = "-" if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
     return "0.00" if text in ("+0.00", "−0.00") else text
 
 
 def with_interval(difference: Difference) -> str:
-    """The mean and its interval, if it has one: `+2.40 [+1.72, +3.08]`."""
+    """Formats a mean and its interval, if it has one: `+2.40 [+1.72, +3.08]`."""
     ends = f" [{signed(difference.low)}, {signed(difference.high)}]" if difference.method else ""
     return signed(difference.mean) + ends
 
 
 def plus_minus(mean: float, std: float = math.nan, form: str = ".2f") -> str:
-    """Mean and standard deviation, as far as they are known: `92.50 ± 1.25`."""
+    """Formats mean and standard deviation, as far as they are known: `92.50 ± 1.25`."""
     return " ± ".join(f"{value:{form}}" for value in (mean, std) if not math.isnan(value)) or "-"
 
 
@@ -98,7 +98,7 @@ def differences_table(results: list[SettingResult]) -> "DataFrame":
 
 
 def origins_table(results: list[SettingResult]) -> "DataFrame":
-    """Where the runs come from: folders, and versions, commits, devices, dates, each value once."""
+    """Returns where the runs come from: folders, versions, commits, devices and dates, each value once."""
     found = {"folder": {folder for result in results for folder in result.folders}}
     for name, values in runs_frame(results).filter(regex="^provenance_").items():
         days = 10 if name == "provenance_finished_at" else None
@@ -107,7 +107,7 @@ def origins_table(results: list[SettingResult]) -> "DataFrame":
 
 
 def terminal_table(result: SettingResult) -> Table:
-    """What a terminal shows; a long name takes several lines, and no number is cut."""
+    """Returns the table for a terminal. A long name takes several lines; no number is cut."""
     columns = [
         Column(name, justify="right", overflow="fold", no_wrap=name in ("test %", "seconds"))
         for name in TERMINAL_TABLE[1:]
@@ -127,7 +127,7 @@ def show(results: Sequence[SettingResult], console: Console, written: Iterable[P
     for result in results:
         console.print(terminal_table(result), soft_wrap=False)
         for sentence in about_setting(result, num_differences):
-            # a terminal would break a long line within a word; a file or a pipe gets it whole
+            # a terminal would break a long line within a word; a file or a pipe gets the whole line
             console.print(f"- {sentence}", markup=False, soft_wrap=not console.is_terminal)
     folders: dict[Path, list[str]] = {}
     for path in written:
@@ -142,12 +142,12 @@ def show(results: Sequence[SettingResult], console: Console, written: Iterable[P
 def _frame(rows: Iterable[dict], columns: Sequence[str] | None = None) -> "DataFrame":
     from pandas import DataFrame
 
-    # by way of objects: an int stays one where another row lacks it
+    # through objects, so that an int stays an int if another row lacks it
     return DataFrame(list(rows), columns=columns, dtype=object).infer_objects()
 
 
 def runs_frame(results: Sequence[SettingResult]) -> "DataFrame":
-    """A row for each run: all settings, then what is on record of it, of a curve its last value."""
+    """Returns a row for each run: all settings, then its record, with the last value of each curve."""
     rows = []
     for result in results:
         for arm in result.arms:
@@ -163,7 +163,7 @@ def runs_frame(results: Sequence[SettingResult]) -> "DataFrame":
 
 
 def differences_frame(results: Sequence[SettingResult]) -> "DataFrame":
-    """A row for each paired difference, in percentage points; `seeds` and `values` are in the same order."""
+    """Returns a row for each paired difference, in percentage points. `seeds` and `values` have the same order."""
     rows = []
     for result in results:
         for pair in result.pairs:
@@ -177,13 +177,13 @@ def differences_frame(results: Sequence[SettingResult]) -> "DataFrame":
 
 
 def _settings_first(result: SettingResult, row: dict) -> dict:
-    """The row after the settings, whose names it does not share."""
+    """Returns the settings, then the row. A setting with the name of an entry of the row is renamed."""
     settings = {f"setting_{name}" if name in row else name: value for name, value in _flat(result.settings)}
     return settings | row
 
 
 def _flat(record: dict, before: str = "") -> Iterable[tuple[str, Any]]:
-    """The entries of a JSON object and those within, but for curves and the optimizer's own configuration."""
+    """Yields the entries of a JSON object and of those in it, without curves and the optimizer's configuration."""
     for name, value in record.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{before}{name}_") if name not in ("curves", "optimizer_config") else ()
@@ -192,7 +192,7 @@ def _flat(record: dict, before: str = "") -> Iterable[tuple[str, Any]]:
 
 
 def overview(results: list[SettingResult]) -> list[str]:
-    """Sentences about the whole report: what was found, how many seeds trained where some did not, the runs."""
+    """Returns sentences about the whole report: findings, how many seeds trained if not all did, and the runs."""
     pairs = [(result, pair) for result in results for pair in result.pairs]
     sentences = [about_difference(pairs[0][1])] if len(pairs) == len(results) == 1 else _findings(pairs)
     for result in results:
@@ -237,7 +237,7 @@ def _findings(pairs: list[tuple[SettingResult, PairedResult]]) -> list[str]:
 
 
 def about_setting(result: SettingResult, num_differences: int) -> list[str]:
-    """Sentences about one setting: what trained, what differs, what went wrong, where the rates come from."""
+    """Returns sentences about a setting: what trained, what differs, what failed, where the rates come from."""
     ended = [arm for arm in result.arms if arm.ended]
     sentences = [f"{arm.label}: {_share(arm)}." for arm in ended]
     if len(ended) > 1 and all(arm.trained.number == arm.trained.of for arm in ended):
@@ -299,7 +299,7 @@ def _about_search(label: str, search: Search) -> str:
 
 
 def about_difference(pair: PairedResult, num_differences: int = 1) -> str:
-    """What one paired difference shows, in a sentence."""
+    """Returns a sentence about what a paired difference shows."""
     found, seeds = pair.difference, count(len(pair.seeds), "seed")
     if not found.method:
         where = "in the one seed" if len(pair.seeds) == 1 else f"in each of {seeds}, without a spread to judge by"
@@ -317,7 +317,7 @@ def about_difference(pair: PairedResult, num_differences: int = 1) -> str:
 
 
 def settings_words(result: SettingResult) -> str:
-    """The settings of a cell, in one line; ε as it was, by default too, because in a deep net it decides."""
+    """Returns the settings of a cell in one line. It shows ε even if it is the default: in a deep net ε decides."""
     settings = {name: value for name, value in result.settings.items() if value != ""}
     values = {result.comparison.arguments(arm.arm).get("epsilon") for arm in result.arms} - {None}
     shown = " and ".join(f"{value:g}" for value in sorted(values))

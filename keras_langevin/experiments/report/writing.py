@@ -18,17 +18,16 @@ from keras_langevin.plots.files import new_figure, save_figure
 from keras_langevin.plots.paired_differences import GAP, HEADING, ROW
 from keras_langevin.plots.style import FONT, Styles, plain, shortened, styles
 
-FIGURES = "figures"  # the folder that they are in
+FIGURES = "figures"  # the folder of the figures
 TITLE = "Langevin optimizers beside their parents"
 CURVES = {"train_loss": "train loss (cross-entropy)", "validation_accuracy": "validation accuracy (%)"}
-_WIDTH = 4.4  # of figures, in inches: made for a telephone; two or three stand side by side on a desktop
+_WIDTH = 4.4  # of figures, in inches: one fits on a phone, two or three side by side on a desktop
 
 
 def write(results: list[SettingResult], folder: str | Path, *, title: str | None = None) -> list[Path]:
-    """Writes the report into a folder, which is made if need be, and returns the paths of its files, `report.html`
-    last.
+    """Writes the report into a folder (made if missing) and returns the paths of its files, `report.html` last.
 
-    Each file is written whole or not at all, and the same results give the same bytes. Raises `StorageError` where the
+    Each file is written whole or not at all, and the same results give the same bytes. Raises `StorageError` if the
     folder cannot be written.
     """
     folder, found = Path(folder), pictures(results)
@@ -42,7 +41,7 @@ def write(results: list[SettingResult], folder: str | Path, *, title: str | None
         for picture in (each for own in found for each in own):
             figure = picture.draw()
             figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # it is laid out, and need not be for each file
+            figure.set_layout_engine("none")  # the layout is done, not again for each file
             for ending in ("png", "svg", "pdf"):
                 save_figure(figure, folder / f"{picture.file}.{ending}")
         texts = {
@@ -67,18 +66,18 @@ def _rendered(template: str, about: dict, **options) -> str:
 
 
 def _embedded(folder: Path, file: str) -> str:
-    """The address of a figure that a page holds in itself."""
+    """Returns a figure as a data URL, which embeds it in a page."""
     return f"data:image/svg+xml;base64,{base64.b64encode((folder / f'{file}.svg').read_bytes()).decode()}"
 
 
 class Picture(NamedTuple):
-    file: str  # its path without the ending
+    file: str  # its path without the suffix
     caption: str
     draw: Callable[[], Any]  # returns a matplotlib Figure
 
 
 def pictures(results: list[SettingResult]) -> list[list[Picture]]:
-    """The figures of the whole report, then those of each setting."""
+    """Returns the figures of the whole report, then those of each setting."""
     colours, groups, whole = colours_of(results), depth_groups(results), []
     paired = "aired differences in test accuracy, with 95% intervals"
     if any(result.pairs for result in results):
@@ -89,13 +88,13 @@ def pictures(results: list[SettingResult]) -> list[list[Picture]]:
         whole.append(Picture(file, caption, partial(depth_figure, group, colours)))
     found = [whole]
     for index, result in enumerate(results, start=1):
-        # in letters that every file system and link takes
+        # in characters that every file system and link accepts
         name = re.sub(r"[^A-Za-z0-9.]+", "-", f"{result.comparison.model}-{result.comparison.dataset}")[:60]
         file, own = f"{FIGURES}/{f'{index}-' if len(results) > 1 else ''}{name}", []
         for curve, label in CURVES.items():
             draw = partial(curve_figure, result, curve, colours)
             own.append(Picture(f"{file}-{curve.replace('_', '-')}", f"{result.title}: {label} by epoch", draw))
-        if result.pairs and len(results) > 1:  # else they are above already
+        if result.pairs and len(results) > 1:  # else it is above already
             draw = partial(differences_figure, [result], colours, least_height=2.4)
             own.append(Picture(f"{file}-differences", f"{result.title}: p{paired}", draw))
         found.append(own)
@@ -103,13 +102,13 @@ def pictures(results: list[SettingResult]) -> list[list[Picture]]:
 
 
 def colours_of(results: list[SettingResult]) -> Styles:
-    """A colour and a line style for each optimizer, and the same for its differences, in all figures of a report."""
+    """Returns a colour and line style for each optimizer and its differences, the same in all figures of a report."""
     found = styles(arm.label for result in results for arm in result.arms)
     return found | {pair.name: found[pair.label] for result in results for pair in result.pairs}
 
 
 def curve_figure(result: SettingResult, name: str, colours: Styles):
-    """A curve of every optimizer, a key of `CURVES`: the seeds that finished, and what diverged."""
+    """Draws a curve, a key of `CURVES`, of every optimizer: the seeds that finished, and those that diverged."""
     figure = new_figure(_WIDTH, 3.3)
     ax, (finished, diverged) = figure.subplots(), result.curves(name)
     plots.curves(finished, diverged=diverged, ylabel=CURVES[name], styles=colours, legend=False, ax=ax)
@@ -120,7 +119,7 @@ def curve_figure(result: SettingResult, name: str, colours: Styles):
     else:
         ax.set_yscale("log")
         low, high = ax.get_ylim()
-        if high < 10 * low:  # powers of ten alone would be one label, or none
+        if high < 10 * low:  # powers of ten alone would give one label or none
             from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 
             ax.yaxis.set_major_locator(MaxNLocator(5))
@@ -130,7 +129,7 @@ def curve_figure(result: SettingResult, name: str, colours: Styles):
 
 
 def differences_figure(results: list[SettingResult], colours: Styles, *, least_height: float = 0.0):
-    """All paired differences, one below the other, under the titles of their settings."""
+    """Draws all paired differences, one below the other, under the titles of their settings."""
     blocks = [(textwrap.fill(each.title, 52, break_on_hyphens=False), each.pairs) for each in results if each.pairs]
     rows = sum(HEADING * (heading.count("\n") + 1) + ROW * len(pairs) + GAP for heading, pairs in blocks)
     figure = new_figure(_WIDTH, max(least_height, min(0.36 * rows + 0.8, 400)))  # no higher than a picture can be
@@ -157,7 +156,7 @@ def depth_figure(group: DepthGroup, colours: Styles):
 
 
 def _finished(figure, title: str, *, columns: int):
-    """The figure with a title and, below the axes, a legend; it grows by what does not fit into a line and two."""
+    """Adds a title, and a legend below the axes. The figure grows if they need more than one and two lines."""
     lines = textwrap.wrap(plain(title), 48, break_on_hyphens=False)
     figure.suptitle("\n".join(lines), fontsize=FONT)
     more = len(lines) - 1
@@ -173,7 +172,7 @@ def _finished(figure, title: str, *, columns: int):
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, also where it looks like HTML or a table."""
+    """Escapes text for Markdown, also text that looks like HTML or a table."""
     text = re.sub(r"([\\`*_\[\]|~#$!])", r"\\\1", str(text).replace("&", "&amp;"))
     return text.replace("<", "&lt;").replace(">", "&gt;")
 
@@ -190,7 +189,7 @@ def latex_escaped(text: str) -> str:
 
 
 def latex(results: list[SettingResult]) -> str:
-    r"""A `table` environment with booktabs, to be read with `\input`: a block of rows for each setting."""
+    r"""Returns a `table` environment with booktabs, for `\input`, with a block of rows for each setting."""
     from pandas import concat
 
     columns = ["optimizer", "trained", "test %", "difference", "95% interval", "p (Holm)", "P(improve)"]
@@ -213,7 +212,7 @@ def csv(frame) -> str:
 
 
 def _guarded(value: Any) -> Any:
-    """A value that no spreadsheet takes for a formula, in one line."""
+    """Returns a value in one line that no spreadsheet takes for a formula."""
     if not isinstance(value, str):
         return value
     text = printable(value)
