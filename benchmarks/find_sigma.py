@@ -63,8 +63,8 @@ PAIRS = {
     "dense-20 L-Adadelta": Pair("dense-20", LAdadelta, {"learning_rate": 0.3}),
     "he-dense-10 L-SGD": Pair("he-dense-10", LSGD, {"learning_rate": 0.1}),
     "highway-20 L-Adam": Pair("highway-20", LAdam, {"learning_rate": 1e-3}, is_new=True, seeds=5),
-    "conv-dense-5 L-RMSprop": Pair("conv-dense-5", LRMSprop, {"learning_rate": 1e-3}, is_new=True, **SMALL),
-    "dense-10 L-Adadelta": Pair("dense-10", LAdadelta, {"learning_rate": 1.0}, is_new=True),
+    "conv-dense-5 L-RMSprop": Pair("conv-dense-5", LRMSprop, {"learning_rate": 1e-3}, **SMALL),
+    "dense-10 L-Adadelta": Pair("dense-10", LAdadelta, {"learning_rate": 1.0}),
     "bn-dense-20 L-SGD": Pair("bn-dense-20", LSGD, {"learning_rate": 0.1}, is_new=True),
     "resnet-20 L-Adam": Pair("resnet-20", LAdam, {"learning_rate": 1e-3}, is_new=True, **SMALLEST),
 }

@@ -19,12 +19,14 @@ from keras_langevin.values import LARGEST, check_int, is_level
 
 # How much a level may add to the loss. Measured with the nets and optimizers of benchmarks/find_sigma.py.
 _EXCESS = 0.1  # in a trial: this share of the loss at the start, or of what the net learns if it learns
-_LAW = 0.02  # in the long run: this share of the loss at the start
+_LAW = 0.02  # in the long run: this share of the loss at the start,
+_LAW_IF_LEARNING = 0.005  # or this share, if the net learns in a trial without noise
 _MARGIN = 1.5  # safety factor between the level that the trials tolerate and the suggestion
 _FROM_HARM = 2.0  # the smallest factor between a level that does harm and the suggestion
 _STEP = math.sqrt(10)  # between neighbouring levels
 _FINE = 10**0.126  # the search for the level that does harm ends at this factor: two bisections of a step
 _FEWEST, _MOST = 10, 30  # updates of a trial
+_LONGER = 3  # the factor by which the first trial, without noise, is longer, to see whether the net learns
 _RUIN = 10.0  # a trial ends if the loss is this many times the loss at the start
 
 
@@ -36,12 +38,14 @@ class Trial(NamedTuple):
         loss: float, the mean over its second half; infinite if the weights are ruined.
         noise_to_drift: float, the ratio in its last update; NaN if the trial ended before.
         first: float, the loss of its first batch.
+        later: float, for the trial without noise, which is longer: the mean loss of its last updates. Else NaN.
     """
 
     sigma: float
     loss: float
     noise_to_drift: float
     first: float
+    later: float = math.nan
 
 
 def find_sigma(
@@ -59,7 +63,7 @@ def find_sigma(
     """Suggests a noise level σ for a compiled model, from a few updates at each of several levels.
 
         suggestion = σ_law if the net learns without noise, otherwise max(σ_trial, σ_law); at most σ_harm / 2
-        σ_trial = σ_harm / (1.5 · √(T/n)),   σ_law² · d/4 = 2% of the loss at the start
+        σ_trial = σ_harm / (1.5 · √(T/n)),   σ_law² · d/4 = 2% of the loss at the start (0.5% if the net learns)
 
     It makes n updates at each level. σ_harm is the lowest level that does harm, and d the number of noisy weights,
     see docs/choosing-sigma.md. Model, optimizer and random generators stay unchanged.
@@ -97,24 +101,25 @@ def find_sigma(
     most = num_sigmas if levels is None else len(levels)
     per_epoch = batches.num_batches(x, batch_size)
     accumulated = optimizer.gradient_accumulation_steps or 1
-    per_trial = _FEWEST if per_epoch is None else per_epoch // ((most + 1) * accumulated)
+    per_trial = _FEWEST if per_epoch is None else per_epoch // ((most + _LONGER) * accumulated)
     updates = min(max(per_trial, _FEWEST), _MOST)
     of_training = max(epochs * (per_epoch or updates * most) // accumulated, updates)
     bar = keras.utils.Progbar(
-        (most + 1) * updates * accumulated,
+        (most + _LONGER) * updates * accumulated,
         verbose=1 if verbose == "auto" else verbose,
         stateful_metrics=["sigma", "loss"],
     )
     with untouched(model) as start:
-        some = batches.take(x, y, sample_weight, batch_size, updates * accumulated)
-        trials = _Trials(model, optimizer, start, some, bar)
-        without = trials.run(0.0)
-        if not math.isfinite(without.loss):
+        some = batches.take(x, y, sample_weight, batch_size, _LONGER * updates * accumulated)
+        trials = _Trials(model, optimizer, start, some[: updates * accumulated], bar)
+        without = trials.run(0.0, some)
+        if not math.isfinite(without.loss + without.later):
             raise ValueError(
-                f"The loss must be finite without noise. Received: {without.loss} within {updates} updates with "
+                f"The loss must be finite without noise. Received: {without.later} within {len(some)} batches with "
                 f"learning_rate={number(optimizer.learning_rate):g}. Lower the learning rate, or check the data."
             )
-        by_law = 2 * math.sqrt(_LAW * _scale(without) / trials.num_noisy)
+        share = _LAW_IF_LEARNING if _is_learning(without) else _LAW
+        by_law = 2 * math.sqrt(share * _scale(without) / trials.num_noisy)
         allowed = without.loss + _allowed(without)
         if levels is None:
             _bracket(trials, min(by_law, LARGEST / _STEP**most), allowed, most)
@@ -122,7 +127,7 @@ def find_sigma(
             for level in levels:
                 trials.run(level)
     bar.update(bar.target, finalize=True)
-    return _result(trials.done, without, allowed, by_law, updates, of_training, trials.num_noisy)
+    return _result(trials.done, without, allowed, by_law, share, updates, of_training, trials.num_noisy)
 
 
 def _scale(without: Trial) -> float:
@@ -140,6 +145,11 @@ def _allowed(without: Trial) -> float:
 def _learns(without: Trial) -> float:
     """Returns how clearly the net learns without noise, from 0 to 1: at 1 its loss falls by the share `_EXCESS`."""
     return min(max(without.first - without.loss, 0.0) / (_EXCESS * _scale(without)), 1.0)
+
+
+def _is_learning(without: Trial) -> bool:
+    """Whether the net learns by itself, so that it needs no noise to start."""
+    return without.first - without.later > _EXCESS / 2 * _scale(without)
 
 
 def _bracket(trials: "_Trials", level: float, allowed: float, most: int):
@@ -180,13 +190,14 @@ class _Trials:
         shapes = [optimizer._trainable_variables[i].shape for group in optimizer._noisy_groups() for i in group.indices]
         self.num_noisy = sum(math.prod(shape) for shape in shapes)
 
-    def run(self, sigma: float) -> Trial:
-        """Runs a trial at one level."""
+    def run(self, sigma: float, longer: Sequence[tuple] = ()) -> Trial:
+        """Runs a trial at one level; with `longer` on these batches, which begin with those of a trial."""
+        some = longer or self._some
         self._start.restore()
         self._optimizer.sigma = sigma
         losses, before, ratio = [], None, math.nan
-        last = len(self._some) - (self._optimizer.gradient_accumulation_steps or 1)
-        for step, (x, y, sample_weight) in enumerate(self._some):
+        last = len(some) - (self._optimizer.gradient_accumulation_steps or 1)
+        for step, (x, y, sample_weight) in enumerate(some):
             if step == last:
                 before = Snapshot(self._reader, several=False)
             logs = self._model.train_on_batch(x, y, sample_weight, return_dict=True)
@@ -202,14 +213,19 @@ class _Trials:
             with np.errstate(all="ignore"):
                 change = Change(self._reader, before if before.updates < updates else None, updates)
                 ratio = rows(0, [change], [self._initial])[0].noise_to_drift
-        tail = losses[len(losses) // 2 :]
-        mean = float(np.mean(tail)) if np.isfinite(tail).all() else math.inf
-        found = Trial(sigma, mean, ratio, losses[0])
+        own, count = losses[: len(self._some)], len(self._some)
+        later = _mean(losses[-count:]) if longer else math.nan
+        found = Trial(sigma, _mean(own[len(own) // 2 :]), ratio, losses[0], later)
         self.done.append(found)
         return found
 
 
-def _result(done, without, allowed, by_law, updates, of_training, num_noisy) -> SigmaSearch:
+def _mean(losses: list[float]) -> float:
+    """Returns the mean of a trial's losses, infinite if the weights are ruined."""
+    return float(np.mean(losses)) if np.isfinite(losses).all() else math.inf
+
+
+def _result(done, without, allowed, by_law, share, updates, of_training, num_noisy) -> SigmaSearch:
     trials = sorted(done[1:])
     harmless = [trial.sigma for trial in itertools.takewhile(lambda trial: trial.loss <= allowed, trials)]
     rest = trials[len(harmless) :]
@@ -222,10 +238,10 @@ def _result(done, without, allowed, by_law, updates, of_training, num_noisy) -> 
     if not harmless:
         sigma = min(by_trials, by_law)
     else:  # a net that learns without noise needs none to start
-        sigma = min(by_law if _learns(without) > 0.5 else max(by_trials, by_law), harm / _FROM_HARM)
+        sigma = min(by_law if _is_learning(without) else max(by_trials, by_law), harm / _FROM_HARM)
     return SigmaSearch(
         sigma=sigma,
-        reason=_reason(sigma, by_trials, by_law, harm, harmless, rest, updates, of_training, num_noisy),
+        reason=_reason(sigma, by_trials, by_law, share, harm, harmless, rest, updates, of_training, num_noisy),
         sigmas=np.array([trial.sigma for trial in trials]),
         losses=np.array([trial.loss for trial in trials]),
         noise_to_drift=np.array([trial.noise_to_drift for trial in trials]),
@@ -236,7 +252,7 @@ def _result(done, without, allowed, by_law, updates, of_training, num_noisy) -> 
     )
 
 
-def _reason(sigma, by_trials, by_law, harm, harmless, rest, updates, of_training, num_noisy) -> str:
+def _reason(sigma, by_trials, by_law, share, harm, harmless, rest, updates, of_training, num_noisy) -> str:
     if not rest:
         tolerated = f"the model tolerates sigma={harm:.2g}, the largest that was tried, for {updates} updates"
     elif not harmless:
@@ -246,7 +262,7 @@ def _reason(sigma, by_trials, by_law, harm, harmless, rest, updates, of_training
     if sigma == by_trials:
         why = f"noise adds up: over {of_training:,} updates it tolerates 1/{harm / by_trials:.0f} of it"
     elif sigma == by_law:
-        why = f"in the long run this level adds at most 2% of the loss by {num_noisy:,} noisy weights"
+        why = f"in the long run this level adds at most {share:.1%} of the loss by {num_noisy:,} noisy weights"
     else:
         why = "the suggestion stays a factor of 2 below it"
     return f"sigma={sigma:.2g}: {tolerated}, and {why}."
