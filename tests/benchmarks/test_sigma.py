@@ -137,3 +137,28 @@ def test_the_page_has_the_table_of_learning_rates(scripts):
     cases = scripts.bench.stored(scripts.learning_rates.RESULTS)["cases"]
     page = (ROOT / "docs" / "choosing-sigma.md").read_text("utf-8")
     assert scripts.learning_rates.table(cases) in page, "paste what python benchmarks/learning_rates.py prints"
+
+
+def test_the_page_says_how_good_the_suggestions_are(scripts):
+    runs = scripts.bench.stored(scripts.find_sigma.RESULTS / "find_sigma-jax.json")["runs"]
+    page = (ROOT / "docs" / "choosing-sigma.md").read_text("utf-8")
+    assert scripts.find_sigma.table(runs) in page, "paste what python benchmarks/find_sigma.py prints"
+    page = " ".join(page.split())
+    pairs = {name: scripts.find_sigma.outcome(runs[name]) for name in scripts.find_sigma.PAIRS}
+    below = {name: -each.difference for name, each in pairs.items() if each.difference < -each.error}
+    assert len(pairs) == 11 and list(below) == ["dense-20 L-RMSprop", "dense-10 L-Adadelta"]
+    words = "below by {:.2f} points with dense-20, L-RMSprop, and by {:.2f} with dense-10, L-Adadelta"
+    assert words.format(*below.values()) in page
+    assert min(pairs["dense-40 L-Adam"].arms["suggested"]) == pytest.approx(87.2, abs=0.05)
+    assert all(min(each.arms["suggested"]) > 20 for each in pairs.values())
+    lost = {name: np.mean(np.subtract(each.arms["searched"], each.arms["default"])) for name, each in pairs.items()}
+    gained = pairs["dense-20 L-Adadelta"].difference
+    above = gained, gained + lost["dense-20 L-Adadelta"]
+    assert "suggestion is {:.1f} points above the search and {:.1f} above the default".format(*above) in page
+    assert f"at most {max(lost.values()):.2f} points below the search" in page
+    seconds = {
+        name: np.mean([value["seconds"] for key, value in runs[name].items() if key.startswith("search ")])
+        / (runs[name]["none 0"]["seconds"] / runs[name]["settings"]["epochs"])
+        for name in runs
+    }
+    assert round(min(seconds.values())) >= 1 and max(seconds.values()) < 4, seconds
