@@ -302,7 +302,7 @@ def test_layers_are_not_settable_without_a_gate():
     optimizer.layers = [1]
     optimizer.build(make_variables(*SHAPES))
     assert optimizer.noisy_layers == ("layer_1",)
-    with pytest.raises(ValueError, match=r"Received: layers=\[0\] for a built .* without one\. Use the callback"):
+    with pytest.raises(ValueError, match=r"Received: layers=\[0\] for a built .* without a gate\. Use the callback"):
         optimizer.layers = [0]
 
 

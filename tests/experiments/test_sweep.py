@@ -84,7 +84,7 @@ def test_every_setting_is_explained_where_it_is_documented():
     """The command reads its help from the docstring."""
     for setting in SETTINGS.values():
         assert setting.text and setting.text.endswith(".") and "  " not in setting.text
-    assert SETTINGS["seeds"].text == "how many, from 0 on; those that are on record are reused."
+    assert SETTINGS["seeds"].text == "how many, starting at 0; runs on record are reused."
     assert "Raises" not in SETTINGS["tuning_seeds"].text
 
 

@@ -69,7 +69,7 @@ def test_every_setting_is_read_and_set():
     assert outer.noisy_layers == ("second",)
     outer.seed = 4
     assert inner.seed == 4
-    with pytest.raises(ValueError, match="without one"):
+    with pytest.raises(ValueError, match="without a gate"):
         outer.layers = 0
     gate_layers(outer)
     outer.layers = ["first"]
