@@ -140,8 +140,8 @@ def outcome(found: dict) -> Outcome | None:
 
 def table(runs: dict[str, dict]) -> str:
     """Returns mean test accuracies by pair, and the suggestion minus the search with its standard error."""
-    heads = ["pair", "seeds", *("no noise", "default", "suggested", "searched"), "suggested − searched"]
-    heads += ["suggested σ", "searched σ"]
+    heads = ["pair", "seeds", "no noise", "default", "suggested", "searched"]
+    heads += ["suggested − searched", "suggested σ", "searched σ"]
     lines = [f"| {' | '.join(heads)} |", "| --- |" + " --- |" * (len(heads) - 1)]
     for name, pair in PAIRS.items():
         if not (of_pair := outcome(runs.get(name, {}))):

@@ -138,13 +138,9 @@ def _scale(without: Trial) -> float:
 def _allowed(without: Trial) -> float:
     """Returns how much higher a trial's loss may be than without noise: a share of what was learned if that is much,
     otherwise a share of the loss."""
-    learns = _learns(without)
-    return _EXCESS * (learns * max(without.first - without.loss, 0.0) + (1 - learns) * _scale(without))
-
-
-def _learns(without: Trial) -> float:
-    """Returns how clearly the net learns without noise, from 0 to 1: at 1 its loss falls by the share `_EXCESS`."""
-    return min(max(without.first - without.loss, 0.0) / (_EXCESS * _scale(without)), 1.0)
+    learned = max(without.first - without.loss, 0.0)
+    learns = min(learned / (_EXCESS * _scale(without)), 1.0)
+    return _EXCESS * (learns * learned + (1 - learns) * _scale(without))
 
 
 def _is_learning(without: Trial) -> bool:
@@ -213,8 +209,8 @@ class _Trials:
             with np.errstate(all="ignore"):
                 change = Change(self._reader, before if before.updates < updates else None, updates)
                 ratio = rows(0, [change], [self._initial])[0].noise_to_drift
-        own, count = losses[: len(self._some)], len(self._some)
-        later = _mean(losses[-count:]) if longer else math.nan
+        count = len(self._some)
+        own, later = losses[:count], _mean(losses[-count:]) if longer else math.nan
         found = Trial(sigma, _mean(own[len(own) // 2 :]), ratio, losses[0], later)
         self.done.append(found)
         return found
