@@ -213,7 +213,7 @@ def _first_step_elsewhere(name: str, arm: str) -> float:
 
 
 def first_step_time(name: str, arm: str) -> float:
-    """Returns the seconds from `compile` to the end of the first step, in this process."""
+    """Returns the seconds of the first step after `compile`, with tracing and compilation, in this process."""
     model, batch = CASES[name].compiled_model(arm), CASES[name].batches(1)
     return _timed(partial(model.train_on_batch, *batch))
 
