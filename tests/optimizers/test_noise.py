@@ -9,7 +9,7 @@ import pytest
 from keras.ops import convert_to_numpy as as_numpy
 from scipy import special, stats
 
-from keras_langevin import LSGD, Langevin
+from keras_langevin import LSGD, LAdam, Langevin
 from keras_langevin.optimizers import draws, gate_layers, noise
 from keras_langevin.optimizers.noise import Draw, Place, places
 from tests.optimizers.cases import BACKEND, CASES, all_of, make_variables
@@ -425,6 +425,28 @@ def test_runs_that_are_mapped_get_the_noise_that_each_gets_alone(mapped):
                 np.testing.assert_allclose(found[number], expected, rtol=1e-6, atol=1e-6)
     with mapped_over_runs():
         assert " cond[" in str(jax.make_jaxpr(jax.vmap(lambda *values: updated(*values), in_axes=axes))(*arguments))
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="XLA compiles no step on PyTorch")
+def test_xla_computes_a_pool_once():
+    """It keeps the draw of the small variables in a conditional. A selection would let it compute the draw again in the
+    loop of each variable."""
+    weights = [keras.Variable(np.ones(shape, "float32")) for shape in [(64, 64), (64,)] * 3]
+    optimizer = LAdam(0.1, sigma=1.0, seed=3)
+    optimizer.build(weights)
+    gradients = [keras.ops.ones(weight.shape) for weight in weights]
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        step = tf.function(lambda: optimizer.apply(gradients, weights), jit_compile=True)
+        compiled = step.experimental_get_compiler_ir()(stage="optimized_hlo")
+    else:
+        import jax
+
+        state = [[variable.value for variable in variables] for variables in (optimizer.variables, weights)]
+        step = jax.jit(lambda state, values: optimizer.stateless_apply(state, gradients, values))
+        compiled = step.lower(*state).compile().as_text()
+    assert compiled.count(" conditional(") == 1
 
 
 @pytest.mark.skipif(BACKEND == "jax", reason="JAX has no int64 by default")

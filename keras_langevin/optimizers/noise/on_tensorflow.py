@@ -103,8 +103,11 @@ def _scaled_sample(draw: Draw):
     """A pool is computed in whole rows, and so is its P, so that XLA compiles one loop without a branch."""
 
     def function(words, scale, preconditioner):
+        reverse = tf.reverse(words, [0])
+
         def noise():
-            z = tf.cast(_of_draw(_LAWS[draw.law], words, draw, law.over_rows), preconditioner.dtype)
+            # XLA turns a conditional into a selection if its branches are elementwise. Reversing words is not.
+            z = tf.cast(_of_draw(_LAWS[draw.law], tf.reverse(reverse, [0]), draw, law.over_rows), preconditioner.dtype)
             return law.increment(scale, preconditioner, z, _ops)
 
         # In a compiled step, XLA would compute the noise of a pool again for each variable without this conditional. It
