@@ -24,7 +24,7 @@ RESULTS = Path(__file__).parent / "results"
 def command(engine: str, comparison: list[str], options: argparse.Namespace) -> tuple[float, dict]:
     """Runs one command in an empty folder and returns its seconds and its records by run."""
     with tempfile.TemporaryDirectory() as folder:
-        line = [sys.executable, "-m", "keras_langevin", "compare", *comparison, "--backend", options.backend]
+        line = [sys.executable, "-m", "keras_langevin_command", "compare", *comparison, "--backend", options.backend]
         line += ["--seeds", str(options.seeds), "--epochs", str(options.epochs), "--out", f"{folder}/out"]
         line += ["--engine", engine, *(["--workers", str(options.workers)] if engine == "processes" else [])]
         began = time.perf_counter()
