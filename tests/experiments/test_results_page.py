@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_langevin.experiments import report
+from keras_langevin.experiments import report, tuning
 from keras_langevin.experiments.optimizer_specs import OptimizerSpec
 from keras_langevin.experiments.report.words import with_interval
 from keras_langevin.experiments.statistics import paired_difference
@@ -74,6 +74,11 @@ def mean(preset: str, model: str, spec: str) -> str:
     return f"{np.mean(accuracies(preset, model, spec)):.2f}%"
 
 
+def searched(preset: str, model: str, spec: str) -> dict:
+    (folder,) = (ROOT / "results" / preset).glob(f"{model}-*")
+    return tuning.read(folder / tuning.FILE)[spec].chosen.arguments
+
+
 def facts() -> list[str]:
     deep, best = ("equal-epsilon", "dense-40"), ("first-updates-adam", "dense-40")
     rmsprop, first, nine = "rmsprop-eps-outside", "first-35-ladam", ("figure-3", "dense-30")
@@ -88,7 +93,16 @@ def facts() -> list[str]:
     assert trained("kernels-adam", "dense-40", "kernels-ladam") == "10 of 10 seeds"
     bursts = (f"{which}-20-ladadelta" for which in ("first", "biases", "kernels"))
     assert [trained("kernels-adadelta", "dense-30", burst)[:2] for burst in bursts] == ["0 ", "0 ", "10"]
+    tuned = ("figure-1", "dense-30"), ("figure-1", "dense-40")
+    assert trained(*tuned[1], "sgd") == trained(*tuned[1], "lsgd")
     return [
+        f"a learning rate of {searched(*tuned[1], 'adam')['learning_rate']:.2e}, with which Adam trains in "
+        f"{trained(*tuned[1], 'adam')}. Noise then adds {gain(*tuned[1], 'ladam')} points, and "
+        f"{gain(*tuned[0], 'ladam')} at 30 layers".replace("e-0", "e-"),
+        f"still gains {gain(*tuned[0], f'l{rmsprop}')} points at 30 layers and {gain(*tuned[1], f'l{rmsprop}')} at 40, and "
+        f"L-Adadelta {gain(*tuned[0], 'ladadelta')} and {gain(*tuned[1], 'ladadelta')}",
+        f"SGD trains 40 layers in {trained(*tuned[1], 'sgd')}, with and without noise, and noise costs it "
+        f"{gain('figure-1', 'dense-20', 'lsgd')} points at 20",
         f"Adam trains in {trained(*deep, 'adam')}",
         f"to {mean(*deep, 'ladam')} and {mean(*deep, f'l{rmsprop}')} on average",
         f"L-RMSprop gains {gain('equal-epsilon', 'dense-30', f'l{rmsprop}')} points",
