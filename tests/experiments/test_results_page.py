@@ -99,8 +99,8 @@ def facts() -> list[str]:
         f"a learning rate of {searched(*tuned[1], 'adam')['learning_rate']:.2e}, with which Adam trains in "
         f"{trained(*tuned[1], 'adam')}. Noise then adds {gain(*tuned[1], 'ladam')} points, and "
         f"{gain(*tuned[0], 'ladam')} at 30 layers".replace("e-0", "e-"),
-        f"still gains {gain(*tuned[0], f'l{rmsprop}')} points at 30 layers and {gain(*tuned[1], f'l{rmsprop}')} at 40, and "
-        f"L-Adadelta {gain(*tuned[0], 'ladadelta')} and {gain(*tuned[1], 'ladadelta')}",
+        f"still gains {gain(*tuned[0], f'l{rmsprop}')} points at 30 layers and {gain(*tuned[1], f'l{rmsprop}')} at 40, "
+        f"and L-Adadelta {gain(*tuned[0], 'ladadelta')} and {gain(*tuned[1], 'ladadelta')}",
         f"SGD trains 40 layers in {trained(*tuned[1], 'sgd')}, with and without noise, and noise costs it "
         f"{gain('figure-1', 'dense-20', 'lsgd')} points at 20",
         f"Adam trains in {trained(*deep, 'adam')}",
