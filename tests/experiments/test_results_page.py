@@ -149,6 +149,8 @@ def test_the_readme_says_what_noise_reaches_at_best():
     best = max(np.median(accuracies("first-updates-adam", "dense-40", arm.arm.spec)) for arm in _noisy("dense-40"))
     he = np.median(accuracies("initial-kernels", "he-dense-40", "adam"))
     assert f"noise takes Adam to a median of {best:.1f}% at best, He's initializer to {he:.1f}%" in readme
+    adam, rmsprop = (gain("figure-1", "dense-40", spec) for spec in ("ladam", "lrmsprop-eps-outside"))
+    assert f"adds {adam} points to Adam at 40 layers, and {rmsprop} to the paper's RMSprop" in readme
 
 
 def _noisy(model: str):
