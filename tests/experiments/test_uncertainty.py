@@ -113,7 +113,7 @@ def test_wrong_input_is_refused_before_data_are_read(tmp_path, capsys, monkeypat
     assert "SWAG" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.ci
 def test_every_recipe_is_trained_scored_and_resumed(tmp_path, monkeypatch):
     """Trains on digits; the other images are noise."""
     load = datasets.load
