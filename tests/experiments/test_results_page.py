@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_langevin.experiments import report, tuning
+from keras_langevin.experiments import report
 from keras_langevin.experiments.optimizer_specs import OptimizerSpec
 from keras_langevin.experiments.report.words import with_interval
 from keras_langevin.experiments.statistics import paired_difference
@@ -74,11 +74,6 @@ def mean(preset: str, model: str, spec: str) -> str:
     return f"{np.mean(accuracies(preset, model, spec)):.2f}%"
 
 
-def searched(preset: str, model: str, spec: str) -> dict:
-    (folder,) = (ROOT / "results" / preset).glob(f"{model}-*")
-    return tuning.read(folder / tuning.FILE)[spec].chosen.arguments
-
-
 def facts() -> list[str]:
     deep, best = ("equal-epsilon", "dense-40"), ("first-updates-adam", "dense-40")
     rmsprop, first, nine = "rmsprop-eps-outside", "first-35-ladam", ("figure-3", "dense-30")
@@ -95,10 +90,11 @@ def facts() -> list[str]:
     assert [trained("kernels-adadelta", "dense-30", burst)[:2] for burst in bursts] == ["0 ", "0 ", "10"]
     tuned = ("figure-1", "dense-30"), ("figure-1", "dense-40")
     assert trained(*tuned[1], "sgd") == trained(*tuned[1], "lsgd")
+    rate = setting(*tuned[1]).find(OptimizerSpec("adam")).search.chosen.learning_rate
     return [
-        f"a learning rate of {searched(*tuned[1], 'adam')['learning_rate']:.2e}, with which Adam trains in "
+        f"a learning rate of {np.format_float_scientific(rate, exp_digits=1)}, with which Adam trains in "
         f"{trained(*tuned[1], 'adam')}. Noise then adds {gain(*tuned[1], 'ladam')} points, and "
-        f"{gain(*tuned[0], 'ladam')} at 30 layers".replace("e-0", "e-"),
+        f"{gain(*tuned[0], 'ladam')} at 30 layers",
         f"still gains {gain(*tuned[0], f'l{rmsprop}')} points at 30 layers and {gain(*tuned[1], f'l{rmsprop}')} at 40, "
         f"and L-Adadelta {gain(*tuned[0], 'ladadelta')} and {gain(*tuned[1], 'ladadelta')}",
         f"SGD trains 40 layers in {trained(*tuned[1], 'sgd')}, with and without noise, and noise costs it "

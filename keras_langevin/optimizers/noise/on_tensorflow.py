@@ -4,7 +4,7 @@ Without XLA each operation would be a separate pass over memory.
 """
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import SimpleNamespace
 
 import tensorflow as tf
@@ -103,17 +103,18 @@ def _scaled_sample(draw: Draw):
     """A pool is computed in whole rows, and so is its P, so that XLA compiles one loop without a branch."""
 
     def function(words, scale, preconditioner):
-        reverse = tf.reverse(words, [0])
-
-        def noise():
-            # XLA turns a conditional into a selection if its branches are elementwise. Reversing words is not.
-            z = tf.cast(_of_draw(_LAWS[draw.law], tf.reverse(reverse, [0]), draw, law.over_rows), preconditioner.dtype)
+        def noise(words):
+            z = tf.cast(_of_draw(_LAWS[draw.law], words, draw, law.over_rows), preconditioner.dtype)
             return law.increment(scale, preconditioner, z, _ops)
 
+        if not draw.flat:
+            return noise(words)
         # In a compiled step, XLA would compute the noise of a pool again for each variable without this conditional. It
-        # also skips the noise if σ = 0.
-        size = sum(draw.shape) + sum(draw.gaps(_ROW)) if draw.flat else 0
-        return tf.cond(scale != 0, noise, lambda: tf.zeros((size,), preconditioner.dtype)) if draw.flat else noise()
+        # also skips the noise if σ = 0. If both branches were elementwise, XLA would make a selection of it. Reversing
+        # the words is not elementwise.
+        backwards = tf.reverse(words, [0])
+        zeros = partial(tf.zeros, (sum(draw.shape) + sum(draw.gaps(_ROW)),), preconditioner.dtype)
+        return tf.cond(scale != 0, lambda: noise(tf.reverse(backwards, [0])), zeros)
 
     return tf.function(function, jit_compile=True, autograph=False)
 
