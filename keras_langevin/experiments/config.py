@@ -63,8 +63,9 @@ class Comparison:
 
     Args:
         model: a family and a depth: dense-30, he-dense-30, bn-dense-30, conv-dense-20, highway-80, resnet-20, plain-20,
-            densenet-40; densenet-121; or only the family, with `depth`. The prefixes gain-1.2-, grown-1.2- and lsuv-
-            change the initial kernels. Defaults to dense-30, or to dense if `depth` is given.
+            densenet-40, narrow-resnet-20, narrow-densenet-22; densenet-121; or only the family, with `depth`. The
+            prefixes gain-1.2-, grown-1.2- and lsuv- change the initial kernels. Defaults to dense-30, or to dense if
+            `depth` is given.
         depth: the depth of the model's family, as the 30 of dense-30.
         dataset: digits (embedded); mnist, fashion_mnist, cifar10, cifar100, or any image-classification set of
             tensorflow-datasets with a train and a test split.
@@ -96,6 +97,7 @@ class Comparison:
             Adadelta), and others from a tenth to ten times the values above. If the best of an optimizer is at the
             edge, all get a third as many more, a factor of ten beyond it, at most twice. 0: no search.
         tuning_seeds: how many seeds each trial has; they are none of those reported.
+        tuning_epochs: the length of each trial. Defaults to `epochs`.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -125,6 +127,7 @@ class Comparison:
     jit: str = _setting("auto", _one_of(JIT))
     tuning_trials: int = _setting(0, _TRIALS)
     tuning_seeds: int = _setting(1, _RUNS, is_swept=False)
+    tuning_epochs: int | None = _setting(None, _LENGTH, is_swept=False)
 
     def __post_init__(self, depth: int | None):
         given = vars(self) | {"depth": depth}
@@ -208,7 +211,10 @@ class Comparison:
     def identity(self, **found) -> str:
         """Returns a text that identifies the configuration: all but the number of seeds. `found` as in `as_dict`."""
         entries = self.as_dict(**found)
-        return json.dumps({name: value for name, value in entries.items() if name != "seeds"}, sort_keys=True)
+        del entries["seeds"]
+        if self.tuning_epochs is None:  # older than the setting, the results on record keep their names
+            del entries["tuning_epochs"]
+        return json.dumps(entries, sort_keys=True)
 
     def folder_name(self, **found) -> str:
         """Returns a name that is the same only for configurations of equal identity."""

@@ -21,7 +21,7 @@ from keras_langevin.optimizers.describe import describe
 MOST_WORKERS = 3  # a run that loses this many is itself at fault
 # Settings that a compiled step reads from variables or does not depend on.
 _OUTSIDE_A_STEP = {"learning_rate": None, "sigma": None, "optimizers": ("adam",), "seeds": 1}
-_OUTSIDE_A_STEP |= {"tuning_trials": 0, "tuning_seeds": 1}
+_OUTSIDE_A_STEP |= {"tuning_trials": 0, "tuning_seeds": 1, "tuning_epochs": None}
 
 
 @dataclass(frozen=True)

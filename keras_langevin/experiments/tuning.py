@@ -160,11 +160,11 @@ def _checked(trial: dict) -> Trial:
 
 
 def _trials(job, arm: OptimizerSpec, search: Search) -> list:
-    found = []
-    for number, values in enumerate(points(job.comparison, arm, search), start=len(search.trials)):
-        changes = {"optimizers": (arm.spec,), "sigma": None} | values
-        changes |= {"seeds": job.comparison.tuning_seeds, "tuning_trials": 0, "tuning_seeds": 1}
-        comparison = replace(job.comparison, **changes)
+    found, whole = [], job.comparison
+    shared = {"seeds": whole.tuning_seeds, "epochs": whole.tuning_epochs or whole.epochs}
+    shared |= {"tuning_trials": 0, "tuning_seeds": 1, "tuning_epochs": None, "optimizers": (arm.spec,), "sigma": None}
+    for number, values in enumerate(points(whole, arm, search), start=len(search.trials)):
+        comparison = replace(whole, **shared | values)
         folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
         store = Store(folder, comparison, job.store.data_sha256, **job.store.found | {"trial": True})
         found.append(job._replace(comparison=comparison, store=store))

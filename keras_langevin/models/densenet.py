@@ -21,6 +21,7 @@ def densenet(
     activation: arguments.Activation = "relu",
     kernel_initializer: arguments.Initializer = "he_normal",
     kernel_regularizer: arguments.Regularizer = None,
+    family: str = "densenet",
 ) -> keras.Model:
     """A CIFAR DenseNet `densenet-{depth}`: every layer of a block sees the outputs of all layers before it.
 
@@ -37,6 +38,7 @@ def densenet(
         initial_filters: int >= 1, the first convolution's channels. Defaults to `None`: 16, or `2 · growth_rate` in a
             BC.
         num_classes, activation, kernel_initializer, kernel_regularizer: as in `resnet`.
+        family: str, the model's name before its depth. Defaults to `"densenet"`.
 
     Example: the small net of the paper's code.
 
@@ -58,7 +60,7 @@ def densenet(
         raise ValueError(
             f"`compression` must be a float in (0, 1]. Received: compression={compression!r}. Give 0.5, say."
         )
-    name = f"densenet-{depth}"
+    name = f"{family}-{depth}"
     check_image_shape(input_shape, name, least=2 ** (len(block_layers) - 1))
     convolution = maker(keras.layers.Conv2D, kernel_initializer, kernel_regularizer, padding="same", use_bias=False)
 

@@ -25,6 +25,9 @@ FAMILIES = {
     "resnet": (resnet, 20),
     "plain": (partial(resnet, residual=False), 20),
     "densenet": (densenet, 40),
+    # as narrow as in the paper's code
+    "narrow-resnet": (partial(resnet, filters=8, family="narrow-resnet"), 20),
+    "narrow-densenet": (partial(densenet, growth_rate=5, family="narrow-densenet"), 22),
 }
 
 # Nets of one depth. They do not belong to the family that their name begins with.

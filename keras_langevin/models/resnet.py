@@ -21,6 +21,7 @@ def resnet(
     activation: arguments.Activation = "relu",
     kernel_initializer: arguments.Initializer = "he_normal",
     kernel_regularizer: arguments.Regularizer = None,
+    family: str | None = None,
 ) -> keras.Model:
     """A CIFAR ResNet `resnet-{depth}`: stages of residual blocks, each at half the resolution with twice the channels.
 
@@ -37,6 +38,7 @@ def resnet(
         shortcut: str, around a block that changes the shape: `"identity"` (every other pixel, padded with channels of
             zeros; option A) or `"projection"` (a normalized 1 × 1 convolution; option B). Defaults to `"identity"`.
         activation, kernel_initializer, kernel_regularizer: of all layers. Default to `"relu"`, `"he_normal"`, `None`.
+        family: str, the model's name before its depth. Defaults to `None`: `"resnet"` or `"plain"`.
 
     Example: ResNet-32 as in the paper's code.
 
@@ -47,7 +49,7 @@ def resnet(
     References:
         He, Zhang, Ren and Sun, *Deep Residual Learning for Image Recognition*, CVPR 2016, section 4.2 and table 6.
     """
-    family = "resnet" if residual else "plain"
+    family = family or ("resnet" if residual else "plain")
     depth, block_layers = stages(family, depth, block_layers, weighted=2, others=lambda stages: 2)
     check(filters=filters, num_classes=num_classes)
     name = f"{family}-{depth}"

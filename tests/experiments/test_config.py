@@ -137,6 +137,7 @@ def test_given_rates_are_for_all_optimizers():
         {"jit": True},
         {"tuning_trials": -1},
         {"tuning_seeds": 0},
+        {"tuning_epochs": 0},
         {"tuning_trials": 4, "sigma": 0.0},
         {"optimizers": ()},
         {"optimizers": ("adam", "Adam")},

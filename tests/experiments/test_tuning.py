@@ -278,6 +278,20 @@ def test_a_report_says_what_was_chosen(searched):
         report.collect([folder / "tuning"])
 
 
+def test_trials_may_be_shorter_than_the_runs(data, tmp_path):
+    comparison = dataclasses.replace(SMALL, optimizers=("sgd",), epochs=3, tuning_epochs=1)
+    job = cell_in(tmp_path, data, comparison)
+    runner.run([tune(job, Local())], Local())
+    lengths = {
+        path.parts[-4]: len(json.loads(path.read_text())["curves"]["train_loss"])
+        for path in (tmp_path / "tuning").rglob("runs/*.json")
+    }
+    assert set(lengths.values()) == {1}
+    assert {len(run["curves"]["train_loss"]) for run in job.store.records()} == {3}
+    (result,) = report.analyse(report.collect([tmp_path]))
+    assert "trials of 1 epoch on the validation split" in " ".join(report.about_setting(result, 1))
+
+
 def test_a_choice_at_the_edge_is_said():
     trials = tuple(Trial(rate, 1 / rate, (rate,), (1.0,)) for rate in (0.2, 0.1, 0.9))
     assert Search(trials).edges == {"learning_rate": "highest", "sigma": "lowest"}

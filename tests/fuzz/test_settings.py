@@ -31,6 +31,7 @@ GOOD = {
     "jit": st.sampled_from(["auto", "on", "off"]),
     "tuning_trials": st.integers(0, 9),
     "tuning_seeds": st.integers(1, 3),
+    "tuning_epochs": st.integers(1, 3),
 }
 ANY_SETTINGS = st.fixed_dictionaries(
     {},

@@ -52,5 +52,7 @@ CASES = {
     ),
     "plain": Case("plain-8", options={"filters": 4}),
     "densenet": Case("densenet-7", options={"growth_rate": 3}),
+    "narrow-resnet": Case("narrow-resnet-8"),
+    "narrow-densenet": Case("narrow-densenet-7"),
     "densenet-bc": Case("densenet-10", options={"growth_rate": 4, "bottleneck": True, "compression": 0.5}),
 }

@@ -10,6 +10,8 @@ def test_the_small_net_of_the_papers_code():
         None, SHAPE, 10, kernel_initializer="zeros", growth_rate=5, block_layers=[6, 6, 6], initial_filters=16
     )
     assert model.name == "densenet-22"
+    named = models.build("narrow-densenet-22", SHAPE, 10, kernel_initializer="zeros")
+    assert [v.shape for v in named.variables] == [v.shape for v in model.variables]
     assert model.get_layer("block1_layer6_concat").output.shape == (None, 8, 8, 16 + 6 * 5)
     assert model.get_layer("block3_layer6_concat").output.shape == (None, 2, 2, 16 + 18 * 5)
 

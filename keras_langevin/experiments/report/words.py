@@ -251,7 +251,9 @@ def about_setting(result: SettingResult, num_differences: int) -> list[str]:
         sentences.append(f"One seed cannot tell an effect from chance: run with --seeds {ENOUGH_SEEDS} or more.")
     for arm in result.arms:
         sentences += _troubles(arm)
-    return sentences + [_about_search(arm.label, arm.search) for arm in ended if arm.search]
+    return sentences + [
+        _about_search(arm.label, arm.search, result.comparison.tuning_epochs) for arm in ended if arm.search
+    ]
 
 
 def _above_chance(arm: OptimizerResult) -> str:
@@ -284,11 +286,12 @@ def _troubles(arm: OptimizerResult) -> Iterable[str]:
         yield f"{arm.label}: {missing} of {count(arm.num_planned, 'seed')} not on record yet."
 
 
-def _about_search(label: str, search: Search) -> str:
+def _about_search(label: str, search: Search, epochs: int | None) -> str:
     chosen, default = search.chosen, search.trials[0]
     values = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.arguments.items())
     edge = " and ".join(f"the {end} {name.replace('_', ' ')}" for name, end in search.edges.items())
     trials, seeds = count(len(search.trials), "trial"), count(len(chosen.validation_accuracies), "seed")
+    trials += f" of {count(epochs, 'epoch')}" if epochs else ""
     own = ", ".join(f"{value:g}" for value in default.arguments.values())
     best, usual = (f"{100 * trial.validation_accuracy:.2f}%" for trial in (chosen, default))
     return (
