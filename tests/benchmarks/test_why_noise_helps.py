@@ -14,6 +14,7 @@ from keras_langevin.experiments.statistics import paired_difference
 ROOT = Path(__file__).parents[2]
 # settings of the runs, which are not results
 SETTINGS = {"5", "40", "1e-3", "35", "1,260", "1e-6", "1.2", "200", "100", "20", "1.4", "2016", "2⁻²⁰", "√2"}
+SETTINGS |= {"10", "210", "420"}
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,16 @@ def facts(why) -> list[str]:
         found = records.of_weights(preset, model, optimizer, updates)
         return with_interval(paired_difference(found["kernels"], found["all"]))
 
+    other = records.of_updates("first-updates-conv-dense", "conv-dense-30", "adam")
+    assert [(other[k] >= 20).all() for k in ("5", "10", "20", "35", "70", "140", "2/3", "all")] == [False] + [True] * 7
+    highway = records.of_updates("first-updates-highway", "highway-80", "adam")
+    assert (highway["0"] >= 20).all()
+    of_highway = {k: paired_difference(each, highway["0"]) for k, each in highway.items() if k != "0"}
+    assert max(each.low for each in of_highway.values()) < 0, "the page: it gains nothing that ten seeds can show"
+
+    def against(found, number, base):
+        return with_interval(paired_difference(found[number], found[base]))
+
     best = max(map(str, why.UPDATES), key=lambda number: np.median(updates(number)))
     assert all((updates(number) >= 20).all() for number in ("35", "70", "140", "2/3", "all"))
     assert all((kernels(name) >= 20).all() for name in ("gain-1.2-dense", "grown-1.2-dense"))
@@ -111,6 +122,12 @@ def facts(why) -> list[str]:
         f"and {kernels_against_all('kernels-adadelta', 'dense-30', 'ladadelta', None)} with Adadelta",
         f"is not shown: {kernels_against_all('kernels-adam', 'dense-40', 'ladam', 5)}",
         f"{trained(updates('5'))} train after 5 of them, and {trained(updates('0'))[:-6]} without noise",
+        f"{trained(other['0'])} of conv-dense-30 train, to a median of {median(other['0'])}",
+        f"noise in 35 gains {against(other, '35', '0')} points, and noise in two thirds {against(other, '2/3', '0')}",
+        f"35 and two thirds contains zero: {against(other, '35', '2/3')}",
+        f"all ten seeds without noise, to a median of {median(highway['0'])}",
+        f"from none by {with_interval(of_highway['2/3'])} points, and noise in the first 35 costs points: "
+        f"{with_interval(of_highway['35'])}",
         f"along themselves (median {median(kernels('gain-1.2-dense'))}) or at random "
         f"({median(kernels('grown-1.2-dense'))})",
         f"Adam reaches {median(kernels('gain-1.4-dense'))}, {median(kernels('he-dense'))} and "
