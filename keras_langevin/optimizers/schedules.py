@@ -57,7 +57,7 @@ class LogSchedule(keras.optimizers.schedules.LearningRateSchedule):
 class NoiseBurst(keras.optimizers.schedules.LearningRateSchedule):
     """Noise in the first updates of a training, and none afterwards: σ_t = σ for t < `updates`, else 0.
 
-    In a very deep net without normalization the noise acts as a second initialization: the net needs it until it starts
+    In a very deep plain net the noise acts as a second initialization: the net needs it until it starts
     to train, 35 to 140 updates for 40 dense layers (docs/why-noise-helps.md).
 
     Args:

@@ -31,7 +31,7 @@ SETTINGS = {
     "3e-4",
     "1e-4",
 }
-SETTINGS |= {"1.2", "9", "31", "2015"}
+SETTINGS |= {"1.2", "9", "31", "80", "420", "2015"}
 
 
 @cache
@@ -91,7 +91,13 @@ def facts() -> list[str]:
     tuned = ("figure-1", "dense-30"), ("figure-1", "dense-40")
     assert trained(*tuned[1], "sgd") == trained(*tuned[1], "lsgd")
     rate = setting(*tuned[1]).find(OptimizerSpec("adam")).search.chosen.learning_rate
+    other, highway = ("first-updates-conv-dense", "conv-dense-30"), ("first-updates-highway", "highway-80")
     return [
+        f"Adam trains in {trained(*other, 'adam')}, to a median of {median(*other, 'adam')}, and L-Adam in "
+        f"{trained(*other, 'ladam')}, to {median(*other, 'ladam')}: {gain(*other, 'ladam')} points",
+        f"is enough for {gain(*other, first)}",
+        f"Adam trains in {trained(*highway, 'adam')}. Noise in two thirds of the training differs from none by "
+        f"{gain(*highway, 'ladam')} points, and noise in the first 35 of 210 updates by {gain(*highway, first)}",
         f"a learning rate of {np.format_float_scientific(rate, exp_digits=1)}, with which Adam trains in "
         f"{trained(*tuned[1], 'adam')}. Noise then adds {gain(*tuned[1], 'ladam')} points, and "
         f"{gain(*tuned[0], 'ladam')} at 30 layers",
