@@ -92,12 +92,15 @@ def facts() -> list[str]:
     assert trained(*tuned[1], "sgd") == trained(*tuned[1], "lsgd")
     rate = setting(*tuned[1]).find(OptimizerSpec("adam")).search.chosen.learning_rate
     other, highway = ("first-updates-conv-dense", "conv-dense-30"), ("first-updates-highway", "highway-80")
+    searched = {depth: gain("highway-depth", f"highway-{depth}", "ladam") for depth in (10, 40, 80)}
     return [
         f"Adam trains in {trained(*other, 'adam')}, to a median of {median(*other, 'adam')}, and L-Adam in "
         f"{trained(*other, 'ladam')}, to {median(*other, 'ladam')}: {gain(*other, 'ladam')} points",
         f"is enough for {gain(*other, first)}",
         f"Adam trains in {trained(*highway, 'adam')}. Noise in two thirds of the training differs from none by "
         f"{gain(*highway, 'ladam')} points, and noise in the first 35 of 210 updates by {gain(*highway, first)}",
+        f"L-Adam differs from Adam by {searched[10]} points at 10 layers, {searched[40]} at 40 and {searched[80]} at 80, where "
+        f"one seed of L-Adam ends at {min(accuracies('highway-depth', 'highway-80', 'ladam')):.2f}%",
         f"a learning rate of {np.format_float_scientific(rate, exp_digits=1)}, with which Adam trains in "
         f"{trained(*tuned[1], 'adam')}. Noise then adds {gain(*tuned[1], 'ladam')} points, and "
         f"{gain(*tuned[0], 'ladam')} at 30 layers",
