@@ -74,8 +74,21 @@ def facts(why) -> list[str]:
 
     shallow = adadelta(30)
     assert (shallow["0"] >= 20).all() and max((shallow[str(k)] >= 20).sum() for k in (5, 10, 20, 35, 70)) == 2
-    of_biases = [(records.of_weights(*which)["biases"] >= 20).sum() for *which, _ in why.WEIGHTS]
+    of_biases = [(records.of_weights(*which)["biases"] >= 20).sum() for *which, _ in why.WEIGHTS if "dense" in which[1]]
     assert sorted(of_biases) == [0, 0, 0, 0, 1]  # the page has it in words
+    in_highway = records.of_weights("kernels-highway", "highway-80", "ladam", 35)
+
+    def rising(optimizer):
+        """Returns in how many seeds of highway-80 the training loss rises after the third epoch."""
+        paths = (ROOT / "results" / "kernels-highway" / "runs").glob(f"{optimizer}-seed-*.json")
+        losses = [json.loads(path.read_text("utf-8"))["curves"]["train_loss"] for path in paths]
+        assert len(losses) == 10
+        return sum(each[-1] > each[2] for each in losses)
+
+    assert rising("adam") == 0
+    on_kernels, on_biases = (
+        with_interval(paired_difference(in_highway[kind], in_highway["none"])) for kind in ("kernels", "biases")
+    )
 
     def kernels_against_all(preset, model, optimizer, updates):
         found = records.of_weights(preset, model, optimizer, updates)
@@ -128,6 +141,8 @@ def facts(why) -> list[str]:
         f"all ten seeds without noise, to a median of {median(highway['0'])}",
         f"from none by {with_interval(of_highway['2/3'])} points, and noise in the first 35 costs points: "
         f"{with_interval(of_highway['35'])}",
+        f"on kernels costs points too, {on_kernels}, and the one on biases differs from no noise by {on_biases}",
+        f"the training loss of {rising('first-35-ladam')} seeds is higher after the last epoch",
         f"along themselves (median {median(kernels('gain-1.2-dense'))}) or at random "
         f"({median(kernels('grown-1.2-dense'))})",
         f"Adam reaches {median(kernels('gain-1.4-dense'))}, {median(kernels('he-dense'))} and "
