@@ -99,8 +99,8 @@ def facts() -> list[str]:
         f"is enough for {gain(*other, first)}",
         f"Adam trains in {trained(*highway, 'adam')}. Noise in two thirds of the training differs from none by "
         f"{gain(*highway, 'ladam')} points, and noise in the first 35 of 210 updates by {gain(*highway, first)}",
-        f"L-Adam differs from Adam by {searched[10]} points at 10 layers, {searched[40]} at 40 and {searched[80]} at 80, "
-        f"where one seed of L-Adam ends at {min(accuracies('highway-depth', 'highway-80', 'ladam')):.2f}%",
+        f"L-Adam differs from Adam by {searched[10]} points at 10 layers, {searched[40]} at 40 and {searched[80]} at "
+        f"80, where one seed of L-Adam ends at {min(accuracies('highway-depth', 'highway-80', 'ladam')):.2f}%",
         f"a learning rate of {np.format_float_scientific(rate, exp_digits=1)}, with which Adam trains in "
         f"{trained(*tuned[1], 'adam')}. Noise then adds {gain(*tuned[1], 'ladam')} points, and "
         f"{gain(*tuned[0], 'ladam')} at 30 layers",
