@@ -93,7 +93,16 @@ def facts() -> list[str]:
     rate = setting(*tuned[1]).find(OptimizerSpec("adam")).search.chosen.learning_rate
     other, highway = ("first-updates-conv-dense", "conv-dense-30"), ("first-updates-highway", "highway-80")
     searched = {depth: gain("highway-depth", f"highway-{depth}", "ladam") for depth in (10, 40, 80)}
+    clipped, warmed_up, untreated = (
+        gain("remedies", "dense-30", spec) for spec in ("clip-ladam", "warmup-ladam", "ladam")
+    )
+    he, normalized = (gain("remedies", f"{family}-dense-30", "ladam") for family in ("he", "bn"))
+    trials = [len(setting(p, "dense-30").find(OptimizerSpec("ladam")).search.trials) for p in ("remedies", "figure-1")]
     return [
+        f"noise gains {clipped} points where gradients are clipped and {warmed_up} where the learning rate is warmed "
+        f"up. With He's initializer it is {he} points, with batch normalization {normalized}",
+        f"it is {untreated} after this search, which has {trials[0]} trials, and less after the "
+        f"{trials[1]} trials of figure-1",
         f"Adam trains in {trained(*other, 'adam')}, to a median of {median(*other, 'adam')}, and L-Adam in "
         f"{trained(*other, 'ladam')}, to {median(*other, 'ladam')}: {gain(*other, 'ladam')} points",
         f"is enough for {gain(*other, first)}",
