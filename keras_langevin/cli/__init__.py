@@ -1,5 +1,6 @@
 """The command `keras-langevin`: parses the arguments, runs a sub-command, and reports wrong input in one line."""
 
+import _thread
 import io
 import signal
 import sys
@@ -46,15 +47,29 @@ def new_parser() -> Parser:
 
 @contextmanager
 def _ended_in_order() -> Iterator[None]:
-    """Makes SIGTERM, which batch systems send to end a job, act like Ctrl-C: workers stop, locks are released."""
+    """Makes SIGTERM, which batch systems send to end a job, act like Ctrl-C: workers stop, locks are released.
+
+    Python ignores an exception in a callback of the garbage collector, and JAX has such callbacks. A Ctrl-C that is
+    lost there is repeated.
+    """
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    report = sys.unraisablehook
+
+    def repeated(ignored):
+        if issubclass(ignored.exc_type, KeyboardInterrupt):
+            threading.Timer(0.1, _thread.interrupt_main).start()  # after the callback
+        else:
+            report(ignored)
+
     if ours:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        sys.unraisablehook = repeated
     try:
         yield
     finally:
         if ours:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            sys.unraisablehook = report
 
 
 def _short(text: str) -> str:

@@ -1,10 +1,12 @@
 """The output of commands on any terminal."""
 
+import gc
 import io
 import os
 import signal
 import subprocess
 import sys
+import time
 
 import keras
 import pytest
@@ -153,3 +155,25 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(results, monkeypatch, capsys):
     assert cli.main(["claims", str(results.parent)]) == 130
     assert "interrupted" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_sigterm_that_comes_in_a_callback_of_the_garbage_collector_is_not_lost(results, monkeypatch, capsys):
+    """Python ignores an exception there."""
+
+    def interrupt(phase, info):
+        if phase == "start":
+            gc.callbacks.remove(interrupt)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def judge(folder):
+        gc.callbacks.append(interrupt)
+        gc.collect()
+        for _ in range(300):
+            time.sleep(0.1)
+
+    monkeypatch.setattr(claims, "judge", judge)
+    before, report = time.monotonic(), sys.unraisablehook
+    assert cli.main(["claims", str(results.parent)]) == 130
+    assert time.monotonic() - before < 20
+    assert "interrupted" in capsys.readouterr().err
+    assert sys.unraisablehook is report
