@@ -92,6 +92,7 @@ def facts() -> list[str]:
     assert trained(*tuned[1], "sgd") == trained(*tuned[1], "lsgd")
     rate = setting(*tuned[1]).find(OptimizerSpec("adam")).search.chosen.learning_rate
     other, highway = ("first-updates-conv-dense", "conv-dense-30"), ("first-updates-highway", "highway-80")
+    convolved = {depth: gain("conv-dense-depth", f"conv-dense-{depth}", "ladam") for depth in (3, 20, 30)}
     searched = {depth: gain("highway-depth", f"highway-{depth}", "ladam") for depth in (10, 40, 80)}
     clipped, warmed_up, untreated = (
         gain("remedies", "dense-30", spec) for spec in ("clip-ladam", "warmup-ladam", "ladam")
@@ -106,6 +107,8 @@ def facts() -> list[str]:
         f"Adam trains in {trained(*other, 'adam')}, to a median of {median(*other, 'adam')}, and L-Adam in "
         f"{trained(*other, 'ladam')}, to {median(*other, 'ladam')}: {gain(*other, 'ladam')} points",
         f"is enough for {gain(*other, first)}",
+        f"L-Adam differs from Adam by {convolved[3]} points at 3 layers, {convolved[20]} at 20 and "
+        f"{convolved[30]} at 30",
         f"Adam trains in {trained(*highway, 'adam')}. Noise in two thirds of the training differs from none by "
         f"{gain(*highway, 'ladam')} points, and noise in the first 35 of 210 updates by {gain(*highway, first)}",
         f"L-Adam differs from Adam by {searched[10]} points at 10 layers, {searched[40]} at 40 and {searched[80]} at "
