@@ -250,6 +250,7 @@ SETTINGS = {
     for name, each in Comparison.__dataclass_fields__.items()
 }
 SWEPT = tuple(name for name, setting in SETTINGS.items() if setting.is_swept)
+NO_SEARCH = {name: setting.default for name, setting in SETTINGS.items() if name.startswith("tuning_")}
 
 
 @dataclass(frozen=True)

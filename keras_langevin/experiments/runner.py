@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from keras_langevin import datasets, models
 from keras_langevin.experiments import controls, examples, machine
-from keras_langevin.experiments.config import Comparison, OptimizerSpec
+from keras_langevin.experiments.config import NO_SEARCH, Comparison, OptimizerSpec
 from keras_langevin.experiments.records import State
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
@@ -20,8 +20,7 @@ from keras_langevin.optimizers.describe import describe
 
 MOST_WORKERS = 3  # a run that loses this many is itself at fault
 # Settings that a compiled step reads from variables or does not depend on.
-_OUTSIDE_A_STEP = {"learning_rate": None, "sigma": None, "optimizers": ("adam",), "seeds": 1}
-_OUTSIDE_A_STEP |= {"tuning_trials": 0, "tuning_seeds": 1, "tuning_epochs": None}
+_OUTSIDE_A_STEP = {"learning_rate": None, "sigma": None, "optimizers": ("adam",), "seeds": 1} | NO_SEARCH
 
 
 @dataclass(frozen=True)

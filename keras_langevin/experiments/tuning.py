@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from keras_langevin.experiments.config import Comparison, OptimizerSpec
+from keras_langevin.experiments.config import NO_SEARCH, Comparison, OptimizerSpec
 from keras_langevin.experiments.optimizer_specs import FAMILIES
 from keras_langevin.experiments.store import Store
 from keras_langevin.files import replaced, writing_to
@@ -162,7 +162,7 @@ def _checked(trial: dict) -> Trial:
 def _trials(job, arm: OptimizerSpec, search: Search) -> list:
     found, whole = [], job.comparison
     shared = {"seeds": whole.tuning_seeds, "epochs": whole.tuning_epochs or whole.epochs}
-    shared |= {"tuning_trials": 0, "tuning_seeds": 1, "tuning_epochs": None, "optimizers": (arm.spec,), "sigma": None}
+    shared |= NO_SEARCH | {"optimizers": (arm.spec,), "sigma": None}
     for number, values in enumerate(points(whole, arm, search), start=len(search.trials)):
         comparison = replace(whole, **shared | values)
         folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"

@@ -86,23 +86,19 @@ def facts(why) -> list[str]:
         return sum(each[-1] > each[2] for each in losses)
 
     assert rising("adam") == 0
-    on_kernels, on_biases = (
-        with_interval(paired_difference(in_highway[kind], in_highway["none"])) for kind in ("kernels", "biases")
-    )
+
+    def against(found, one, other):
+        return with_interval(paired_difference(found[one], found[other]))
 
     def kernels_against_all(preset, model, optimizer, updates):
-        found = records.of_weights(preset, model, optimizer, updates)
-        return with_interval(paired_difference(found["kernels"], found["all"]))
+        return against(records.of_weights(preset, model, optimizer, updates), "kernels", "all")
 
     other = records.of_updates("first-updates-conv-dense", "conv-dense-30", "adam")
     assert [(other[k] >= 20).all() for k in ("5", "10", "20", "35", "70", "140", "2/3", "all")] == [False] + [True] * 7
     highway = records.of_updates("first-updates-highway", "highway-80", "adam")
     assert (highway["0"] >= 20).all()
-    of_highway = {k: paired_difference(each, highway["0"]) for k, each in highway.items() if k != "0"}
-    assert max(each.low for each in of_highway.values()) < 0, "the page: it gains nothing that ten seeds can show"
-
-    def against(found, number, base):
-        return with_interval(paired_difference(found[number], found[base]))
+    gains = [paired_difference(each, highway["0"]) for number, each in highway.items() if number != "0"]
+    assert max(each.low for each in gains) < 0, "the page: it gains nothing that ten seeds can show"
 
     best = max(map(str, why.UPDATES), key=lambda number: np.median(updates(number)))
     assert all((updates(number) >= 20).all() for number in ("35", "70", "140", "2/3", "all"))
@@ -139,9 +135,10 @@ def facts(why) -> list[str]:
         f"noise in 35 gains {against(other, '35', '0')} points, and noise in two thirds {against(other, '2/3', '0')}",
         f"35 and two thirds contains zero: {against(other, '35', '2/3')}",
         f"all ten seeds without noise, to a median of {median(highway['0'])}",
-        f"from none by {with_interval(of_highway['2/3'])} points, and noise in the first 35 costs points: "
-        f"{with_interval(of_highway['35'])}",
-        f"on kernels costs points too, {on_kernels}, and the one on biases differs from no noise by {on_biases}",
+        f"from none by {against(highway, '2/3', '0')} points, and noise in the first 35 costs points: "
+        f"{against(highway, '35', '0')}",
+        f"on kernels costs points too, {against(in_highway, 'kernels', 'none')}, and the one on biases differs from no "
+        f"noise by {against(in_highway, 'biases', 'none')}",
         f"the training loss of {rising('first-35-ladam')} seeds is higher after the last epoch",
         f"along themselves (median {median(kernels('gain-1.2-dense'))}) or at random "
         f"({median(kernels('grown-1.2-dense'))})",
