@@ -43,13 +43,12 @@ class Expects(StrEnum):
 
 
 class Verdict(StrEnum):
-    """Whether a claim holds, by `RULE`. Arms of unequal ε get no verdict."""
+    """Whether a claim holds, by `RULE`."""
 
     HOLDS = "holds"
     PARTLY = "holds partly"
     NOT = "does not hold"
     NOT_SHOWN = "not shown"
-    UNFAIR = "no verdict: unequal ε"
     OPEN = "not measured"
 
 
@@ -76,15 +75,13 @@ class Finding:
     difference: Difference
     holds: bool  # whether it supports the claim
     refutes: bool  # whether it contradicts the claim
-    is_fair: bool = True  # whether both optimizers had the same ε
     p_value: float = 1.0  # of the null hypothesis: the difference is zero, or is outside the margin
     trained: tuple[int, int] | None = None  # how many of these seeds trained above chance level, if not all did
 
     def __str__(self) -> str:
         seeds = count(len(self.difference.values), "seed")
         trained = " (trained: {} against {})".format(*self.trained) if self.trained else ""
-        unequal = "" if self.is_fair else " (unequal ε)"
-        return f"{self.name}: {with_interval(self.difference)}, {seeds}{trained}{unequal}"
+        return f"{self.name}: {with_interval(self.difference)}, {seeds}{trained}"
 
 
 @dataclass(frozen=True)
@@ -99,8 +96,6 @@ class Judgement:
     def verdict(self) -> Verdict:
         if not self.findings:
             return Verdict.OPEN
-        if not all(finding.is_fair for finding in self.findings):
-            return Verdict.UNFAIR
         holding = [finding.holds for finding in self.findings]
         if any(holding):
             return Verdict.HOLDS if all(holding) else Verdict.PARTLY
@@ -185,18 +180,17 @@ def _findings(claim: Claim, results: list[SettingResult]):
             beside = _beside(each, claim, results)
             if pairs := _pairs(each, arm, beside, other):
                 compared.append((each, model, beside, pairs))
-        fair = [each.is_fair(arm, other) and beside.is_fair(arm, other) for each, _, beside, _ in compared]
         pair = f"{arm.label} − {other.label}"
         if claim.expects is not Expects.GROWS:
-            for (each, _, beside, pairs), is_fair in zip(compared, fair, strict=True):
+            for each, _, beside, pairs in compared:
                 name = f"{arm.label}, {each.title} − {other.label}, {beside.title}"
                 name = f"{pair}, {each.title}" if beside is each else name
                 gains = _gains(pairs)
                 trained = tuple(sum(run.trained for run in runs) for runs in zip(*pairs, strict=True))
-                yield _finding(claim, name, gains, dict.fromkeys(gains, 0.0), is_fair, trained)
+                yield _finding(claim, name, gains, dict.fromkeys(gains, 0.0), trained)
         elif tuple(model for _, model, *_ in compared) == claim.models:
             shallow, deep = (_gains(pairs) for *_, pairs in compared)
-            yield _finding(claim, f"{pair}, {claim.models[1]} beside {claim.models[0]}", deep, shallow, all(fair))
+            yield _finding(claim, f"{pair}, {claim.models[1]} beside {claim.models[0]}", deep, shallow)
 
 
 def _beside(result: SettingResult, claim: Claim, results: list[SettingResult]) -> SettingResult | None:
@@ -224,7 +218,6 @@ def _finding(
     name: str,
     gains: dict[int, float],
     others: dict[int, float],
-    is_fair: bool,
     trained: tuple[int, int] | None = None,
 ) -> Finding:
     seeds = sorted(gains.keys() & others.keys())
@@ -241,4 +234,4 @@ def _finding(
     p_value = max(paired_difference(own, other + bound).p_value for bound in bounds)
     enough = len(seeds) >= ENOUGH_SEEDS
     some_failed = trained if trained and min(trained) < len(seeds) else None
-    return Finding(name, difference, enough and holds, enough and refutes and not holds, is_fair, p_value, some_failed)
+    return Finding(name, difference, enough and holds, enough and refutes and not holds, p_value, some_failed)

@@ -1,7 +1,6 @@
 """Verdicts on made-up results."""
 
 import dataclasses
-import json
 
 import pytest
 
@@ -9,7 +8,6 @@ from keras_langevin import cli
 from keras_langevin.experiments import paper
 from keras_langevin.experiments.claims import CLAIMS, RULE, Claim, Expects, Verdict, judge, text
 from keras_langevin.experiments.config import OptimizerSpec
-from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON
 from keras_langevin.experiments.store import Store
 from tests.experiments.records import COMPARISON, created, record
 
@@ -134,16 +132,6 @@ def test_the_seeds_that_trained_are_named_where_some_did_not(results):
     all_trained, some_trained = judge(folder, [claim, against])
     assert str(all_trained.findings[0]).endswith("5 seeds")
     assert str(some_trained.findings[0]).endswith("5 seeds (trained: 5 against 2)")
-
-
-def test_a_difference_of_unequal_epsilon_is_no_verdict(results):
-    folder = results("dense-30", ladam=above(3, 4, 5, 4, 3), **{"ladam@0.3": above(1, 2, 2, 2, 1)})
-    (path,) = folder.rglob("config.json")
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {UNEQUAL_EPSILON: "1e-7 and 1e-6"}), "utf-8")
-    assert verdict(folder, Expects.BETTER) is Verdict.UNFAIR
-    assert verdict(folder, Expects.BETTER, against="ladam@0.3") is Verdict.HOLDS, "these two share one ε"
-    (judgement,) = judge(folder, [Claim("A.", "here", ("figure-1",), Expects.BETTER, ("ladam",), ("dense-30",))])
-    assert str(judgement.findings[0]).endswith("(unequal ε)")
 
 
 def test_the_table_has_each_claim_with_its_command(results):

@@ -61,7 +61,6 @@ def gain(preset: str, model: str, spec: str, against: str = "", **settings) -> s
     cell = setting(preset, model, **settings)
     arm = OptimizerSpec(spec)
     own, other = (cell.find(each) for each in (arm, OptimizerSpec(against or arm.parent)))
-    assert cell.is_fair(own.arm, other.arm)
     points = [[100 * run.test_accuracy for run in pair] for pair in own.in_common(other)]
     return with_interval(paired_difference(*np.transpose(points)))
 

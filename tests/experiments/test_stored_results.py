@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from keras_langevin.experiments import claims, paper, report
-from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON
 from keras_langevin.experiments.report.words import signed
 
 ROOT = Path(__file__).parents[2]
@@ -46,9 +45,9 @@ def test_they_are_of_a_preset_with_their_provenance(folder):
 
 @EACH
 def test_a_sweep_can_be_resumed(folder):
-    """`reproduce` finds the folders of a sweep by their names. Those with unequal ε are of an earlier version."""
+    """`reproduce` finds the folders of a sweep by their names."""
     cells = report.collect([folder])
-    if len(cells) > 1 and UNEQUAL_EPSILON not in cells[0].settings:
+    if len(cells) > 1:
         found = {name: cells[0].settings[name] for name in ("dataset_note", "backend")}
         planned = {comparison.folder_name(**found) for comparison in paper.sweep(folder.name, "cpu").comparisons}
         assert planned == {path.parent.name for path in folder.glob("*/config.json")}

@@ -22,12 +22,11 @@ class PairedResult:
     diverged: tuple[bool, ...]  # for each of these seeds whether a run of the pair diverged
     difference: Difference
     improvement: float  # the probability that a run of the optimizer is better than one of its parent
-    is_fair: bool  # whether both have the same ε
     holm_p_value: float = float("nan")  # p by Holm's correction over all differences of the report
 
     @property
     def may_conclude(self) -> bool:
-        return self.is_fair and len(self.seeds) >= ENOUGH_SEEDS
+        return len(self.seeds) >= ENOUGH_SEEDS
 
     @property
     def verdict(self) -> str:
@@ -42,7 +41,7 @@ class PairedResult:
 
     @property
     def name(self) -> str:
-        return f"{self.label} − {self.parent}" + ("" if self.is_fair else " (unequal ε)")
+        return f"{self.label} − {self.parent}"
 
 
 class DepthGroup(NamedTuple):
@@ -82,7 +81,6 @@ def _pairs(result: SettingResult):
                 tuple("diverged" in (run.status, other.status) for run, other in runs),
                 paired_difference(*accuracies),
                 probability_of_improvement(*accuracies),
-                result.is_fair(arm.arm, parent.arm),
             )
 
 

@@ -19,15 +19,14 @@ from keras_langevin.experiments.statistics import Share, Summary, share, summary
 from keras_langevin.files import read_json
 from keras_langevin.names import shown, unknown
 
-# An entry in the configuration of the first records, in which arms with and without noise had different ε.
-UNEQUAL_EPSILON = "unequal_epsilon"
 # Entries that differ between optimizers and runs within a cell, so they are no settings of the cell.
 _NOT_SETTINGS = ("optimizers", "seeds", "arguments", "trial", "tuned", "data_sha256")
 
 _WORDS = {"null": "by default", "true": "yes", "false": "no"}
-# Entries that older configurations lack: the default, and what they must be.
-_LATER = {"trial": (False, "true or false"), "dataset_note": ("", "text"), "arguments": ({}, "an object")}
-_LATER |= {"data_sha256": ("", "text")}
+_REQUIRED = ("model", "dataset", "optimizers", "epochs", "seeds", "trial", "dataset_note", "backend", "arguments")
+# Entries that only this module reads: their type, and how an error calls it.
+_TYPES = {"trial": (bool, "true or false"), "dataset_note": (str, "text"), "arguments": (dict, "an object")}
+_TYPES |= {"data_sha256": (str, "text")}
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,6 @@ class SettingResult:
         silent = [each for each in self.arms if each.arm.optimizer == arm.optimizer and each.arm.layers == 0]
         parents = [each for each in self.arms if each.arm.optimizer == arm.parent]
         return next(iter(parents + (silent if arm.layers != 0 else [])), None) if arm.is_noisy else None
-
-    def is_fair(self, arm: OptimizerSpec, other: OptimizerSpec) -> bool:
-        differ = UNEQUAL_EPSILON in self.settings and arm.is_noisy != other.is_noisy
-        return not (differ and "epsilon" in arm.arguments())
 
     @property
     def dataset_label(self) -> str:
@@ -155,7 +150,7 @@ class _Folder(NamedTuple):
     settings: dict[str, Any]
     arguments: dict[str, Any]  # the arguments of the optimizers, by name as written
     searches: dict[str, tuning.Search]
-    data_sha256: str  # empty in older results
+    data_sha256: str  # empty if it is not known
 
 
 def collect(folders: Iterable[str | Path], *, recursive: bool = True) -> list[SettingResult]:
@@ -213,13 +208,12 @@ def _read_folder(folder: Path) -> _Folder | None:
     try:
         if not isinstance(config, dict):
             raise ValueError(f"It must be a JSON object. Received: {type(config).__name__}")
-        missing = [name for name in ("model", "dataset", "optimizers", "epochs", "seeds") if name not in config]
+        missing = [name for name in _REQUIRED if name not in config]
         if missing:
             raise ValueError(f"It must have {', '.join(missing)}. Received: {', '.join(list(config)[:20])}")
-        # in the order of the file, then what an older file lacks
-        config |= {name: default for name, (default, _) in _LATER.items()} | {"backend": None} | config
-        for name, (default, expected) in _LATER.items():
-            if not isinstance(config[name], type(default)):
+        config.setdefault("data_sha256", "")
+        for name, (kind, expected) in _TYPES.items():
+            if not isinstance(config[name], kind):
                 raise ValueError(f"`{name}` must be {expected}. Received: {shown(config[name])}")
         found = [config[name] for name in ("dataset_note", "backend") if config[name] not in ("", None)]
         for name in (config["model"], config["dataset"], *config["optimizers"], *found):
@@ -233,7 +227,7 @@ def _read_folder(folder: Path) -> _Folder | None:
         ) from error
     if config["trial"]:
         return None
-    # entries that this version does not know are settings, too; those that an older version lacked get defaults
+    # entries that this version does not know are settings, too
     settings = {name: value for name, value in (config | asdict(comparison)).items() if name not in _NOT_SETTINGS}
     place = folder / tuning.FILE
     searches = tuning.read(place) if comparison.tuning_trials and place.exists() else {}

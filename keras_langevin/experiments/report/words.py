@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from keras_langevin.experiments.report.analysis import ENOUGH_SEEDS, PairedResult
-from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON, OptimizerResult, SettingResult, shown_setting
+from keras_langevin.experiments.report.collecting import OptimizerResult, SettingResult, shown_setting
 from keras_langevin.experiments.statistics import Difference, Summary, chance_threshold, summary
 from keras_langevin.experiments.tuning import Search
 from keras_langevin.names import count, printable
@@ -198,7 +198,7 @@ def overview(results: list[SettingResult]) -> list[str]:
     for result in results:
         if any(arm.failures["at chance"] + arm.failures["diverged"] for arm in result.arms):
             shares = [f"{arm.label} {arm.trained.number} of {arm.trained.of}" for arm in result.arms if arm.runs]
-            better = [f"{pair.label} {pair.improvement:.0%}" for pair in result.pairs if pair.is_fair]
+            better = [f"{pair.label} {pair.improvement:.0%}" for pair in result.pairs]
             sentences.append(
                 f"{result.title}: not every run trained above chance level: {', '.join(shares)}."
                 + (f" Probability of improvement over the parent: {', '.join(better)}." if better else "")
@@ -220,12 +220,11 @@ def _findings(pairs: list[tuple[SettingResult, PairedResult]]) -> list[str]:
     judged = [pair for _, pair in pairs if pair.may_conclude]
     found = {word: [each for each in pairs if each[1].verdict == word] for word in ("better", "worse")}
     better, worse = map(len, found.values())
-    unfair = sum(not pair.is_fair for _, pair in pairs)
-    few = {f"fewer than {ENOUGH_SEEDS} seeds": len(pairs) - len(judged) - unfair, "unequal ε": unfair}
+    few = len(pairs) - len(judged)
     sentences = [
         f"Of {count(len(pairs), 'difference')} to a parent without noise, the optimizer with noise is better in "
         f"{better} and worse in {worse} by the 95% interval; {len(judged) - better - worse} show no difference."
-        + "".join(f" {n} with {why}, from which nothing is concluded." for why, n in few.items() if n)
+        + (f" {few} with fewer than {ENOUGH_SEEDS} seeds, from which nothing is concluded." if few else "")
         + f" By Holm's correction over all of them p is below 0.05 in {sum(p.holm_p_value < 0.05 for p in judged)}."
     ]
     for word, own in found.items():
@@ -315,7 +314,7 @@ def about_difference(pair: PairedResult, num_differences: int = 1) -> str:
         (f"{pair.label} is {pair.verdict} than {pair.parent}: " if pair.verdict else f"{pair.name}: ")
         + f"{signed(found.mean)} points of test accuracy on average over {seeds}, 95% interval {signed(found.low)} to "
         f"{signed(found.high)}, p = {found.p_value:.3g} ({found.method}){corrected if num_differences > 1 else ''}"
-        + ("." if pair.verdict else f"; {why if pair.is_fair else 'nothing is concluded from it'}.")
+        + ("." if pair.verdict else f"; {why}.")
     )
 
 
@@ -325,6 +324,4 @@ def settings_words(result: SettingResult) -> str:
     values = {result.comparison.arguments(arm.arm).get("epsilon") for arm in result.arms} - {None}
     shown = " and ".join(f"{value:g}" for value in sorted(values))
     settings["epsilon"] = f"{shown} with and without noise" if shown else "in none of the optimizers"
-    if UNEQUAL_EPSILON in settings:
-        del settings["epsilon"]
     return "; ".join(shown_setting(name, value) for name, value in settings.items())

@@ -2,7 +2,6 @@ import pytest
 
 from keras_langevin.experiments.config import Comparison
 from keras_langevin.experiments.report.analysis import analyse
-from keras_langevin.experiments.report.collecting import UNEQUAL_EPSILON
 from keras_langevin.experiments.report.words import about_setting, overview, settings_words
 from tests.experiments.records import COMPARISON, cell_of, failed, of_seeds, record, results_of
 
@@ -153,23 +152,9 @@ def test_of_one_difference_the_overview_begins_with_it(adam, ladam, first):
     assert overview(results_of(FIVE, of_seeds(adam, ladam)))[0].startswith(first)
 
 
-def test_arms_of_unequal_epsilon_are_named_and_nothing_is_concluded():
-    """The configurations of the first records say so."""
-    cell = cell_of(FIVE, of_seeds([0.80, 0.81, 0.82, 0.80, 0.81], [0.90, 0.91, 0.93, 0.9, 0.92]))
-    cell.settings[UNEQUAL_EPSILON] = "1e-7 without noise, 1e-6 with noise"
-    (result,) = results = analyse([cell])
-    sentences = about_setting(result, 1)
-    assert not any("better" in sentence for sentence in sentences)
-    assert any("Adam (unequal ε): +10.40" in each and "nothing is concluded" in each for each in sentences)
-    assert "nothing is concluded" in overview(results)[0]
-    assert "2 with unequal ε, from which nothing is concluded." in overview([*results, *results])[0]
-    assert "unequal epsilon 1e-7 without noise, 1e-6 with noise" in settings_words(result)
-    del cell.settings[UNEQUAL_EPSILON]
+def test_the_words_of_a_setting_say_epsilon_where_an_optimizer_has_one():
+    (result,) = results_of(FIVE, of_seeds([0.9], [0.9]))
     assert "epsilon 1e-06 with and without noise" in settings_words(result)
-
-
-def test_arms_without_an_epsilon_cannot_have_unequal_ones():
-    comparison = Comparison(optimizers=("sgd", "lsgd"), epochs=3, seeds=5)
-    cell = cell_of(comparison, [record(spec, seed, 0.9) for spec in ("sgd", "lsgd") for seed in range(5)])
-    cell.settings[UNEQUAL_EPSILON] = "1e-7 without noise, 1e-6 with noise"
-    assert cell.is_fair(*comparison.arms)
+    comparison = Comparison(optimizers=("sgd", "lsgd"), epochs=3, seeds=1)
+    (result,) = results_of(comparison, [record(spec, 0, 0.9) for spec in ("sgd", "lsgd")])
+    assert "epsilon in none of the optimizers" in settings_words(result)
