@@ -93,11 +93,9 @@ def train(
         with progress.bar:
             runner.run(jobs, engine, watchers=[progress, *(new_watcher(jobs) for new_watcher in watchers)], **how)
 
-    def search(trials: list[runner.Job], extends: bool):
-        begin = "First, learning rates and sigma are searched on the validation split"
-        again = "The best trial of an optimizer is at the edge of its range: the search continues"
+    def search(trials: list[runner.Job], stage: tuning.Stage):
         runs = len({task.run_key for job in trials for task in job.tasks()})
-        text = f"{again if extends else begin}: {len(trials)} trials, {runs} runs, with their own seeds."
+        text = f"{stage}: {len(trials)} trials, {runs} runs, with their own seeds."
         console.print(f"{text} The test split is not used.", soft_wrap=True, highlight=False)
         train_all(trials)
 

@@ -97,7 +97,8 @@ class Comparison:
             Adadelta), and others from a tenth to ten times the values above. If the best of an optimizer is at the
             edge, all get a third as many more, a factor of ten beyond it, at most twice. 0: no search.
         tuning_seeds: how many seeds each trial has; they are none of those reported.
-        tuning_epochs: the length of each trial. Defaults to `epochs`.
+        tuning_epochs: the length of each trial. Of shorter ones the best three of each optimizer are trained again, as
+            long as the runs, and the best of these is chosen. Defaults to `epochs`.
 
     Raises:
         ValueError: an argument is out of its range.

@@ -190,6 +190,18 @@ def prepare(comparison: Comparison, data: datasets.Data | None = None, **where) 
     return data
 
 
+def _check_chosen(job: Job):
+    """Raises `ValueError` if a run on record was trained with another choice of a search, which has changed since."""
+    for record in job.store.records() if job.chosen else ():
+        chosen, found = job.chosen.get(record["optimizer"], {}), record.get("arguments") or {}
+        if record["status"] != "failed" and any(found.get(name) != value for name, value in chosen.items()):
+            path = job.store.path(OptimizerSpec(record["optimizer"]), record["seed"])
+            raise ValueError(
+                f"{path} must be of a run with what the search chose: {chosen}. Received: "
+                f"{dict((name, found.get(name)) for name in chosen)}. Move it away to train that run again."
+            )
+
+
 def run(jobs: Sequence[Job], engine, *, watchers: Sequence = (), **options):
     """Trains every run that the stores do not hold yet, writes each record when its run ends, and tells `watchers`.
 
@@ -211,6 +223,7 @@ def run(jobs: Sequence[Job], engine, *, watchers: Sequence = (), **options):
     with ExitStack() as locks:
         for job in jobs:
             locks.enter_context(job.store.locked())
+            _check_chosen(job)
         groups: dict[tuple, list[Task]] = {}
         for number, job in enumerate(jobs):
             for task in job.tasks(number, **options):

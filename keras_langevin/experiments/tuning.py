@@ -4,13 +4,16 @@ Every optimizer has the same number of trials: its default, the paper's rates if
 default, and points of the Halton sequence (Halton 1960) from a tenth to ten times the default, on a logarithmic scale.
 The best trial has the highest mean validation accuracy; among equals, the lowest mean loss; among these, it is the
 first. If the best trial of an optimizer is at an edge of what it tried, all get a third as many more trials, a factor
-of ten beyond the edge or around their best, at most twice. A search resumes from the records of its trials.
+of ten beyond the edge or around their best, at most twice. If trials are shorter than the runs, the best three of each
+optimizer are trained again in full length, and the best of these is chosen: noise that does no harm in a short training
+may do so in a long one. A search resumes from the records of its trials.
 """
 
 import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 
 from keras_langevin.experiments.config import NO_SEARCH, Comparison, OptimizerSpec
@@ -24,6 +27,15 @@ FILE = "tuning.json"
 _SEARCHED = ("learning_rate", "sigma")
 _DECADES = {None: (-1, 1), "lowest": (-1, 0), "highest": (0, 1)}  # around the best, by where it lies
 _EXTENSIONS = 2
+_FINALS = 3  # of short trials, how many are trained again in full length
+
+
+class Stage(StrEnum):
+    """Why trials are trained, as the command says it."""
+
+    FIRST = "First, learning rates and sigma are searched on the validation split"
+    WIDER = "The best trial of an optimizer is at the edge of its range: the search continues"
+    FINAL = "The best trials of each optimizer are trained again, as long as the runs"
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,7 @@ class Trial:
     sigma: float | None  # `None` for an optimizer without noise
     validation_accuracies: tuple[float | None, ...]  # in [0, 1], at the end of training
     validation_losses: tuple[float | None, ...]
+    is_final: bool = False  # one of the best of the shorter trials, in full length
 
     @property
     def arguments(self) -> dict[str, float]:
@@ -47,19 +60,27 @@ class Trial:
 
 @dataclass(frozen=True)
 class Search:
-    """The trials of an optimizer; the first has its default values."""
+    """The trials of an optimizer; the first has its default values, and the last may be final ones."""
 
     trials: tuple[Trial, ...]
 
     @property
+    def finals(self) -> tuple[Trial, ...]:
+        return tuple(trial for trial in self.trials if trial.is_final)
+
+    @property
     def chosen(self) -> Trial:
-        """The best trial; a loss counts as infinite where a run diverged or failed."""
+        """The best trial, of the final ones if there are any."""
+        return self.best(1)[0]
+
+    def best(self, number: int) -> list[Trial]:
+        """Returns the best trials; a loss counts as infinite where a run diverged or failed."""
 
         def merit(trial: Trial):
             losses = [math.inf if value is None else value for value in trial.validation_losses]
-            return trial.validation_accuracy, -sum(losses) / len(losses)
+            return -trial.validation_accuracy, sum(losses) / len(losses)
 
-        return max(self.trials, key=merit)
+        return sorted(self.finals or self.trials, key=merit)[:number]
 
     @property
     def edges(self) -> dict[str, str]:
@@ -102,24 +123,25 @@ def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search((
     return found
 
 
-def settled(jobs: Sequence, train: Callable[[list, bool], None]) -> list:
+def settled(jobs: Sequence, train: Callable[[list, Stage], None]) -> list:
     """Returns the jobs with what their trials chose. `train` trains the trials; `tuning.json` keeps the choice."""
     searches = {
         number: dict.fromkeys(job.comparison.arms, Search(()))
         for number, job in enumerate(jobs)
         if job.comparison.tuning_trials and not (job.store.folder / FILE).exists()
     }
-    for extension in range(1 + _EXTENSIONS):
+    for stage in (Stage.FIRST, *[Stage.WIDER] * _EXTENSIONS, Stage.FINAL):
         fresh = {
-            (number, arm): _trials(jobs[number], arm, search)
+            (number, arm): _trials(jobs[number], arm, search, stage)
             for number, own in searches.items()
-            if any(not search.trials or search.edges for search in own.values())
+            if _is_needed(stage, jobs[number].comparison, own)
             for arm, search in own.items()
         }
         if fresh:
-            train([trial for trials in fresh.values() for trial in trials], extension > 0)
+            train([trial for trials in fresh.values() for trial in trials], stage)
         for (number, arm), trials in fresh.items():
-            searches[number][arm] = Search((*searches[number][arm].trials, *map(_trial, trials)))
+            found = (replace(_trial(trial), is_final=stage is Stage.FINAL) for trial in trials)
+            searches[number][arm] = Search((*searches[number][arm].trials, *found))
     for number, own in searches.items():
         path, content = jobs[number].store.folder / FILE, {"made_for": _made_for(jobs[number])}
         content |= {arm.spec: [asdict(trial) for trial in search.trials] for arm, search in own.items()}
@@ -156,14 +178,25 @@ def _checked(trial: dict) -> Trial:
     numbers = [rates[0], *(number for number in (rates[1], *values[0], *values[1]) if number is not None)]
     if not all(map(is_number, numbers)) or not any(values):
         raise ValueError(f"a trial's numbers must be finite, not {trial}")
-    return Trial(*rates, *values)
+    return Trial(*rates, *values, trial.get("is_final") is True)
 
 
-def _trials(job, arm: OptimizerSpec, search: Search) -> list:
-    found, whole = [], job.comparison
-    shared = {"seeds": whole.tuning_seeds, "epochs": whole.tuning_epochs or whole.epochs}
-    shared |= NO_SEARCH | {"optimizers": (arm.spec,), "sigma": None}
-    for number, values in enumerate(points(whole, arm, search), start=len(search.trials)):
+def _has_finals(comparison: Comparison) -> bool:
+    return (comparison.tuning_epochs or comparison.epochs) < comparison.epochs
+
+
+def _is_needed(stage: Stage, comparison: Comparison, searches: dict[OptimizerSpec, Search]) -> bool:
+    if stage is Stage.FINAL:
+        return _has_finals(comparison)
+    return any(not search.trials or search.edges for search in searches.values())
+
+
+def _trials(job, arm: OptimizerSpec, search: Search, stage: Stage) -> list:
+    found, whole, is_final = [], job.comparison, stage is Stage.FINAL
+    epochs = whole.epochs if is_final else whole.tuning_epochs or whole.epochs
+    shared = NO_SEARCH | {"seeds": whole.tuning_seeds, "epochs": epochs, "optimizers": (arm.spec,), "sigma": None}
+    tried = [trial.arguments for trial in search.best(_FINALS)] if is_final else points(whole, arm, search)
+    for number, values in enumerate(tried, start=len(search.trials)):
         comparison = replace(whole, **shared | values)
         folder = job.store.folder / "tuning" / f"{job.store.name(arm)}-{number}"
         store = Store(folder, comparison, job.store.data_sha256, **job.store.found | {"trial": True})
@@ -194,6 +227,8 @@ def _chosen(job):
     different = [
         f"another {n}" for n, value in _made_for(job).items() if value and (found_for.get(n) or value) != value
     ]
+    if any(bool(search.finals) != _has_finals(job.comparison) for search in searches.values()):
+        different.append("no final trials" if _has_finals(job.comparison) else "final trials")
     expected = {arm.spec: points(job.comparison, arm) for arm in job.comparison.arms}
     found = {spec: [trial.arguments for trial in search.trials[:first]] for spec, search in searches.items()}
     if different or found != expected or len({len(search.trials) for search in searches.values()}) > 1:

@@ -13,7 +13,7 @@ from keras_langevin.experiments.config import Comparison, OptimizerSpec
 from keras_langevin.experiments.engines import Local
 from keras_langevin.experiments.progress import Watcher
 from keras_langevin.experiments.store import Store
-from keras_langevin.experiments.tuning import Search, Trial
+from keras_langevin.experiments.tuning import Search, Stage, Trial
 from keras_langevin.names import digest
 from tests.experiments.records import created, record
 from tests.quick import JIT
@@ -41,10 +41,10 @@ def cell_in(folder, data, comparison=SMALL):
 
 
 def tune(job, engine):
-    return tuning.settled([job], lambda trials, extends: runner.run(trials, engine))[0]
+    return tuning.settled([job], lambda trials, stage: runner.run(trials, engine))[0]
 
 
-def no_trials(trials, extends):
+def no_trials(trials, stage):
     pytest.fail("the file already has the choice")
 
 
@@ -169,7 +169,7 @@ def test_runs_without_the_search_are_refused(data, tmp_path):
     with pytest.raises(ValueError, match=r"Train the jobs that tuning\.settled returns"):
         runner.run([job], Local())
     with pytest.raises(ValueError, match="Received: 0 of 2"):
-        tuning.settled([job], lambda trials, extends: None)
+        tuning.settled([job], lambda trials, stage: None)
 
 
 @pytest.mark.parametrize(
@@ -283,10 +283,13 @@ def test_trials_may_be_shorter_than_the_runs(data, tmp_path):
     job = cell_in(tmp_path, data, comparison)
     runner.run([tune(job, Local())], Local())
     trials = [json.loads(path.read_text()) for path in (tmp_path / "tuning").rglob("runs/*.json")]
-    for runs, epochs in ((trials, 1), (job.store.records(), 3)):
-        assert {len(run["curves"]["train_loss"]) for run in runs} == {epochs}
+    epochs = Counter(len(run["curves"]["train_loss"]) for run in trials)
+    assert epochs.keys() == {1, 3} and epochs[3] == 3 * 2, "three final trials of two seeds"
+    assert {len(run["curves"]["train_loss"]) for run in job.store.records()} == {3}
     (result,) = report.analyse(report.collect([tmp_path]))
-    assert "trials of 1 epoch on the validation split" in " ".join(report.about_setting(result, 1))
+    said = " ".join(report.about_setting(result, 1))
+    tried = len(tuning.read(tmp_path / tuning.FILE)["sgd"].trials) - 3
+    assert f"of 3 trials as long as the runs, which were the best of {tried} trials of 1 epoch (the default" in said
 
 
 def test_a_choice_at_the_edge_is_said():
@@ -301,8 +304,8 @@ class Made:
     def __init__(self, accuracy):
         self.accuracy, self.rounds = accuracy, []
 
-    def __call__(self, trials, extends):
-        self.rounds.append((extends, Counter(job.comparison.optimizers[0] for job in trials)))
+    def __call__(self, trials, stage):
+        self.rounds.append((stage, Counter(job.comparison.optimizers[0] for job in trials)))
         for job in trials:
             store = created(job.store)
             for arm, seed in store.planned(job.comparison):
@@ -317,7 +320,7 @@ def test_where_the_best_is_at_the_edge_the_search_goes_on_there_with_equal_budge
     comparison = dataclasses.replace(SMALL, tuning_trials=5, tuning_seeds=1)
     job = cell_in(tmp_path, data, comparison)
     (settled,) = tuning.settled([job], made)
-    assert [extends for extends, _ in made.rounds] == [False, True, True]
+    assert [stage for stage, _ in made.rounds] == [Stage.FIRST, Stage.WIDER, Stage.WIDER]
     for _, trials in made.rounds:
         assert len(set(trials.values())) == 1 and trials.keys() == wants.keys()
     assert sum(trials["sgd"] for _, trials in made.rounds) == 5 + 2 + 2, "a third more, rounded up, at most twice"
@@ -339,4 +342,42 @@ def test_a_best_within_its_range_ends_the_search(data, tmp_path):
     made = Made(lambda arm, rate: 1 / (1 + abs(np.log10(rate / 0.01))))
     comparison = dataclasses.replace(SMALL, optimizers=("sgd",), tuning_trials=4)
     tuning.settled([cell_in(tmp_path, data, comparison)], made)
-    assert made.rounds == [(False, {"sgd": 4})]
+    assert made.rounds == [(Stage.FIRST, {"sgd": 4})]
+
+
+def test_of_short_trials_the_best_three_are_trained_again_in_full_length(data, tmp_path):
+    """What is best in a short training may be the worst in a long one, as noise often is."""
+
+    class Longer(Made):
+        def __call__(self, trials, stage):
+            self.epochs = {job.comparison.epochs for job in trials}
+            if stage is Stage.FINAL:
+                self.accuracy = lambda arm, rate: rate
+            super().__call__(trials, stage)
+
+    made = Longer(lambda arm, rate: 1 / (1 + abs(np.log10(rate / 0.01))))
+    comparison = dataclasses.replace(SMALL, optimizers=("sgd", "lsgd@1"), tuning_trials=4, epochs=6, tuning_epochs=2)
+    job = cell_in(tmp_path, data, comparison)
+    (settled,) = tuning.settled([job], made)
+    assert made.rounds == [(Stage.FIRST, {"sgd": 4, "lsgd@1": 4}), (Stage.FINAL, {"sgd": 3, "lsgd@1": 3})]
+    assert made.epochs == {6}
+    for spec, search in tuning.read(tmp_path / tuning.FILE).items():
+        short, finals = search.trials[:4], search.finals
+        nearest = sorted(short, key=lambda trial: abs(np.log10(trial.learning_rate / 0.01)))
+        assert [trial.arguments for trial in finals] == [trial.arguments for trial in nearest[:3]]
+        assert settled.chosen[spec] == max(finals, key=lambda trial: trial.learning_rate).arguments
+    assert tuning.settled([job], no_trials)[0].chosen == settled.chosen
+    path = tmp_path / tuning.FILE
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({name: own[:4] if name != "made_for" else own for name, own in content.items()}))
+    with pytest.raises(ValueError, match=r"Received one with no final trials\. Remove it"):
+        tuning.settled([job], no_trials)
+
+
+def test_runs_with_an_earlier_choice_are_not_taken_for_those_of_the_new_one(searched):
+    job = searched.settled
+    other = {spec: chosen | {"learning_rate": 3 * chosen["learning_rate"]} for spec, chosen in job.chosen.items()}
+    with pytest.raises(
+        ValueError, match=r"sgd.*-seed-0\.json must be of a run with what the search chose.*Move it away"
+    ):
+        runner.run([job._replace(chosen=other)], Local())

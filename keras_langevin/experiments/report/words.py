@@ -286,17 +286,20 @@ def _troubles(arm: OptimizerResult) -> Iterable[str]:
 
 
 def _about_search(label: str, search: Search, epochs: int | None) -> str:
-    chosen, default = search.chosen, search.trials[0]
+    chosen, default, finals = search.chosen, search.trials[0], len(search.finals)
     values = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in chosen.arguments.items())
     edge = " and ".join(f"the {end} {name.replace('_', ' ')}" for name, end in search.edges.items())
-    trials, seeds = count(len(search.trials), "trial"), count(len(chosen.validation_accuracies), "seed")
-    trials += f" of {count(epochs, 'epoch')}" if epochs else ""
+    trials, seeds = count(len(search.trials) - finals, "trial"), count(len(chosen.validation_accuracies), "seed")
     own = ", ".join(f"{value:g}" for value in default.arguments.values())
     best, usual = (f"{100 * trial.validation_accuracy:.2f}%" for trial in (chosen, default))
-    return (
-        f"{label}: {values} is the best of {trials} on the validation split ({best}; the default, {own}: {usual}; "
-        f"{seeds} each, none of those below)."
-        + (f" It is {edge} that was tried: a wider search may find a better." if edge else "")
+    how = f"the best of {trials} on the validation split ({best}; the default, {own}: {usual}; "
+    if finals:
+        how = (
+            f"the best on the validation split ({best}) of {count(finals, 'trial')} as long as the runs, which were "
+            f"the best of {trials} of {count(epochs, 'epoch')} (the default, {own}: {usual}; "
+        )
+    return f"{label}: {values} is {how}{seeds} each, none of those below)." + (
+        f" It is {edge} that was tried: a wider search may find a better." if edge else ""
     )
 
 
