@@ -119,7 +119,7 @@ class State(NamedTuple):
 class Checkpoint:
     """The file of a run's latest state, replaced whole or not at all. `owner` identifies the run."""
 
-    def __init__(self, path: Path, owner: dict[str, str | int], epochs: int):
+    def __init__(self, path: Path, owner: dict[str, Any], epochs: int):
         self.path, self.owner, self.epochs = path, owner, epochs
 
     def write(self, state: State):

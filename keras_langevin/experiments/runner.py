@@ -11,7 +11,7 @@ from typing import NamedTuple
 from keras_langevin import datasets, models
 from keras_langevin.experiments import controls, examples, machine
 from keras_langevin.experiments.config import NO_SEARCH, Comparison, OptimizerSpec
-from keras_langevin.experiments.records import State
+from keras_langevin.experiments.records import Checkpoint, State
 from keras_langevin.experiments.store import Store
 from keras_langevin.experiments.training import CHECKPOINT_SECONDS, Trainer
 from keras_langevin.files import StorageError
@@ -132,14 +132,18 @@ class Ledger:
     def ready(self, task: Task) -> Task | None:
         """Returns the task with the state that it resumes from. If the state is unreadable, fails the run: `None`."""
         try:
-            return replace(task, state=self.jobs[task.job].store.checkpoint(task.arm, task.seed).read())
+            return replace(task, state=self._checkpoint(task).read())
         except ValueError as error:
             self.fail(task, f"ValueError: {error}")
             return None
 
+    def _checkpoint(self, task: Task) -> Checkpoint:
+        job = self.jobs[task.job]
+        return job.store.checkpoint(task.arm, task.seed, job.chosen.get(task.arm.spec))
+
     def report(self, task: Task, name: str, *arguments):
         if name == "keep":
-            self.jobs[task.job].store.checkpoint(task.arm, task.seed).write(*arguments)
+            self._checkpoint(task).write(*arguments)
             return
         for watcher in self.watchers:
             getattr(watcher, name)(task, *arguments)

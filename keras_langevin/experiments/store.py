@@ -113,8 +113,10 @@ class Store:
     def weights_path(self, arm: OptimizerSpec, seed: int) -> Path:
         return self.path(arm, seed, ".weights.h5")
 
-    def checkpoint(self, arm: OptimizerSpec, seed: int) -> Checkpoint:
+    def checkpoint(self, arm: OptimizerSpec, seed: int, chosen: dict[str, float] | None = None) -> Checkpoint:
+        """Returns the file of a run's state. `chosen`: what a search chose for the optimizer."""
         owner = {"optimizer": arm.spec, "seed": seed, "configuration": digest(self.identity), "data": self.data_sha256}
+        owner |= {"choice of the search": chosen} if chosen else {}
         return Checkpoint(self.path(arm, seed, ".checkpoint.npz"), owner, self.comparison.epochs)
 
     def finished(self, arm: OptimizerSpec, seed: int) -> bool:

@@ -381,3 +381,20 @@ def test_runs_with_an_earlier_choice_are_not_taken_for_those_of_the_new_one(sear
         ValueError, match=r"sgd.*-seed-0\.json must be of a run with what the search chose.*Move it away"
     ):
         runner.run([job._replace(chosen=other)], Local())
+
+
+def test_a_run_does_not_resume_from_the_state_of_an_earlier_choice(data, tmp_path):
+    comparison = dataclasses.replace(SMALL, optimizers=("sgd",), seeds=1)
+    job = cell_in(tmp_path, data, comparison)._replace(chosen={"sgd": {"learning_rate": 0.01}})
+
+    class Interrupted(Watcher):
+        def epoch(self, task, epoch, logs):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([job], Local(), watchers=[Interrupted()], checkpoint_seconds=0)
+    runner.run([job._replace(chosen={"sgd": {"learning_rate": 0.1}})], Local())
+    (record,) = job.store.records()
+    assert "another choice of the search" in record["error"] and "Remove it to restart" in record["error"]
+    runner.run([job], Local())
+    assert [record["status"] for record in job.store.records()] == ["finished"]
