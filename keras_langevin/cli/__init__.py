@@ -49,15 +49,15 @@ def new_parser() -> Parser:
 def _ended_in_order() -> Iterator[None]:
     """Makes SIGTERM, which batch systems send to end a job, act like Ctrl-C: workers stop, locks are released.
 
-    Python ignores an exception in a callback of the garbage collector, and JAX has such callbacks. A Ctrl-C that is
-    lost there is repeated.
+    Python ignores an exception in a callback of the garbage collector, and JAX has such callbacks. A Ctrl-C or SIGTERM
+    that is lost there is repeated, as SIGTERM: a shell's background job ignores SIGINT.
     """
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     report = sys.unraisablehook
 
     def repeated(ignored):
         if issubclass(ignored.exc_type, KeyboardInterrupt):
-            threading.Timer(0.1, _thread.interrupt_main).start()  # after the callback
+            threading.Timer(0.1, _thread.interrupt_main, (signal.SIGTERM,)).start()  # after the callback
         else:
             report(ignored)
 

@@ -157,8 +157,9 @@ def test_sigterm_ends_a_command_as_ctrl_c_does(results, monkeypatch, capsys):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_a_sigterm_that_comes_in_a_callback_of_the_garbage_collector_is_not_lost(results, monkeypatch, capsys):
-    """Python ignores an exception there."""
+@pytest.mark.parametrize("sigint", [signal.default_int_handler, signal.SIG_IGN], ids=["terminal", "background"])
+def test_a_sigterm_that_comes_in_a_callback_of_the_garbage_collector_is_not_lost(sigint, results, monkeypatch, capsys):
+    """Python ignores an exception there. A shell's background job ignores SIGINT."""
 
     def interrupt(phase, info):
         if phase == "start":
@@ -172,8 +173,11 @@ def test_a_sigterm_that_comes_in_a_callback_of_the_garbage_collector_is_not_lost
             time.sleep(0.1)
 
     monkeypatch.setattr(claims, "judge", judge)
-    before, report = time.monotonic(), sys.unraisablehook
-    assert cli.main(["claims", str(results.parent)]) == 130
+    before, report, earlier = time.monotonic(), sys.unraisablehook, signal.signal(signal.SIGINT, sigint)
+    try:
+        assert cli.main(["claims", str(results.parent)]) == 130
+    finally:
+        signal.signal(signal.SIGINT, earlier)
     assert time.monotonic() - before < 20
     assert "interrupted" in capsys.readouterr().err
     assert sys.unraisablehook is report
