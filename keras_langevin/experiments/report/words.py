@@ -292,13 +292,14 @@ def _about_search(label: str, search: Search, epochs: int | None) -> str:
     trials, seeds = count(len(search.trials) - finals, "trial"), count(len(chosen.validation_accuracies), "seed")
     own = ", ".join(f"{value:g}" for value in default.arguments.values())
     best, usual = (f"{100 * trial.validation_accuracy:.2f}%" for trial in (chosen, default))
-    how = f"the best of {trials} on the validation split ({best}; the default, {own}: {usual}; "
     if finals:
         how = (
             f"the best on the validation split ({best}) of {count(finals, 'trial')} as long as the runs, which were "
-            f"the best of {trials} of {count(epochs, 'epoch')} (the default, {own}: {usual}; "
+            f"the best of {trials} of {count(epochs, 'epoch')} ("
         )
-    return f"{label}: {values} is {how}{seeds} each, none of those below)." + (
+    else:
+        how = f"the best of {trials} on the validation split ({best}; "
+    return f"{label}: {values} is {how}the default, {own}: {usual}; {seeds} each, none of those below)." + (
         f" It is {edge} that was tried: a wider search may find a better." if edge else ""
     )
 
