@@ -1,4 +1,4 @@
-"""Settings that make all tests faster and do not change what they check."""
+"""Settings that make all tests faster and repeatable, and do not change what they check."""
 
 import gc
 import os
@@ -29,6 +29,14 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("ci"):
             item.add_marker("slow")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Makes what a test and its fixtures do not seed the same in every run."""
+    import keras
+
+    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture
