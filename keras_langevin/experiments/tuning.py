@@ -4,9 +4,9 @@ Every optimizer has the same number of trials: its default, the paper's rates if
 default, and points of the Halton sequence (Halton 1960) from a tenth to ten times the default, on a logarithmic scale.
 The best trial has the highest mean validation accuracy; among equals, the lowest mean loss; among these, it is the
 first. If the best trial of an optimizer is at an edge of what it tried, all get a third as many more trials, a factor
-of ten beyond the edge or around their best, at most twice. If trials are shorter than the runs, the best three of each
-optimizer are trained again in full length, and the best of these is chosen: noise that does no harm in a short training
-may do so in a long one. A search resumes from the records of its trials.
+of ten beyond the edge or around their best, at most twice. No point is tried twice. If trials are shorter than the
+runs, the best three of each optimizer are trained again in full length, and the best of these is chosen: noise that
+does no harm in a short training may do so in a long one. A search resumes from the records of its trials.
 """
 
 import json
@@ -105,17 +105,19 @@ def points(comparison: Comparison, arm: OptimizerSpec, search: Search = Search((
     done = len(search.trials)
     centre, edges = (search.chosen.arguments, search.edges) if done else (comparison.arguments(arm), {})
     spans = {name: _DECADES[edges.get(name)] for name in _SEARCHED if name in centre}
-    end = done + math.ceil(comparison.tuning_trials / (3 if done else 1))
-    places = qmc.Halton(2, scramble=False).random(end + 1)[done + 1 :]
+    number = math.ceil(comparison.tuning_trials / (3 if done else 1))
+    places = qmc.Halton(2, scramble=False).random(2 * done + number + 1)[done + 1 :]
     if not done:
         places[0] = 0.5
-    found = [
+    drawn = [
         {
             name: float(f"{centre[name] * 10.0 ** ((high - low) * place + low):.3g}")
             for (name, (low, high)), place in zip(spans.items(), point, strict=False)
         }
         for point in places
     ]
+    tried = [trial.arguments for trial in search.trials]
+    found = [point for point in drawn if point not in tried][:number]  # about another centre some points come again
     paper = dict(zip(spans, FAMILIES[arm.family].paper, strict=False))
     is_in_range = all(0.1 <= rate / centre[name] <= 10 for name, rate in paper.items())
     if not done and len(found) > 1 and is_in_range and paper != found[0]:

@@ -97,6 +97,20 @@ def test_all_optimizers_try_equally_many_points_about_their_own_values(given):
     np.testing.assert_allclose(multiples[0][2:], multiples[2][2:], rtol=0.01)
 
 
+def test_an_extension_tries_as_many_new_points_for_all_optimizers():
+    """Also where the best trial lies such that the points about it fall on those of before."""
+    comparison = Comparison(optimizers=("adam", "ladam"), tuning_trials=12)
+    for arm in comparison.arms:
+        first = tuning.points(comparison, arm)
+        for best in range(12):
+            trials = tuple(
+                Trial(point["learning_rate"], point.get("sigma"), (float(number == best),), (0.0,))
+                for number, point in enumerate(first)
+            )
+            more = tuning.points(comparison, arm, Search(trials))
+            assert len(more) == 4 and len({tuple(point.values()) for point in [*first, *more]}) == 16, (arm.spec, best)
+
+
 def test_the_rates_of_the_paper_are_tried_second():
     """As in docs/protocol.md: γ = σ = 5e-3; for Adadelta 0.1 and 0.05, which are its defaults."""
     comparison = Comparison(optimizers=("adam", "ladam@0.3", "lrmsprop-eps-outside", "ladadelta"), tuning_trials=12)
