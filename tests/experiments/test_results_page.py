@@ -97,6 +97,15 @@ def facts() -> list[str]:
         gain("remedies", "dense-30", spec) for spec in ("clip-ladam", "warmup-ladam", "ladam")
     )
     he, normalized = (gain("remedies", f"{family}-dense-30", "ladam") for family in ("he", "bn"))
+    cifar10 = {spec: setting("figure-2", "highway-80").find(OptimizerSpec(spec)) for spec in ("ladam", f"l{rmsprop}")}
+    (level,) = {arm.search.chosen.sigma for arm in cifar10.values()}
+    for arm in cifar10.values():
+        assert min(arm.search.trials[0].validation_accuracies) < 0.11 < max(arm.search.trials[0].validation_accuracies)
+    paper = {spec: setting("figure-2", "highway-80").find(OptimizerSpec(spec)) for spec in ("adadelta", "ladadelta")}
+    rates = [arm.search.chosen.learning_rate for arm in paper.values()]
+    lowest = min(trial.sigma for trial in paper["ladadelta"].search.trials)
+    control = setting("adadelta-rates-highway", "highway-80").settings
+    assert control["learning_rate"] == rates[0]
     trials = [len(setting(p, "dense-30").find(OptimizerSpec("ladam")).search.trials) for p in ("remedies", "figure-1")]
     return [
         f"noise gains {clipped} points where gradients are clipped and {warmed_up} where the learning rate is warmed "
@@ -112,6 +121,13 @@ def facts() -> list[str]:
         f"{gain(*highway, 'ladam')} points, and noise in the first 35 of 210 updates by {gain(*highway, first)}",
         f"L-Adam differs from Adam by {searched[10]} points at 10 layers, {searched[40]} at 40 and {searched[80]} at "
         f"80, where one seed of L-Adam ends at {min(accuracies('highway-depth', 'highway-80', 'ladam')):.2f}%",
+        f"L-Adam differs from Adam by {gain('figure-2', 'highway-80', 'ladam')} points, the paper's L-RMSprop from its "
+        f"RMSprop by {gain('figure-2', 'highway-80', f'l{rmsprop}')}. The searches gave both "
+        f"σ = {np.format_float_scientific(level, exp_digits=1)}",
+        f"L-Adadelta differs from Adadelta by {gain('figure-2', 'highway-80', 'ladadelta')} points. That comes from "
+        f"the search, which ended at a learning rate of {rates[0]} for Adadelta and {rates[1]} for L-Adadelta, and "
+        f"tried no σ below {lowest}. With {rates[0]} for both and σ = {control['sigma']}, which we chose afterwards "
+        f"(adadelta-rates-highway), the difference is {gain('adadelta-rates-highway', 'highway-80', 'ladadelta')}",
         f"a learning rate of {np.format_float_scientific(rate, exp_digits=1)}, with which Adam trains in "
         f"{trained(*tuned[1], 'adam')}. Noise then adds {gain(*tuned[1], 'ladam')} points, and "
         f"{gain(*tuned[0], 'ladam')} at 30 layers",
