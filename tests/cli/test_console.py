@@ -166,18 +166,21 @@ def test_a_sigterm_that_comes_in_a_callback_of_the_garbage_collector_is_not_lost
             gc.callbacks.remove(interrupt)
             os.kill(os.getpid(), signal.SIGTERM)
 
+    begun = []  # the time before it goes to imports, which may come from a slow disk
+
     def judge(folder):
+        begun.append(time.monotonic())
         gc.callbacks.append(interrupt)
         gc.collect()
         for _ in range(300):
             time.sleep(0.1)
 
     monkeypatch.setattr(claims, "judge", judge)
-    before, report, earlier = time.monotonic(), sys.unraisablehook, signal.signal(signal.SIGINT, sigint)
+    report, earlier = sys.unraisablehook, signal.signal(signal.SIGINT, sigint)
     try:
         assert cli.main(["claims", str(results.parent)]) == 130
     finally:
         signal.signal(signal.SIGINT, earlier)
-    assert time.monotonic() - before < 20
+    assert time.monotonic() - begun[0] < 20
     assert "interrupted" in capsys.readouterr().err
     assert sys.unraisablehook is report
