@@ -48,6 +48,10 @@ def setting(preset: str, model: str, **settings):
     return found
 
 
+def search(preset: str, model: str, spec: str):
+    return setting(preset, model).find(OptimizerSpec(spec)).search
+
+
 def accuracies(preset: str, model: str, spec: str) -> np.ndarray:
     return np.array([100 * run.test_accuracy for run in setting(preset, model).find(OptimizerSpec(spec)).ended])
 
@@ -89,7 +93,7 @@ def facts() -> list[str]:
     assert [trained("kernels-adadelta", "dense-30", burst)[:2] for burst in bursts] == ["0 ", "0 ", "10"]
     tuned = ("figure-1", "dense-30"), ("figure-1", "dense-40")
     assert trained(*tuned[1], "sgd") == trained(*tuned[1], "lsgd")
-    rate = setting(*tuned[1]).find(OptimizerSpec("adam")).search.chosen.learning_rate
+    rate = search(*tuned[1], "adam").chosen.learning_rate
     other, highway = ("first-updates-conv-dense", "conv-dense-30"), ("first-updates-highway", "highway-80")
     convolved = {depth: gain("conv-dense-depth", f"conv-dense-{depth}", "ladam") for depth in (3, 20, 30)}
     searched = {depth: gain("highway-depth", f"highway-{depth}", "ladam") for depth in (10, 40, 80)}
@@ -97,16 +101,16 @@ def facts() -> list[str]:
         gain("remedies", "dense-30", spec) for spec in ("clip-ladam", "warmup-ladam", "ladam")
     )
     he, normalized = (gain("remedies", f"{family}-dense-30", "ladam") for family in ("he", "bn"))
-    cifar10 = {spec: setting("figure-2", "highway-80").find(OptimizerSpec(spec)) for spec in ("ladam", f"l{rmsprop}")}
-    (level,) = {arm.search.chosen.sigma for arm in cifar10.values()}
-    for arm in cifar10.values():
-        assert min(arm.search.trials[0].validation_accuracies) < 0.11 < max(arm.search.trials[0].validation_accuracies)
-    paper = {spec: setting("figure-2", "highway-80").find(OptimizerSpec(spec)) for spec in ("adadelta", "ladadelta")}
-    rates = [arm.search.chosen.learning_rate for arm in paper.values()]
-    lowest = min(trial.sigma for trial in paper["ladadelta"].search.trials)
+    paper = ("figure-2", "highway-80")
+    adaptive = [search(*paper, spec) for spec in ("ladam", f"l{rmsprop}")]
+    (level,) = {found.chosen.sigma for found in adaptive}
+    for found in adaptive:
+        assert min(found.trials[0].validation_accuracies) < 0.11 < max(found.trials[0].validation_accuracies)
+    rates = [search(*paper, spec).chosen.learning_rate for spec in ("adadelta", "ladadelta")]
+    lowest = min(trial.sigma for trial in search(*paper, "ladadelta").trials)
     control = setting("adadelta-rates-highway", "highway-80").settings
     assert control["learning_rate"] == rates[0]
-    trials = [len(setting(p, "dense-30").find(OptimizerSpec("ladam")).search.trials) for p in ("remedies", "figure-1")]
+    trials = [len(search(preset, "dense-30", "ladam").trials) for preset in ("remedies", "figure-1")]
     return [
         f"noise gains {clipped} points where gradients are clipped and {warmed_up} where the learning rate is warmed "
         f"up. With He's initializer it is {he} points, with batch normalization {normalized}",
@@ -121,10 +125,10 @@ def facts() -> list[str]:
         f"{gain(*highway, 'ladam')} points, and noise in the first 35 of 210 updates by {gain(*highway, first)}",
         f"L-Adam differs from Adam by {searched[10]} points at 10 layers, {searched[40]} at 40 and {searched[80]} at "
         f"80, where one seed of L-Adam ends at {min(accuracies('highway-depth', 'highway-80', 'ladam')):.2f}%",
-        f"L-Adam differs from Adam by {gain('figure-2', 'highway-80', 'ladam')} points, the paper's L-RMSprop from its "
-        f"RMSprop by {gain('figure-2', 'highway-80', f'l{rmsprop}')}. The searches gave both "
+        f"L-Adam differs from Adam by {gain(*paper, 'ladam')} points, the paper's L-RMSprop from its "
+        f"RMSprop by {gain(*paper, f'l{rmsprop}')}. The searches gave both "
         f"σ = {np.format_float_scientific(level, exp_digits=1)}",
-        f"L-Adadelta differs from Adadelta by {gain('figure-2', 'highway-80', 'ladadelta')} points. That comes from "
+        f"L-Adadelta differs from Adadelta by {gain(*paper, 'ladadelta')} points. That comes from "
         f"the search, which ended at a learning rate of {rates[0]} for Adadelta and {rates[1]} for L-Adadelta, and "
         f"tried no σ below {lowest}. With {rates[0]} for both and σ = {control['sigma']}, which we chose afterwards "
         f"(adadelta-rates-highway), the difference is {gain('adadelta-rates-highway', 'highway-80', 'ladadelta')}",
