@@ -161,11 +161,10 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
     """Returns what the searches were made for, and the searches."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        if not isinstance(content, dict) or not isinstance(content.get("made_for", {}), dict):
-            raise ValueError("it is not an object of lists of trials, or `made_for` is not an object")
-        made_for, _ = content.pop("made_for", {}), content.pop("ranges", None)  # the first version wrote ranges
+        if not isinstance(content, dict) or not isinstance(made_for := content.pop("made_for", None), dict):
+            raise ValueError("it is not an object, or `made_for` in it is none")
         if not all(isinstance(trials, list) and trials for trials in content.values()):
-            raise ValueError("it is not an object of lists of trials")
+            raise ValueError("`made_for` aside, it is not an object of lists of trials")
         return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(
@@ -226,9 +225,7 @@ def _chosen(job):
     """Returns the job with what its file chose."""
     path, first = job.store.folder / FILE, job.comparison.tuning_trials
     found_for, searches = _read(path)
-    different = [
-        f"another {n}" for n, value in _made_for(job).items() if value and (found_for.get(n) or value) != value
-    ]
+    different = [f"another {name}" for name, value in _made_for(job).items() if found_for.get(name) != value]
     if any(bool(search.finals) != _has_finals(job.comparison) for search in searches.values()):
         different.append("no final trials" if _has_finals(job.comparison) else "final trials")
     expected = {arm.spec: points(job.comparison, arm) for arm in job.comparison.arms}

@@ -130,9 +130,9 @@ def test_folders_are_reported_or_refused(cases, tmp_path):
     folder = write_folder(tmp_path / "results", comparison, of_seeds([0.5, 0.6], [0.7, 0.8]))
     config, run = folder / "config.json", created(Store(folder, comparison)).path(comparison.arms[0], 0)
     search = folder / tuning.FILE
-    search.write_text("{}")
+    search.write_text(json.dumps({"made_for": {}}))
     before = {path: json.loads(path.read_text()) for path in (config, run, search)}
-    names = {path: list(content) or ["adam", "ladam"] for path, content in before.items()}
+    names = {path: [*content, "adam", "ladam"] for path, content in before.items()}
 
     def agrees(which, place, value):
         path = (config, run, search)[which]
