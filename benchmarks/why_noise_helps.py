@@ -55,6 +55,7 @@ WEIGHTS = [
     ("kernels-adam", "dense-40", "ladam", None, "dense-40, Adam, two thirds"),
     ("kernels-adadelta", "dense-30", "ladadelta", 20, "dense-30, Adadelta, first 20"),
     ("kernels-adadelta", "dense-30", "ladadelta", None, "dense-30, Adadelta, two thirds"),
+    ("kernels-rmsprop", "dense-30", "lrmsprop", None, "dense-30, RMSprop (ε inside), two thirds"),
     ("kernels-highway", "highway-80", "ladam", 35, "highway-80, Adam, first 35"),
 ]
 CHANCE = 11.35  # percent of MNIST's test images that are a one, the most frequent digit

@@ -1,6 +1,7 @@
 """Settings that make all tests faster and repeatable, and do not change what they check."""
 
 import gc
+import io
 import os
 
 import pytest
@@ -43,7 +44,10 @@ def pytest_runtest_setup():
 def blank_pictures(monkeypatch):
     """Makes the pictures of a report blank, for tests that do not look at them: they take longest."""
     from matplotlib.figure import Figure
+    from PIL import Image
 
-    blank = {"svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>', "png": b"\x89PNG\r\n\x1a\n"}
+    png = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(png, "png")
+    blank = {"svg": b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>', "png": png.getvalue()}
     blank["pdf"] = b"%PDF-1.4"
     monkeypatch.setattr(Figure, "savefig", lambda self, file, *, format, **options: file.write(blank[format]))

@@ -75,7 +75,14 @@ def facts(why) -> list[str]:
     shallow = adadelta(30)
     assert (shallow["0"] >= 20).all() and max((shallow[str(k)] >= 20).sum() for k in (5, 10, 20, 35, 70)) == 2
     of_biases = [(records.of_weights(*which)["biases"] >= 20).sum() for *which, _ in why.WEIGHTS if "dense" in which[1]]
-    assert sorted(of_biases) == [0, 0, 0, 0, 1]  # the page has it in words
+    assert sorted(of_biases) == [0, 0, 0, 0, 0, 1]  # the page has it in words
+    inside = records.of_weights("kernels-rmsprop", "dense-30", "lrmsprop", None)
+    more = {
+        depth: paired_difference(
+            *(records.of("rmsprop-noise", f"dense-{depth}", spec) for spec in ("lrmsprop", "rmsprop"))
+        )
+        for depth in (30, 40)
+    }
     in_highway = records.of_weights("kernels-highway", "highway-80", "ladam", 35)
 
     def rising(optimizer):
@@ -129,6 +136,9 @@ def facts(why) -> list[str]:
         f"is {kernels_against_all('kernels-adadelta', 'dense-30', 'ladadelta', 20)} points",
         f"{kernels_against_all('kernels-adam', 'dense-40', 'ladam', None)} points better than all weights with Adam, "
         f"and {kernels_against_all('kernels-adadelta', 'dense-30', 'ladadelta', None)} with Adadelta",
+        f"{trained(inside['none'])} of dense-30 train without noise, {trained(inside['all'])[:-6]} with noise on all",
+        f"to noise on all weights is {against(inside, 'kernels', 'all')} points",
+        f"gains {with_interval(more[30])} points at 30 layers, and {with_interval(more[40])} at 40",
         f"is not shown: {kernels_against_all('kernels-adam', 'dense-40', 'ladam', 5)}",
         f"{trained(updates('5'))} train after 5 of them, and {trained(updates('0'))[:-6]} without noise",
         f"{trained(other['0'])} of conv-dense-30 train, to a median of {median(other['0'])}",
