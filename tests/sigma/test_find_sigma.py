@@ -9,11 +9,12 @@ import pytest
 from keras import ops
 
 import keras_langevin
-from keras_langevin import LSGD, LAdadelta, LAdam, find_sigma, without_noise
+from keras_langevin import LSGD, LAdadelta, LAdam, LRMSprop, datasets, find_sigma, models, without_noise
 from keras_langevin.sigma import finding
 from tests.callbacks.models import CountedLoss, eager_model, examples, policy, small_model
 from tests.optimizers.cases import BACKEND, of_each_kind
 from tests.quick import EAGERLY, LONG_ON_TENSORFLOW, built
+from tests.real_data import FOLDER, needs_mnist
 
 pytestmark = LONG_ON_TENSORFLOW
 
@@ -356,3 +357,15 @@ def test_the_trial_without_noise_is_longer(monkeypatch):
     (without,) = kept
     assert without.loss == pytest.approx(np.mean(losses[5:10]), rel=1e-5)
     assert without.later == pytest.approx(np.mean(losses[20:30]), rel=1e-5)
+
+
+@needs_mnist
+@pytest.mark.slow
+@pytest.mark.ci
+@pytest.mark.parametrize("depth", [30, 40])
+def test_it_suggests_enough_noise_for_keras_rmsprop(depth):
+    """σ = 1e-3 stops a net of 30 layers (results/kernels-rmsprop), 5e-3 trains 30 and 40 (results/rmsprop-noise)."""
+    data = datasets.load("mnist", data_dir=FOLDER)
+    model = models.build(f"dense-{depth}", data.input_shape, data.num_classes)
+    model.compile(LRMSprop(1e-3, seed=0), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    assert 2.5e-3 < find_sigma(model, *data.train, batch_size=512, epochs=8, verbose=0).sigma < 1e-2
