@@ -1,7 +1,7 @@
 """Langevin optimizers for Keras 3.
 
-`model.compile(optimizer=LAdam(1e-3, sigma=1e-3, layers=0.3))`: each optimizer takes its Keras parent's step and adds
-noise σ√γ·N(0, P) with the parent's own preconditioner P, on all layers or on the first ones (Layer Langevin).
+`model.compile(optimizer=LAdam(1e-3, sigma=1e-3))`: each optimizer takes its Keras parent's step and adds noise
+σ√γ·N(0, P) with the parent's own preconditioner P, on all layers or on the first ones (Layer Langevin).
 
 Importing the package registers its optimizers and layers with Keras, so that saved models load. The command
 `keras-langevin` leaves the import to its sub-commands, see `keras_langevin_command`.
