@@ -83,8 +83,8 @@ class LRMSprop(GammaCorrection, RMSpropEpsilonAnywhere, slots=("_velocities", "_
         θ_t = [RMSprop's step] + σ_t · √γ_t · √P_t ⊙ Z_t,   P_t = 1 / √(v_t + ε),   Z_t ~ N(0, I)
 
     With `epsilon_inside_sqrt=False`, P_t = 1 / (√v_t + ε) for step and noise, as in the pSGLD paper. With `centered`,
-    v_t − ḡ_t² replaces v_t. With a `momentum` μ, multiply σ by 1/√(1 − μ), as for `LSGD`. In very deep nets with ε inside
-    the root choose σ with `find_sigma`: the default is too small there and does harm.
+    v_t − ḡ_t² replaces v_t. With a `momentum` μ, multiply σ by 1/√(1 − μ), as for `LSGD`. In very deep nets with ε
+    inside the root choose σ with `find_sigma`: the default is too small there and does harm.
 
     Args:
         learning_rate: γ: float, `LearningRateSchedule` or callable. Defaults to `0.001`.
