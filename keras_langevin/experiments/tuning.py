@@ -162,7 +162,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Search]]:
     try:
         content = json.loads(path.read_text("utf-8"))
         if not isinstance(content, dict) or not isinstance(made_for := content.pop("made_for", None), dict):
-            raise ValueError("it is not an object, or `made_for` in it is none")
+            raise ValueError("it is not an object, or has no object `made_for`")
         if not all(isinstance(trials, list) and trials for trials in content.values()):
             raise ValueError("`made_for` aside, it is not an object of lists of trials")
         return made_for, {spec: Search(tuple(map(_checked, trials))) for spec, trials in content.items()}

@@ -64,10 +64,13 @@ def facts(why) -> list[str]:
 
     longer = paired_difference(updates("140"), updates("2/3"))
 
-    def cost(model, spec):
-        noisy, quiet = (records.of("alive", f"{model}-40", each) for each in (spec, "adam"))
+    def gain(preset, model, spec, parent):
+        noisy, quiet = (records.of(preset, model, each) for each in (spec, parent))
         assert len(noisy) == len(quiet) == 10
         return with_interval(paired_difference(noisy, quiet))
+
+    def cost(model, spec):
+        return gain("alive", f"{model}-40", spec, "adam")
 
     def adadelta(depth):
         return records.of_updates("first-updates-adadelta", f"dense-{depth}", "adadelta")
@@ -77,12 +80,7 @@ def facts(why) -> list[str]:
     of_biases = [(records.of_weights(*which)["biases"] >= 20).sum() for *which, _ in why.WEIGHTS if "dense" in which[1]]
     assert sorted(of_biases) == [0, 0, 0, 0, 0, 1]  # the page has it in words
     inside = records.of_weights("kernels-rmsprop", "dense-30", "lrmsprop", None)
-    more = {
-        depth: paired_difference(
-            *(records.of("rmsprop-noise", f"dense-{depth}", spec) for spec in ("lrmsprop", "rmsprop"))
-        )
-        for depth in (30, 40)
-    }
+    more = {depth: gain("rmsprop-noise", f"dense-{depth}", "lrmsprop", "rmsprop") for depth in (30, 40)}
     in_highway = records.of_weights("kernels-highway", "highway-80", "ladam", 35)
 
     def rising(optimizer):
@@ -138,7 +136,7 @@ def facts(why) -> list[str]:
         f"and {kernels_against_all('kernels-adadelta', 'dense-30', 'ladadelta', None)} with Adadelta",
         f"{trained(inside['none'])} of dense-30 train without noise, {trained(inside['all'])[:-6]} with noise on all",
         f"to noise on all weights is {against(inside, 'kernels', 'all')} points",
-        f"gains {with_interval(more[30])} points at 30 layers, and {with_interval(more[40])} at 40",
+        f"gains {more[30]} points at 30 layers, and {more[40]} at 40",
         f"is not shown: {kernels_against_all('kernels-adam', 'dense-40', 'ladam', 5)}",
         f"{trained(updates('5'))} train after 5 of them, and {trained(updates('0'))[:-6]} without noise",
         f"{trained(other['0'])} of conv-dense-30 train, to a median of {median(other['0'])}",
