@@ -483,6 +483,9 @@ def main():
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.runs = options.runs or options.out / "runs"
+    if missing := [str(path) for path in options.data if not path.is_file()]:
+        how = "Write them with `keras-langevin data export NAME --out FILE`."
+        parser.error(f"--data must be files that exist. Received: {', '.join(missing)}. {how}")
     if options.part:
         RUN[options.part](Part(options))
     else:
